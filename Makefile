@@ -1,0 +1,55 @@
+# One command each: `make demo` sets up and does the main job; `make check` is everything that is checked.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+
+.PHONY: demo setup check format lint types layers sizes test docs corpus reference lock index clean
+
+demo: setup
+	$(BIN)/python examples/demo.py
+
+setup: $(STAMP)
+	@sh tools/system_packages.sh bubblewrap
+
+$(STAMP): requirements.lock pyproject.toml
+	@sh tools/make_venv.sh $(PYTHON) $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.ready-* && touch $@
+
+check: setup format lint types layers sizes reference test
+
+format:
+	$(BIN)/ruff format --check src tests tools examples
+
+lint:
+	$(BIN)/ruff check src tests tools examples
+
+types:
+	$(BIN)/mypy
+
+layers:
+	$(BIN)/lint-imports --no-cache
+
+sizes:
+	$(BIN)/python tools/check_sizes.py
+
+reference:
+	$(BIN)/python tools/build_reference.py --check
+
+test:
+	$(BIN)/pytest -p no:cacheprovider -m "not corpus"
+
+# The whole corpus of real servers, with a table; SERVERS names a file of one JSON record a line.
+corpus: setup
+	@sh tools/system_packages.sh chromium
+	$(BIN)/python tests/scenarios/run_corpus.py $(SERVERS)
+
+# After a change of pyproject.toml: exact versions and hashes again (no address is written).
+lock: $(VENV)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--extra dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache
