@@ -1,0 +1,227 @@
+"""TOML and environment → one frozen Config; the only reader of ``os.environ`` in the product.
+
+``$VSM_MCP_HOME/vsm-mcp.toml`` holds one table per section below; a file is not needed. Any field can be given as
+``VSM_MCP_<SECTION>_<FIELD>`` in the environment, which wins over the file. Every field is documented in
+``docs/reference/settings.md``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+from vsm_mcp.errors import ConfigError
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Root of the sections."""
+
+
+class Gateway(Section, frozen=True, kw_only=True):
+    """``[gateway]``: the one MCP endpoint."""
+
+    host: Annotated[str, Meta(description="The address to listen on; loopback only until keys exist.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="The port of the endpoint; 0 takes a free one.")] = 8765
+    max_body_bytes: Annotated[int, Meta(description="The largest request body, in bytes.")] = 16 * 1024 * 1024
+    max_sessions: Annotated[int, Meta(description="The most sessions of older clients at a time.")] = 10_000
+    session_idle_seconds: Annotated[float, Meta(description="How long an unused session is kept.")] = 1800.0
+    call_timeout_seconds: Annotated[float, Meta(description="How long one call may take.")] = 300.0
+    allowed_hosts: Annotated[tuple[str, ...], Meta(description="Host headers accepted besides loopback names.")] = ()
+    allowed_origins: Annotated[tuple[str, ...], Meta(description="Origin headers accepted besides loopback ones.")] = ()
+
+
+class Policy(Section, frozen=True, kw_only=True):
+    """``[policy]``: what is allowed, and who is asked.
+
+    ``allow`` and ``deny`` hold patterns over references (``npm:@scope/*``, ``pypi:*``); deny wins; an empty
+    ``allow`` admits everything that is not denied. ``autonomy`` is manual, ask, guarded or auto. The ``allow_…``
+    switches say what a person may grant to a server with the option of the same name.
+    """
+
+    autonomy: Annotated[str, Meta(description="What may happen without a person: manual, ask, guarded or auto.")] = (
+        "ask"
+    )
+    allow: Annotated[
+        tuple[str, ...], Meta(description="Patterns over references; when given, nothing else is admitted.")
+    ] = ()
+    deny: Annotated[
+        tuple[str, ...], Meta(description="Patterns over references that are never admitted nor started.")
+    ] = ()
+    deny_tools: Annotated[
+        tuple[str, ...], Meta(description="Patterns over exposed tool names that are neither listed nor called.")
+    ] = ()
+    profile: Annotated[str, Meta(description="How strictly checks are judged: strict, standard or lax.")] = "standard"
+    allow_unsandboxed: Annotated[bool, Meta(description="Whether --allow-unsandboxed may be used.")] = True
+    allow_network: Annotated[bool, Meta(description="Whether --allow-host may be used.")] = True
+    allow_scripts: Annotated[bool, Meta(description="Whether --allow-scripts may be used.")] = True
+
+
+class Sandbox(Section, frozen=True, kw_only=True):
+    """``[sandbox]``: the limits of one server's processes."""
+
+    memory_bytes: Annotated[int, Meta(description="Memory of one server with all its processes.")] = 512 * 1024 * 1024
+    build_memory_bytes: Annotated[int, Meta(description="Memory of an install script.")] = 2 * 1024 * 1024 * 1024
+    processes: Annotated[int, Meta(description="Processes and threads of one server.")] = 64
+    open_files: Annotated[int, Meta(description="Open files of one process.")] = 1024
+    scratch_bytes: Annotated[int, Meta(description="Size of the private /tmp and of the private home, each.")] = (
+        64 * 1024 * 1024
+    )
+
+
+class Runtime(Section, frozen=True, kw_only=True):
+    """``[runtime]``: processes and their supervision."""
+
+    start_timeout_seconds: Annotated[float, Meta(description="How long a start with its handshake may take.")] = 30.0
+    stop_grace_seconds: Annotated[
+        float, Meta(description="How long a server may take to stop before it is killed.")
+    ] = 2.0
+    request_timeout_seconds: Annotated[
+        float, Meta(description="How long a listing or another request of ours may take.")
+    ] = 60.0
+    max_line_bytes: Annotated[int, Meta(description="The longest message a server may send.")] = 32 * 1024 * 1024
+    starts_at_once: Annotated[int, Meta(description="How many servers are started at a time.")] = 4
+    restart_limit: Annotated[int, Meta(description="Restarts within the period after which a server is given up.")] = 5
+    restart_period_seconds: Annotated[float, Meta(description="The period for restart_limit.")] = 60.0
+    log_bytes: Annotated[int, Meta(description="The size at which the log of a server is rotated.")] = 5 * 1024 * 1024
+
+
+class Discovery(Section, frozen=True, kw_only=True):
+    """``[discovery]``: where candidates come from."""
+
+    sources: Annotated[tuple[str, ...], Meta(description="The sources to ask, by plug-in name.")] = (
+        "installed",
+        "catalogue",
+        "index",
+    )
+    source_timeout_seconds: Annotated[float, Meta(description="How long one source may take.")] = 5.0
+    describe_best: Annotated[
+        int, Meta(description="For how many of the best candidates the registry is asked for its text.")
+    ] = 12
+    cache_seconds: Annotated[float, Meta(description="How long a text of a registry is kept.")] = 3600.0
+
+
+class Install(Section, frozen=True, kw_only=True):
+    """``[install]``: fetching and building."""
+
+    resolve_timeout_seconds: Annotated[float, Meta(description="How long resolving versions may take.")] = 90.0
+    build_timeout_seconds: Annotated[float, Meta(description="How long installing may take.")] = 300.0
+    max_package_bytes: Annotated[int, Meta(description="The largest archive that is fetched.")] = 500 * 1024 * 1024
+    max_unpacked_bytes: Annotated[int, Meta(description="The largest archive once unpacked.")] = 2 * 1024 * 1024 * 1024
+    max_files: Annotated[int, Meta(description="The most files in an archive.")] = 100_000
+    min_release_age_days: Annotated[float, Meta(description="Versions younger than this are not chosen.")] = 0.0
+
+
+class Log(Section, frozen=True, kw_only=True):
+    """``[log]``: what the daemon writes about itself."""
+
+    level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
+    format: Annotated[str, Meta(description="text for people, json for machines.")] = "text"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings of one home, and the environment that tools of this machine need.
+
+    ``home`` is absolute. ``environ`` is the process environment at load time, for finding tools and registries; it
+    is never handed to a server.
+    """
+
+    home: Path
+    gateway: Gateway = Gateway()
+    policy: Policy = Policy()
+    sandbox: Sandbox = Sandbox()
+    runtime: Runtime = Runtime()
+    discovery: Discovery = Discovery()
+    install: Install = Install()
+    log: Log = Log()
+    environ: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"Config(home={str(self.home)!r})"
+
+
+SECTIONS: Final[dict[str, type[Section]]] = {
+    "gateway": Gateway,
+    "policy": Policy,
+    "sandbox": Sandbox,
+    "runtime": Runtime,
+    "discovery": Discovery,
+    "install": Install,
+    "log": Log,
+}
+_CHOICES: Final = {
+    ("policy", "autonomy"): ("manual", "ask", "guarded", "auto"),
+    ("policy", "profile"): ("strict", "standard", "lax"),
+    ("log", "level"): ("debug", "info", "warning", "error"),
+    ("log", "format"): ("text", "json"),
+}
+PREFIX: Final = "VSM_MCP_"
+
+
+def default_home(environ: Mapping[str, str]) -> Path:
+    """Return ``$VSM_MCP_HOME``, or the platform's data directory for ``vsm-mcp``."""
+    given = environ.get("VSM_MCP_HOME", "")
+    return Path(given).expanduser().absolute() if given else Path(platformdirs.user_data_dir("vsm-mcp", False))
+
+
+def load(home: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """Read the settings of ``home`` (default: :func:`default_home`).
+
+    Raises :class:`ConfigError`, naming the file and the field, when something cannot be used.
+    """
+    environ = dict(os.environ if environ is None else environ)
+    home = home.absolute() if home is not None else default_home(environ)
+    tables = _read(home / "vsm-mcp.toml")
+    for section, kind in SECTIONS.items():
+        _override(tables.setdefault(section, {}), section, kind, environ)
+    try:
+        sections = {name: msgspec.convert(tables.pop(name), kind, strict=True) for name, kind in SECTIONS.items()}
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"vsm-mcp.toml: {error}", "docs/reference/settings.md lists every field") from error
+    if tables:
+        raise ConfigError(f"vsm-mcp.toml: unknown section [{min(tables)}]", f"sections are {', '.join(SECTIONS)}")
+    config = Config(home=home, environ=environ, **sections)  # type: ignore[arg-type]
+    _check(config)
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", "mend the file or move it away") from error
+
+
+def _override(table: dict[str, Any], section: str, kind: type[Section], environ: Mapping[str, str]) -> None:
+    for field, annotation in get_type_hints(kind).items():
+        name = f"{PREFIX}{section}_{field}".upper()
+        if name in environ:
+            table[field] = _from_text(environ[name], annotation, name)
+
+
+def _from_text(text: str, annotation: Any, name: str) -> Any:
+    if get_origin(annotation) is tuple and get_args(annotation)[0] is str:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        return msgspec.convert(text, annotation, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name}: {error}", "docs/reference/settings.md lists every field") from error
+
+
+def _check(config: Config) -> None:
+    for (section, field), choices in _CHOICES.items():
+        value = getattr(getattr(config, section), field)
+        if value not in choices:
+            raise ConfigError(f"[{section}] {field} is {value!r}", f"it is one of {', '.join(choices)}")
+    for section in SECTIONS:
+        for field, value in msgspec.structs.asdict(getattr(config, section)).items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
+                raise ConfigError(f"[{section}] {field} is {value}", "it cannot be negative")

@@ -1,0 +1,265 @@
+"""Every error raised on purpose, in one tree.
+
+::
+
+    VsmError
+    ├── UsageError              the caller asked for something malformed (exit code 2)
+    │   ├── BadReference        a REF that cannot be read
+    │   ├── BadArgument         an option or tool argument that cannot be read
+    │   └── MissingValue        a server needs a value (argument, variable, secret) that nobody gave
+    ├── ConfigError             vsm-mcp.toml or the environment holds something unusable (exit code 2)
+    ├── Refused                 policy or vetting said no (exit code 3)
+    │   ├── PolicyDenied
+    │   ├── ApprovalNeeded      policy wants a person to agree first
+    │   ├── VettingRejected
+    │   └── SandboxUnavailable  the isolation the policy asks for cannot be had here
+    ├── NotFound                nothing matches (exit code 4)
+    │   ├── NothingFound        no candidate meets the need
+    │   ├── UnknownPackage      the registry does not know the package or the version
+    │   ├── UnknownServer       no server of that name in the catalogue
+    │   └── UnknownTool         no tool of that name
+    ├── Unreachable             something that should answer does not (exit code 5)
+    │   ├── RegistryUnavailable
+    │   ├── TransportError      a connection to a server broke or never came up
+    │   │   └── HttpRefused     an HTTP server answered with a status that will not change by trying again
+    │   ├── RequestTimeout      a server did not answer one request in time
+    │   └── ServerDown          a server is not running, and why
+    ├── ProtocolError           a server said something that is not MCP
+    │   └── RpcError            a server answered with a JSON-RPC error
+    ├── InstallFailed           an installation could not be made
+    ├── TrialFailed             a server did not pass its trial
+    ├── HomeError               the home directory cannot be used (not writable, disk full)
+    │   └── HomeBusy            another process works on this home
+    └── StoreError              the database cannot be read or written
+
+Each carries ``code`` (stable, machine-readable), ``retryable`` (whether the same request may succeed later) and
+``hint`` (what the reader can do about it). Errors of libraries are mapped into this tree once, at the edge that
+meets the world, and out of it once, at each front (command line, MCP, control API).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class VsmError(Exception):
+    """Root of all errors raised on purpose.
+
+    ``message`` says what happened; ``hint`` what to do about it (may be empty). Neither ever holds a secret.
+    """
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(VsmError):
+    """The caller asked for something malformed."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class BadReference(UsageError):
+    """A reference to a server (REF) that cannot be read."""
+
+    code = "bad_reference"
+
+
+class BadArgument(UsageError):
+    """An option or a tool argument that cannot be read."""
+
+    code = "bad_argument"
+
+
+class MissingInput:
+    """One value a server needs: ``kind`` is ``arg``, ``env`` or ``secret``; ``purpose`` says what it is for."""
+
+    __slots__ = ("kind", "name", "purpose")
+
+    def __init__(self, kind: str, name: str, purpose: str) -> None:
+        self.kind = kind
+        self.name = name
+        self.purpose = purpose
+
+
+class MissingValue(UsageError):
+    """A server needs values that nobody gave; ``values`` names them."""
+
+    code = "missing_value"
+
+    def __init__(self, message: str, hint: str = "", values: tuple[MissingInput, ...] = ()) -> None:
+        super().__init__(message, hint)
+        self.values = values
+
+
+class ConfigError(VsmError):
+    """The settings hold something unusable; the message names the field."""
+
+    code = "config"
+    exit_code = 2
+
+
+class Refused(VsmError):
+    """Policy or vetting said no."""
+
+    code = "refused"
+    exit_code = 3
+
+
+class PolicyDenied(Refused):
+    """A rule of the policy forbids it; the message names the rule."""
+
+    code = "policy_denied"
+
+
+class ApprovalNeeded(Refused):
+    """The policy wants a person to agree first."""
+
+    code = "approval_needed"
+
+
+class VettingRejected(Refused):
+    """A check found something that blocks admission."""
+
+    code = "vetting_rejected"
+
+
+class SandboxUnavailable(Refused):
+    """The isolation that the policy asks for cannot be had on this machine."""
+
+    code = "sandbox_unavailable"
+
+
+class NotFound(VsmError):
+    """Nothing matches."""
+
+    code = "not_found"
+    exit_code = 4
+
+
+class NothingFound(NotFound):
+    """No candidate meets the need."""
+
+    code = "nothing_found"
+
+
+class UnknownPackage(NotFound):
+    """The registry does not know the package, or not that version of it."""
+
+    code = "unknown_package"
+
+
+class UnknownServer(NotFound):
+    """No server of that name is in the catalogue."""
+
+    code = "unknown_server"
+
+
+class UnknownTool(NotFound):
+    """No tool of that name is served."""
+
+    code = "unknown_tool"
+
+
+class Unreachable(VsmError):
+    """Something that should answer does not."""
+
+    code = "unreachable"
+    retryable = True
+    exit_code = 5
+
+
+class RegistryUnavailable(Unreachable):
+    """A package registry does not answer, or answers rubbish."""
+
+    code = "registry_unavailable"
+
+
+class TransportError(Unreachable):
+    """A connection to a server broke or never came up."""
+
+    code = "transport"
+
+
+class HttpRefused(TransportError):
+    """An HTTP server answered with ``status`` (4xx) instead of a message; trying again will not change it."""
+
+    code = "http_refused"
+    retryable = False
+
+    def __init__(self, status: int, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
+class RequestTimeout(Unreachable):
+    """A server did not answer one request in time."""
+
+    code = "timeout"
+
+
+class ServerDown(Unreachable):
+    """A server is not running; the message says why, ``cause`` (a :class:`vsm_mcp.model.trial.Cause`) where known."""
+
+    code = "server_down"
+
+    def __init__(self, message: str, hint: str = "", cause: Any = None) -> None:
+        super().__init__(message, hint)
+        self.cause = cause
+
+
+class ProtocolError(VsmError):
+    """A server said something that is not MCP."""
+
+    code = "protocol"
+
+
+class RpcError(ProtocolError):
+    """A server answered a request with a JSON-RPC error.
+
+    ``rpc_code`` and ``data`` (raw JSON bytes, or ``None``) are the server's own; see JSON-RPC 2.0, section 5.1.
+    """
+
+    code = "rpc"
+
+    def __init__(self, rpc_code: int, message: str, data: bytes | None = None) -> None:
+        super().__init__(message)
+        self.rpc_code = rpc_code
+        self.data = data
+
+
+class InstallFailed(VsmError):
+    """An installation could not be made."""
+
+    code = "install_failed"
+
+
+class TrialFailed(VsmError):
+    """A server did not pass its trial."""
+
+    code = "trial_failed"
+
+
+class HomeError(VsmError):
+    """The home directory cannot be used."""
+
+    code = "home"
+
+
+class HomeBusy(HomeError):
+    """Another process of ours works on this home."""
+
+    code = "home_busy"
+    retryable = True
+
+
+class StoreError(VsmError):
+    """The database cannot be read or written."""
+
+    code = "store"

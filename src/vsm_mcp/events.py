@@ -1,0 +1,209 @@
+"""Every fact that can be published: frozen, in the past tense, primitive fields only.
+
+Kernels take an ``emit`` callable and never log; logging, journal, progress on a terminal, metrics and the event
+stream subscribe. ``to_dict`` gives the wire form: ``{"event": "StepStarted", …fields}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """Root of all events; the tag is the class name."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as JSON-ready primitives, tag included."""
+        built: dict[str, Any] = msgspec.to_builtins(self)
+        return built
+
+
+Emit = Callable[[Event], None]
+
+
+def ignore(_event: Event) -> None:
+    """Drop an event: the ``emit`` of whoever has no listener."""
+
+
+# --- acquisition ---------------------------------------------------------------------------------------------------
+
+
+class AcquisitionStarted(Event, frozen=True, tag=True):
+    """An acquisition began; ``subject`` is the need or the reference."""
+
+    acquisition: str
+    subject: str
+
+
+class StepStarted(Event, frozen=True, tag=True):
+    """A step of an acquisition began (``resolve``, ``fetch``, ``vet``, ``build``, ``trial``, ``activate``)."""
+
+    acquisition: str
+    step: str
+    detail: str = ""
+
+
+class StepFinished(Event, frozen=True, tag=True):
+    """A step of an acquisition ended well after ``seconds``."""
+
+    acquisition: str
+    step: str
+    seconds: float
+    detail: str = ""
+
+
+class StepFailed(Event, frozen=True, tag=True):
+    """A step of an acquisition failed; ``code`` is the error's."""
+
+    acquisition: str
+    step: str
+    code: str
+    message: str
+
+
+class StepUndone(Event, frozen=True, tag=True):
+    """The effects of a step were taken back."""
+
+    acquisition: str
+    step: str
+
+
+class UndoFailed(Event, frozen=True, tag=True):
+    """An algedonic signal: the effects of a step could not be taken back."""
+
+    acquisition: str
+    step: str
+    message: str
+
+
+class RemedyApplied(Event, frozen=True, tag=True):
+    """A failure with a known cause is mended and tried again."""
+
+    acquisition: str
+    remedy: str
+    reason: str
+
+
+class CandidateRejected(Event, frozen=True, tag=True):
+    """A candidate fell out of an acquisition; the next one is tried."""
+
+    acquisition: str
+    ref: str
+    code: str
+    message: str
+
+
+class AcquisitionFinished(Event, frozen=True, tag=True):
+    """An acquisition ended: ``served``, ``quarantined``, ``rejected`` or ``failed``."""
+
+    acquisition: str
+    outcome: str
+    server: str = ""
+
+
+class Ranked(Event, frozen=True, tag=True):
+    """Candidates were ranked; ``rows`` holds (ref, score, first reason) of the best ones."""
+
+    need: str
+    rows: tuple[tuple[str, float, str], ...]
+
+
+# --- discovery -----------------------------------------------------------------------------------------------------
+
+
+class SourceAnswered(Event, frozen=True, tag=True):
+    """A source answered with ``count`` candidates after ``seconds``; ``state`` is ok, stale, unavailable or off."""
+
+    source: str
+    state: str
+    count: int
+    seconds: float
+    detail: str = ""
+
+
+# --- servers -------------------------------------------------------------------------------------------------------
+
+
+class ServerStarted(Event, frozen=True, tag=True):
+    """A process of a server runs and its handshake is done."""
+
+    server: str
+    pid: int
+    era: str
+    tier: str
+    seconds: float
+
+
+class ServerStopped(Event, frozen=True, tag=True):
+    """A process of a server ended because we asked it to."""
+
+    server: str
+    reason: str
+
+
+class ServerCrashed(Event, frozen=True, tag=True):
+    """A process of a server ended by itself, or never came up."""
+
+    server: str
+    reason: str
+
+
+class GaveUp(Event, frozen=True, tag=True):
+    """An algedonic signal: a server failed too often and is not restarted any more."""
+
+    server: str
+    reason: str
+
+
+class ToolsChanged(Event, frozen=True, tag=True):
+    """What a server offers (tools, resources, prompts) changed."""
+
+    server: str
+
+
+class PinChanged(Event, frozen=True, tag=True):
+    """An algedonic signal: a definition differs from its approved hash; the item is frozen."""
+
+    server: str
+    item: str
+
+
+class ServerAdded(Event, frozen=True, tag=True):
+    """A server entered the catalogue."""
+
+    server: str
+    ref: str
+
+
+class ServerRemoved(Event, frozen=True, tag=True):
+    """A server left the catalogue."""
+
+    server: str
+
+
+# --- the daemon ----------------------------------------------------------------------------------------------------
+
+
+class GatewayListening(Event, frozen=True, tag=True):
+    """The endpoint accepts connections at ``address``."""
+
+    address: str
+
+
+class ActionDecided(Event, frozen=True, tag=True):
+    """Policy decided on an action: ``verdict`` is allow, ask or deny."""
+
+    action: str
+    subject: str
+    verdict: str
+    rule: str
+
+
+class Recovered(Event, frozen=True, tag=True):
+    """An acquisition that a dead process left behind was finished or undone at start."""
+
+    acquisition: str
+    result: str

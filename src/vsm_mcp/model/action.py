@@ -1,0 +1,48 @@
+"""What someone wants done, and what policy says to it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class ActionKind(StrEnum):
+    """Everything that changes what runs."""
+
+    ACQUIRE = "acquire"
+    ADD = "add"
+    REMOVE = "remove"
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    APPROVE = "approve"
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One wish: what, on whom, by whom, and the facts policy needs to decide.
+
+    ``facts`` hold primitive values (``ref``, ``kind``, ``publisher``, ``tier``, ``scripts``, ``network``,
+    ``unsandboxed``, ``judgement``).
+    """
+
+    kind: ActionKind
+    subject: str
+    actor: str
+    facts: dict[str, str | bool | float] = {}
+
+
+class Verdict(StrEnum):
+    """The three answers of policy."""
+
+    ALLOW = "allow"
+    ASK = "ask"
+    DENY = "deny"
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict with the rule it comes from and the sentence that a person reads."""
+
+    verdict: Verdict
+    rule: str
+    reason: str

@@ -1,0 +1,78 @@
+"""How a server is started: what it needs to be told, and what it was told."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class InputKind(StrEnum):
+    """How a value reaches a server."""
+
+    ARG = "arg"
+    ENV = "env"
+    SECRET = "secret"
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """One value a server can be given.
+
+    ``name`` is the variable's name, or for an argument its flag (``--repository``) or, when positional, a word for
+    it (``directory``). ``purpose`` says what it is for, in our own words.
+    """
+
+    kind: InputKind
+    name: str
+    purpose: str = ""
+    required: bool = False
+    default: str = ""
+    positional: bool = False
+
+
+class LaunchFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about starting a server before anyone started it.
+
+    ``args`` are always given (``("--stdio",)``); ``inputs`` may or must be given by the user; ``network`` says
+    whether its work needs the network; ``None`` where nobody knows.
+    """
+
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    inputs: tuple[Input, ...] = ()
+    network: bool | None = None
+    executable: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person gave for one server: the options of ``vsm-mcp add``.
+
+    ``secrets`` maps a variable's name to its value; it is never logged, shown or kept in evidence. ``paths`` are
+    ``(absolute path, writable)``; ``hosts`` are ``host`` or ``host:port``.
+    """
+
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    paths: tuple[tuple[str, bool], ...] = ()
+    hosts: tuple[str, ...] = ()
+    network: bool = False
+    allow_scripts: bool = False
+    allow_unsandboxed: bool = False
+    cwd: str = ""
+
+    def __repr__(self) -> str:
+        return f"Settings(args={self.args!r}, env={sorted(self.env)}, secrets={sorted(self.secrets)})"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """The program of one installation: ``argv`` in absolute paths, without the server's own arguments.
+
+    ``runtime`` is ``node``, ``python``, ``native`` or ``remote``; ``roots`` are the read-only paths it needs (the
+    installation itself, the interpreter's prefix).
+    """
+
+    argv: tuple[str, ...]
+    runtime: str
+    roots: tuple[str, ...] = ()
+    env: dict[str, str] = {}

@@ -1,0 +1,167 @@
+"""A reference (REF): how a person or a source names one server.
+
+Grammar (``docs/reference/references.md``)::
+
+    npm:NAME[@VERSION] | pypi:NAME[==VERSION] | git+URL[@REV] | dir:PATH | oci:IMAGE
+    mcpb:FILE-or-URL | http(s)://HOST/PATH | cmd:PROGRAM ARGS…
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.errors import BadReference
+
+
+class RefKind(StrEnum):
+    """Where a reference points."""
+
+    NPM = "npm"
+    PYPI = "pypi"
+    GIT = "git"
+    DIR = "dir"
+    OCI = "oci"
+    MCPB = "mcpb"
+    REMOTE = "remote"
+    CMD = "cmd"
+
+
+# npm: validate-npm-package-name (lower case, url-safe, at most 214); old upper-case names are not accepted.
+_NPM_NAME: Final = re.compile(r"(?:@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*\Z")
+# PyPI: the name rule of the core metadata specification.
+_PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
+_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]*\Z")
+_OCI: Final = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*\Z")
+_MAX_LENGTH: Final = 2048
+
+
+class Ref(msgspec.Struct, frozen=True, order=True):
+    """One reference: ``kind``, the ``name`` within it, and the exact ``version`` where one was given."""
+
+    kind: RefKind
+    name: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        match self.kind:
+            case RefKind.NPM:
+                return f"npm:{self.name}" + (f"@{self.version}" if self.version else "")
+            case RefKind.PYPI:
+                return f"pypi:{self.name}" + (f"=={self.version}" if self.version else "")
+            case RefKind.GIT:
+                return f"git+{self.name}" + (f"@{self.version}" if self.version else "")
+            case RefKind.REMOTE:
+                return self.name
+            case _:
+                return f"{self.kind.value}:{self.name}"
+
+    @property
+    def identity(self) -> str:
+        """The reference without its version: what two sources mean when they mean the same server."""
+        if self.kind is RefKind.PYPI:
+            return f"pypi:{normalise_pypi(self.name)}"
+        return str(msgspec.structs.replace(self, version=""))
+
+    def at(self, version: str) -> Ref:
+        """Return the same reference pinned to ``version``."""
+        return msgspec.structs.replace(self, version=version)
+
+
+def normalise_pypi(name: str) -> str:
+    """Return the normalised form of a PyPI project name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def parse_ref(text: str) -> Ref:
+    """Read a reference. Raises :class:`BadReference` with a hint that names the accepted forms."""
+    text = text.strip()
+    if not text or len(text) > _MAX_LENGTH or any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise BadReference("the reference is empty, too long or holds control characters", _HINT)
+    if text.startswith(("http://", "https://")):
+        return _remote(text)
+    if text.startswith("git+"):
+        return _git(text)
+    kind, colon, rest = text.partition(":")
+    reader = _READERS.get(kind)
+    if not colon or reader is None:
+        raise BadReference(f"{_shown(text)} is not a reference", _HINT)
+    return reader(rest)
+
+
+_HINT: Final = (
+    "write npm:NAME[@VERSION], pypi:NAME[==VERSION], git+URL[@REV], dir:PATH, oci:IMAGE, mcpb:FILE, "
+    'https://HOST/PATH or cmd:"PROGRAM ARGS"'
+)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "…")
+
+
+def _npm(rest: str) -> Ref:
+    cut = rest.find("@", 1)
+    name, version = (rest, "") if cut < 0 else (rest[:cut], rest[cut + 1 :])
+    if not _NPM_NAME.match(name) or len(name) > 214:
+        raise BadReference(
+            f"{_shown(name)} is not an npm package name", "npm names are lower case: npm:NAME or npm:@SCOPE/NAME"
+        )
+    return Ref(RefKind.NPM, name, _version(version, given=cut >= 0))
+
+
+def _pypi(rest: str) -> Ref:
+    name, sep, version = rest.partition("==")
+    if not _PYPI_NAME.match(name) or len(name) > 214:
+        raise BadReference(f"{_shown(name)} is not a PyPI project name", "write pypi:NAME or pypi:NAME==VERSION")
+    return Ref(RefKind.PYPI, name, _version(version, given=bool(sep)))
+
+
+def _version(version: str, *, given: bool) -> str:
+    if given and (not _VERSION.match(version) or ".." in version or len(version) > 128):
+        raise BadReference(f"{_shown(version)} is not an exact version", "give one exact version, no range and no tag")
+    return version
+
+
+def _remote(text: str) -> Ref:
+    host = text.split("://", 1)[1].split("/", 1)[0]
+    if not host or "@" in host or any(char.isspace() for char in text):
+        shown = _shown(text.rsplit("@", maxsplit=1)[-1])
+        raise BadReference(f"{shown} is not a usable address", "write https://HOST/PATH; keys go into --secret")
+    return Ref(RefKind.REMOTE, text)
+
+
+def _git(text: str) -> Ref:
+    url = text.removeprefix("git+")
+    scheme, sep, rest = url.partition("://")
+    if not sep or scheme not in {"https", "http", "ssh", "git", "file"} or any(char.isspace() for char in url):
+        raise BadReference(f"{_shown(text)} is not a git reference", "write git+https://HOST/PATH[@REV]")
+    path, at, rev = rest.rpartition("@")
+    if at and "/" in path and "/" not in rev:
+        return Ref(RefKind.GIT, f"{scheme}://{path}", rev)
+    return Ref(RefKind.GIT, url)
+
+
+def _plain(kind: RefKind, form: str) -> Ref:
+    if not form:
+        raise BadReference(f"{kind.value}: names nothing", _HINT)
+    return Ref(kind, form)
+
+
+def _oci(rest: str) -> Ref:
+    if not _OCI.match(rest):
+        raise BadReference(f"{_shown(rest)} is not an image name", "write oci:[HOST/]NAME[:TAG][@DIGEST]")
+    return Ref(RefKind.OCI, rest)
+
+
+_READERS: Final[dict[str, Callable[[str], Ref]]] = {
+    "npm": _npm,
+    "pypi": _pypi,
+    "oci": _oci,
+    "dir": lambda rest: _plain(RefKind.DIR, rest),
+    "mcpb": lambda rest: _plain(RefKind.MCPB, rest),
+    "cmd": lambda rest: _plain(RefKind.CMD, rest),
+}

@@ -1,0 +1,52 @@
+"""The lasting name in the catalogue, and what is known about it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from vsm_mcp.model.launch import Entry, Settings
+from vsm_mcp.model.ref import Ref
+
+
+class ServerState(StrEnum):
+    """What a server is doing."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    READY = "ready"
+    FAILED = "failed"
+    GAVE_UP = "gave_up"
+    QUARANTINED = "quarantined"
+
+
+class Installation(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of one version: ``path`` is absolute; ``packages`` maps each resolved package to its version."""
+
+    server: str
+    ref: Ref
+    version: str
+    path: str
+    entry: Entry
+    packages: dict[str, str] = {}
+    integrity: str = ""
+    constraints: tuple[str, ...] = ()
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """A server in the catalogue: its installation, how it is launched, and whether it shall run."""
+
+    name: str
+    ref: Ref
+    version: str
+    installation: Installation
+    settings: Settings
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    enabled: bool = True
+    quarantined: bool = False
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    acquisition: str = ""
+    added: float = 0.0

@@ -1,0 +1,47 @@
+"""Finds parts by entry point; only those that the configuration names are loaded.
+
+Built-in parts use the same way in as everyone else's: the entry-point groups ``vsm_mcp.sources``,
+``vsm_mcp.criteria``, ``vsm_mcp.installers`` and ``vsm_mcp.checks`` of the installed distributions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from vsm_mcp.errors import ConfigError
+
+POINTS: Final = ("sources", "criteria", "installers", "checks")
+
+
+def names(point: str) -> tuple[str, ...]:
+    """Return the names registered at a plug-in point, sorted."""
+    return tuple(sorted({entry.name for entry in _registered(point)}))
+
+
+def load(point: str, wanted: Iterable[str] | None = None) -> dict[str, Any]:
+    """Load the parts ``wanted`` (all of the point when ``None``), by name, in the order asked for.
+
+    Raises :class:`ConfigError` when a name is not registered or its code cannot be imported.
+    """
+    found = {entry.name: entry for entry in _registered(point)}
+    parts: dict[str, Any] = {}
+    for name in sorted(found) if wanted is None else wanted:
+        if name not in found:
+            raise ConfigError(
+                f"no {point} plug-in is called {name!r}", f"installed: {', '.join(sorted(found)) or 'none'}"
+            )
+        try:
+            parts[name] = found[name].load()
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"the {point} plug-in {name!r} cannot be loaded: {error}", "reinstall its package"
+            ) from error
+    return parts
+
+
+def _registered(point: str) -> Iterable[EntryPoint]:
+    if point not in POINTS:
+        raise ConfigError(f"there is no plug-in point {point!r}", f"points are {', '.join(POINTS)}")
+    return entry_points(group=f"vsm_mcp.{point}")
