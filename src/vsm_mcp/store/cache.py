@@ -1,0 +1,42 @@
+"""Answers worth keeping for a while (registry texts), and the record of demand."""
+
+from __future__ import annotations
+
+import time
+
+from vsm_mcp.store.database import Database
+
+
+class Cache:
+    """Bytes by key with their age; the reader decides what is too old."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, key: str) -> tuple[bytes, float] | None:
+        """Return ``(body, age in seconds)`` or ``None``."""
+        sql = "SELECT body, at FROM cache WHERE key = ?"
+        row = await self._database.run(lambda connection: connection.execute(sql, (key,)).fetchone())
+        return None if row is None else (row[0], max(0.0, time.time() - row[1]))
+
+    async def put(self, key: str, body: bytes) -> None:
+        """Keep ``body`` under ``key``, replacing what was there."""
+        sql = (
+            "INSERT INTO cache(key, body, at) VALUES (?,?,?) "
+            "ON CONFLICT(key) DO UPDATE SET body = excluded.body, at = excluded.at"
+        )
+        await self._database.run(lambda connection: connection.execute(sql, (key, body, time.time())))
+
+
+class Demand:
+    """Needs as they were seen: searched for, acquired, called and not found."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, need: str, source: str, *, met: bool) -> None:
+        """Write down one need."""
+        sql = "INSERT INTO demand(at, need, source, met) VALUES (?,?,?,?)"
+        await self._database.run(
+            lambda connection: connection.execute(sql, (time.time(), need[:500], source, int(met)))
+        )

@@ -1,0 +1,82 @@
+"""The append-only journal: who or what did what, and what policy said; and the evidence of each acquisition."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from typing import Any
+
+import msgspec
+
+from vsm_mcp.model.action import Action, Decision
+from vsm_mcp.store.database import Database
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the journal; ``at`` in seconds since the epoch."""
+
+    id: int
+    at: float
+    actor: str
+    action: str
+    subject: str
+    verdict: str
+    rule: str
+    detail: str
+
+
+class Journal:
+    """Written before every action; the table refuses updates and deletions by trigger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def append(self, action: Action, decision: Decision, detail: str = "") -> int:
+        """Write one line and return its number."""
+        row = (
+            time.time(),
+            action.actor,
+            action.kind.value,
+            action.subject,
+            decision.verdict.value,
+            decision.rule,
+            detail,
+        )
+        sql = "INSERT INTO journal(at, actor, action, subject, verdict, rule, detail) VALUES (?,?,?,?,?,?,?)"
+
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute(sql, row).lastrowid or 0
+
+        return await self._database.run(work)
+
+    async def last(self, limit: int = 100) -> list[Entry]:
+        """Return the newest lines, oldest of them first."""
+        sql = "SELECT id, at, actor, action, subject, verdict, rule, detail FROM journal ORDER BY id DESC LIMIT ?"
+        rows = await self._database.run(lambda connection: connection.execute(sql, (limit,)).fetchall())
+        fields = Entry.__struct_fields__
+        return [Entry(**dict(zip(fields, row, strict=True))) for row in reversed(rows)]
+
+
+class Evidence:
+    """What an acquisition saw and decided, step by step; the table refuses updates and deletions by trigger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, acquisition: str, kind: str, body: Any) -> None:
+        """Append one record; ``body`` is anything msgspec can write as JSON. It must hold no secret."""
+        data = msgspec.json.encode(body)
+        sql = (
+            "INSERT INTO evidence(acquisition, seq, at, kind, body) VALUES "
+            "(?, (SELECT COALESCE(MAX(seq), 0) + 1 FROM evidence WHERE acquisition = ?), ?, ?, ?)"
+        )
+        await self._database.run(
+            lambda connection: connection.execute(sql, (acquisition, acquisition, time.time(), kind, data))
+        )
+
+    async def of(self, acquisition: str) -> list[dict[str, Any]]:
+        """Return the records of one acquisition in order: ``{"at", "kind", "body"}``."""
+        sql = "SELECT at, kind, body FROM evidence WHERE acquisition = ? ORDER BY seq"
+        rows = await self._database.run(lambda connection: connection.execute(sql, (acquisition,)).fetchall())
+        return [{"at": at, "kind": kind, "body": json.loads(body)} for at, kind, body in rows]

@@ -1,0 +1,83 @@
+"""Desired state: the servers of the catalogue, what they last offered, and the pins of their definitions."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+from vsm_mcp.errors import UnknownServer
+from vsm_mcp.model.definition import Offer
+from vsm_mcp.model.server import Server
+from vsm_mcp.store.database import Database
+
+
+class Servers:
+    """The catalogue. Bodies are written without secrets."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, server: Server, offer: Offer | None = None, pins: Mapping[str, str] | None = None) -> None:
+        """Write a server, and with it its offer and its pins where given, in one transaction."""
+        bare = msgspec.structs.replace(server, settings=msgspec.structs.replace(server.settings, secrets={}))
+        body = msgspec.json.encode(bare)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO server(name, body, added) VALUES (?,?,?) "
+                "ON CONFLICT(name) DO UPDATE SET body = excluded.body",
+                (server.name, body, server.added),
+            )
+            if offer is not None:
+                _put_offer(connection, server.name, offer)
+            if pins is not None:
+                connection.execute("DELETE FROM pin WHERE server = ?", (server.name,))
+                rows = [(server.name, item, digest, time.time()) for item, digest in pins.items()]
+                connection.executemany("INSERT INTO pin(server, item, digest, at) VALUES (?,?,?,?)", rows)
+
+        await self._database.run(work)
+
+    async def put_offer(self, name: str, offer: Offer) -> None:
+        """Remember what a server offers; a server that is gone meanwhile is left alone."""
+        await self._database.run(lambda connection: _put_offer(connection, name, offer))
+
+    async def get(self, name: str) -> Server:
+        """Return one server. Raises :class:`UnknownServer`."""
+        sql = "SELECT body FROM server WHERE name = ?"
+        row = await self._database.run(lambda connection: connection.execute(sql, (name,)).fetchone())
+        if row is None:
+            raise UnknownServer(f"no server is called {name!r}", "vsm-mcp list shows the names")
+        return msgspec.json.decode(row[0], type=Server)
+
+    async def all(self) -> list[Server]:
+        """Return every server, by name."""
+        sql = "SELECT body FROM server ORDER BY name"
+        rows = await self._database.run(lambda connection: connection.execute(sql).fetchall())
+        return [msgspec.json.decode(body, type=Server) for (body,) in rows]
+
+    async def offers(self) -> dict[str, Offer]:
+        """Return what each server last offered."""
+        sql = "SELECT server, body FROM offer"
+        rows = await self._database.run(lambda connection: connection.execute(sql).fetchall())
+        return {name: msgspec.json.decode(body, type=Offer) for name, body in rows}
+
+    async def pins(self, name: str) -> dict[str, str]:
+        """Return the approved hash of each item of one server."""
+        sql = "SELECT item, digest FROM pin WHERE server = ?"
+        rows = await self._database.run(lambda connection: connection.execute(sql, (name,)).fetchall())
+        return dict(rows)
+
+    async def remove(self, name: str) -> None:
+        """Forget a server with its offer and pins; idempotent."""
+        await self._database.run(lambda connection: connection.execute("DELETE FROM server WHERE name = ?", (name,)))
+
+
+def _put_offer(connection: sqlite3.Connection, name: str, offer: Offer) -> None:
+    connection.execute(
+        "INSERT INTO offer(server, body, at) SELECT name, ?, ? FROM server WHERE name = ? "
+        "ON CONFLICT(server) DO UPDATE SET body = excluded.body, at = excluded.at",
+        (msgspec.json.encode(offer), time.time(), name),
+    )
