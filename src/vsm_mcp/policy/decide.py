@@ -1,0 +1,113 @@
+"""The rules, in the order in which they are asked; the first that answers decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from vsm_mcp.config import Policy
+from vsm_mcp.model.action import Action, ActionKind, Decision, Verdict
+from vsm_mcp.policy.patterns import matches
+
+Rule = Callable[[Action, Policy], Decision | None]
+_ADMISSIONS: Final = (ActionKind.ACQUIRE, ActionKind.ADD)
+_PEOPLE: Final = ("cli", "embedded")
+
+
+def decide(action: Action, policy: Policy) -> Decision:
+    """Return what the policy says to an action. Pure; every path ends in a rule with a name."""
+    for rule in _RULES:
+        decision = rule(action, policy)
+        if decision is not None:
+            return decision
+    return _by_autonomy(action, policy)
+
+
+def _deny_list(action: Action, policy: Policy) -> Decision | None:
+    if action.kind not in (*_ADMISSIONS, ActionKind.START, ActionKind.RESTART, ActionKind.APPROVE):
+        return None
+    hit = matches(str(action.facts.get("ref", "")), policy.deny)
+    return _deny(f"deny:{hit}", f"the deny list holds {hit!r}") if hit else None
+
+
+def _allow_list(action: Action, policy: Policy) -> Decision | None:
+    ref = str(action.facts.get("ref", ""))
+    if action.kind not in _ADMISSIONS or not policy.allow or not ref or matches(ref, policy.allow):
+        return None
+    return _deny("allow", f"{ref} is not on the allow list")
+
+
+def _grants(action: Action, policy: Policy) -> Decision | None:
+    wanted = (
+        ("scripts", policy.allow_scripts, "install scripts are forbidden"),
+        ("network", policy.allow_network, "network access is forbidden"),
+        ("unsandboxed", policy.allow_unsandboxed, "running without a sandbox is forbidden"),
+    )
+    for fact, allowed, reason in wanted:
+        if action.facts.get(fact) is True and not allowed:
+            return _deny(f"allow_{fact}", f"{reason} by the policy")
+    return None
+
+
+def _judgement(action: Action, _policy: Policy) -> Decision | None:
+    if action.facts.get("judgement") == "reject":
+        return _deny("vetting", "vetting rejected it")
+    return None
+
+
+def _stopping(action: Action, _policy: Policy) -> Decision | None:
+    """Taking something out of service, and starting what was admitted, needs no further leave from a person."""
+    if action.kind in _ADMISSIONS or action.kind is ActionKind.APPROVE:
+        return None
+    if action.actor in _PEOPLE or action.kind in (ActionKind.START, ActionKind.RESTART):
+        return _allow("operator", "a person, or the supervision of what was admitted")
+    return _ask("operator", f"{action.actor} may not {action.kind.value} a server by itself")
+
+
+def _person(action: Action, _policy: Policy) -> Decision | None:
+    if action.facts.get("approved") is True and action.actor in _PEOPLE:
+        return _allow("approved", "a person agreed")
+    return None
+
+
+_RULES: Final[tuple[Rule, ...]] = (_deny_list, _allow_list, _grants, _judgement, _stopping)
+
+
+def _by_autonomy(action: Action, policy: Policy) -> Decision:
+    if policy.autonomy == "manual" and action.kind is ActionKind.ACQUIRE:
+        return _deny("autonomy:manual", "in manual autonomy a person names each server: vsm-mcp add REF")
+    agreed = _person(action, policy)
+    if agreed is not None:
+        return agreed
+    if action.kind is ActionKind.APPROVE or policy.autonomy in ("manual", "ask"):
+        return _ask(f"autonomy:{policy.autonomy}", "a person must agree first")
+    if policy.autonomy == "guarded" and (risk := _risk(action)):
+        return _ask("autonomy:guarded", f"a person must agree first: {risk}")
+    return _allow(f"autonomy:{policy.autonomy}", "within what the policy lets happen by itself")
+
+
+def _risk(action: Action) -> str:
+    """Return why guarded autonomy does not cover an admission; empty when it does."""
+    for fact, reason in (
+        ("scripts", "it runs install scripts"),
+        ("network", "it reaches the network"),
+        ("unsandboxed", "it runs without a sandbox"),
+        ("secrets", "it is given secrets"),
+    ):
+        if action.facts.get(fact) is True:
+            return reason
+    if action.facts.get("curated") is not True:
+        return "it is not in the built-in catalogue"
+    return ""
+
+
+def _allow(rule: str, reason: str) -> Decision:
+    return Decision(verdict=Verdict.ALLOW, rule=rule, reason=reason)
+
+
+def _ask(rule: str, reason: str) -> Decision:
+    return Decision(verdict=Verdict.ASK, rule=rule, reason=reason)
+
+
+def _deny(rule: str, reason: str) -> Decision:
+    return Decision(verdict=Verdict.DENY, rule=rule, reason=reason)
