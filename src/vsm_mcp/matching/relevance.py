@@ -1,0 +1,234 @@
+"""How much of a need a thing covers, in 0…1: the same yardstick for candidates of every source.
+
+Each stem of the need weighs by its rarity; a thing covers it by holding it, a near spelling of it, or a capability
+tag that stands for it. So a need half of whose meaning nobody offers stays visibly half covered, and a threshold
+can tell "nothing found": a sum of term scores has no such zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from itertools import pairwise
+from typing import Final, NamedTuple, Protocol
+
+from vsm_mcp.matching.bm25 import idf
+from vsm_mcp.matching.fuzzy import nearest
+from vsm_mcp.matching.taxonomy import TagMatch, Taxonomy
+from vsm_mcp.matching.tokens import LIGHT, joined, name_stems, need_stems, stems
+
+THRESHOLD: Final = 0.58
+"""Below it a thing does not meet the need. Calibrated on needs of our own: ``tests/unit/discovery/needs.toml``."""
+
+_LIGHT_WEIGHT: Final = 0.3
+_MOST_IDF: Final = 8.0
+_IN_NAME: Final = 1.0
+_IN_TERMS: Final = 0.95
+_IN_TEXT: Final = 0.75
+_BY_TAG: Final = 0.9
+_BY_INFERRED_TAG: Final = 0.75
+_EXPANSION: Final = 0.25
+_HARDLY_SEEN: Final = 3
+_FOREIGN: Final = 5.0
+_FOREIGN_PART: Final = 1.5
+_SURE: Final = 0.6
+_PLAIN: Final = 0.85
+_OTHER_KIND: Final = 0.8
+_ACTION: Final = 0.8
+_MOST_KEPT: Final = 32
+
+
+class Vocabulary(Protocol):
+    """Word statistics of a large collection of things."""
+
+    @property
+    def documents(self) -> int:
+        """Number of documents."""
+
+    def holding(self, term: str) -> int:
+        """Return how many documents hold the stem."""
+
+    def near(self, term: str) -> Mapping[str, float]:
+        """Return known stems that an unknown one may be a misspelling of."""
+
+
+class Counted:
+    """A vocabulary from a plain mapping of stems to counts."""
+
+    def __init__(self, documents: int, counts: Mapping[str, int]) -> None:
+        self._documents = documents
+        self._counts = counts
+
+    @property
+    def documents(self) -> int:
+        """Number of documents."""
+        return self._documents
+
+    def holding(self, term: str) -> int:
+        """Return how many documents hold the stem."""
+        return self._counts.get(term, 0)
+
+    def near(self, term: str) -> Mapping[str, float]:
+        """Return known stems that an unknown one may be a misspelling of."""
+        return nearest(term, self._counts)
+
+
+class Need(NamedTuple):
+    """A need, read: its stems with weights, what may stand for each, and the capability tags it calls for."""
+
+    text: str
+    weights: Mapping[str, float]
+    variants: Mapping[str, Mapping[str, float]]
+    tags: tuple[TagMatch, ...]
+    query: Mapping[str, float]
+
+
+class Thing(NamedTuple):
+    """What a need is compared with; ``text`` is the longest and least reliable part."""
+
+    name: str = ""
+    description: str = ""
+    tags: Collection[str] = ()
+    terms: str = ""
+    text: str = ""
+
+
+class Match(NamedTuple):
+    """How well a thing meets a need: ``score`` 0…1, the stems covered and missing, the tags that helped."""
+
+    score: float
+    covered: tuple[str, ...]
+    missing: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+class Matcher:
+    """Reads needs and compares things with them; holds a vocabulary and the taxonomy."""
+
+    def __init__(self, vocabulary: Vocabulary, taxonomy: Taxonomy) -> None:
+        self._vocabulary = vocabulary
+        self.taxonomy = taxonomy
+        self._read: dict[str, Need] = {}
+
+    def need(self, text: str) -> Need:
+        """Read a need: any text; one without a single word gives a need that nothing meets.
+
+        The last ones read are kept: every source of a discovery reads the same need.
+        """
+        need = self._read.get(text)
+        if need is None:
+            need = self._need(text)
+            if len(self._read) >= _MOST_KEPT:
+                self._read.clear()
+            self._read[text] = need
+        return need
+
+    def _need(self, text: str) -> Need:
+        parts = need_stems(text)
+        weights = {term: self._weight(term) for term in parts}
+        variants = {term: self._variants(term) for term in weights}
+        tags = self._tags(parts, variants)
+        for one, other in pairwise(parts):
+            for pair in joined([one, other]):
+                variants[one].setdefault(pair, 1.0)
+                variants[other].setdefault(pair, 1.0)
+        return Need(text, weights, variants, tags, self._query(weights, variants, tags))
+
+    def _tags(self, parts: list[str], variants: Mapping[str, Mapping[str, float]]) -> tuple[TagMatch, ...]:
+        """Return the tags a need calls for, a misspelt word read as its nearest known one."""
+        read = {
+            term: term
+            if self.taxonomy.phrase_length(term)
+            else max(near, key=lambda other: (other != term, near[other]))
+            for term, near in variants.items()
+        }
+        meant = {right: term for term, right in read.items()}
+        tags = self.taxonomy.of_need(list(read.values()), joined([read[term] for term in parts]))
+        return tuple(
+            tag._replace(covers={meant.get(term, term): share for term, share in tag.covers.items()}) for tag in tags
+        )
+
+    def _weight(self, term: str) -> float:
+        holding = self._vocabulary.holding(term)
+        weight = min(_MOST_IDF, idf(self._vocabulary.documents, holding))
+        length = self.taxonomy.phrase_length(term) if holding <= _HARDLY_SEEN else 0
+        if length:
+            # A word of another language: rare in the collection, but known; one that never stands alone says little.
+            weight = min(weight, _FOREIGN if length == 1 else _FOREIGN_PART)
+        return max(0.1, weight * (_LIGHT_WEIGHT if term in LIGHT else 1.0))
+
+    def _variants(self, term: str) -> dict[str, float]:
+        return {term: 1.0, **(self._vocabulary.near(term) if not self._vocabulary.holding(term) else {})}
+
+    def _query(
+        self, weights: Mapping[str, float], variants: Mapping[str, Mapping[str, float]], tags: tuple[TagMatch, ...]
+    ) -> dict[str, float]:
+        """Return the stems to look for, widened by the words of the surest tags: recall shall not hang on wording."""
+        query: dict[str, float] = {}
+        for tag in tags[:2]:
+            for term in self.taxonomy.words(tag.name):
+                query[term] = max(query.get(term, 0.0), _EXPANSION * tag.confidence)
+        for term in weights:
+            factor = _LIGHT_WEIGHT if term in LIGHT else 1.0
+            for variant, closeness in variants[term].items():
+                query[variant] = max(query.get(variant, 0.0), factor * closeness)
+        return query
+
+    def match(self, need: Need, thing: Thing) -> Match:
+        """Compare a thing with a need."""
+        name = name_stems(thing.name)
+        begins = {term[:4] for term in need.weights}
+        held: dict[str, float] = dict.fromkeys(stems(thing.text), _IN_TEXT)
+        body = stems(f"{thing.description}\n{thing.terms}")
+        held.update(dict.fromkeys([*body, *joined(body, begins)], _IN_TERMS))
+        held.update(dict.fromkeys([*name, *joined(name, begins)], _IN_NAME))
+        given = frozenset(thing.tags)
+        inferred = frozenset() if given else frozenset(self.taxonomy.of_thing(held))
+        cover, helping = _tag_cover(need, given, inferred)
+        shares = {
+            term: max(
+                cover.get(term, 0.0),
+                max((held.get(variant, 0.0) * near for variant, near in need.variants[term].items()), default=0.0),
+            )
+            for term in need.weights
+        }
+        total = sum(need.weights.values())
+        covered = sum(weight * shares[term] for term, weight in need.weights.items()) / total if total else 0.0
+        about = _focus(need, {*body, *name}) if covered else 0.0
+        return Match(
+            round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6),
+            tuple(term for term, share in shares.items() if share > 0.0),
+            tuple(term for term, share in shares.items() if share == 0.0),
+            helping,
+        )
+
+
+def _tag_cover(need: Need, given: frozenset[str], inferred: frozenset[str]) -> tuple[dict[str, float], tuple[str, ...]]:
+    cover: dict[str, float] = {}
+    helping: list[str] = []
+    for tag in need.tags:
+        trust = _BY_TAG if tag.name in given else _BY_INFERRED_TAG if tag.name in inferred else 0.0
+        if trust:
+            helping.append(tag.name)
+        for term, share in tag.covers.items() if trust else ():
+            cover[term] = max(cover.get(term, 0.0), trust * share)
+        if trust and tag.confidence >= _SURE:
+            # What is plainly of the kind that is wanted also does the reading, drawing or controlling of it.
+            cover.update({term: max(cover.get(term, 0.0), trust * _ACTION) for term in need.weights if term in LIGHT})
+    return cover, tuple(helping)
+
+
+def _of_kind(need: Need, given: frozenset[str]) -> float:
+    """Return 1, or less for a thing whose given tags hold none of those that the need plainly calls for.
+
+    "Amazon Web Services" holds the words of "search the web"; its tags say that it does something else.
+    """
+    plain = {tag.name for tag in need.tags if tag.confidence >= _PLAIN}
+    return _OTHER_KIND if given and plain and not plain & given else 1.0
+
+
+def _focus(need: Need, held: Collection[str]) -> float:
+    """Return how much of a thing's own words the need is about: 1 for a specialist, near 0 for a catch-all."""
+    wanted = {variant for term in need.weights for variant in need.variants[term]}
+    wanted.update(term for tag in need.tags for term in tag.covers)
+    hits = len(wanted.intersection(held))
+    return min(1.0, 3.0 * hits / len(held)) if held else 0.0

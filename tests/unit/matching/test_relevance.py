@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsm_mcp.matching.popularity import of_downloads, of_rank
+from vsm_mcp.matching.relevance import THRESHOLD, Counted, Matcher, Thing
+from vsm_mcp.matching.taxonomy import parse
+from vsm_mcp.matching.tools import ToolIndex, ToolText
+
+TAXONOMY = parse(
+    """
+[[tag]]
+name = "crypto.hash"
+definition = "Cryptographic digests and checksums"
+words = ["hash", "digest", "checksum"]
+[[tag]]
+name = "data.sqlite"
+definition = "SQLite databases"
+words = ["sqlite", "sqlite database"]
+"""
+)
+MATCHER = Matcher(
+    Counted(1000, {"hash": 20, "text": 200, "databa": 300, "sqlite": 30, "postgresql": 40, "time": 90}), TAXONOMY
+)
+
+
+def relevance(need: str, **thing: object) -> float:
+    return MATCHER.match(MATCHER.need(need), Thing(**thing)).score  # type: ignore[arg-type]
+
+
+def test_a_thing_that_says_it_all_covers_it_all() -> None:
+    assert relevance("hash a text", name="text-hash") == 1.0
+
+
+def test_a_tag_stands_for_the_words_of_the_need() -> None:
+    with_tag = relevance("checksum of a download", name="digest-things", tags=("crypto.hash",))
+    assert with_tag > relevance("checksum of a download", name="digest-things", tags=("data.sqlite",))
+
+
+def test_given_tags_say_what_a_thing_is_not_for() -> None:
+    assert MATCHER.need("sqlite databases").tags[0].confidence == 1.0
+    other = relevance("sqlite databases", name="hashing-sqlite-databases", tags=("crypto.hash",))
+    same = relevance("sqlite databases", name="hashing-sqlite-databases", tags=("crypto.hash", "data.sqlite"))
+    assert other < 0.9 * same
+
+
+def test_half_a_need_stays_below_the_threshold() -> None:
+    assert relevance("teleport a banana", name="banana", description="pictures of bananas") < THRESHOLD
+
+
+def test_words_written_apart_and_together_are_the_same() -> None:
+    assert relevance("convert between time zones", name="timezone-converter") > THRESHOLD
+    assert relevance("timezone", description="time zone") > THRESHOLD
+
+
+def test_a_misspelt_need_is_understood() -> None:
+    assert relevance("postgrezql", name="postgresql") > 0.4
+
+
+def test_a_name_counts_more_than_a_long_text() -> None:
+    assert relevance("sqlite", name="sqlite") > relevance("sqlite", text="sqlite")
+
+
+def test_a_word_that_only_the_taxonomy_knows_is_not_taken_for_a_misspelling() -> None:
+    matcher = Matcher(Counted(1000, {"hashe": 20}), TAXONOMY)
+    assert [tag.name for tag in matcher.need("digest").tags] == ["crypto.hash"]
+    near = Matcher(Counted(1000, {"digesta": 20}), TAXONOMY).need("digest")
+    assert [tag.name for tag in near.tags] == ["crypto.hash"]
+
+
+def test_what_is_missing_is_named() -> None:
+    match = MATCHER.match(MATCHER.need("hash a banana"), Thing(name="hash"))
+    assert match.covered == ("hash",)
+    assert match.missing == ("banana",)
+
+
+@pytest.mark.parametrize("need", ["", "   ", "!!!", "\x1b[31m", "a", "🍌"])
+def test_a_need_without_words_is_met_by_nothing(need: str) -> None:
+    assert relevance(need, name="hash", description="text") < THRESHOLD
+
+
+@given(st.text(max_size=80), st.text(max_size=40), st.text(max_size=120), st.sampled_from([(), ("crypto.hash",)]))
+def test_relevance_is_a_share(need: str, name: str, description: str, tags: tuple[str, ...]) -> None:
+    assert 0.0 <= relevance(need, name=name, description=description, tags=tags) <= 1.0
+
+
+@given(st.integers(0, 10**10), st.integers(0, 10**10))
+def test_more_downloads_never_make_less_popular(one: int, other: int) -> None:
+    assert (of_downloads(one) - of_downloads(other)) * (one - other) >= 0
+
+
+@given(st.integers(1, 20_000), st.integers(1, 20_000))
+def test_a_better_place_never_makes_less_popular(one: int, other: int) -> None:
+    assert (of_rank(one) - of_rank(other)) * (other - one) >= 0
+    assert of_rank(one) > of_rank(0)
+
+
+def test_tools_are_found_by_name_parameters_and_server() -> None:
+    index = ToolIndex(
+        [
+            ToolText("a", "create_issue", "Create an issue in a repository", "title body labels", "github"),
+            ToolText("b", "readFile", "Read a file", "path encoding", "files"),
+            ToolText("c", "now", "Current time", "timezone", "clock"),
+        ]
+    )
+    assert index.search("open a new issue on github", 1)[0][0] == "a"
+    assert index.search("read a file", 1)[0][0] == "b"
+    assert index.search("what time is it in a time zone", 1)[0][0] == "c"
+    assert index.search("banana", 3) == []
+    assert len(index) == 3
