@@ -1,0 +1,116 @@
+"""The built-in catalogue: well-known servers, in our own words, as TOML files that ship with the package."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, Final
+
+import msgspec
+
+from vsm_mcp.discovery.source import Context, SourceState
+from vsm_mcp.errors import ConfigError, VsmError
+from vsm_mcp.matching.bm25 import Bm25f, Field
+from vsm_mcp.matching.relevance import Matcher
+from vsm_mcp.matching.tokens import joined, name_stems, stems
+from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.launch import Input, LaunchFacts
+from vsm_mcp.model.ref import Ref, parse_ref
+
+FIELDS: Final = {
+    "name": Field(2.0, 0.3),
+    "description": Field(1.0, 0.4),
+    "terms": Field(0.7, 0.6),
+}
+
+
+def entries(folder: Traversable | None = None) -> list[Candidate]:
+    """Return all entries of the catalogue. Raises :class:`ConfigError`, naming the file, when one cannot be read."""
+    folder = folder or files("vsm_mcp.discovery") / "data" / "catalogue"
+    found: list[Candidate] = []
+    for file in sorted(folder.iterdir(), key=lambda each: each.name):
+        if not file.name.endswith(".toml"):
+            continue
+        try:
+            rows = tomllib.loads(file.read_text("utf-8")).get("server", [])
+            found.extend(map(_entry, rows))
+        except (OSError, ValueError, KeyError, TypeError, VsmError) as error:
+            raise ConfigError(f"the catalogue file {file.name} cannot be read: {error}", "reinstall vsm-mcp") from error
+    return found
+
+
+def _entry(row: Mapping[str, Any]) -> Candidate:
+    launch = LaunchFacts(
+        args=tuple(row.get("args", ())),
+        env=dict(row.get("env", {})),
+        inputs=msgspec.convert(row.get("inputs", []), tuple[Input, ...]),
+        network=row.get("network"),
+        executable=row.get("executable", ""),
+    )
+    return Candidate(
+        ref=parse_ref(row["ref"]),
+        name=row["name"],
+        description=row["description"],
+        tags=tuple(row["tags"]),
+        terms=_text(row.get("terms", ())),
+        launch=launch,
+        curated=True,
+    )
+
+
+def _text(terms: str | Iterable[str]) -> str:
+    return terms if isinstance(terms, str) else " ".join(terms)
+
+
+class CatalogueSource:
+    """The built-in catalogue as a source; read at the first search."""
+
+    name = "catalogue"
+    state = SourceState.OK
+
+    def __init__(self, matcher: Matcher, folder: Traversable | None = None) -> None:
+        self._matcher = matcher
+        self._folder = folder
+
+    @cached_property
+    def entries(self) -> dict[str, Candidate]:
+        """All entries by identity."""
+        return {entry.ref.identity: entry for entry in entries(self._folder)}
+
+    @cached_property
+    def _index(self) -> Bm25f[str]:
+        return Bm25f(FIELDS, ((identity, self._stems(entry)) for identity, entry in self.entries.items()))
+
+    def _stems(self, entry: Candidate) -> dict[str, list[str]]:
+        described = stems(entry.description)
+        return {
+            "name": name_stems(f"{entry.name} {entry.ref.name}"),
+            "description": [*described, *joined(described)],
+            "terms": stems(entry.terms),
+        }
+
+    async def search(self, need: str, limit: int) -> list[Candidate]:
+        """Return the entries that share words or capability tags with the need."""
+        return await asyncio.to_thread(self._search, need, limit)
+
+    def _search(self, need: str, limit: int) -> list[Candidate]:
+        read = self._matcher.need(need)
+        # Near spellings are in the query already; looking for more here would only find strangers.
+        query = {term: weight for term, weight in read.query.items() if term in self._index}
+        best = [identity for identity, _ in self._index.search(query, limit)]
+        called = {tag.name for tag in read.tags}
+        tagged = [identity for identity, entry in self.entries.items() if called.intersection(entry.tags)]
+        return [self.entries[identity] for identity in dict.fromkeys([*best[: limit // 2], *tagged, *best])][:limit]
+
+    async def about(self, refs: Sequence[Ref]) -> list[Candidate]:
+        """Return the entries of the given references."""
+        return [self.entries[ref.identity] for ref in refs if ref.identity in self.entries]
+
+
+def build(context: Context) -> CatalogueSource:
+    """Build the source (entry point ``vsm_mcp.sources: catalogue``)."""
+    return CatalogueSource(context.matcher)

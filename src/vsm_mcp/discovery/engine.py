@@ -1,0 +1,176 @@
+"""All sources asked at once; what they say screened, merged, compared with the need.
+
+A source that fails, hangs, lies or answers late costs the others nothing: it is given up at its deadline, its answer
+is screened item by item, and its state is published and returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.discovery.merge import merge
+from vsm_mcp.discovery.screen import clean, screen
+from vsm_mcp.discovery.source import Knowing, Source, SourceOff, SourceState
+from vsm_mcp.errors import VsmError
+from vsm_mcp.events import Emit, SourceAnswered, ignore
+from vsm_mcp.matching.relevance import THRESHOLD, Matcher, Thing
+from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.ref import Ref
+
+_DETAIL_LENGTH: Final = 200
+_ABANDONED: Final[set[asyncio.Task[list[Candidate]]]] = set()
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to discover.
+
+    ``per_source`` candidates are asked of each source, and ``limit`` returned: more than are shown, because the most
+    relevant are not yet the best (evaluation says which are). ``timeout`` is in seconds, for each source. Candidates
+    below ``threshold`` (relevance, 0…1) are dropped.
+    """
+
+    limit: int = 100
+    per_source: int = 60
+    timeout: float = 5.0
+    threshold: float = THRESHOLD
+
+
+class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How one source answered: how many usable candidates, how many it gave that were refused, after how long."""
+
+    source: str
+    state: SourceState
+    count: int
+    refused: int
+    seconds: float
+    detail: str = ""
+
+
+class Discovered(msgspec.Struct, frozen=True, kw_only=True):
+    """Candidates that could meet the need, most relevant first; how each source answered; how many fell below."""
+
+    candidates: tuple[Candidate, ...]
+    reports: tuple[SourceReport, ...]
+    below: int = 0
+
+
+async def discover(
+    need: str, sources: Sequence[Source], matcher: Matcher, options: Options | None = None, emit: Emit = ignore
+) -> Discovered:
+    """Ask all ``sources`` for a ``need``. Never raises for what a source does; takes no longer than two time-outs."""
+    options = options or Options()
+    answers = await asyncio.gather(*(_ask(source, need, options, emit) for source in sources))
+    found = merge(candidate for candidates, _ in answers for candidate in candidates)
+    found = await _complete(found, sources, options)
+    rated = rate(need, found, matcher)
+    fit = [candidate for candidate in rated if candidate.relevance >= options.threshold]
+    return Discovered(
+        candidates=tuple(fit[: options.limit]),
+        reports=tuple(report for _, report in answers),
+        below=len(rated) - len(fit),
+    )
+
+
+def rate(need: str, candidates: Iterable[Candidate], matcher: Matcher) -> list[Candidate]:
+    """Return the candidates with their ``relevance`` for the need, most relevant first."""
+    read = matcher.need(need)
+    rated = [msgspec.structs.replace(each, relevance=matcher.match(read, thing(each)).score) for each in candidates]
+    return sorted(rated, key=lambda each: (-each.relevance, not each.curated, each.ref.identity))
+
+
+def thing(candidate: Candidate) -> Thing:
+    """Return what the matcher compares with a need."""
+    return Thing(
+        candidate.ref.name, candidate.description, candidate.tags, f"{candidate.name} {candidate.terms}", candidate.text
+    )
+
+
+async def _ask(source: Source, need: str, options: Options, emit: Emit) -> tuple[list[Candidate], SourceReport]:
+    began = time.perf_counter()
+    name = clean(str(source.name), 60)
+    candidates: list[Candidate] = []
+    refused, detail, state = 0, "", SourceState.UNAVAILABLE
+    try:
+        answer = await _within(options, source, need)
+        candidates, refused = _usable(answer, name, options.per_source)
+        state = SourceState(source.state)
+        detail = f"{refused} unusable" if refused else ""
+    except SourceOff as off:
+        state, detail = SourceState.OFF, off.message
+    except TimeoutError:
+        detail = f"no answer within {options.timeout:g} s"
+    except VsmError as error:
+        detail = error.message
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything; it stays with it
+        detail = f"{type(error).__name__}: {error}"
+    seconds, detail = time.perf_counter() - began, clean(detail, _DETAIL_LENGTH)
+    emit(SourceAnswered(source=name, state=state, count=len(candidates), seconds=seconds, detail=detail))
+    report = SourceReport(
+        source=name, state=state, count=len(candidates), refused=refused, seconds=seconds, detail=detail
+    )
+    return candidates, report
+
+
+async def _within(options: Options, source: Source, need: str) -> list[Candidate]:
+    """Await a source's answer; at the deadline it is cancelled but not waited for: it may not heed that."""
+    task = asyncio.ensure_future(source.search(need, options.per_source))
+    try:
+        done, _ = await asyncio.wait({task}, timeout=options.timeout)
+    except asyncio.CancelledError:
+        _abandon(task)
+        raise
+    if not done:
+        _abandon(task)
+        raise TimeoutError
+    if task.cancelled():
+        raise TimeoutError
+    return task.result()
+
+
+def _abandon(task: asyncio.Task[list[Candidate]]) -> None:
+    task.cancel()
+    _ABANDONED.add(task)
+    task.add_done_callback(_forget)
+
+
+def _forget(task: asyncio.Task[list[Candidate]]) -> None:
+    _ABANDONED.discard(task)
+    if not task.cancelled():
+        task.exception()  # looked at, so that nobody is warned of an error that has no reader any more
+
+
+def _usable(answer: object, source: str, limit: int) -> tuple[list[Candidate], int]:
+    if not isinstance(answer, (list, tuple)):
+        raise TypeError(f"answered with {type(answer).__name__}, not with a list")
+    screened = [screen(item, source) for item in answer[:limit]]
+    usable = [candidate for candidate in screened if candidate is not None]
+    return usable, len(answer) - len(usable)
+
+
+async def _complete(found: list[Candidate], sources: Sequence[Source], options: Options) -> list[Candidate]:
+    """Ask the sources that can tell about what only others found: a curated server's downloads are in the index."""
+    lacking = {
+        source.name: [each.ref for each in found if source.name not in each.sources]
+        for source in sources
+        if isinstance(source, Knowing)
+    }
+    more = await asyncio.gather(
+        *(_about(source, lacking[source.name], options) for source in sources if isinstance(source, Knowing))
+    )
+    known = {each.ref.identity for each in found}
+    return merge([*found, *(each for some in more for each in some if each.ref.identity in known)])
+
+
+async def _about(source: Knowing, refs: list[Ref], options: Options) -> list[Candidate]:
+    if not refs:
+        return []
+    try:
+        answer = await asyncio.wait_for(source.about(refs), options.timeout)
+        return _usable(answer, source.name, len(refs))[0]
+    except Exception:  # noqa: BLE001 - an extra that fails leaves the candidates as they are
+        return []

@@ -1,0 +1,47 @@
+"""The parts of discovery put together from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from importlib.resources import files
+
+from vsm_mcp import plugins
+from vsm_mcp.config import Config
+from vsm_mcp.discovery.index import SHIPPED
+from vsm_mcp.discovery.source import Build, Context, Source
+from vsm_mcp.errors import ConfigError
+from vsm_mcp.matching.relevance import Matcher
+from vsm_mcp.matching.taxonomy import Taxonomy, parse
+from vsm_mcp.model.definition import Offer
+from vsm_mcp.model.server import Server
+
+
+@cache
+def taxonomy() -> Taxonomy:
+    """Return the taxonomy that ships with the package. Raises :class:`ConfigError` when it cannot be read."""
+    try:
+        return parse((files("vsm_mcp.discovery") / "data" / "taxonomy.toml").read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"the taxonomy cannot be read: {error}", "reinstall vsm-mcp") from error
+
+
+@cache
+def matcher() -> Matcher:
+    """Return the matcher over the shipped index and taxonomy; reads the index when the first need is compared."""
+    return Matcher(SHIPPED, taxonomy())
+
+
+def build_sources(
+    config: Config,
+    servers: Callable[[], Iterable[Server]] = tuple,
+    offer_of: Callable[[str], Offer | None] | None = None,
+) -> list[Source]:
+    """Return the sources that ``[discovery] sources`` names, in that order.
+
+    ``servers`` lists what is installed; ``offer_of`` gives a server's last offer. Raises :class:`ConfigError` for a
+    name that no plug-in has.
+    """
+    context = Context(config, matcher(), servers, offer_of or (lambda _server: None))
+    builders: dict[str, Build] = plugins.load("sources", config.discovery.sources)
+    return [build(context) for build in builders.values()]

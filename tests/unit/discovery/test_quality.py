@@ -1,0 +1,53 @@
+"""The shipped catalogue, index and taxonomy together, on needs of our own."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from vsm_mcp.config import load
+from vsm_mcp.discovery.engine import discover
+from vsm_mcp.discovery.source import Source
+from vsm_mcp.discovery.wiring import build_sources, matcher
+
+NEEDS = tomllib.loads((Path(__file__).parent / "needs.toml").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
+    return build_sources(load(tmp_path_factory.mktemp("home"), {}))
+
+
+async def test_at_least_nine_of_ten_possible_needs_are_met(sources: list[Source]) -> None:
+    met = {need: bool((await discover(need, sources, matcher())).candidates) for need in NEEDS["possible"]}
+    assert sum(met.values()) >= 0.9 * len(met), [need for need, found in met.items() if not found]
+
+
+async def test_at_least_nine_of_ten_impossible_needs_are_met_by_nothing(sources: list[Source]) -> None:
+    met = {need: bool((await discover(need, sources, matcher())).candidates) for need in NEEDS["impossible"]}
+    assert sum(met.values()) <= 0.1 * len(met), [need for need, found in met.items() if found]
+
+
+@pytest.mark.parametrize(
+    ("need", "fitting"),
+    [
+        ("Zeitzone umrechnen", "pypi:mcp-server-time"),
+        ("convert a time between timezones", "pypi:mcp-server-time"),
+        ("read spredsheets", "pypi:excel-mcp-server"),
+        ("git history", "pypi:mcp-server-git"),
+    ],
+)
+async def test_other_spellings_and_languages_find_the_same(sources: list[Source], need: str, fitting: str) -> None:
+    found = (await discover(need, sources, matcher())).candidates
+    assert fitting in [str(each.ref) for each in found[:12]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["$(rm -rf ~)", "`id`", "'; DROP TABLE servers; --", "\x1b[2J\x1b]0;x\x07", "../../../etc/passwd", "x" * 100_000],
+)
+async def test_a_need_is_text_whatever_it_holds(sources: list[Source], text: str) -> None:
+    result = await discover(text, sources, matcher())
+    assert {report.state for report in result.reports} == {"ok"}

@@ -1,0 +1,78 @@
+"""Build ``src/vsm_mcp/discovery/data/index.bin`` from two public lists of packages.
+
+    build_index.py NPM.tsv PYPI.tsv [OUT]
+
+NPM.tsv has the columns name, version, downloads_a_month, summary; PYPI.tsv name, version, month,
+rank_among_15000_most_downloaded, summary; a first line with the names, tabs between. Kept are the packages that call
+themselves MCP servers, with facts only: name, version, counts, and the sorted stems of name and summary.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from vsm_mcp.discovery.index_file import IndexRow, encode
+from vsm_mcp.discovery.republication import collapse
+from vsm_mcp.discovery.selection import calls_itself_server
+from vsm_mcp.model.ref import RefKind
+
+OUT: Final = Path(__file__).parent.parent / "src" / "vsm_mcp" / "discovery" / "data" / "index.bin"
+MOST_BYTES: Final = 4 * 1024 * 1024
+
+
+def cells(path: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a list as mappings from column to text."""
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        columns = next(lines).rstrip("\n").split("\t")
+        for line in lines:
+            yield dict(zip(columns, line.rstrip("\n").split("\t"), strict=False))
+
+
+def row(kind: RefKind, cell: dict[str, str]) -> IndexRow:
+    """Return one package as the index wants it."""
+    return IndexRow(
+        kind=kind,
+        name=cell["name"],
+        version=cell.get("version", ""),
+        summary=cell.get("summary", ""),
+        downloads=number(cell.get("downloads_a_month", "")),
+        rank=number(cell.get("rank_among_15000_most_downloaded", "")),
+        month=cell.get("month", ""),
+    )
+
+
+def number(text: str) -> int:
+    """Return a count; 0 for an empty cell."""
+    return int(text) if text.isdigit() else 0
+
+
+def main(npm: str, pypi: str, out: str = str(OUT)) -> None:
+    """Build the index and say what went in."""
+    rows: list[IndexRow] = []
+    for kind, path in ((RefKind.NPM, npm), (RefKind.PYPI, pypi)):
+        chosen = [
+            row(kind, cell)
+            for cell in cells(Path(path))
+            if calls_itself_server(cell["name"], cell.get("summary", ""), cell.get("month", ""))
+        ]
+        print(f"{kind.value}: {len(chosen)} packages call themselves MCP servers")
+        rows += chosen
+    kept = collapse(rows)
+    print(f"{len(rows) - len(kept)} republications collapsed; {len(kept)} packages kept")
+    content = encode(
+        kept,
+        {"npm": sum(one.kind is RefKind.NPM for one in kept), "pypi": sum(one.kind is RefKind.PYPI for one in kept)},
+    )
+    if len(content) > MOST_BYTES:
+        sys.exit(f"the index has {len(content)} bytes; at most {MOST_BYTES} may ship")
+    Path(out).write_bytes(content)
+    print(f"{out}: {len(content):,} bytes")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
