@@ -1,0 +1,27 @@
+"""Capability match: how much of the need the candidate's own words and tags cover."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vsm_mcp.evaluation.criterion import Circumstances
+from vsm_mcp.model.appraisal import Score
+from vsm_mcp.model.candidate import Candidate
+
+# Above it differences are of wording (a word of the need against a tag that stands for it), not of what a thing does.
+_FULL: Final = 0.88
+_CURATED: Final = 0.95
+_DESCRIBED: Final = 0.85
+_NAMED: Final = 0.7
+
+
+class Capability:
+    """Reads ``relevance``, which discovery computed with one yardstick for all sources."""
+
+    name = "capability"
+
+    def score(self, candidate: Candidate, circumstances: Circumstances) -> Score:
+        """Return the relevance, full from :data:`_FULL` on; surer where our words or the registry's describe it."""
+        sure = _CURATED if candidate.curated or candidate.installed else _DESCRIBED if candidate.text else _NAMED
+        fact = f"covers {round(100 * candidate.relevance)} % of the need"
+        return Score(score=min(1.0, candidate.relevance / _FULL), confidence=sure, facts=(fact,))

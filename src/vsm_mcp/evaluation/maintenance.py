@@ -1,0 +1,59 @@
+"""Maintenance: when it was last released, and whether its author gave it up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from vsm_mcp.evaluation.criterion import Circumstances, Evidence
+from vsm_mcp.model.appraisal import Score
+from vsm_mcp.model.candidate import Candidate
+
+_MONTH: Final = 30.44 * 86_400
+_FRESH: Final = 4.0
+_OLD: Final = 30.0
+
+
+class Maintenance:
+    """The age of the last release, a deprecation, the version and who maintains it."""
+
+    name = "maintenance"
+
+    def score(self, candidate: Candidate, circumstances: Circumstances) -> Score:
+        """Return the mean of what is known: age 5, version 1, maintainers 1; a deprecated package gets nothing."""
+        evidence, facts = Evidence(), candidate.facts
+        if facts.deprecated:
+            return Score(score=0.0, confidence=1.0, facts=("deprecated by its author",))
+        age = age_in_months(facts.published, circumstances.now)
+        evidence.add(5, _freshness(age), "" if age is None else _words(age))
+        stable = None if not facts.version else 0.8 if not facts.version.startswith("0.") else 0.5
+        evidence.add(1, stable)
+        evidence.add(1, None if facts.maintainers is None else min(1.0, 0.5 + facts.maintainers / 6))
+        return evidence.total()
+
+
+def age_in_months(published: str | None, now: float) -> float | None:
+    """Return the months since an ISO 8601 day, month or instant; ``None`` for none or one that cannot be read."""
+    if not published:
+        return None
+    try:
+        day = datetime.fromisoformat(f"{published}-15" if len(published) == 7 else published)
+    except ValueError:
+        return None
+    instant = day if day.tzinfo else day.replace(tzinfo=UTC)
+    return max(0.0, (now - instant.timestamp()) / _MONTH)
+
+
+def _freshness(months: float | None) -> float | None:
+    if months is None:
+        return None
+    return 1.0 - 0.85 * min(1.0, max(0.0, (months - _FRESH) / (_OLD - _FRESH)))
+
+
+def _words(months: float) -> str:
+    count = round(months)
+    if count < 1:
+        return "released this month"
+    if count < 24:
+        return f"released {count} month{'s' if count > 1 else ''} ago"
+    return f"released {months / 12:.0f} years ago"
