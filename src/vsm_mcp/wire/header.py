@@ -1,0 +1,53 @@
+"""What MCP says in HTTP headers and statuses; pure.
+
+Sources: specification 2026-07-28, "Transports: Streamable HTTP" (standard and custom headers); RFC 9110 for statuses.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Final
+
+from vsm_mcp.errors import HttpRefused, TransportError
+from vsm_mcp.wire.transport import Head
+
+_PLAIN: Final = re.compile(r"[\x20-\x7e]*")
+_SENTINEL: Final = re.compile(r"=\?base64\?.*\?=")
+_AGAIN: Final = frozenset({408, 425, 429})
+STATUS_DECIDES: Final = _AGAIN | {401, 403, 407}
+"""Statuses that mean the same whatever the body says."""
+
+
+def encode(value: str) -> str:
+    """Return a header's value; what would not survive the way is wrapped as ``=?base64?…?=``."""
+    if _PLAIN.fullmatch(value) and value == value.strip() and not _SENTINEL.fullmatch(value):
+        return value
+    return f"=?base64?{base64.b64encode(value.encode('utf-8', 'replace')).decode()}?="
+
+
+def of_message(head: Head) -> dict[str, str]:
+    """Return the headers that repeat what a message says about itself."""
+    headers = {"MCP-Protocol-Version": head.version} if head.version else {}
+    if head.modern:
+        headers["Mcp-Method"] = encode(head.method)
+        if head.name is not None:
+            headers["Mcp-Name"] = encode(head.name)
+        headers.update((f"Mcp-Param-{name}", encode(value)) for name, value in head.arguments.items())
+    return headers
+
+
+def refusal(status: int, retry_after: str, place: str) -> TransportError:
+    """Return the error that a status without a message means; ``place`` names the server without its secrets."""
+    if status == 401:
+        return HttpRefused(status, f"{place} wants authorization (401)", "give its token as a header or a secret")
+    if status == 403:
+        return HttpRefused(
+            status, f"{place} forbids it (403)", "the token given lacks the right, or the origin is refused"
+        )
+    if status == 407:
+        return HttpRefused(status, "a proxy on the way wants authorization (407)", "see HTTPS_PROXY")
+    if status in _AGAIN or status >= 500:
+        wait = f"it asks to wait {retry_after} s" if retry_after.isdigit() else "try again later"
+        return TransportError(f"{place} is not able to answer now ({status})", wait)
+    return HttpRefused(status, f"{place} refused with status {status}", "is this the URL of an MCP endpoint?")

@@ -1,0 +1,283 @@
+"""Streamable HTTP in both eras, and what servers and the ways to them do wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from msgspec import Raw
+
+from vsm_mcp.errors import HttpRefused, ProtocolError, RequestTimeout, RpcError, TransportError
+from vsm_mcp.testing.faulty_http import Endpoint, serving
+from vsm_mcp.wire.connection import Connection
+from vsm_mcp.wire.http import HttpTransport
+from vsm_mcp.wire.negotiate import connect
+
+ECHO: dict[str, object] = {"name": "echo", "arguments": {"text": "hi"}}
+
+
+@asynccontextmanager
+async def talking(
+    *faults: str, known_era: str | None = None, **more: Any
+) -> AsyncIterator[tuple[Connection, Endpoint]]:
+    async with serving(*faults) as (url, endpoint):
+        connection = await connect(HttpTransport(url, **more), timeout=5, known_era=known_era)
+        try:
+            yield connection, endpoint
+        finally:
+            await connection.close()
+
+
+def text(result: Raw) -> str:
+    return str(msgspec.json.decode(result)["content"][0]["text"])
+
+
+def posts(endpoint: Endpoint, method: str) -> list[tuple[dict[str, str], dict[str, Any]]]:
+    return [(headers, message) for headers, message in endpoint.seen if message.get("method") == method]
+
+
+@pytest.mark.parametrize("faults", [["--mode=both"], ["--mode=legacy"], ["--mode=legacy", "--sessions"]])
+@pytest.mark.parametrize("answers", [[], ["--sse"], ["--sse", "--crlf"]])
+async def test_calls(faults: list[str], answers: list[str]) -> None:
+    async with talking(*faults, *answers) as (connection, _):
+        assert connection.era == ("modern" if faults == ["--mode=both"] else "legacy")
+        calls = (
+            connection.request("tools/call", {"name": "echo", "arguments": {"text": f"{n}"}}, timeout=10)
+            for n in range(50)
+        )
+        assert [text(result) for result in await asyncio.gather(*calls)] == [f"echo:{n}" for n in range(50)]
+        assert len((await connection.offer(5)).items) == 11
+        with pytest.raises(RpcError) as refused:
+            await connection.request("no/such", timeout=5)
+        assert refused.value.rpc_code == -32601
+        assert connection.in_flight == 0
+
+
+async def test_modern_headers() -> None:
+    async with talking("--mode=both", headers={"Authorization": "Bearer s3cret"}) as (connection, endpoint):
+        await connection.request("tools/call", {"name": Raw(b'"ec\\u0068o"'), "arguments": {"text": "x"}}, timeout=5)
+        await connection.request("resources/read", {"uri": "note://grüß"}, timeout=5)
+        await connection.notify("notifications/whatever")
+        [(call, message)], [(read, _)] = posts(endpoint, "tools/call"), posts(endpoint, "resources/read")
+        assert call["MCP-Protocol-Version"] == "2026-07-28"
+        assert (call["Mcp-Method"], call["Mcp-Name"]) == ("tools/call", "echo")
+        assert read["Mcp-Name"] == "=?base64?bm90ZTovL2dyw7zDnw==?="
+        assert call["Authorization"] == "Bearer s3cret"
+        assert call["Accept"] == "application/json, text/event-stream"
+        assert "Mcp-Session-Id" not in call
+        assert message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] == {}
+        assert not [m for _, m in endpoint.seen if "id" not in m]  # modern HTTP has no notifications from clients
+
+
+async def test_legacy_headers_and_the_end_of_a_session() -> None:
+    async with talking("--mode=legacy", "--sessions") as (connection, endpoint):
+        await connection.request("tools/call", ECHO, timeout=5)
+        [session] = endpoint.sessions
+        [(hello, _)], [(call, _)] = posts(endpoint, "initialize"), posts(endpoint, "tools/call")
+        assert "Mcp-Session-Id" not in hello
+        assert "MCP-Protocol-Version" not in hello
+        assert (call["Mcp-Session-Id"], call["MCP-Protocol-Version"]) == (session, "2025-11-25")
+        assert "Mcp-Method" not in call
+        [(initialized, _)] = posts(endpoint, "notifications/initialized")
+        assert initialized["Mcp-Session-Id"] == session
+    assert endpoint.ended == [session]
+
+
+@pytest.mark.parametrize("status", ["404", "400"])
+async def test_a_lost_session_is_begun_again_once_for_all(status: str) -> None:
+    faults = ("--mode=legacy", "--sessions", "--forget-after", "2", "--forget-status", status)
+    async with talking(*faults) as (connection, endpoint):
+        for _ in range(2):
+            await connection.request("tools/call", ECHO, timeout=5)
+        assert not endpoint.sessions
+        calls = (connection.request("tools/call", ECHO, timeout=5) for _ in range(20))
+        assert {text(result) for result in await asyncio.gather(*calls)} == {"echo:hi"}
+        assert len(posts(endpoint, "initialize")) == 2
+        assert len(endpoint.sessions) == 1
+        assert not connection.closed.done()
+
+
+async def test_a_lost_session_that_cannot_be_begun_again() -> None:
+    async with talking("--mode=legacy", "--sessions", "--forget-after", "1") as (connection, endpoint):
+        await connection.request("tools/call", ECHO, timeout=5)
+        endpoint.chosen.status = "initialize=500"
+        with pytest.raises(TransportError, match="did not begin a new one"):
+            await connection.request("tools/call", ECHO, timeout=5)
+        assert "forgot the session" in connection.closed.result()
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable", "says"),
+    [
+        (401, False, "authorization"),
+        (403, False, "forbids"),
+        (404, False, "404"),
+        (429, True, "429"),
+        (503, True, "503"),
+    ],
+)
+async def test_statuses(status: int, retryable: bool, says: str) -> None:
+    async with talking("--mode=both", "--status", f"tools/call={status}") as (connection, _):
+        with pytest.raises(TransportError, match=says) as refused:
+            await connection.request("tools/call", ECHO, timeout=5)
+        assert refused.value.retryable == retryable
+        assert isinstance(refused.value, HttpRefused) != retryable
+
+
+async def test_a_refusal_in_words_keeps_its_code() -> None:
+    async with talking("--mode=legacy", "--sessions") as (connection, endpoint):
+        with pytest.raises(RpcError) as refused:
+            await connection.request("tools/call", {"name": "nonsense"}, timeout=5)
+        assert refused.value.rpc_code == -32602
+        assert len(posts(endpoint, "initialize")) == 1
+
+
+async def test_without_its_token() -> None:
+    async with serving("--mode=both", "--token", "s3cret") as (url, endpoint):
+        with pytest.raises(HttpRefused, match="authorization") as refused:
+            await connect(HttpTransport(url + "?key=hidden", headers={"Authorization": "Bearer wr0ng"}), timeout=5)
+        assert "hidden" not in str(refused.value) and "wr0ng" not in str(refused.value)
+        assert len(endpoint.seen) == 1  # no second attempt in another era
+        connection = await connect(HttpTransport(url, headers={"Authorization": "Bearer s3cret"}), timeout=5)
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    "more", [[], ["--no-discover"], ["--status=server/discover=404"], ["--status=server/discover=405"]]
+)
+async def test_an_older_server_refuses_the_probe_in_its_own_way(more: list[str]) -> None:
+    async with talking("--mode=legacy", *more) as (connection, _):
+        assert connection.era == "legacy"
+
+
+async def test_a_server_known_as_older_that_is_modern() -> None:
+    async with talking("--mode=modern", known_era="legacy") as (connection, _):
+        assert connection.era == "modern"
+
+
+@pytest.mark.parametrize("era", ["both", "legacy"])
+async def test_a_cut_stream_is_an_error_at_once(era: str) -> None:
+    async with talking(f"--mode={era}", "--sse", "--cut") as (connection, _):
+        began = time.monotonic()
+        with pytest.raises(TransportError, match="before the response"):
+            await connection.request("tools/call", ECHO, timeout=30)
+        assert time.monotonic() - began < 5
+
+
+async def test_a_cut_stream_of_an_older_server_is_resumed() -> None:
+    async with talking("--mode=legacy", "--sse", "--cut", "--resumable") as (connection, _):
+        assert text(await connection.request("tools/call", ECHO, timeout=5)) == "echo:hi"
+
+
+async def test_a_web_page_is_no_answer() -> None:
+    async with talking("--mode=both", "--html") as (connection, _):
+        with pytest.raises(ProtocolError, match="text/html"):
+            await connection.request("tools/call", ECHO, timeout=5)
+
+
+@pytest.mark.parametrize("era", ["both", "legacy"])
+async def test_giving_up_a_call_reaches_the_server(era: str, until: Any) -> None:
+    async with talking(f"--mode={era}") as (connection, endpoint):
+        logic = endpoint.logic[era == "both"]
+        with pytest.raises(RequestTimeout):
+            await connection.request("tools/call", {"name": "slow", "arguments": {"seconds": 30}}, timeout=0.2)
+        [(_, message)] = posts(endpoint, "tools/call")
+        await until(logic.cancelled[str(message["id"])].is_set)
+        assert bool(posts(endpoint, "notifications/cancelled")) == (era == "legacy")
+
+
+@pytest.mark.parametrize("era", ["both", "legacy"])
+async def test_news_of_a_changed_list(era: str, until: Any) -> None:
+    async with talking(f"--mode={era}", "--change-after", "1") as (connection, endpoint):
+        news: list[str] = []
+        connection.on_change = news.append
+        await until(lambda: endpoint.logic[era == "both"].standing)
+        await connection.request("tools/call", ECHO, timeout=5)
+        await until(lambda: news == ["tools"])
+
+
+@pytest.mark.parametrize("era", ["both", "legacy"])
+async def test_progress(era: str) -> None:
+    async with talking(f"--mode={era}", "--progress", "3") as (connection, _):
+        heard: list[str] = []
+        await connection.request("tools/call", ECHO, timeout=5, on_notification=lambda method, _: heard.append(method))
+        assert heard == ["notifications/progress"] * 3
+
+
+@pytest.mark.parametrize("answers", [[], ["--sse"]])
+async def test_twenty_megabytes(answers: list[str]) -> None:
+    async with talking("--mode=both", *answers) as (connection, _):
+        big = {"name": "big", "arguments": {"bytes": 20_000_000, "more": "y" * 20_000_000}}
+        began = time.process_time()  # client and server: both are in this process
+        assert len(text(await connection.request("tools/call", big, timeout=20))) == 20_000_000
+        assert time.process_time() - began < 3
+    async with talking("--mode=both", *answers, max_message=1_000_000) as (connection, _):
+        with pytest.raises((ProtocolError, TransportError), match="more than 1000000 bytes"):
+            await connection.request("tools/call", big, timeout=20)
+
+
+async def test_sockets_are_used_again() -> None:
+    for answers in ([], ["--sse"]):
+        async with serving("--mode=both", *answers) as (url, _), aiohttp.ClientSession() as session:
+            connection = await connect(HttpTransport(url, session=session), timeout=5)
+            for _ in range(20):
+                await connection.request("tools/call", ECHO, timeout=5)
+                await asyncio.sleep(0)
+            assert session.connector is not None
+            open_sockets = len(session.connector._acquired) + sum(map(len, session.connector._conns.values()))
+            assert open_sockets <= 2
+            await connection.close()
+            assert not session.closed  # it is its owner's
+
+
+async def test_redirects() -> None:
+    async with serving("--mode=both") as (url, endpoint):
+        connection = await connect(HttpTransport(url.replace("/mcp", "/moved")), timeout=5)
+        assert text(await connection.request("tools/call", ECHO, timeout=5)) == "echo:hi"
+        await connection.close()
+        for target, says in (
+            ("http://example.test/mcp", "example.test"),
+            ("/moved", "without end"),
+            ("http://[", "nowhere"),
+        ):
+            endpoint.chosen.redirect = target
+            with pytest.raises(TransportError, match=says):
+                await connect(HttpTransport(url.replace("/mcp", "/moved")), timeout=5, known_era="legacy")
+
+
+async def test_nobody_there() -> None:
+    async with serving() as (url, _):
+        pass
+    with pytest.raises(TransportError, match="cannot be reached: Connection refused") as refused:
+        await connect(HttpTransport(url + "?key=hidden"), timeout=5)
+    assert "hidden" not in str(refused.value)
+    assert refused.value.retryable
+    for bad in ("ftp://x/mcp", "no url", "http://[/", ""):
+        with pytest.raises(TransportError, match="URL"):
+            await connect(HttpTransport(bad), timeout=5)
+
+
+async def test_a_server_that_goes_away_and_comes_back() -> None:
+    async with serving("--mode=both") as (url, _):
+        connection = await connect(HttpTransport(url), timeout=5)
+        await connection.request("tools/call", ECHO, timeout=5)
+    with pytest.raises(TransportError):
+        await connection.request("tools/call", ECHO, timeout=5)
+    async with serving("--mode=both", "--port", url.rpartition(":")[2].removesuffix("/mcp")):
+        assert text(await connection.request("tools/call", ECHO, timeout=5)) == "echo:hi"
+    await connection.close()
+    with pytest.raises(TransportError, match="closed"):
+        await connection.request("tools/call", ECHO, timeout=5)
+
+
+async def test_a_header_that_cannot_be_sent_is_not_repeated_in_the_error() -> None:
+    async with serving() as (url, _):
+        with pytest.raises(TransportError) as refused:
+            await connect(HttpTransport(url, headers={"Authorization": "Bearer s3cret\r\nX: y"}), timeout=5)
+        assert "s3cret" not in str(refused.value)
