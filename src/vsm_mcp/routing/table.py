@@ -1,0 +1,126 @@
+"""The routing table: which server answers for an exposed name or a URI. Immutable; swapped whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.model.definition import ItemKind, Offer
+from vsm_mcp.routing.names import exposed, server_part
+from vsm_mcp.routing.templates import literal_length, matches
+
+Naming = Callable[[str, str], str]
+"""(server, item's own name) → the name it is served under."""
+
+MAPPED_SCHEME: Final = "vsm-mcp://"
+
+
+class Route(msgspec.Struct, frozen=True, gc=False):
+    """Who answers, and under which name or URI of its own."""
+
+    server: str
+    name: str
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """All routes of one moment.
+
+    ``tools`` and ``prompts`` are keyed by exposed name, ``resources`` and ``templates`` by exposed URI (template).
+    ``denied`` are the exposed names of tools that exist and that policy does not serve.
+    """
+
+    tools: Mapping[str, Route] = {}
+    prompts: Mapping[str, Route] = {}
+    resources: Mapping[str, Route] = {}
+    templates: Mapping[str, Route] = {}
+    denied: frozenset[str] = frozenset()
+    mapped: Mapping[str, str] = {}
+
+    def resource(self, uri: str) -> Route | None:
+        """Return who can be asked for ``uri``: listed as such, mapped, from a template, or alike to what is listed.
+
+        A server may read URIs that it never lists (links in its tools' results), so one whose listed URIs begin alike
+        is asked when exactly one does, and so is the only server that has resources at all.
+        """
+        found = self.resources.get(uri)
+        if found is not None:
+            return found
+        if uri.startswith(MAPPED_SCHEME):
+            part, _, original = uri[len(MAPPED_SCHEME) :].partition("/")
+            server = self.mapped.get(part)
+            if server is not None and original:
+                return Route(server, original)
+        fitting = [(literal_length(key), key) for key in self.templates if matches(key, uri)]
+        if fitting:
+            key = min(fitting, key=lambda entry: (-entry[0], entry[1]))[1]
+            return Route(self.templates[key].server, uri)
+        return self._alike(uri)
+
+    def _alike(self, uri: str) -> Route | None:
+        by_origin: dict[str, set[str]] = {}
+        by_scheme: dict[str, set[str]] = {}
+        servers: set[str] = set()
+        for route in (*self.resources.values(), *self.templates.values()):
+            by_origin.setdefault(_origin(route.name), set()).add(route.server)
+            by_scheme.setdefault(route.name.partition(":")[0], set()).add(route.server)
+            servers.add(route.server)
+        for group in (by_origin.get(_origin(uri)), by_scheme.get(uri.partition(":")[0]), servers):
+            if group is not None and len(group) == 1:
+                return Route(next(iter(group)), uri)
+        return None
+
+
+def build(offers: Mapping[str, Offer], denied: Iterable[str] = (), name: Naming = exposed) -> Table:
+    """Build the table of what ``offers`` (server → offer) hold.
+
+    ``denied`` are exposed tool names, ``*`` and ``?`` standing for any characters. A resource's URI is kept where one
+    server has it, and becomes ``vsm-mcp://SERVER/URI`` for each of those that share it, so that none hides another's.
+    Of two tools with the same name within one server the first counts.
+    """
+    tools, barred = _tools(offers, tuple(denied), name)
+    return Table(
+        tools=tools,
+        prompts=_named(offers, ItemKind.PROMPT, name),
+        resources=_located(offers, ItemKind.RESOURCE),
+        templates=_located(offers, ItemKind.TEMPLATE),
+        denied=barred,
+        mapped={server_part(server): server for server in offers},
+    )
+
+
+def mapped_uri(server: str, uri: str) -> str:
+    """Return the URI under which a server's resource is served when another server has the same URI."""
+    return f"{MAPPED_SCHEME}{server_part(server)}/{uri}"
+
+
+def _tools(
+    offers: Mapping[str, Offer], denied: tuple[str, ...], name: Naming
+) -> tuple[dict[str, Route], frozenset[str]]:
+    routes = _named(offers, ItemKind.TOOL, name)
+    barred = frozenset(key for key in routes if any(fnmatchcase(key, pattern) for pattern in denied))
+    return {key: route for key, route in routes.items() if key not in barred}, barred
+
+
+def _named(offers: Mapping[str, Offer], kind: ItemKind, name: Naming) -> dict[str, Route]:
+    routes: dict[str, Route] = {}
+    for server in sorted(offers):
+        for item in offers[server].of(kind):
+            routes.setdefault(name(server, item.name), Route(server, item.name))
+    return routes
+
+
+def _located(offers: Mapping[str, Offer], kind: ItemKind) -> dict[str, Route]:
+    uris = [
+        (server, uri) for server in sorted(offers) for uri in dict.fromkeys(i.name for i in offers[server].of(kind))
+    ]
+    owners = Counter(uri for _, uri in uris)
+    return {(uri if owners[uri] == 1 else mapped_uri(server, uri)): Route(server, uri) for server, uri in uris}
+
+
+def _origin(uri: str) -> str:
+    scheme, _, rest = uri.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}" if rest else uri.partition(":")[0]
