@@ -1,0 +1,70 @@
+"""Who may talk to the endpoint from a browser, and under which host name.
+
+A page of any site can make a browser send requests to loopback; without these checks it could drive local servers by
+DNS rebinding (specification, "Transports: Security Warning").
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_REMEMBERED: Final = 256
+
+FORBIDDEN: Final = 403
+MISDIRECTED: Final = 421
+
+
+class Access:
+    """Which ``Host`` and ``Origin`` values are served.
+
+    Loopback names, with any port, are; ``hosts`` adds names (``NAME`` or ``NAME:PORT``) and ``origins`` whole origins
+    (``https://NAME[:PORT]``). A request without ``Origin`` comes from no page and passes.
+    """
+
+    def __init__(self, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
+        self._hosts = _LOOPBACK | {host.lower().strip("[]") for host in hosts}
+        self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
+        self._known_hosts: set[bytes] = set()
+
+    def refusal(self, headers: Mapping[bytes, bytes]) -> int:
+        """Return the status to refuse a request with: 421 for its host, 403 for its origin, 0 for neither."""
+        host = headers.get(b"host", b"")
+        if host not in self._known_hosts:
+            if not self._host_served(host.decode("latin-1").lower()):
+                return MISDIRECTED
+            if len(self._known_hosts) < _REMEMBERED:
+                self._known_hosts.add(host)
+        origin = headers.get(b"origin")
+        if origin is not None and not self._origin_served(origin.decode("latin-1").lower()):
+            return FORBIDDEN
+        return 0
+
+    def _host_served(self, host: str) -> bool:
+        return bool(host) and (host in self._hosts or _without_port(host) in self._hosts)
+
+    def _origin_served(self, origin: str) -> bool:
+        if origin in self._origins:
+            return True
+        try:
+            parts = urlsplit(origin)
+            return parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK and not parts.path
+        except ValueError:
+            return False
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host to listen on is reachable from this machine only."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] if host.count(":") == 1 else host

@@ -1,0 +1,86 @@
+"""Request bodies, within limits: of one, of all together, and of the time one may take to arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from vsm_mcp.gateway.asgi import CLOSE, Receive
+from vsm_mcp.gateway.refusals import Refusal, overloaded
+
+
+class Bodies:
+    """Reads bodies of at most ``limit`` bytes, at most ``total`` of them at a time, each within ``seconds``."""
+
+    def __init__(self, limit: int, total: int, seconds: float) -> None:
+        self._limit = limit
+        self._total = max(total, limit)
+        self._seconds = seconds
+        self._held = 0
+
+    async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
+        """Return the body, or ``None`` when the client has gone; give it back with :meth:`release`.
+
+        Raises :class:`Refusal`: 415 for another type than JSON, 413 for one that is too long (before it is read),
+        408 for one that does not arrive, 503 when too much is held already.
+        """
+        kind = headers.get(b"content-type", b"")
+        if kind != b"application/json" and kind.split(b";")[0].strip().lower() != b"application/json":
+            raise Refusal(415, "Content-Type has to be application/json", CLOSE)
+        length = headers.get(b"content-length")
+        if length is not None and length.isdigit():
+            self._check(int(length))
+        deadline = asyncio.get_running_loop().call_later(self._seconds, _cancel, task := asyncio.current_task())
+        try:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body: bytes = message.get("body", b"")
+            if message.get("more_body", False):
+                return await self._rest(body, receive)
+        except asyncio.CancelledError:
+            if deadline.when() > asyncio.get_running_loop().time() or task is None or task.uncancel():
+                raise
+            raise Refusal(408, f"the body did not arrive within {self._seconds:g} s", CLOSE) from None
+        finally:
+            deadline.cancel()
+        self._check(len(body))
+        self._held += len(body)
+        return body
+
+    def release(self, size: int) -> None:
+        """Give back the space of a body that is done with."""
+        self._held -= size
+
+    async def _rest(self, first: bytes, receive: Receive) -> bytes | None:
+        parts, size = [first], len(first)
+        self._held += size
+        complete = False
+        try:
+            while not complete:
+                self._check(size, held=size)
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    self._held -= size
+                    return None
+                part = message.get("body", b"")
+                parts.append(part)
+                size += len(part)
+                self._held += len(part)
+                complete = not message.get("more_body", False)
+            self._check(size, held=size)
+        except BaseException:
+            self._held -= size
+            raise
+        return b"".join(parts)
+
+    def _check(self, size: int, held: int = 0) -> None:
+        if size > self._limit:
+            raise Refusal(413, f"the body is larger than {self._limit} bytes", CLOSE)
+        if self._held + size - held > self._total:
+            raise overloaded("too much is being received", CLOSE)
+
+
+def _cancel(task: asyncio.Task[object] | None) -> None:
+    if task is not None:
+        task.cancel()

@@ -1,0 +1,154 @@
+"""Everything that is served at one moment, as the bytes that answer for it. Immutable; swapped whole."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from vsm_mcp.gateway import results
+from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.gateway.messages import encode
+from vsm_mcp.gateway.param_headers import Rules
+from vsm_mcp.gateway.shelf import Entry, Omitted, Shelf
+from vsm_mcp.model.definition import ItemKind, Offer
+from vsm_mcp.routing.names import exposed
+from vsm_mcp.routing.table import Naming, Table, build
+from vsm_mcp.wire import era
+
+PAGE_ITEMS: Final = 5000
+"""Items on one page: more than any fleet has, so that a client without cursors sees everything."""
+
+_OWN_INSTRUCTIONS: Final = (
+    "Tools and prompts of several MCP servers, served side by side. A name is SERVER__NAME: what stands before the "
+    "two underscores is the server."
+)
+_MAX_INSTRUCTIONS: Final = 2000
+_MAX_ALL_INSTRUCTIONS: Final = 16_000
+
+
+class Listing:
+    """One list (``tools``, ``prompts``, …): answers a page as bytes that were encoded beforehand."""
+
+    def __init__(self, member: str, entries: Iterable[Entry], page_items: int) -> None:
+        self._member = member.encode()
+        self._page_items = max(1, page_items)
+        ordered = sorted({entry.key: entry for entry in entries}.values(), key=lambda entry: entry.key)
+        self.keys = tuple(entry.key for entry in ordered)
+        self._modern = tuple(entry.modern for entry in ordered)
+        self._legacy = tuple(entry.legacy for entry in ordered)
+        self.first = {True: self._page(0, modern=True), False: self._page(0, modern=False)}
+
+    def page(self, cursor: str, *, modern: bool) -> bytes:
+        """Return the result for a page; an empty ``cursor`` is the first.
+
+        A cursor names the last item seen, so it stays good when the list changes in between. Raises :class:`Fault`
+        (-32602) for one that is not ours (specification, "Pagination").
+        """
+        if not cursor:
+            return self.first[modern]
+        return self._page(bisect_right(self.keys, self._opened(cursor)), modern=modern)
+
+    def same_as(self, other: Listing) -> bool:
+        """Return whether a client would see no difference."""
+        return self.keys == other.keys and self._modern == other._modern and self._legacy == other._legacy
+
+    def _page(self, start: int, *, modern: bool) -> bytes:
+        end = start + self._page_items
+        entries = (self._modern if modern else self._legacy)[start:end]
+        members = b'"%b":[%b]' % (self._member, b",".join(entries))
+        if end < len(self.keys):
+            members += b',"nextCursor":%b' % encode(self._cursor(self.keys[end - 1]))
+        return results.modern(members, cacheable=True) if modern else b"{" + members + b"}"
+
+    def _cursor(self, key: str) -> str:
+        return base64.urlsafe_b64encode(self._member + b":" + key.encode("utf-8", "surrogatepass")).decode()
+
+    def _opened(self, cursor: str) -> str:
+        try:
+            member, colon, key = base64.b64decode(cursor.encode(), b"-_", validate=True).partition(b":")
+            if colon and member == self._member:
+                return key.decode("utf-8", "surrogatepass")
+        except (binascii.Error, UnicodeError):
+            pass
+        raise Fault(
+            era.INVALID_PARAMS, "the cursor is not one of this list", encode({"hint": "start without a cursor"})
+        )
+
+
+class Catalogue:
+    """A snapshot: the routing table, and the encoded lists that go with it."""
+
+    def __init__(
+        self,
+        offers: Mapping[str, Offer],
+        denied: Collection[str] = (),
+        *,
+        page_items: int = PAGE_ITEMS,
+        name: Naming = exposed,
+        before: Catalogue | None = None,
+    ) -> None:
+        kept = before.shelves if before is not None else {}
+        self.shelves: dict[str, Shelf] = {}
+        for server in sorted(offers):
+            old = kept.get(server)
+            self.shelves[server] = (
+                old if old is not None and old.offer is offers[server] else Shelf(server, offers[server], name)
+            )
+        shelves = list(self.shelves.values())
+        self.table: Table = _without_omitted(build(offers, denied, name), shelves)
+        tools = (entry for shelf in shelves for entry in shelf.tools if entry.key in self.table.tools)
+        self.listings: dict[str, Listing] = {
+            "tools/list": Listing("tools", tools, page_items),
+            "prompts/list": Listing("prompts", (e for shelf in shelves for e in shelf.prompts), page_items),
+            "resources/list": Listing("resources", self._located(ItemKind.RESOURCE), page_items),
+            "resources/templates/list": Listing("resourceTemplates", self._located(ItemKind.TEMPLATE), page_items),
+        }
+        self.rules: dict[str, Rules] = {key: rules for shelf in shelves for key, rules in shelf.rules.items()}
+        self.instructions = _instructions(shelves)
+
+    @property
+    def omitted(self) -> tuple[Omitted, ...]:
+        """Return the items that servers offer and that cannot be listed, and why."""
+        return tuple(item for shelf in self.shelves.values() for item in shelf.omitted)
+
+    def changed_since(self, before: Catalogue) -> tuple[str, ...]:
+        """Return which of ``tools``, ``prompts`` and ``resources`` a client would see differently."""
+        differing = [
+            method for method, listing in self.listings.items() if not listing.same_as(before.listings[method])
+        ]
+        return tuple(dict.fromkeys(method.partition("/")[0] for method in differing))
+
+    def _located(self, kind: ItemKind) -> list[Entry]:
+        routes = self.table.resources if kind is ItemKind.RESOURCE else self.table.templates
+        shown: dict[str, dict[str, str]] = {}
+        for uri, route in routes.items():
+            if uri != route.name:
+                shown.setdefault(route.server, {})[route.name] = uri
+        return [entry for shelf in self.shelves.values() for entry in shelf.located(kind, shown.get(shelf.server, {}))]
+
+
+def _without_omitted(table: Table, shelves: list[Shelf]) -> Table:
+    """Return the table without tools that are not listed: what a client cannot see it shall not call by chance."""
+    listed = {entry.key for shelf in shelves for entry in shelf.tools}
+    tools = {key: route for key, route in table.tools.items() if key in listed}
+    return Table(
+        tools=tools,
+        prompts=table.prompts,
+        resources=table.resources,
+        templates=table.templates,
+        denied=table.denied,
+        mapped=table.mapped,
+    )
+
+
+def _instructions(shelves: list[Shelf]) -> str:
+    parts, room = [_OWN_INSTRUCTIONS], _MAX_ALL_INSTRUCTIONS
+    for shelf in shelves:
+        text = shelf.offer.instructions.strip()[:_MAX_INSTRUCTIONS]
+        if text and len(text) <= room:
+            room -= len(text)
+            parts.append(f"## {shelf.server}\n{text}")
+    return "\n\n".join(parts)

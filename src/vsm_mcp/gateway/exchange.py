@@ -1,0 +1,105 @@
+"""One POST and its answer: as JSON, or as a stream of events when there is more to say than the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from vsm_mcp.gateway.asgi import Headers, Receive, Send, respond, until_disconnected
+from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.gateway.gateway import Answer, Gateway
+from vsm_mcp.gateway.messages import Request, fault
+from vsm_mcp.gateway.sse import EventReply
+from vsm_mcp.wire import era
+
+_WATCH_AFTER: Final = 0.05
+"""Seconds after which a call is slow enough to be worth a task that watches for the client's leaving."""
+
+
+class Exchange:
+    """What answers one request. ``takes_events`` says whether the client reads event streams."""
+
+    __slots__ = ("_events", "_gateway", "_json", "_watch", "receive", "send", "takes_events")
+
+    def __init__(self, gateway: Gateway, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
+        self._gateway = gateway
+        self.receive = receive
+        self.send = send
+        accept = headers.get(b"accept", b"*/*").lower()
+        self.takes_events = b"text/event-stream" in accept or b"*/*" in accept or b"text/*" in accept
+        # Whoever accepts neither gets JSON all the same: it is what every client of the protocol can read.
+        self._json = b"json" in accept or b"*/*" in accept or not self.takes_events
+        self._events: EventReply | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    async def ask(self, request: Request, *, modern: bool, who: str = "") -> Answer:
+        """Answer with the help of a server, giving the call up when the client leaves or ``who`` takes it back."""
+        task = asyncio.current_task()
+        flights = self._gateway.flights
+        key = (who, request.id) if who else None
+        if key is not None:
+            flights.enter(key)
+        watching = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._begin_watch, task)
+        try:
+            return await self._gateway.answer(
+                request, modern=modern, notify=self._notify if self.takes_events else None
+            )
+        except asyncio.CancelledError:
+            if not flights.was_withdrawn(task):
+                await self._abandon()
+                raise
+            gone = Fault(era.INTERNAL_ERROR, "the request was cancelled by its client")
+            return Answer(fault(request.id, gone), gone.rpc_code)
+        finally:
+            watching.cancel()
+            if self._watch is not None:
+                self._watch.cancel()
+            if key is not None:
+                flights.leave(key)
+
+    async def finish(self, answer: Answer, status: int = 200, headers: Headers = ()) -> None:
+        """Send the answer, as the last event if a stream has begun."""
+        if self._events is not None:
+            return await self._finish_events(answer)
+        if not self._json and status == 200 and not headers:
+            return await EventReply(self.send).finish(answer.body)
+        return await respond(self.send, status, answer.body, headers)
+
+    async def _finish_events(self, answer: Answer) -> None:
+        events = self._events
+        if events is None:
+            return
+        try:
+            await events.finish(answer.body)
+        except asyncio.CancelledError:
+            await events.abandon()
+            raise
+
+    async def _abandon(self) -> None:
+        if self._events is not None:
+            await self._events.abandon()
+
+    def _notify(self, message: bytes) -> None:
+        if self._events is None:
+            self._events = EventReply(self.send)
+        self._events.push(message)
+
+    def _begin_watch(self, task: asyncio.Task[object] | None) -> None:
+        if task is not None:
+            self._watch = asyncio.get_running_loop().create_task(self._watch_client(task))
+
+    async def _watch_client(self, task: asyncio.Task[object]) -> None:
+        """Give the call up when its client leaves; meanwhile keep a silent connection alive."""
+        gone = asyncio.get_running_loop().create_task(until_disconnected(self.receive))
+        try:
+            while not (await asyncio.wait({gone}, timeout=self._gateway.limits.keep_alive_seconds))[0]:
+                if self.takes_events:
+                    if self._events is None:
+                        self._events = EventReply(self.send)
+                    self._events.ping()
+            if self._events is not None:
+                await self._events.abandon()
+            self._gateway.flights.withdraw_task(task)
+        finally:
+            gone.cancel()

@@ -1,0 +1,177 @@
+"""What goes wrong, as a client gets to see it: JSON-RPC errors, and tool results that a model can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import msgspec
+
+from vsm_mcp.errors import (
+    HttpRefused,
+    NotFound,
+    ProtocolError,
+    Refused,
+    RequestTimeout,
+    RpcError,
+    UsageError,
+    VsmError,
+)
+from vsm_mcp.wire import era
+
+FAILURE_KEY: Final = "vsm-mcp/failure"
+"""The key in a failed tool result's ``_meta`` under which the failure is described for programs."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+# Codes that speak about the hop between us and the server: a client must not take them for its own.
+_OF_THE_HOP: Final = {
+    era.HEADER_MISMATCH: "a message of this gateway",
+    era.UNSUPPORTED_VERSION: "the protocol version",
+    era.MISSING_CLIENT_CAPABILITY: "a client without a capability that this gateway does not bridge yet",
+}
+
+_REFUSED: Final = {
+    401: ("auth", "the server wants credentials that a person has to give"),
+    403: ("auth", "the credentials given do not allow this"),
+    429: ("quota", "wait before you ask again"),
+}
+
+
+class Fault(VsmError):
+    """A client's request is answered with a JSON-RPC error; ``data`` is raw JSON or ``None``."""
+
+    code: ClassVar[str] = "fault"
+
+    def __init__(self, rpc_code: int, message: str, data: bytes | None = None) -> None:
+        super().__init__(message)
+        self.rpc_code = rpc_code
+        self.data = data
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "class"}):
+    """Why a server gave no result: which server, which class of failure, whether to retry, and what to do."""
+
+    server: str
+    kind: str
+    code: str
+    retryable: bool
+    message: str
+    hint: str
+
+
+def failure_of(error: VsmError, server: str) -> Failure:
+    """Describe why ``server`` gave no result.
+
+    ``kind`` is ``timeout``, ``transport``, ``auth``, ``quota``, ``policy``, ``protocol``, ``usage``, ``not_found``
+    or ``internal``.
+    """
+    kind, hint = "transport", f"the server is restarted when it is called again; `vsm-mcp inspect {server}` says more"
+    if isinstance(error, RequestTimeout):
+        kind = "timeout"
+        hint = "it may have been carried out all the same: look before you repeat it, or ask for less at once"
+    elif isinstance(error, HttpRefused) and error.status in _REFUSED:
+        kind, hint = _REFUSED[error.status]
+    elif isinstance(error, Refused):
+        kind, hint = "policy", "a person has to change the policy"
+    elif isinstance(error, ProtocolError):
+        kind, hint = "protocol", "the server broke the protocol: try another tool"
+    elif isinstance(error, UsageError):
+        kind, hint = "usage", "the server lacks a value that a person has to give"
+    elif isinstance(error, NotFound):
+        kind, hint = "not_found", "ask for the list of tools again"
+    elif not error.retryable:
+        kind = "internal"
+    return Failure(
+        server=server,
+        kind=kind,
+        code=error.code,
+        retryable=error.retryable,
+        message=error.message,
+        hint=error.hint or hint,
+    )
+
+
+def tool_failure(failure: Failure, *, modern: bool) -> bytes:
+    """Return the result of a tool call that did not reach its tool, as an ``isError`` result.
+
+    A model sees results and seldom sees protocol errors, so this is where it can act on one (specification,
+    "Tools: Error Handling").
+    """
+    retry = "trying again may help" if failure.retryable else "trying again will not help"
+    text = f"Server {failure.server} failed ({failure.kind}): {failure.message}. {retry}; {failure.hint}."
+    result: dict[str, object] = {
+        "content": [{"type": "text", "text": text}],
+        "isError": True,
+        "_meta": {FAILURE_KEY: failure},
+    }
+    if modern:
+        result["resultType"] = "complete"
+    return _encode(result)
+
+
+def failure_fault(failure: Failure) -> Fault:
+    """Return the same as a JSON-RPC error, for what is no tool call."""
+    retry = "may be retried" if failure.retryable else "not worth retrying"
+    message = f"server {failure.server} failed ({failure.kind}, {retry}): {failure.message}; {failure.hint}"
+    return Fault(era.INTERNAL_ERROR, message, _encode(failure))
+
+
+def passed_on(error: RpcError, server: str, method: str, *, modern: bool) -> Fault:
+    """Return a server's own JSON-RPC error for a client of the given era.
+
+    Code, message and data pass unchanged but for two rules: a resource that is not found is -32602 in the modern era
+    and -32002 before it (specification 2026-07-28, changelog), and a complaint about our own hop is no complaint
+    about the client.
+    """
+    code = error.rpc_code
+    if code in _OF_THE_HOP:
+        message = f"server {server} refused {_OF_THE_HOP[code]}: {error.message}"
+        return Fault(era.INTERNAL_ERROR, message, _where(server))
+    if modern and code == era.RESOURCE_NOT_FOUND:
+        code = era.INVALID_PARAMS
+    elif not modern and code == era.INVALID_PARAMS and method == "resources/read":
+        code = era.RESOURCE_NOT_FOUND
+    return Fault(code, error.message, error.data if error.data is not None else _where(server))
+
+
+def unknown_tool(name: str, alike: Sequence[str]) -> Fault:
+    """Return the error for a tool that nobody serves (specification, "Tools: Error Handling": -32602)."""
+    return _unknown("tool", name, alike, era.INVALID_PARAMS)
+
+
+def unknown_prompt(name: str, alike: Sequence[str]) -> Fault:
+    """Return the error for a prompt that nobody serves."""
+    return _unknown("prompt", name, alike, era.INVALID_PARAMS)
+
+
+def unknown_resource(uri: str, alike: Sequence[str], *, modern: bool) -> Fault:
+    """Return the error for a resource that nobody serves: -32602 in the modern era, -32002 before it."""
+    return _unknown("resource", uri, alike, era.INVALID_PARAMS if modern else era.RESOURCE_NOT_FOUND)
+
+
+def denied_tool(name: str) -> Fault:
+    """Return the error for a tool that exists and that policy does not serve."""
+    return Fault(
+        era.INVALID_PARAMS,
+        f"the policy of this gateway does not serve the tool {name}",
+        _encode({"class": "policy", "retryable": False, "hint": "a person can change [policy] deny_tools"}),
+    )
+
+
+def _unknown(kind: str, name: str, alike: Sequence[str], code: int) -> Fault:
+    shown = name if len(name) <= 200 else name[:199] + "…"
+    nearest = f"; closest: {', '.join(alike)}" if alike else ""
+    data = {
+        "class": "not_found",
+        "retryable": False,
+        "closest": list(alike),
+        "hint": f"ask for the list of {kind}s again",
+    }
+    if kind == "resource":
+        data["uri"] = shown
+    return Fault(code, f"unknown {kind}: {shown}{nearest}", _encode(data))
+
+
+def _where(server: str) -> bytes:
+    return _encode({"server": server})

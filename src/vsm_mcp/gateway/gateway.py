@@ -1,0 +1,193 @@
+"""The one MCP endpoint behind every front: answers a request of either era, whatever carried it here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
+
+from msgspec import Raw
+
+from vsm_mcp import config
+from vsm_mcp.gateway import messages, results
+from vsm_mcp.gateway.calls import Calls, Notify
+from vsm_mcp.gateway.catalogue import PAGE_ITEMS, Catalogue
+from vsm_mcp.gateway.changes import ChangeBus
+from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.gateway.flights import Flights
+from vsm_mcp.gateway.messages import Request, encode
+from vsm_mcp.gateway.sessions import Session, Sessions
+from vsm_mcp.gateway.upstream import Upstream
+from vsm_mcp.model.definition import Offer
+from vsm_mcp.routing.names import exposed
+from vsm_mcp.routing.table import Naming
+from vsm_mcp.wire import era
+
+_MODERN_CAPABILITIES: Final = {
+    "tools": {"listChanged": True},
+    "resources": {"listChanged": True},
+    "prompts": {"listChanged": True},
+    "completions": {},
+}
+_LEGACY_CAPABILITIES: Final = {**_MODERN_CAPABILITIES, "logging": {}}
+_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+_EMPTY: Final = results.empty(is_modern=False)
+
+
+class Answer(NamedTuple):
+    """A whole JSON-RPC message, and the code of the error it carries (0: none)."""
+
+    body: bytes
+    code: int = 0
+
+
+class Limits(NamedTuple):
+    """What the gateway bounds besides ``[gateway]`` of the settings. Sizes in bytes, times in seconds."""
+
+    page_items: int = PAGE_ITEMS
+    listeners: int = 1024
+    requests: int = 4096
+    buffered_bytes: int = 256 * 1024 * 1024
+    body_seconds: float = 30.0
+    keep_alive_seconds: float = 15.0
+    grace_seconds: float = 3.0
+
+
+class Gateway:
+    """Answers requests from a catalogue in memory and from the servers behind ``upstream``.
+
+    One instance serves any number of fronts at a time, all in one event loop. Lists never wait for a server; a server
+    that is dead or slow costs only the calls to itself.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        settings: config.Gateway | None = None,
+        limits: Limits | None = None,
+        *,
+        name: Naming = exposed,
+    ) -> None:
+        self.settings = settings or config.Gateway()
+        self.limits = limits = limits or Limits()
+        self.sessions = Sessions(self.settings.max_sessions, self.settings.session_idle_seconds)
+        self.changes = ChangeBus(limits.listeners)
+        self.flights = Flights()
+        self._name = name
+        self._offers: dict[str, Offer] = {}
+        self._denied: tuple[str, ...] = ()
+        self.catalogue = Catalogue({}, name=name)
+        self._calls = Calls(upstream, self.settings.call_timeout_seconds, lambda: self.catalogue)
+
+    # --- what is served -------------------------------------------------------------------------------------------
+
+    def set_offers(self, offers: Mapping[str, Offer], denied: Collection[str] | None = None) -> None:
+        """Serve exactly ``offers`` (server → what it offers), without the tools that ``denied`` names.
+
+        ``denied`` holds exposed names, with ``*`` and ``?`` as in file names; ``None`` leaves it as it is. Clients
+        that listen are told which lists changed.
+        """
+        self._offers = dict(offers)
+        if denied is not None:
+            self._denied = tuple(denied)
+        before = self.catalogue
+        self.catalogue = Catalogue(
+            self._offers, self._denied, page_items=self.limits.page_items, name=self._name, before=before
+        )
+        changed = self.catalogue.changed_since(before)
+        if changed:
+            self.changes.publish(changed)
+
+    def set_offer(self, server: str, offer: Offer) -> None:
+        """Serve what one server offers, in place of what it offered before."""
+        self.set_offers({**self._offers, server: offer})
+
+    def remove_offer(self, server: str) -> None:
+        """Serve nothing of ``server`` any more; idempotent."""
+        self.set_offers({name: offer for name, offer in self._offers.items() if name != server})
+
+    def close(self) -> None:
+        """End every stream that waits for news; calls in flight are the fronts' to end."""
+        self.changes.close()
+
+    # --- answering ------------------------------------------------------------------------------------------------
+
+    def at_once(self, request: Request, *, modern: bool) -> Answer | None:
+        """Answer what needs no server, without waiting; ``None`` for a method that :meth:`answer` has to ask about."""
+        try:
+            body = self._own(request, modern=modern)
+        except Fault as error:
+            return Answer(messages.fault(request.id, error), error.rpc_code)
+        return None if body is None else Answer(messages.result(request.id, body))
+
+    async def answer(self, request: Request, *, modern: bool, notify: Notify | None = None) -> Answer:
+        """Answer a request with the help of a server; never raises for anything a client or a server did.
+
+        ``notify`` takes notifications that belong to this call. Cancelling the caller cancels the call at the server.
+        """
+        method = self._calls.methods.get(request.method)
+        try:
+            if method is None:
+                raise Fault(era.METHOD_NOT_FOUND, f"unknown method: {request.method[:200]}")
+            body: bytes | Raw = await method(request, modern, notify)
+        except Fault as error:
+            return Answer(messages.fault(request.id, error), error.rpc_code)
+        return Answer(messages.result(request.id, body))
+
+    def initialize(self, request: Request, now: float) -> tuple[Answer, Session | None]:
+        """Open a session for a legacy client (specification 2025-11-25, "Lifecycle: Version Negotiation").
+
+        The version asked for is agreed on if it is one of the handshake versions, else the latest of those is offered.
+        """
+        try:
+            wanted = request.text("protocolVersion")
+        except Fault as error:
+            return Answer(messages.fault(request.id, error), error.rpc_code), None
+        version = wanted if wanted in era.HANDSHAKE else era.LATEST_HANDSHAKE
+        session = self.sessions.open(version, now)
+        if session is None:
+            full = Fault(era.INTERNAL_ERROR, "too many sessions are open and busy; try again later")
+            return Answer(messages.fault(request.id, full), full.rpc_code), None
+        result: dict[str, object] = {
+            "protocolVersion": version,
+            "capabilities": _LEGACY_CAPABILITIES,
+            "serverInfo": Raw(results.SERVER_INFO),
+            "instructions": self.catalogue.instructions,
+        }
+        return Answer(messages.result(request.id, encode(result))), session
+
+    def cancelled(self, who: str, params: Raw | None) -> None:
+        """Give up the request that a ``notifications/cancelled`` of ``who`` names, if it is still being answered."""
+        try:
+            ident = messages.decode_object(params or Raw(b"{}")).get("requestId")
+        except messages.UNREADABLE:
+            return
+        if ident is not None:
+            self.flights.withdraw((who, bytes(ident)))
+
+    def _own(self, request: Request, *, modern: bool) -> bytes | None:
+        method = request.method
+        listing = self.catalogue.listings.get(method)
+        if listing is not None:
+            cursor = request.params.get("cursor")
+            return listing.page(
+                "" if cursor is None or cursor == Raw(b"null") else request.text("cursor"), modern=modern
+            )
+        if modern:
+            return self._discovered() if method == "server/discover" else None
+        if method == "ping":
+            return _EMPTY
+        if method == "logging/setLevel":
+            if request.text("level") not in _LEVELS:
+                raise Fault(era.INVALID_PARAMS, f"level is one of {', '.join(_LEVELS)}")
+            return _EMPTY
+        return None
+
+    def _discovered(self) -> bytes:
+        members = encode(
+            {
+                "supportedVersions": [era.MODERN],
+                "capabilities": _MODERN_CAPABILITIES,
+                "instructions": self.catalogue.instructions,
+            }
+        )
+        return results.modern(members[1:-1], cacheable=True)

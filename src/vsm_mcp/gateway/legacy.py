@@ -1,0 +1,104 @@
+"""The handshake versions over HTTP: sessions, notifications, the GET stream and DELETE.
+
+Specification 2025-11-25, "Transports: Streamable HTTP"; the three versions before it differ in nothing that shows here
+but batches (2025-03-26), which are refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from vsm_mcp.gateway import envelopes, listening, sse
+from vsm_mcp.gateway.asgi import Headers, Receive, Send, respond
+from vsm_mcp.gateway.changes import KINDS
+from vsm_mcp.gateway.exchange import Exchange
+from vsm_mcp.gateway.gateway import Gateway
+from vsm_mcp.gateway.messages import NO_ID, Request
+from vsm_mcp.gateway.refusals import RETRY, Refusal, overloaded
+from vsm_mcp.gateway.sessions import Session
+from vsm_mcp.wire import era
+from vsm_mcp.wire.envelope import Message
+
+SESSION: Final = b"mcp-session-id"
+
+Fields = Mapping[bytes, bytes]
+
+
+class Legacy:
+    """Serves clients that said ``initialize``."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def request(self, request: Request, headers: Fields, pairs: Headers, exchange: Exchange) -> None:
+        """Answer a request; raises :class:`Refusal` and :class:`Fault`."""
+        if request.method == "initialize":
+            return await self._initialize(request, exchange)
+        if SESSION not in headers and request.meta is not None and era.META_PROTOCOL in request.meta:
+            envelopes.check(request, headers, pairs)  # a modern request without its header gets told so
+        session = self._session(headers, request.id)
+        session.busy += 1
+        try:
+            answer = self._gateway.at_once(request, modern=False)
+            if answer is None:
+                answer = await exchange.ask(request, modern=False, who=session.ident)
+            return await exchange.finish(answer)
+        finally:
+            session.busy -= 1
+
+    async def one_way(self, message: Message, headers: Fields, send: Send) -> None:
+        """Take a notification or a response: 202, or :class:`Refusal` when there is no such session."""
+        session = self._session(headers, NO_ID)
+        if message.method == "notifications/cancelled":
+            self._gateway.cancelled(session.ident, message.params)
+        await respond(send, 202)
+
+    async def stream(self, headers: Fields, receive: Receive, send: Send) -> None:
+        """Serve the stream of a session (GET); a newer one takes the place of an older one."""
+        if b"text/event-stream" not in headers.get(b"accept", b"").lower():
+            raise Refusal(406, "a GET is answered with text/event-stream: say so in Accept")
+        session = self._session(headers, NO_ID)
+        changes = self._gateway.changes
+        if changes.full:
+            raise overloaded("too many streams are open")
+        if session.stream is not None:
+            session.stream.end()
+        listener = session.stream = changes.listen(frozenset(KINDS))
+        session.busy += 1
+        try:
+            await sse.begin(send)
+            await sse.write(send, sse.PING)
+            if await listening.stream(self._gateway, listener, listening.plain_change, receive, send):
+                await sse.write(send, b"", last=True)
+        finally:
+            session.busy -= 1
+            changes.leave(listener)
+            if session.stream is listener:
+                session.stream = None
+
+    async def end(self, headers: Fields, send: Send) -> None:
+        """End a session (DELETE): its stream ends, its calls in flight are given up."""
+        session = self._session(headers, NO_ID)
+        self._gateway.sessions.close(session.ident)
+        self._gateway.flights.withdraw_all(session.ident)
+        await respond(send, 200)
+
+    async def _initialize(self, request: Request, exchange: Exchange) -> None:
+        answer, session = self._gateway.initialize(request, asyncio.get_running_loop().time())
+        if session is not None:
+            return await exchange.finish(answer, 200, [(SESSION, session.ident.encode())])
+        full = answer.code == era.INTERNAL_ERROR
+        return await exchange.finish(answer, 503 if full else 200, [RETRY] if full else [])
+
+    def _session(self, headers: Fields, ident: bytes) -> Session:
+        """Return the session that is named; 400 without a name, 404 for one that is not there."""
+        given = headers.get(SESSION)
+        if given is None:
+            raise Refusal(400, "Mcp-Session-Id is missing: initialize gives one", ident=ident)
+        now = asyncio.get_running_loop().time()
+        session = self._gateway.sessions.find(given.decode("latin-1"), now)
+        if session is None:
+            raise Refusal(404, "the session has ended or never was: initialize again", ident=ident)
+        return session

@@ -1,0 +1,109 @@
+"""JSON-RPC messages of clients: read with everything inside left raw, answered by splicing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from vsm_mcp.errors import ProtocolError
+from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.wire import envelope, era
+from vsm_mcp.wire.envelope import Message
+
+NO_ID: Final = b"null"
+_NULL: Final = Raw(b"null")
+_MAX_ID: Final = 1024
+_ID_STARTS: Final = frozenset(b'"-0123456789')
+
+decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+encode: Final = msgspec.json.Encoder().encode
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Request:
+    """One request: ``id`` is raw JSON, echoed verbatim; ``params`` and ``meta`` map member names to raw values."""
+
+    __slots__ = ("id", "meta", "method", "params")
+
+    def __init__(self, ident: bytes, method: str, params: dict[str, Raw], meta: dict[str, Raw] | None) -> None:
+        self.id = ident
+        self.method = method
+        self.params = params
+        self.meta = meta
+
+    def text(self, member: str) -> str:
+        """Return a member of ``params`` that has to be a string; raises :class:`Fault` (-32602) when it is not."""
+        value = text_or_none(self.params.get(member))
+        if value is None:
+            raise Fault(era.INVALID_PARAMS, f"{self.method} needs {member}, a string, in its params")
+        return value
+
+
+def read(body: bytes) -> Message:
+    """Read one JSON-RPC message.
+
+    Raises :class:`Fault`: -32700 for what is no JSON in UTF-8, -32600 for what is JSON but not one message.
+    """
+    try:
+        if not body.isascii():
+            body.decode()
+        message = envelope.read(body)
+    except (ProtocolError, UnicodeDecodeError) as error:
+        raise _why(body) from error
+    if message.id is not None:
+        ident = bytes(message.id)
+        if ident[0] not in _ID_STARTS or len(ident) > _MAX_ID:
+            raise Fault(era.INVALID_REQUEST, f"the id of a request is a string or a number of at most {_MAX_ID} bytes")
+    return message
+
+
+def request_of(message: Message) -> Request:
+    """Open a request's params by one level; raises :class:`Fault` (-32602) when they or ``_meta`` are no object."""
+    params = message.params
+    try:
+        members = {} if params is None or params == _NULL else decode_object(params)
+        raw_meta = members.pop("_meta", None)
+        meta = None if raw_meta is None else decode_object(raw_meta)
+    except UNREADABLE as error:
+        raise Fault(era.INVALID_PARAMS, "params and params._meta are objects") from error
+    return Request(bytes(message.id or NO_ID), message.method or "", members, meta)
+
+
+def text_or_none(raw: Raw | None) -> str | None:
+    """Return the string that ``raw`` is, or ``None``."""
+    if raw is None:
+        return None
+    try:
+        return _decode_text(raw)
+    except UNREADABLE:
+        return None
+
+
+def result(ident: bytes, body: bytes | Raw) -> bytes:
+    """Return the answer to request ``ident`` with a raw result."""
+    return b"".join((b'{"jsonrpc":"2.0","id":', ident, b',"result":', body, b"}"))
+
+
+def fault(ident: bytes, error: Fault) -> bytes:
+    """Return the error answer to request ``ident``."""
+    data = b"" if error.data is None else b',"data":' + error.data
+    head = b'{"jsonrpc":"2.0","id":%b,"error":{"code":%d,"message":%b' % (ident, error.rpc_code, encode(error.message))
+    return b"".join((head, data, b"}}"))
+
+
+def notification(method: str, params: bytes) -> bytes:
+    """Return a notification with raw params."""
+    return b'{"jsonrpc":"2.0","method":%b,"params":%b}' % (encode(method), params)
+
+
+def _why(body: bytes) -> Fault:
+    try:
+        value = msgspec.json.decode(body)
+    except UNREADABLE as error:
+        return Fault(era.PARSE_ERROR, f"not JSON: {error}")
+    if isinstance(value, list):
+        return Fault(era.INVALID_REQUEST, "batches are not accepted: send each message by itself")
+    return Fault(era.INVALID_REQUEST, "not one JSON-RPC 2.0 request, notification or response")

@@ -1,0 +1,82 @@
+"""Sessions of legacy clients: a version and a time of last use, nothing else, so that thousands cost little."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+
+from vsm_mcp.gateway.changes import Listener
+
+
+class Session:
+    """One client that said ``initialize``. ``busy`` counts requests and streams that are open now."""
+
+    __slots__ = ("busy", "ident", "last_used", "log_level", "stream", "version")
+
+    def __init__(self, ident: str, version: str, now: float) -> None:
+        self.ident = ident
+        self.version = version
+        self.last_used = now
+        self.log_level = ""
+        self.busy = 0
+        self.stream: Listener | None = None
+
+
+class Sessions:
+    """All sessions, least recently used first; at most ``limit``, each for at most ``idle_seconds`` of silence.
+
+    When the limit is reached, the session that was silent longest gives way: its client gets 404 and says
+    ``initialize`` again (specification 2025-11-25, "Transports: Session Management").
+    """
+
+    def __init__(self, limit: int, idle_seconds: float) -> None:
+        self._limit = max(1, limit)
+        self._idle_seconds = idle_seconds
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def open(self, version: str, now: float) -> Session | None:
+        """Return a new session, or ``None`` when there are too many and every one is busy."""
+        self._expire(now)
+        if len(self._sessions) >= self._limit and not self._evict():
+            return None
+        session = Session(secrets.token_hex(16), version, now)
+        self._sessions[session.ident] = session
+        return session
+
+    def find(self, ident: str, now: float) -> Session | None:
+        """Return a living session and mark it as used."""
+        session = self._sessions.get(ident)
+        if session is None:
+            return None
+        if not session.busy and now - session.last_used > self._idle_seconds:
+            self.close(ident)
+            return None
+        session.last_used = now
+        self._sessions.move_to_end(ident)
+        return session
+
+    def close(self, ident: str) -> bool:
+        """End a session and its stream; ``False`` when there is none."""
+        session = self._sessions.pop(ident, None)
+        if session is None:
+            return False
+        if session.stream is not None:
+            session.stream.end()
+        return True
+
+    def _expire(self, now: float) -> None:
+        while self._sessions:
+            session = next(iter(self._sessions.values()))
+            if session.busy or now - session.last_used <= self._idle_seconds:
+                return
+            del self._sessions[session.ident]
+
+    def _evict(self) -> bool:
+        for session in self._sessions.values():
+            if not session.busy:
+                del self._sessions[session.ident]
+                return True
+        return False
