@@ -1,0 +1,1 @@
+"""System 3, control: the files of one version, fetched without running them, built exactly and taken back whole."""

@@ -1,0 +1,73 @@
+"""Programs that are on this machine already (``cmd:PROGRAM ARGS``)."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+from typing import Final
+
+from vsm_mcp.errors import BadReference, InstallFailed
+from vsm_mcp.install.archive import digest_of
+from vsm_mcp.install.executable import interpreter_of
+from vsm_mcp.install.installer import Bench, Built, Fetched, Options, Resolved
+from vsm_mcp.install.tools import real_path
+from vsm_mcp.model.launch import Entry
+from vsm_mcp.model.ref import Ref, RefKind
+
+_SYSTEM: Final = ("/usr/", "/bin/", "/lib/", "/opt/")
+
+
+class CommandInstaller:
+    """Takes a program of this machine into the catalogue. Nothing is copied; its own files are its roots."""
+
+    kind: Final = RefKind.CMD
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    async def resolve(self, ref: Ref, options: Options) -> Resolved:
+        """Find the program. Raises :class:`BadReference` or :class:`InstallFailed`."""
+        argv = self._argv(ref)
+        digest = digest_of(Path(real_path(argv[0])), "sha256")
+        return Resolved(ref=ref, version=digest.split(":", 1)[1][:12], interpreter=argv[0])
+
+    async def fetch(self, resolved: Resolved, into: Path) -> Fetched:
+        """Fetch nothing; the digest is that of the program."""
+        program = real_path(resolved.interpreter)
+        return Fetched(manifest={"name": Path(program).name}, archive_sha=digest_of(Path(program), "sha256"))
+
+    async def build(self, resolved: Resolved, fetched: Fetched, into: Path, options: Options) -> Built:
+        """Return the entry: the program, its arguments and the directories it needs."""
+        argv = self._argv(resolved.ref)
+        words = interpreter_of(Path(real_path(argv[0])))
+        runtime = "native" if words in {(), ("native",)} else "python" if words[0].startswith("python") else "node"
+        return Built(entry=Entry(argv=argv, runtime=runtime, roots=_roots(argv)), integrity=fetched.archive_sha)
+
+    def _argv(self, ref: Ref) -> tuple[str, ...]:
+        try:
+            words = shlex.split(ref.name)
+        except ValueError as error:
+            raise BadReference(f"the command cannot be read: {error}", 'write cmd:"PROGRAM ARGS"') from error
+        if not words:
+            raise BadReference("the command is empty", 'write cmd:"PROGRAM ARGS"')
+        program = shutil.which(os.path.expanduser(words[0]), path=self._bench.registries.addresses.environ.get("PATH"))  # noqa: PTH111
+        if program is None:
+            raise InstallFailed(f"there is no program {words[0]!r} on this machine", "give its absolute path")
+        return (str(Path(program).absolute()), *words[1:])
+
+
+def _roots(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is not part of the system: the program, what it links to, and the files and folders it names."""
+    found: set[str] = set()
+    for word in argv:
+        if word.startswith("/") and os.path.exists(word):  # noqa: PTH110
+            for path in (word, real_path(word)):
+                if not path.startswith(_SYSTEM):
+                    found.add(path)
+    program = Path(real_path(argv[0]))
+    venv = Path(argv[0]).parent.parent
+    if (venv / "pyvenv.cfg").is_file():
+        found |= {str(venv)} | ({str(program.parent.parent)} if not str(program).startswith(_SYSTEM) else set())
+    return tuple(sorted(found))

@@ -1,0 +1,149 @@
+"""What an installer is: resolve exactly, fetch without executing, build.
+
+The three steps hand plain values on, so that each can be journalled, vetted in between, and undone by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from vsm_mcp.config import Config
+from vsm_mcp.model.launch import Entry
+from vsm_mcp.model.ref import Ref, RefKind
+from vsm_mcp.registries.client import Registries
+from vsm_mcp.sandbox.confinement import Command, Completed, Confinement
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person or a remedy asks of an installation.
+
+    ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm). ``min_release_age_days`` is the
+    cool-down: nothing published later is taken. ``executable`` names one of several programs of a package.
+    """
+
+    constraints: tuple[str, ...] = ()
+    min_release_age_days: float = 0.0
+    allow_scripts: bool = False
+    executable: str = ""
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True):
+    """The published file of the top-level package; ``digest`` is ``algorithm:hex``, ``size`` in bytes or ``None``."""
+
+    filename: str
+    url: str
+    digest: str
+    size: int | None = None
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """Exact versions and hashes of everything an installation takes.
+
+    ``lock`` is the tool's own lock file as text; ``packages`` maps each package to its version; ``requires`` is what
+    the package says it needs of Python or node; ``interpreter`` is the absolute path of the program that will run it;
+    ``scripts`` are the packages that the lock says run install scripts (building looks for itself).
+    """
+
+    ref: Ref
+    version: str
+    lock: str = ""
+    packages: dict[str, str] = {}
+    archive: Archive | None = None
+    requires: str = ""
+    interpreter: str = ""
+    scripts: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+
+
+class ArchiveMember(msgspec.Struct, frozen=True):
+    """One entry of an archive: ``mode`` are the permission bits it asks for, ``kind`` is file or dir."""
+
+    name: str
+    size: int
+    mode: int
+    kind: str
+
+
+class Fetched(msgspec.Struct, frozen=True, kw_only=True):
+    """The top-level package, unpacked at ``root`` and not executed.
+
+    ``manifest`` is package.json, or for a wheel ``{"name", "version", "summary", "license", "requires_python",
+    "requires_dist", "console_scripts": {name: target}, "scripts": [name, …]}``; ``archive_sha`` is
+    ``algorithm:hex`` of the file ``archive``, whose entries are ``members``.
+    """
+
+    root: Path | None = None
+    manifest: dict[str, Any] = {}
+    archive_sha: str = ""
+    archive: Path | None = None
+    members: tuple[ArchiveMember, ...] = ()
+
+
+class Script(msgspec.Struct, frozen=True, kw_only=True):
+    """An install script of a package, and whether it was ``ran`` (in the sandbox, because someone allowed it)."""
+
+    package: str
+    name: str
+    command: str
+    ran: bool
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished installation; ``integrity`` is ``algorithm:hex`` of the top-level archive (empty for remotes)."""
+
+    entry: Entry
+    packages: dict[str, str] = {}
+    scripts: tuple[Script, ...] = ()
+    integrity: str = ""
+
+
+class ToolRunner(Protocol):
+    """Runs one of our own tools (npm, uv) to completion: ``vsm_mcp.sandbox.tool.run_tool``."""
+
+    def __call__(
+        self, argv: tuple[str, ...], *, env: Mapping[str, str], cwd: str, timeout: float, max_output: int
+    ) -> Awaitable[Completed]:
+        """Return how it ended; ``timeout`` in seconds, ``max_output`` in bytes per stream."""
+
+
+class SandboxRunner(Protocol):
+    """Runs a package's own code to completion in the sandbox: ``vsm_mcp.sandbox.child.Sandbox.run``."""
+
+    def __call__(
+        self, command: Command, confinement: Confinement, *, name: str, timeout: float
+    ) -> Awaitable[Completed]:
+        """Return how it ended; ``timeout`` in seconds."""
+
+
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
+    """What installers work with. Without ``run_sandboxed`` no install script can be allowed."""
+
+    config: Config
+    registries: Registries
+    run_tool: ToolRunner
+    run_sandboxed: SandboxRunner | None = None
+
+
+class Installer(Protocol):
+    """Turns references of one kind into installations.
+
+    Every step raises errors of ``vsm_mcp.errors`` only: ``UnknownPackage``, ``RegistryUnavailable``,
+    ``InstallFailed``, ``HomeError``, ``BadArgument``.
+    """
+
+    @property
+    def kind(self) -> RefKind:
+        """The kind of references it takes."""
+
+    async def resolve(self, ref: Ref, options: Options) -> Resolved:
+        """Find the exact versions and hashes of a reference and all it depends on; downloads no code it need not."""
+
+    async def fetch(self, resolved: Resolved, into: Path) -> Fetched:
+        """Download the top-level package into the empty directory ``into``, verify it and unpack it."""
+
+    async def build(self, resolved: Resolved, fetched: Fetched, into: Path, options: Options) -> Built:
+        """Install everything into the empty directory ``into``, its final place."""

@@ -1,0 +1,80 @@
+"""Maps what uv says into our errors; uv has no machine-readable form of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from vsm_mcp.errors import InstallFailed, RegistryUnavailable, UnknownPackage, VsmError
+from vsm_mcp.install.tools import clean
+from vsm_mcp.sandbox.confinement import Completed
+
+_NETWORK: Final = re.compile(
+    r"error sending request|Failed to fetch|tcp connect|dns error|Request failed after|operation timed out|"
+    r"HTTP status server error|invalid peer certificate|connection (?:reset|closed)|Failed to parse (?:metadata|JSON)",
+    re.IGNORECASE,
+)
+_PYTHON: Final = re.compile(r"does not satisfy Python\s*([<>=!~0-9.,*]+)")
+_MISSING: Final = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
+_NO_WHEEL: Final = re.compile(r"(?:`|Because )?([A-Za-z0-9._-]+)(?:[<>=!~]\S*)?`? has no (?:usable )?wheels")
+
+
+class PythonTooOld(InstallFailed):
+    """No set of versions runs on the Python that was tried; ``requires`` is what uv found missing."""
+
+    def __init__(self, message: str, hint: str, requires: str) -> None:
+        super().__init__(message, hint)
+        self.requires = requires
+
+
+def explain(package: str, done: Completed) -> VsmError:
+    """Return the error for a uv command on ``package`` (``name==version``) that failed."""
+    said = clean(done.stderr.decode("utf-8", "replace"))
+    reason = _reason(said)
+    if "hash mismatch" in said.lower():
+        return InstallFailed(
+            f"a file of {package} does not match its hash: {reason}", "the registry sent other bytes; do not trust it"
+        )
+    if (python := _PYTHON.search(said)) is not None:
+        requires = python.group(1).rstrip(".,")
+        return PythonTooOld(
+            f"{package} cannot be resolved: it or a dependency needs Python {requires}", f"install {requires}", requires
+        )
+    if _NETWORK.search(said):
+        return RegistryUnavailable(
+            f"the Python package index does not answer: {reason}",
+            "check the network and `pip config list`, then try again",
+        )
+    if "status code 40" in said or "401 Unauthorized" in said or "403 Forbidden" in said:
+        return RegistryUnavailable(f"the Python package index refuses access: {reason}", "log in to it")
+    return _unsolved(package, said, reason)
+
+
+def _unsolved(package: str, said: str, reason: str) -> VsmError:
+    own = package.split("==", 1)[0]
+    missing = _MISSING.search(said)
+    if missing is not None and missing.group(1) == own:
+        return UnknownPackage(f"PyPI project {own} does not exist", "check the spelling")
+    if missing is not None:
+        return InstallFailed(
+            f"{package} cannot be resolved: it depends on {missing.group(1)}, which the index does not have",
+            "this version of the package is broken there; choose another version or package",
+        )
+    if "no usable wheels" in said or "building from source is disabled" in said:
+        source = _NO_WHEEL.search(said)
+        which = source.group(1) if source else "a dependency"
+        return InstallFailed(
+            f"{package} cannot be installed: {which} is published as source only for this Python and platform",
+            "building it would run its code at install time, which is refused; choose another version or package",
+        )
+    return InstallFailed(f"{package} cannot be resolved: {reason}", "choose another version, or loosen the constraints")
+
+
+def _reason(said: str) -> str:
+    """Return the sentence that says why, without the advice that follows it."""
+    text = re.sub(r"\s+", " ", said.split("hint:", 1)[0])
+    text = re.sub(r"^(?:.*?)(?=error:|× )", "", text)
+    text = (
+        text.replace("error: No solution found when resolving dependencies", "").replace("cause:", "").strip(" :×╰─▶")
+    )
+    return text[:500] or "uv gave no reason"
