@@ -1,0 +1,268 @@
+"""The trial: one run of an installation in the sandbox, in which it has to show that it can serve."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.config import Config
+from vsm_mcp.errors import ServerDown, VsmError
+from vsm_mcp.events import Emit
+from vsm_mcp.model.definition import Offer
+from vsm_mcp.model.trial import Cause, Probe, TrialReport
+from vsm_mcp.runtime.cause import explain
+from vsm_mcp.runtime.process import Process
+from vsm_mcp.runtime.process import start as start_process
+from vsm_mcp.runtime.remote import Remote, open_remote
+from vsm_mcp.runtime.spec import ServerSpec
+from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.sandbox.confinement import Exit
+from vsm_mcp.vetting import probes
+from vsm_mcp.vetting.probes import FAIL, PASS, SKIPPED, WARN, Answer
+
+LIST_SECONDS: Final = 20.0
+_SPARE_SECONDS: Final = 40.0
+_RECENT_LINES: Final = 5
+_QUICK_STOP_SECONDS: Final = 0.9
+Instance = Process | Remote
+
+
+async def trial(spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit) -> TrialReport:
+    """Run a server and report whether it is fit to serve; a bad server is an answer, not an error.
+
+    It must shake hands, list what it offers (something), survive an unknown method, an unknown tool and wrong
+    parameters, and start again. What else it does wrong is a warning. The whole takes at most two start time-outs and
+    forty seconds; nothing of the server is left afterwards.
+
+    Raises :class:`vsm_mcp.errors.SandboxUnavailable` when the isolation asked for cannot be had, for that is not the
+    server's fault.
+    """
+    run = _Run(spec, sandbox, config, emit)
+    try:
+        async with asyncio.timeout(2 * spec.start_timeout + _SPARE_SECONDS):
+            await run.all()
+    except TimeoutError:
+        run.note("deadline", FAIL, "the trial as a whole took too long", 0.0)
+        run.cause = run.cause or Cause(
+            code="hung",
+            message="the server answers too slowly to be tried",
+            hint="try again on a machine with less load, or choose another server",
+        )
+    finally:
+        await asyncio.shield(run.end())
+    return run.report()
+
+
+class _Run:
+    """The state of one trial: what is running, what was seen."""
+
+    def __init__(self, spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit) -> None:
+        self.cause: Cause | None = None
+        self._spec = spec
+        self._sandbox = sandbox
+        self._config = config
+        self._emit = emit
+        self._probes: list[Probe] = []
+        self._offer = Offer()
+        self._instance: Instance | None = None
+        self._era = self._protocol = self._tier = ""
+        self._start_seconds = 0.0
+        self._peak: int | None = None
+        self._tail: tuple[str, ...] = ()
+
+    async def all(self) -> None:
+        """Go through all probes in order; stop where going on makes no sense."""
+        if not await self._begin():
+            return
+        if not await self._list():
+            await self._explain_death()
+            return
+        if await self._half_modern() and not (await self._begin() and await self._list()):
+            await self._explain_death()
+            return
+        await self._questions()
+        if await self._explain_death():
+            return
+        await self._stop()
+        await self._restart()
+
+    def note(self, name: str, verdict: str, detail: str, seconds: float) -> None:
+        """Take down the answer to one probe."""
+        self._probes.append(Probe(name=name, verdict=verdict, seconds=round(seconds, 4), detail=detail[:500]))
+
+    async def end(self) -> None:
+        """Leave nothing running."""
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            self._look(instance)
+            await instance.stop()
+
+    def report(self) -> TrialReport:
+        """Return what was seen."""
+        failed = [probe for probe in self._probes if probe.verdict == FAIL]
+        cause = self.cause
+        if failed and cause is None:
+            cause = Cause(
+                code="trial_failed",
+                message=f"the server failed the trial ({failed[0].name}: {failed[0].detail})",
+                hint="no option mends this; try another version or another server",
+            )
+        return TrialReport(
+            passed=not failed,
+            era=self._era,
+            protocol=self._protocol,
+            tier=self._tier,
+            start_seconds=round(self._start_seconds, 3),
+            probes=tuple(self._probes),
+            offer=self._offer,
+            cause=cause if failed else None,
+            peak_memory=self._peak,
+            stderr_tail=self._tail,
+        )
+
+    # --- the probes ----------------------------------------------------------------------------------------------
+
+    async def _begin(self) -> bool:
+        began = time.monotonic()
+        try:
+            self._instance = instance = await self._start(self._spec)
+        except ServerDown as error:
+            self.cause = error.cause or Cause(code=error.code, message=error.message, hint=error.hint)
+            self.note("handshake", FAIL, self.cause.message, time.monotonic() - began)
+            return False
+        self._start_seconds = time.monotonic() - began
+        connection = instance.connection
+        self._era, self._protocol, self._tier = connection.era, connection.protocol, instance.tier
+        self.note("handshake", PASS, f"{self._era} era, protocol {self._protocol}", self._start_seconds)
+        return True
+
+    async def _start(self, spec: ServerSpec) -> Instance:
+        if spec.url is not None:
+            return await open_remote(spec, self._emit)
+        return await start_process(spec, self._sandbox, self._config.runtime, self._log(), self._emit)
+
+    def _log(self) -> Path:
+        return self._config.home / "logs" / f"{self._spec.name}.log"
+
+    async def _list(self) -> bool:
+        """Ask for every list it declares: the first thing that whoever uses it will do."""
+        assert self._instance is not None  # noqa: S101 - _begin has said so
+        began = time.monotonic()
+        try:
+            self._offer = await self._instance.connection.offer(LIST_SECONDS)
+        except VsmError as error:
+            self.note("list", FAIL, error.message, time.monotonic() - began)
+            self.cause = _said(self._instance, error)
+            return False
+        verdict, detail = probes.offered(self._offer)
+        self.note("list", verdict, detail, time.monotonic() - began)
+        if verdict == FAIL:
+            self.cause = Cause(
+                code="offers_nothing",
+                message="the server offers no tools, resources or prompts",
+                hint="it may need an argument or a key before it offers any (--arg, --env, --secret)",
+            )
+            return False
+        return True
+
+    async def _half_modern(self) -> bool:
+        """Whether it says that it speaks the modern era, but wants ``initialize`` before a call: then it is legacy."""
+        assert self._instance is not None  # noqa: S101 - _begin has said so
+        if not await probes.wants_initialize(self._instance.connection, self._offer):
+            return False
+        self.note("era", WARN, "it answers server/discover, but wants initialize before a call", 0.0)
+        await self.end()
+        self._spec = msgspec.structs.replace(self._spec, known_era="legacy")
+        return True
+
+    async def _questions(self) -> None:
+        assert self._instance is not None  # noqa: S101 - _begin has said so
+        connection, offer = self._instance.connection, self._offer
+        began = time.monotonic()
+        schemas = await asyncio.to_thread(probes.schemas_valid, offer)
+        self.note("schemas", *schemas, seconds=time.monotonic() - began)
+        self._probes.append(await probes.probe("unknown method", lambda: probes.unknown_method(connection)))
+        self._probes.append(await probes.probe("unknown tool", lambda: probes.unknown_tool(connection, offer)))
+        self._probes.append(await probes.probe("wrong parameters", lambda: probes.wrong_parameters(connection, offer)))
+
+    async def _explain_death(self) -> bool:
+        """Whether the server is gone, with the cause from its last words."""
+        instance = self._instance
+        if instance is None or not any(probe.verdict == FAIL for probe in self._probes):
+            return False
+        if self.cause is None and isinstance(instance, Process) and instance.connection.closed.done():
+            await self.end_of(instance)
+            self.cause = explain(instance.exit, instance.stderr_tail, phase="trial", stdout_tail=instance.stdout_tail)
+        return True
+
+    async def end_of(self, instance: Process) -> None:
+        """Wait for a process that is going; :meth:`Process.ended` is bounded by its own deadlines."""
+        try:
+            async with asyncio.timeout(self._config.runtime.stop_grace_seconds):
+                await instance.ended()
+        except TimeoutError:
+            return
+
+    async def _malformed(self, instance: Process) -> None:
+        async def write(line: bytes) -> None:
+            instance.write_line(line)
+
+        connection = instance.connection
+        self._probes.append(await probes.probe("malformed line", lambda: probes.malformed_line(connection, write)))
+
+    async def _stop(self) -> None:
+        instance, self._instance = self._instance, None
+        assert instance is not None  # noqa: S101 - _begin has said so
+        began = time.monotonic()
+        self._look(instance)
+        if isinstance(instance, Remote):
+            await instance.stop()
+            self.note("stop", SKIPPED, "it runs elsewhere", 0.0)
+            return
+        ended = await instance.stop()
+        seconds = time.monotonic() - began
+        killed = ended.signal == 9 and not ended.oom
+        self.note("stop", *_stopped(killed, seconds, self._config.runtime.stop_grace_seconds), seconds=seconds)
+
+    async def _restart(self) -> None:
+        """Start it again, see the same list, and only then show it a malformed line: many die of that."""
+        again = msgspec.structs.replace(self._spec, known_era=self._era)
+        began = time.monotonic()
+        try:
+            self._instance = instance = await self._start(again)
+            offer = await instance.connection.offer(LIST_SECONDS)
+        except ServerDown as error:
+            self.cause = error.cause
+            self.note("restart", FAIL, f"it does not start a second time: {error.message}", time.monotonic() - began)
+            return
+        except VsmError as error:
+            self.note("restart", FAIL, f"after a restart: {error.message}", time.monotonic() - began)
+            return
+        self.note("restart", *probes.same_offer(self._offer, offer), seconds=time.monotonic() - began)
+        if isinstance(instance, Process):
+            await self._malformed(instance)
+
+    def _look(self, instance: Instance) -> None:
+        self._tail = instance.stderr_tail
+        if isinstance(instance, Process):
+            seen = instance.peak_memory()
+            self._peak = max(seen or 0, self._peak or 0) or None
+
+
+def _said(instance: Instance, error: VsmError) -> Cause | None:
+    """Read the cause out of a refusal ("connect ECONNREFUSED …") and the last lines that led to it, if it is there."""
+    tail = instance.stderr_tail[-_RECENT_LINES:]
+    cause = explain(Exit(code=1), [*tail, f"Error: {error.message}"], phase="trial")
+    return None if cause.code == "crashed" or instance.connection.closed.done() else cause
+
+
+def _stopped(killed: bool, seconds: float, grace: float) -> Answer:
+    if killed:
+        return WARN, f"it had to be killed: it did not end within {grace:g} s of being asked"
+    if seconds > _QUICK_STOP_SECONDS + grace / 2:
+        return WARN, f"it took {seconds:.1f} s to end"
+    return PASS, f"ended after {seconds:.2f} s"

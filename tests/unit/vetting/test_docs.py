@@ -1,0 +1,22 @@
+"""The reference lists every rule with its severity and meaning; what it says is compared with the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from vsm_mcp.vetting import archive, identity, tool_text
+from vsm_mcp.vetting.check import Rule
+
+PAGE = Path(__file__).parents[3] / "docs/reference/vetting.md"
+RULES: tuple[Rule, ...] = (*identity.RULES, *archive.RULES, *tool_text.RULES)
+
+
+def test_every_rule_is_in_the_reference_as_it_is_in_the_code() -> None:
+    rows = re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| (\w+) \| (.+) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert {row[0]: row[1:] for row in rows} == {rule.id: (rule.severity.value, rule.meaning) for rule in RULES}
+    assert len(rows) == len(RULES)
+
+
+def test_rule_ids_are_unique() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
