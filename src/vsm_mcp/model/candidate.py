@@ -35,7 +35,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One server that could meet a need, merged from the sources that know it.
 
     ``provenance`` maps a field's name to the source it came from. ``terms`` is text for matching only (keywords,
-    tool names); ``variants`` counts republications of it under other names; ``text`` is the registry's own description once it was fetched: untrusted, never shown unescaped.
+    tool names); ``variants`` counts republications of it under other names; ``text`` is the registry's own
+    description once it was fetched: untrusted, never shown unescaped.
     """
 
     ref: Ref

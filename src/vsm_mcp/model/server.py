@@ -35,7 +35,10 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """A server in the catalogue: its installation, how it is launched, and whether it shall run."""
+    """A server in the catalogue: its installation, how it is launched, and whether it shall run.
+
+    ``era`` is the one that the trial found (``modern``, ``legacy``); empty where nobody knows.
+    """
 
     name: str
     ref: Ref
@@ -44,6 +47,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     args: tuple[str, ...] = ()
     env: dict[str, str] = {}
+    era: str = ""
     enabled: bool = True
     quarantined: bool = False
     tags: tuple[str, ...] = ()

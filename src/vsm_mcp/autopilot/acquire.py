@@ -1,0 +1,112 @@
+"""From a need to a server: the candidates in their order, until one passes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.autopilot.outcome import Outcome, Request, outcome_of
+from vsm_mcp.autopilot.parts import Parts
+from vsm_mcp.errors import ApprovalNeeded, NothingFound
+from vsm_mcp.events import CandidateRejected, Ranked
+from vsm_mcp.model.appraisal import Appraisal
+from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.ref import RefKind
+from vsm_mcp.routing.names import exposed
+
+_ADMISSIBLE: Final = (RefKind.NPM, RefKind.PYPI, RefKind.REMOTE)
+# Ends that no other candidate would change: a person must speak first.
+_FINAL: Final = ("approval_needed",)
+
+Admit = Callable[[Parts, Request], Awaitable[Outcome]]
+
+
+async def acquire(parts: Parts, template: Request, ranked: Sequence[Appraisal], tries: int, admit: Admit) -> Outcome:
+    """Try the best ``tries`` candidates of a need in turn; return the first that is served, or the last outcome.
+
+    ``template`` carries the need and what was given for it. Raises :class:`NothingFound` when no candidate can be
+    tried, and :class:`ApprovalNeeded` when those that fit need what nobody allowed.
+    """
+    need = template.need
+    parts.emit(Ranked(need=need, rows=tuple(_row(appraisal) for appraisal in ranked[:8])))
+    eligible = [appraisal for appraisal in ranked if not why_not(appraisal, template.settings)]
+    if not eligible:
+        raise _nobody(need, ranked, template.settings)
+    outcome: Outcome | None = None
+    for appraisal in eligible[:tries]:
+        candidate = appraisal.candidate
+        if candidate.installed:
+            return await _served_already(parts, candidate)
+        request = msgspec.structs.replace(template, ref=candidate.ref, known=candidate)
+        outcome = await admit(parts, request)
+        await parts.store.evidence.add(outcome.evidence, "ranked", [_shown(each) for each in ranked[:8]])
+        code = outcome.reason.code if outcome.reason else ""
+        if outcome.outcome == "served" or code in _FINAL:
+            break
+        message = outcome.reason.message if outcome.reason else outcome.outcome
+        rejected = CandidateRejected(acquisition=outcome.evidence, ref=str(candidate.ref), code=code, message=message)
+        parts.emit(rejected)
+    return outcome or outcome_of(NothingFound(f"nothing was found for {need!r}"), template, "")
+
+
+async def _served_already(parts: Parts, candidate: Candidate) -> Outcome:
+    server = await parts.store.servers.get(candidate.name)
+    return Outcome(
+        outcome="served",
+        ref=str(server.ref),
+        evidence=server.acquisition,
+        server=server.name,
+        version=server.version,
+        tools=tuple(exposed(server.name, tool) for tool in parts.fleet().get(server.name, ())),
+        warnings=("it was served already",),
+    )
+
+
+def why_not(appraisal: Appraisal, settings: Settings) -> str:
+    """Return why a candidate cannot be tried with what was given; empty when it can."""
+    candidate = appraisal.candidate
+    if candidate.installed:
+        return ""
+    if candidate.ref.kind not in _ADMISSIBLE:
+        return f"{candidate.ref.kind.value} servers cannot be installed yet"
+    launch = candidate.launch
+    if launch is None:
+        return ""
+    given = {*settings.env, *settings.secrets}
+    missing = [
+        item.name
+        for item in launch.inputs
+        if item.required and not item.default and item.name not in given and not settings.args
+    ]
+    if missing:
+        return f"needs {', '.join(missing)}"
+    if launch.network and not settings.hosts and not settings.network:
+        return "needs the network: --allow-host HOST"
+    return ""
+
+
+def _nobody(need: str, ranked: Sequence[Appraisal], settings: Settings) -> NothingFound | ApprovalNeeded:
+    if not ranked:
+        return NothingFound(f"no server was found for {need!r}", "say it in other words, or name one: vsm-mcp add REF")
+    reasons = "; ".join(f"{each.candidate.ref} {why_not(each, settings)}" for each in ranked[:3])
+    return ApprovalNeeded(
+        f"servers for {need!r} were found, but each needs something first: {reasons}",
+        "give the best one what it needs: vsm-mcp add REF --env …, --secret …, --arg …, --allow-host …",
+    )
+
+
+def _row(appraisal: Appraisal) -> tuple[str, float, str]:
+    return str(appraisal.candidate.ref), appraisal.score, appraisal.reasons[0] if appraisal.reasons else ""
+
+
+def _shown(appraisal: Appraisal) -> dict[str, object]:
+    return {
+        "ref": str(appraisal.candidate.ref),
+        "score": appraisal.score,
+        "confidence": appraisal.confidence,
+        "reasons": appraisal.reasons,
+        "sources": appraisal.candidate.sources,
+    }

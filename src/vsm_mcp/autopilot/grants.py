@@ -1,0 +1,43 @@
+"""Which paths a server may touch: those a person allowed, and the harmless ones among those that were named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.autopilot.launch import LaunchPlan, grantable
+from vsm_mcp.model.launch import Settings
+
+# Databases keep journals beside the file: a server that is given one must be able to write in its folder.
+_WITH_COMPANIONS: Final = frozenset({".db", ".db3", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".kuzu", ".lance"})
+
+
+def with_named_paths(settings: Settings, plan: LaunchPlan, home: str, private: Sequence[str]) -> Settings:
+    """Return the settings with the paths that arguments, variables and ``cwd`` name.
+
+    A person who gives a server ``/data/report.pdf`` as an argument means it to use that file. A path that does not
+    exist yet opens the folder it would lie in. System folders, hidden folders of the home and our own home never
+    open this way (see :func:`~vsm_mcp.autopilot.launch.grantable`).
+    """
+    granted = dict(settings.paths)
+    if settings.cwd:
+        granted.setdefault(settings.cwd, True)
+    for named in plan.named_paths:
+        target = _target(Path(named))
+        if target is not None and grantable(str(target), home, private):
+            granted.setdefault(str(target), True)
+    return msgspec.structs.replace(settings, paths=tuple(sorted(granted.items())))
+
+
+def _target(named: Path) -> Path | None:
+    try:
+        if named.is_dir():
+            return named.resolve()
+        if named.exists():
+            return named.resolve().parent if named.suffix.lower() in _WITH_COMPANIONS else named.resolve()
+        return named.parent.resolve() if named.parent.is_dir() else None
+    except OSError:
+        return None

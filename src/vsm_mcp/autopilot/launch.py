@@ -1,0 +1,156 @@
+"""What a server will be started with: known facts and what a person gave, merged; and what is still missing. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.errors import MissingInput, MissingValue
+from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, Settings
+
+# A path inside a value: the whole value, after "=", or after "://" as in sqlite:///x and file:///x.
+_PATH: Final = re.compile(r"(?:\A|=|://)(/[^\s?*\"'<>|]+)")
+_NEVER: Final = (
+    "/",
+    "/home",
+    "/root",
+    "/etc",
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/var",
+    "/run",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/boot",
+    "/opt",
+    "/tmp",  # noqa: S108
+    "/mnt",
+    "/media",
+    "/srv",
+)
+_SYSTEM: Final = (
+    "/etc",
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/var/lib",
+    "/run",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/boot",
+)
+
+
+class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments and variables of a start (no secrets), and the paths that they name."""
+
+    args: tuple[str, ...]
+    env: dict[str, str]
+    named_paths: tuple[str, ...]
+
+
+def plan_launch(facts: LaunchFacts | None, settings: Settings) -> LaunchPlan:
+    """Merge what is known about a server with what a person gave.
+
+    Always-given arguments of the facts are dropped where the person gave the same flag. Raises
+    :class:`MissingValue` naming every required value that nobody gave, with what it is for.
+    """
+    facts = facts or LaunchFacts()
+    defaults = [item for item in facts.inputs if item.required and item.default and not _given(item, settings)]
+    missing = [item for item in facts.inputs if item.required and not item.default and not _given(item, settings)]
+    if missing:
+        raise missing_values(missing)
+    args = [*_without_repeats(facts.args, settings.args)]
+    env = dict(facts.env)
+    for item in defaults:
+        if item.kind is InputKind.ARG:
+            args += [item.default] if item.positional else [item.name, item.default]
+        else:
+            env[item.name] = item.default
+    args += settings.args
+    env |= settings.env
+    return LaunchPlan(args=tuple(args), env=env, named_paths=tuple(_paths_in([*args, *env.values()])))
+
+
+def missing_values(inputs: Iterable[Input]) -> MissingValue:
+    """Return the error that names values nobody gave, with the options that give them."""
+    wanted = tuple(MissingInput(item.kind.value, item.name, item.purpose) for item in inputs)
+    named = "; ".join(f"{item.name} ({item.purpose})" if item.purpose else item.name for item in wanted)
+    options = " ".join(_option(item) for item in wanted)
+    return MissingValue(f"the server needs: {named}", f"give it with {options}", wanted)
+
+
+def _option(item: MissingInput) -> str:
+    if item.kind == InputKind.SECRET.value:
+        return f"--secret {item.name}"
+    if item.kind == InputKind.ENV.value:
+        return f"--env {item.name}=VALUE"
+    return f"--arg={item.name} --arg VALUE" if item.name.startswith("-") else f"--arg {item.name.upper()}"
+
+
+def _given(item: Input, settings: Settings) -> bool:
+    if item.kind is not InputKind.ARG:
+        return item.name in settings.env or item.name in settings.secrets
+    if item.positional:
+        return any(not arg.startswith("-") for arg in settings.args)
+    return any(arg == item.name or arg.startswith(f"{item.name}=") for arg in settings.args)
+
+
+def _without_repeats(known: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Return the known arguments less the groups (a flag and its values) that a person gave too."""
+    flags = {arg.split("=", 1)[0] for arg in given}
+    kept: list[str] = []
+    dropping = False
+    for arg in known:
+        if arg.startswith("-"):
+            dropping = arg.split("=", 1)[0] in flags
+        elif not kept or not kept[-1].startswith("-"):
+            dropping = dropping or arg in given
+        if not dropping:
+            kept.append(arg)
+    return kept
+
+
+def _paths_in(values: Iterable[str]) -> list[str]:
+    found: list[str] = []
+    for value in values:
+        for match in _PATH.finditer(value):
+            path = match.group(1).rstrip("/") or "/"
+            if path not in found and ".." not in PurePosixPath(path).parts:
+                found.append(path)
+    return found
+
+
+def grantable(path: str, home: str, private: Sequence[str]) -> bool:
+    """Say whether a path that a person merely *named* may be opened to the server.
+
+    Never a system folder, the home folder itself, a hidden folder right in it (``~/.ssh``), or a ``private`` path of
+    ours; those need ``--allow-path``.
+    """
+    plain = PurePosixPath(path)
+    if (
+        str(plain) in _NEVER
+        or plain == PurePosixPath(home)
+        or any(_within(plain, root) for root in (*_SYSTEM, *private))
+    ):
+        return False
+    if any(PurePosixPath(root).is_relative_to(plain) for root in (home, *private)):
+        return False
+    if plain.is_relative_to(home):
+        return not plain.relative_to(home).parts[0].startswith(".")
+    return True
+
+
+def _within(path: PurePosixPath, root: str) -> bool:
+    return path.is_relative_to(root)

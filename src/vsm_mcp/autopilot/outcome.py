@@ -1,0 +1,64 @@
+"""What an admission is asked for, and how it ended."""
+
+from __future__ import annotations
+
+import msgspec
+
+from vsm_mcp.errors import Refused, VsmError
+from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.ref import Ref
+from vsm_mcp.model.server import Server
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One reference to admit, by whom, with what was given for it.
+
+    ``known`` is what the catalogue says about it; ``approved`` means that a person agreed; ``need`` is set when the
+    reference was chosen for a need, not named.
+    """
+
+    ref: Ref
+    settings: Settings = Settings()
+    name: str = ""
+    actor: str = "cli"
+    approved: bool = False
+    known: Candidate | None = None
+    need: str = ""
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an admission did not end in service; ``inputs`` are values that somebody must give."""
+
+    code: str
+    message: str
+    hint: str = ""
+    inputs: tuple[dict[str, str], ...] = ()
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an admission ended: ``served``, ``quarantined``, ``rejected`` or ``failed``; ``evidence`` is its id."""
+
+    outcome: str
+    ref: str
+    evidence: str
+    server: str = ""
+    version: str = ""
+    tier: str = ""
+    tools: tuple[str, ...] = ()
+    reason: Reason | None = None
+    warnings: tuple[str, ...] = ()
+    admitted: Server | None = None
+
+
+def reason_of(error: VsmError) -> Reason:
+    """Return an error as a reason."""
+    values = getattr(error, "values", ())
+    inputs = tuple({"kind": item.kind, "name": item.name, "purpose": item.purpose} for item in values)
+    return Reason(code=error.code, message=error.message, hint=error.hint, inputs=inputs)
+
+
+def outcome_of(error: VsmError, request: Request, evidence: str) -> Outcome:
+    """Return the outcome that an error amounts to: refusals are rejections, everything else is a failure."""
+    word = "rejected" if isinstance(error, Refused) else "failed"
+    return Outcome(outcome=word, ref=str(request.ref), evidence=evidence, reason=reason_of(error))

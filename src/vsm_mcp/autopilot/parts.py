@@ -1,0 +1,35 @@
+"""What the autopilot works with; the composition root puts it together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from vsm_mcp.autopilot.perform import Performer
+from vsm_mcp.config import Config
+from vsm_mcp.events import Emit
+from vsm_mcp.install.installer import Installer
+from vsm_mcp.install.transaction import Installations
+from vsm_mcp.model.ref import Ref
+from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.store import Store
+from vsm_mcp.vetting.check import Check
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a home that an admission touches.
+
+    ``installer`` returns the installer for a reference and raises ``InstallFailed`` for a kind it has not;
+    ``fleet`` maps every other server to the names of its tools.
+    """
+
+    config: Config
+    store: Store
+    emit: Emit
+    performer: Performer
+    installations: Installations
+    installer: Callable[[Ref], Awaitable[Installer]]
+    checks: Sequence[Check]
+    sandbox: Sandbox
+    fleet: Callable[[], Mapping[str, tuple[str, ...]]]

@@ -1,0 +1,54 @@
+"""The one door for everything that changes what runs: ask policy → write the journal → act → publish."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from vsm_mcp.config import Policy
+from vsm_mcp.errors import ApprovalNeeded, PolicyDenied
+from vsm_mcp.events import ActionDecided, Emit
+from vsm_mcp.model.action import Action, Decision, Verdict
+from vsm_mcp.policy import decide
+from vsm_mcp.store import Store
+
+T = TypeVar("T")
+
+
+class Performer:
+    """Performs actions under one policy."""
+
+    def __init__(self, policy: Policy, store: Store, emit: Emit) -> None:
+        self._policy = policy
+        self._store = store
+        self._emit = emit
+
+    async def perform(self, action: Action, act: Callable[[], Awaitable[T]], detail: str = "") -> T:
+        """Do ``act`` if the policy allows ``action``.
+
+        Raises :class:`PolicyDenied` or :class:`ApprovalNeeded`, and whatever ``act`` raises. The journal holds the
+        decision before the act begins.
+        """
+        await self.clear(action, detail)
+        return await act()
+
+    async def clear(self, action: Action, detail: str = "") -> Decision:
+        """Ask the policy and write its answer down; raise unless it allows."""
+        decision = decide(action, self._policy)
+        await self._store.journal.append(action, decision, detail)
+        self._emit(
+            ActionDecided(
+                action=action.kind.value, subject=action.subject, verdict=decision.verdict.value, rule=decision.rule
+            )
+        )
+        if decision.verdict is Verdict.DENY:
+            raise PolicyDenied(
+                f"{action.kind.value} {action.subject}: {decision.reason} (rule {decision.rule})",
+                "vsm-mcp.toml, section [policy], holds the rules",
+            )
+        if decision.verdict is Verdict.ASK:
+            raise ApprovalNeeded(
+                f"{action.kind.value} {action.subject}: {decision.reason} (rule {decision.rule})",
+                "agree with --yes, or on a terminal",
+            )
+        return decision

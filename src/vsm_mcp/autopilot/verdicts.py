@@ -1,0 +1,61 @@
+"""Small pure readings of reports: what a failed trial means, what the checks amount to, what may be written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from vsm_mcp.errors import MissingInput, MissingValue, TrialFailed, VsmError
+from vsm_mcp.model.finding import CheckResult, CheckStatus, VetReport
+from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.trial import TrialReport
+from vsm_mcp.vetting.judge import judge
+
+_MISSING: Final = {"missing_env": "env", "missing_arg": "arg"}
+
+
+class _Failed(TrialFailed):
+    """A failed trial whose code is the cause's."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.code = code  # type: ignore[misc] # the cause is more telling than the class
+
+
+def failed_trial(report: TrialReport) -> VsmError:
+    """Return the error of a trial that did not pass: values to give, or the cause in words."""
+    cause = report.cause
+    if cause is None:
+        bad = [probe for probe in report.probes if probe.verdict == "fail"]
+        message = f"the trial failed: {bad[0].name}: {bad[0].detail}" if bad else "the trial failed"
+        return TrialFailed(message, "vsm-mcp evidence shows every probe")
+    if cause.code in _MISSING and cause.inputs:
+        values = tuple(MissingInput(_MISSING[cause.code], name, "") for name in cause.inputs)
+        return MissingValue(cause.message, cause.hint, values)
+    return _Failed(cause.code, cause.message, cause.hint)
+
+
+def judged(results: Sequence[CheckResult], profile: str) -> VetReport:
+    """Return what the checks amount to under a profile."""
+    return judge(results, profile)
+
+
+def summary(results: Sequence[CheckResult]) -> str:
+    """Return one line on a stage of checks: ``2 checks passed``, or what did not."""
+    words = [f"{result.check} {result.status.value}" for result in results if result.status is not CheckStatus.PASS]
+    passed = len(results) - len(words)
+    return ", ".join([f"{passed} checks passed", *words])
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """Return settings as evidence may hold them: names of secrets and variables, never their values."""
+    return {
+        "args": len(settings.args),
+        "env": sorted(settings.env),
+        "secrets": sorted(settings.secrets),
+        "paths": settings.paths,
+        "hosts": settings.hosts,
+        "allow_scripts": settings.allow_scripts,
+        "allow_unsandboxed": settings.allow_unsandboxed,
+        "cwd": settings.cwd,
+    }

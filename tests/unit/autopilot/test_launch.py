@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from vsm_mcp.autopilot.launch import grantable, plan_launch
+from vsm_mcp.errors import MissingValue
+from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, Settings
+
+
+def test_known_arguments_come_first_and_are_not_repeated() -> None:
+    facts = LaunchFacts(args=("--transport", "stdio", "--quiet"))
+    assert plan_launch(facts, Settings(args=("x",))).args == ("--transport", "stdio", "--quiet", "x")
+    assert plan_launch(facts, Settings(args=("--transport", "http"))).args == ("--quiet", "--transport", "http")
+    assert plan_launch(facts, Settings(args=("--transport=http",))).args == ("--quiet", "--transport=http")
+    assert plan_launch(LaunchFacts(args=("stdio",)), Settings(args=("stdio",))).args == ("stdio",)
+    assert plan_launch(None, Settings(args=("a",), env={"B": "1"})).env == {"B": "1"}
+
+
+def test_a_missing_value_is_named_with_its_purpose_and_option() -> None:
+    facts = LaunchFacts(
+        inputs=(
+            Input(kind=InputKind.ENV, name="DB_URL", purpose="the database to query", required=True),
+            Input(kind=InputKind.SECRET, name="API_KEY", purpose="a key of the service", required=True),
+            Input(kind=InputKind.ARG, name="--repository", purpose="the folder", required=True),
+            Input(kind=InputKind.ARG, name="directory", positional=True, required=True),
+            Input(kind=InputKind.ENV, name="OPTIONAL"),
+        )
+    )
+    with pytest.raises(MissingValue) as caught:
+        plan_launch(facts, Settings())
+    assert "DB_URL (the database to query)" in caught.value.message
+    assert (
+        caught.value.hint
+        == "give it with --env DB_URL=VALUE --secret API_KEY --arg=--repository --arg VALUE --arg DIRECTORY"
+    )
+    assert [item.name for item in caught.value.values] == ["DB_URL", "API_KEY", "--repository", "directory"]
+    given = Settings(args=("--repository=/x", "/y"), env={"DB_URL": "u"}, secrets={"API_KEY": "k"})
+    plan = plan_launch(facts, given)
+    assert plan.args == ("--repository=/x", "/y")
+    assert "API_KEY" not in plan.env
+
+
+def test_a_required_value_with_a_default_is_filled_in() -> None:
+    facts = LaunchFacts(
+        inputs=(
+            Input(kind=InputKind.ARG, name="--mode", default="fast", required=True),
+            Input(kind=InputKind.ENV, name="LEVEL", default="1", required=True),
+            Input(kind=InputKind.ENV, name="UNUSED", default="1"),
+        )
+    )
+    plan = plan_launch(facts, Settings())
+    assert (plan.args, plan.env) == (("--mode", "fast"), {"LEVEL": "1"})
+
+
+def test_paths_are_found_in_arguments_and_variables() -> None:
+    settings = Settings(
+        args=("/a/b", "--db=/c/d.db", "--x", "rel/path", "https://h/p"),
+        env={"U": "sqlite:////e/f.db", "V": "file:///g"},
+    )
+    assert plan_launch(None, settings).named_paths[:2] == ("/a/b", "/c/d.db")
+    assert "/g" in plan_launch(None, settings).named_paths
+    assert not any("rel" in path or "/h/p" in path for path in plan_launch(None, settings).named_paths)
+
+
+@pytest.mark.parametrize(
+    ("path", "fine"),
+    [
+        ("/home/ada/project", True),
+        ("/home/ada/project/deep/file.db", True),
+        ("/home/ada", False),
+        ("/home", False),
+        ("/", False),
+        ("/home/ada/.ssh", False),
+        ("/home/ada/.ssh/id_rsa", False),
+        ("/home/ada/.config/x", False),
+        ("/etc/passwd", False),
+        ("/usr/bin/chromium", False),
+        ("/proc/1/environ", False),
+        ("/var/lib/x", False),
+        ("/tmp/work", True),
+        ("/tmp", False),
+        ("/srv/data", True),
+        ("/home/ada/data/vsm/state.db", False),
+        ("/home/ada/data/vsm", False),
+        ("/home/ada/data", False),
+    ],
+)
+def test_only_harmless_paths_are_opened_because_they_were_named(path: str, fine: bool) -> None:
+    assert grantable(path, "/home/ada", ["/home/ada/data/vsm"]) is fine
