@@ -1,0 +1,352 @@
+"""One home, open: its parts, and the operations on them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Final, Self
+
+import msgspec
+
+from vsm_mcp import config as configuration
+from vsm_mcp.app import operations, views
+from vsm_mcp.app.bus import Bus
+from vsm_mcp.app.doctor import examine
+from vsm_mcp.app.finding import Finder
+from vsm_mcp.app.fleet import Fleet
+from vsm_mcp.app.typed import typed_arguments
+from vsm_mcp.app.wiring import Machine, open_machine
+from vsm_mcp.autopilot.acquire import acquire
+from vsm_mcp.autopilot.admit import admit
+from vsm_mcp.autopilot.outcome import Outcome, Request
+from vsm_mcp.autopilot.parts import Parts
+from vsm_mcp.autopilot.perform import Performer
+from vsm_mcp.autopilot.remove import approve, remove
+from vsm_mcp.autopilot.undo import Undo
+from vsm_mcp.errors import NotFound, PolicyDenied, UnknownTool, VsmError
+from vsm_mcp.events import Emit, ignore
+from vsm_mcp.gateway.gateway import Gateway
+from vsm_mcp.install.transaction import Installations
+from vsm_mcp.matching.tools import ToolIndex, ToolText
+from vsm_mcp.model.action import Action, ActionKind
+from vsm_mcp.model.definition import ItemKind, Offer
+from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.ref import parse_ref
+from vsm_mcp.model.server import Server
+from vsm_mcp.routing.names import closest, exposed
+from vsm_mcp.runtime.supervisor import Runtime
+from vsm_mcp.store import HomeLock, Store
+
+_WAIT_FOR_OTHERS_SECONDS: Final = 20.0
+
+
+class App:
+    """A home and everything that works on it. Made by :meth:`open`; an async context manager.
+
+    Every public coroutine raises :class:`~vsm_mcp.errors.VsmError` only.
+    """
+
+    def __init__(self, config: configuration.Config, *, exclusive: bool, wait: float, actor: str) -> None:
+        self.config = config
+        self.bus = Bus()
+        self.actor = actor
+        self.started = time.time()
+        self.address = ""
+        self.serving = False
+        self._exclusive = exclusive
+        self._wait = wait
+        self._stack = contextlib.AsyncExitStack()
+
+    @classmethod
+    def open(cls, config: configuration.Config | None = None, *, for_operation: str = "", actor: str = "") -> App:
+        """Return the app of a home, to be entered with ``async with``.
+
+        ``for_operation`` says that only this one operation is meant, so that reading does not wait for a writer.
+        """
+        exclusive = for_operation in ("", "serve") or for_operation in operations.CHANGING
+        wait = _WAIT_FOR_OTHERS_SECONDS if for_operation in operations.CHANGING else 0.0
+        who = actor or ("cli" if for_operation else "embedded")
+        return cls(config or configuration.load(), exclusive=exclusive, wait=wait, actor=who)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._enter()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._stack.aclose()
+
+    async def _enter(self) -> None:
+        config, emit, enter = self.config, self.bus.emit, self._stack.enter_async_context
+        if self._exclusive:
+            lock = HomeLock(config.home)
+            await lock.acquire(wait=self._wait)
+            self._stack.callback(lock.release)
+        self.store = await enter(Store(config.home))
+        self.installations = Installations(config.home)
+        self.performer = Performer(config.policy, self.store, emit)
+        if self._exclusive:
+            await Undo(self.store, self.installations, emit).recover()
+        self.machine: Machine = await open_machine(config, self.store, enter)
+        self.tasks = await enter(asyncio.TaskGroup())
+        self.runtime = await enter(Runtime(self.machine.sandbox, config, emit, self._secrets_of))
+        self.gateway = Gateway(self.runtime, config.gateway)
+        self._stack.callback(self.gateway.close)
+        self.fleet = Fleet(self.store, emit, self._catalogue_changed)
+        self.runtime.on_offer = self._observed
+        await self.fleet.load()
+        for server in self.fleet.servers.values():
+            self._supervise(server)
+        self.finder = Finder(config, self.machine, self.fleet)
+
+    # --- finding and admitting -----------------------------------------------------------------------------------
+
+    async def search(self, need: str, limit: int = 10) -> dict[str, Any]:
+        """Return candidates for a need, ranked. Raises :class:`NothingFound`."""
+        ranked = await self.finder.find(need, Settings(), self.bus.emit)
+        return views.candidates(need, ranked[:limit])
+
+    async def acquire(
+        self, need: str, settings: Settings | None = None, *, name: str = "", yes: bool = False, tries: int = 3
+    ) -> Outcome:
+        """Find, vet, install, try and serve the best server for a need. Raises :class:`NothingFound`."""
+        settings = settings or Settings()
+        template = Request(
+            ref=parse_ref("cmd:none"), settings=settings, name=name, actor=self.actor, approved=yes, need=need
+        )
+        try:
+            ranked = await self.finder.find(need, settings, self.bus.emit)
+        except NotFound:
+            await self.store.demand.record(need, self.actor, met=False)
+            raise
+        outcome = await acquire(self._parts(), template, ranked, tries, admit)
+        await self.store.demand.record(need, self.actor, met=outcome.outcome == "served")
+        return await self._taken_in(outcome)
+
+    async def add(self, ref: str, settings: Settings | None = None, *, name: str = "", yes: bool = False) -> Outcome:
+        """Fetch, vet, install, try and serve one named server. Raises :class:`BadReference`."""
+        parsed = parse_ref(ref)
+        request = Request(
+            ref=parsed,
+            settings=settings or Settings(),
+            name=name,
+            actor=self.actor,
+            approved=yes,
+            known=self.finder.known(parsed),
+        )
+        return await self._taken_in(await admit(self._parts(), request))
+
+    async def remove(self, name: str) -> dict[str, Any]:
+        """Stop a server, forget it, delete its files and secrets. Raises :class:`UnknownServer`."""
+        server = self.fleet.get(name)
+
+        async def act() -> None:
+            if not server.quarantined:
+                await self.runtime.remove(name)
+            await remove(self.store, self.installations, self.runtime.log_path(name), server)
+            await self.fleet.refresh(name)
+
+        await self.performer.perform(self._action(ActionKind.REMOVE, server), act)
+        return {"name": name, "removed": True}
+
+    async def approve(self, name: str) -> dict[str, Any]:
+        """Let a quarantined server, or changed definitions of a served one, into service."""
+        server = self.fleet.get(name)
+        action = self._action(ActionKind.APPROVE, server, approved=True)
+        await self.performer.perform(action, lambda: approve(self.store, server, self.fleet.seen(name)))
+        await self.fleet.refresh(name)
+        self._supervise(self.fleet.get(name))
+        return self._state(name)
+
+    # --- looking -------------------------------------------------------------------------------------------------
+
+    async def list(self) -> dict[str, Any]:
+        """Return the servers of the catalogue."""
+        return {"servers": [self._row(server) for server in self.fleet.servers.values()]}
+
+    async def inspect(self, name: str) -> dict[str, Any]:
+        """Return everything known about one server. Raises :class:`UnknownServer`."""
+        server = self.fleet.get(name)
+        log = str(self.runtime.log_path(name))
+        shown = views.server(server, self.fleet.seen(name), self.machine.isolation, log)
+        words = () if server.quarantined else self.runtime.status(name).stderr_tail
+        return {"server": {**shown, **self._state(name), "frozen": self.fleet.frozen.get(name, ()), "stderr": words}}
+
+    async def tools(self, query: str = "", limit: int = 200) -> dict[str, Any]:
+        """Return the served tools; with a query those that fit it, the best first."""
+        rows = {
+            exposed(server, tool.name): (server, tool.description)
+            for server, offer in self.fleet.served().items()
+            for tool in offer.of(ItemKind.TOOL)
+        }
+        rows = {name: row for name, row in rows.items() if name not in self.gateway.catalogue.table.denied}
+        scores = dict.fromkeys(sorted(rows), 1.0)
+        if query:
+            index = ToolIndex(ToolText(name, name, text, server=server) for name, (server, text) in rows.items())
+            scores = dict(index.search(query, limit))
+        shown = [
+            {"name": name, "server": rows[name][0], "description": rows[name][1], "score": round(score, 4)}
+            for name, score in scores.items()
+        ]
+        return {"tools": shown[:limit]}
+
+    async def status(self) -> dict[str, Any]:
+        """Return what the servers are doing."""
+        servers = [msgspec.to_builtins(status) for status in self.runtime.statuses()]
+        pid = os.getpid() if self.serving else None
+        return {"daemon": self.serving, "pid": pid, "address": self.address, "since": self.started, "servers": servers}
+
+    async def doctor(self) -> dict[str, Any]:
+        """Return what this machine gives, and what would improve it."""
+        registries = await self.machine.registries()
+        return await examine(self.config, self.machine.isolation, registries, await self.machine.runtimes())
+
+    async def evidence(self, acquisition: str) -> dict[str, Any]:
+        """Return the record of one acquisition. Raises :class:`NotFound`."""
+        records = await self.store.evidence.of(acquisition)
+        if not records:
+            raise NotFound(f"there is no acquisition {acquisition!r}", "vsm-mcp inspect NAME shows a server's")
+        return {"acquisition": acquisition, "records": records}
+
+    async def journal(self, limit: int = 50) -> dict[str, Any]:
+        """Return the newest entries of the journal."""
+        return {"entries": [msgspec.to_builtins(entry) for entry in await self.store.journal.last(limit)]}
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any] | None = None, typed: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Call one tool by its exposed name. ``typed`` values are read by the tool's schema."""
+        table = self.gateway.catalogue.table
+        route = table.tools.get(tool)
+        if route is None:
+            if tool in table.denied:
+                raise PolicyDenied(f"the policy denies the tool {tool}", "[policy] deny_tools holds the pattern")
+            near = ", ".join(closest(tool, table.tools)) or "vsm-mcp tools lists them"
+            raise UnknownTool(f"no tool is called {tool!r}", f"did you mean: {near}" if table.tools else near)
+        sent = {**(arguments or {}), **typed_arguments(typed or {}, self._schema(route.server, route.name))}
+        began, limit = time.perf_counter(), self.config.gateway.call_timeout_seconds
+        connection = await self.runtime.connection(route.server, limit)
+        raw = await connection.request("tools/call", {"name": route.name, "arguments": sent}, timeout=limit)
+        result = msgspec.json.decode(raw)
+        return {
+            "server": route.server,
+            "tool": tool,
+            "isError": bool(result.get("isError")),
+            "content": result.get("content", []),
+            "structuredContent": result.get("structuredContent"),
+            "ms": round((time.perf_counter() - began) * 1000, 1),
+        }
+
+    async def start(self, name: str) -> dict[str, Any]:
+        """Start a server and wait until it is ready."""
+        return await self._run(ActionKind.START, name, lambda: self.runtime.start(name))
+
+    async def stop(self, name: str) -> dict[str, Any]:
+        """Stop a server; a call starts it again."""
+        return await self._run(ActionKind.STOP, name, lambda: self.runtime.stop(name))
+
+    async def restart(self, name: str) -> dict[str, Any]:
+        """Stop a server and start it."""
+        return await self._run(ActionKind.RESTART, name, lambda: self.runtime.restart(name))
+
+    async def operate(self, operation: str, body: bytes, listener: Emit = ignore) -> dict[str, Any]:
+        """Run an operation of the control API; ``listener`` hears what happens in its name."""
+        params = operations.read(operation, body)
+        self.bus.listen(listener)
+        given = {name: getattr(params, name) for name in params.__struct_fields__}
+        result = await getattr(self, operation)(**given)
+        return views.outcome(result) if isinstance(result, Outcome) else result
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    async def _run(self, kind: ActionKind, name: str, act: Callable[[], Any]) -> dict[str, Any]:
+        server = self.fleet.get(name)
+        await self.performer.perform(self._action(kind, server), act)
+        return self._state(name)
+
+    def _parts(self) -> Parts:
+        return Parts(
+            config=self.config,
+            store=self.store,
+            emit=self.bus.emit,
+            performer=self.performer,
+            installations=self.installations,
+            installer=self.machine.installer,
+            checks=self.machine.checks,
+            sandbox=self.machine.sandbox,
+            fleet=self.fleet.tool_names,
+        )
+
+    async def _taken_in(self, outcome: Outcome) -> Outcome:
+        if outcome.admitted is not None:
+            await self.fleet.refresh(outcome.admitted.name)
+            running = not outcome.admitted.quarantined and self.supervising(outcome.admitted.name)
+            if running:
+                await self.runtime.stop(outcome.admitted.name)
+            self._supervise(outcome.admitted)
+        return outcome
+
+    def supervising(self, name: str) -> bool:
+        """Say whether the runtime knows a server."""
+        return any(status.name == name for status in self.runtime.statuses())
+
+    def _supervise(self, server: Server) -> None:
+        if not server.quarantined and server.enabled:
+            self.runtime.add(server)
+
+    def _secrets_of(self, name: str) -> dict[str, str]:
+        return self.store.secrets.of(self.fleet.get(name).acquisition)
+
+    def _observed(self, name: str, offer: Offer) -> None:
+        if self.fleet.observe(name, offer):
+            self.tasks.create_task(self._remember(name, offer))
+
+    async def _remember(self, name: str, offer: Offer) -> None:
+        with contextlib.suppress(VsmError):  # a full disk must not stop what is served: it is remembered next time
+            await self.store.servers.put_offer(name, offer)
+
+    def _catalogue_changed(self) -> None:
+        self.gateway.set_offers(self.fleet.served(), self.config.policy.deny_tools)
+
+    def _schema(self, server: str, tool: str) -> dict[str, Any]:
+        offer = self.fleet.offers.get(server)
+        for item in offer.of(ItemKind.TOOL) if offer else ():
+            if item.name == tool:
+                schema = msgspec.json.decode(item.raw).get("inputSchema")
+                return schema if isinstance(schema, dict) else {}
+        return {}
+
+    def _action(self, kind: ActionKind, server: Server, **facts: bool) -> Action:
+        return Action(kind=kind, subject=server.name, actor=self.actor, facts={"ref": str(server.ref), **facts})
+
+    def _state(self, name: str) -> dict[str, Any]:
+        server = self.fleet.get(name)
+        if server.quarantined:
+            return {"name": name, "state": "quarantined", "tier": "", "pid": None, "era": "", "reason": ""}
+        status: dict[str, Any] = msgspec.to_builtins(self.runtime.status(name))
+        status.pop("stderr_tail")
+        status["tier"] = status["tier"] or str(self.machine.tier_of(server))
+        return status
+
+    def _row(self, server: Server) -> dict[str, Any]:
+        state = self._state(server.name)
+        return {
+            "name": server.name,
+            "ref": str(server.ref),
+            "version": server.version,
+            "state": state["state"],
+            "tier": state["tier"],
+            "tools": views.exposed_tools(server.name, self.fleet.offers.get(server.name)),
+            "pid": state["pid"],
+            "reason": state["reason"],
+            "added": server.added,
+            "evidence": server.acquisition,
+        }

@@ -1,0 +1,45 @@
+"""What this machine has: runtimes by version, asked once, and the registries as they are configured here."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import uv
+
+from vsm_mcp.errors import VsmError
+from vsm_mcp.sandbox.tool import run_tool
+
+_ASK_SECONDS: Final = 20.0
+
+
+async def runtimes(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the versions of python, node, npm and uv; an empty text where a program is missing."""
+    path = environ.get("PATH", "")
+    node, npm = shutil.which("node", path=path), shutil.which("npm", path=path)
+    try:
+        bundled: str | None = uv.find_uv_bin()
+    except FileNotFoundError:
+        bundled = None
+    asked = await asyncio.gather(*(_version(program, path) for program in (node, npm, bundled)))
+    return {"python": platform.python_version(), **dict(zip(("node", "npm", "uv"), asked, strict=True))}
+
+
+async def _version(program: str | None, path: str) -> str:
+    if program is None:
+        return ""
+    try:
+        done = await run_tool(
+            (program, "--version"),
+            env={"PATH": path, "HOME": "/nonexistent"},
+            cwd=str(Path.cwd().anchor),
+            timeout=_ASK_SECONDS,
+        )
+    except VsmError:
+        return ""
+    words = done.stdout.decode("utf-8", "replace").split()
+    return next((word.lstrip("v") for word in words if word.lstrip("v")[:1].isdigit()), "")

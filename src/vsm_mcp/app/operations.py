@@ -1,0 +1,106 @@
+"""The operations of the control API and the command line: their parameters, checked before anything is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from vsm_mcp.errors import BadArgument
+from vsm_mcp.model.launch import Settings
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """``search``: a need, and how many candidates to return."""
+
+    need: str
+    limit: int = 10
+
+
+class Acquire(msgspec.Struct, frozen=True, kw_only=True):
+    """``acquire``: a need, what was given for the server, whether a person agreed."""
+
+    need: str
+    settings: Settings = Settings()
+    name: str = ""
+    yes: bool = False
+    tries: int = 3
+
+
+class Add(msgspec.Struct, frozen=True, kw_only=True):
+    """``add``: a reference, what was given for the server, whether a person agreed."""
+
+    ref: str
+    settings: Settings = Settings()
+    name: str = ""
+    yes: bool = False
+
+
+class Named(msgspec.Struct, frozen=True, kw_only=True):
+    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``approve``: a server's name."""
+
+    name: str
+
+
+class Tools(msgspec.Struct, frozen=True, kw_only=True):
+    """``tools``: a query (empty for all) and how many to return."""
+
+    query: str = ""
+    limit: int = 200
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """``call``: an exposed tool name; ``arguments`` as JSON, ``typed`` as text to be read by the tool's schema."""
+
+    tool: str
+    arguments: dict[str, Any] = {}
+    typed: dict[str, str] = {}
+
+
+class EvidenceOf(msgspec.Struct, frozen=True, kw_only=True):
+    """``evidence``: the id of an acquisition."""
+
+    acquisition: str
+
+
+class JournalOf(msgspec.Struct, frozen=True, kw_only=True):
+    """``journal``: how many entries."""
+
+    limit: int = 50
+
+
+class Nothing(msgspec.Struct, frozen=True, kw_only=True):
+    """``list``, ``status``, ``doctor``: no parameters."""
+
+
+PARAMETERS: dict[str, type[msgspec.Struct]] = {
+    "search": Search,
+    "acquire": Acquire,
+    "add": Add,
+    "list": Nothing,
+    "inspect": Named,
+    "remove": Named,
+    "start": Named,
+    "stop": Named,
+    "restart": Named,
+    "approve": Named,
+    "tools": Tools,
+    "call": Call,
+    "evidence": EvidenceOf,
+    "journal": JournalOf,
+    "status": Nothing,
+    "doctor": Nothing,
+}
+CHANGING = frozenset({"acquire", "add", "remove", "approve", "start", "stop", "restart"})
+"""Operations that change what a home holds: one process at a time may do them."""
+
+
+def read(operation: str, body: bytes) -> msgspec.Struct:
+    """Read the parameters of an operation. Raises :class:`BadArgument` naming the field."""
+    kind = PARAMETERS.get(operation)
+    if kind is None:
+        raise BadArgument(f"there is no operation {operation!r}", f"operations are {', '.join(sorted(PARAMETERS))}")
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except msgspec.DecodeError as error:
+        raise BadArgument(f"{operation}: {error}", "see docs/reference/commands.md") from error

@@ -1,0 +1,104 @@
+"""The daemon: the gateway's endpoint and the control socket, until somebody asks it to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from vsm_mcp import config as configuration
+from vsm_mcp.app.application import App
+from vsm_mcp.app.log import log_events
+from vsm_mcp.app.sockets import CONTROL, LINES, listening
+from vsm_mcp.errors import VsmError
+from vsm_mcp.gateway.access import Access
+from vsm_mcp.gateway.http import Endpoint
+from vsm_mcp.gateway.server import Front
+from vsm_mcp.gateway.server import serve as serve_http
+from vsm_mcp.gateway.stdio import serve_stdio
+from vsm_mcp.web.control import ControlApi
+
+
+async def serve(
+    config: configuration.Config, *, stdio: bool, ready: Callable[[str], None] = lambda _address: None
+) -> None:
+    """Serve a home until SIGTERM or SIGINT (or, over stdio, until the client has gone).
+
+    ``ready`` is called with the address once the endpoint accepts connections. Raises :class:`HomeBusy` when another
+    process serves this home.
+    """
+    async with App.open(config, for_operation="serve", actor="cli") as app:
+        app.bus.subscribe(log_events(config))
+        app.serving = True
+        stop = _stop_asked()
+        async with _local(app):
+            _start_all(app)
+            if stdio:
+                await _until(stop, serve_stdio(app.gateway, 0, 1))
+                return
+            settings = config.gateway
+            async with serve_http(app.gateway, settings.host, settings.port, emit=app.bus.emit) as address:
+                app.address = address.url
+                ready(address.url)
+                await stop.wait()
+
+
+def _start_all(app: App) -> None:
+    """Start every enabled server in the background: lists come from memory, calls wait for their server only."""
+
+    async def start(name: str) -> None:
+        with contextlib.suppress(VsmError):  # the runtime has published why, and tries again by its policy
+            await app.runtime.connection(name, app.config.runtime.start_timeout_seconds)
+
+    for status in app.runtime.statuses():
+        app.tasks.create_task(start(status.name))
+
+
+def _stop_asked() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _until(stop: asyncio.Event, work: Any) -> None:
+    """Run ``work`` until it ends or ``stop`` is set."""
+    running, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (running, stopping):
+            task.cancel()
+        await asyncio.wait({running, stopping})
+    if not running.cancelled():
+        running.result()
+
+
+@contextlib.asynccontextmanager
+async def _local(app: App) -> AsyncIterator[None]:
+    """Answer on the home's own sockets: the control API, and MCP for clients that speak stdio through us."""
+    with listening(app.config.home, CONTROL) as control, listening(app.config.home, LINES) as lines:
+        front = Front(Endpoint(app.gateway, Access(), beside=ControlApi(app.operate)))
+        await front.open(control)
+        accepting = asyncio.ensure_future(_accept(app, lines))
+        try:
+            yield
+        finally:
+            accepting.cancel()
+            await asyncio.wait({accepting})
+            await front.close()
+
+
+async def _accept(app: App, lines: socket.socket) -> None:
+    """Serve every client of the line socket until cancelled."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as clients:
+        while True:
+            client, _ = await loop.sock_accept(lines)
+            reading = client.detach()
+            clients.create_task(serve_stdio(app.gateway, reading, os.dup(reading)))

@@ -1,0 +1,84 @@
+"""The JSON documents that other programs rely on: more fields may be added, none taken away. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from vsm_mcp.autopilot.outcome import Outcome
+from vsm_mcp.model.appraisal import Appraisal
+from vsm_mcp.model.definition import ItemKind, Offer
+from vsm_mcp.model.server import Server
+from vsm_mcp.routing.names import exposed
+from vsm_mcp.sandbox.tier import Isolation
+
+_SECRETIVE = ("key", "token", "secret", "password", "passwd", "credential", "auth", "url", "dsn", "uri")
+
+
+def candidates(need: str, ranked: Sequence[Appraisal]) -> dict[str, Any]:
+    """Return the document of ``search``."""
+    return {"need": need, "candidates": [_candidate(appraisal) for appraisal in ranked]}
+
+
+def _candidate(appraisal: Appraisal) -> dict[str, Any]:
+    candidate = appraisal.candidate
+    return {
+        "ref": str(candidate.ref),
+        "name": candidate.name,
+        "description": candidate.description,
+        "score": round(appraisal.score, 4),
+        "confidence": round(appraisal.confidence, 4),
+        "criteria": {name: msgspec.to_builtins(score) for name, score in appraisal.criteria.items()},
+        "tags": list(candidate.tags),
+        "reasons": list(appraisal.reasons),
+        "sources": list(candidate.sources),
+        "version": candidate.facts.version,
+        "installed": candidate.installed,
+    }
+
+
+def outcome(result: Outcome) -> dict[str, Any]:
+    """Return the document of ``acquire`` and ``add``."""
+    document: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(result, admitted=None))
+    del document["admitted"]
+    return document
+
+
+def exposed_tools(name: str, offer: Offer | None) -> list[str]:
+    """Return the exposed names of a server's tools."""
+    return [exposed(name, item.name) for item in offer.of(ItemKind.TOOL)] if offer else []
+
+
+def server(found: Server, offer: Offer | None, isolation: Isolation, log: str) -> dict[str, Any]:
+    """Return what ``inspect`` shows: no secret, and no value of a variable that may hold one."""
+    settings, installation = found.settings, found.installation
+    confined = not (settings.allow_unsandboxed and isolation.tier == "none")
+    return {
+        "name": found.name,
+        "ref": str(found.ref),
+        "version": found.version,
+        "description": found.description,
+        "quarantined": found.quarantined,
+        "installation": installation.path,
+        "integrity": installation.integrity,
+        "packages": len(installation.packages),
+        "constraints": list(installation.constraints),
+        "program": list(installation.entry.argv),
+        "args": list(found.args),
+        "env": {name: _shown(name, value) for name, value in found.env.items()},
+        "cwd": settings.cwd,
+        "paths": [f"{path}{':rw' if writable else ''}" for path, writable in settings.paths],
+        "hosts": list(settings.hosts),
+        "sandbox": {"tier": str(isolation.tier), "properties": dict(isolation.properties), "applies": confined},
+        "tags": list(found.tags),
+        "protocol": offer.protocol if offer else "",
+        "tools": exposed_tools(found.name, offer),
+        "evidence": found.acquisition,
+        "log": log,
+    }
+
+
+def _shown(name: str, value: str) -> str:
+    return "***" if any(word in name.lower() for word in _SECRETIVE) else value

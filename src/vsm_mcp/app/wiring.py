@@ -1,0 +1,82 @@
+"""The parts that belong to this machine rather than to a home: sandbox, registries, installers, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from vsm_mcp import plugins
+from vsm_mcp.app.machine import runtimes
+from vsm_mcp.config import Config
+from vsm_mcp.install.choice import installer_for
+from vsm_mcp.install.installer import Bench, Installer
+from vsm_mcp.model.ref import Ref
+from vsm_mcp.model.server import Server
+from vsm_mcp.registries.addresses import read_addresses
+from vsm_mcp.registries.client import Registries
+from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.sandbox.probe import probe
+from vsm_mcp.sandbox.tier import Isolation, Tier
+from vsm_mcp.sandbox.tool import run_tool
+from vsm_mcp.store import Store
+from vsm_mcp.vetting.check import Check
+
+Enter = Callable[[AbstractAsyncContextManager[Any]], Awaitable[Any]]
+
+
+async def open_machine(config: Config, store: Store, enter: Enter) -> Machine:
+    """Test what isolation this machine gives and return its parts; they are closed with the caller's stack."""
+    isolation = await probe()
+    sandbox = await enter(Sandbox(isolation))
+    return Machine(config, store, sandbox, enter)
+
+
+class Machine:
+    """Parts of this machine; what costs time to make (registries, checks) is made when it is first asked for."""
+
+    def __init__(self, config: Config, store: Store, sandbox: Sandbox, enter: Enter) -> None:
+        self.sandbox = sandbox
+        self._config = config
+        self._store = store
+        self._enter = enter
+        self._registries: Registries | None = None
+        self._runtimes: dict[str, str] | None = None
+        self._checks: list[Check] | None = None
+
+    @property
+    def isolation(self) -> Isolation:
+        """What the self-test found."""
+        return self.sandbox.isolation
+
+    @property
+    def checks(self) -> list[Check]:
+        """The vetting checks, from their entry points."""
+        if self._checks is None:
+            self._checks = [build(self._config) for build in plugins.load("checks").values()]
+        return self._checks
+
+    async def registries(self) -> Registries:
+        """Return the client of the registries as npm, pip and uv are configured here."""
+        if self._registries is None:
+            addresses = await read_addresses(self._config.environ)
+            client = Registries(addresses, self._store.cache, max_age=self._config.discovery.cache_seconds)
+            self._registries = await self._enter(client)
+        return self._registries
+
+    async def runtimes(self) -> dict[str, str]:
+        """Return the versions of python, node, npm and uv."""
+        if self._runtimes is None:
+            self._runtimes = await runtimes(self._config.environ)
+        return self._runtimes
+
+    def tier_of(self, server: Server) -> str:
+        """Return the tier that would hold a server; a remote one has no process here."""
+        return "remote" if server.installation.entry.runtime == "remote" else str(self.isolation.tier)
+
+    async def installer(self, ref: Ref) -> Installer:
+        """Return the installer for a reference. Raises :class:`InstallFailed` for a kind it has not."""
+        run_sandboxed = None if self.isolation.tier is Tier.NONE else self.sandbox.run
+        registries = await self.registries()
+        bench = Bench(config=self._config, registries=registries, run_tool=run_tool, run_sandboxed=run_sandboxed)
+        return installer_for(ref, bench)
