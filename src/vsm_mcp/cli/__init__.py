@@ -1,0 +1,59 @@
+"""The command line: one file a command.
+
+Data on stdout, everything else on stderr; ``--json`` on every command gives one JSON document. Exit codes: 0 done,
+1 failed, 2 usage, 3 refused by policy or vetting, 4 nothing found, 5 not reachable.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+from vsm_mcp import __version__
+
+COMMANDS: Final = (
+    "search",
+    "acquire",
+    "add",
+    "list",
+    "inspect",
+    "tools",
+    "call",
+    "start",
+    "stop",
+    "restart",
+    "approve",
+    "remove",
+    "serve",
+    "status",
+    "evidence",
+    "journal",
+    "doctor",
+)
+
+
+class LazyGroup(click.Group):
+    """Imports a command's file only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of a server's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"vsm_mcp.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="vsm-mcp")
+def main() -> None:
+    """Find, vet, install and serve the MCP server that an agent needs.
+
+    Everything is kept in $VSM_MCP_HOME. A running daemon (vsm-mcp serve) is used where there is one.
+    """

@@ -1,0 +1,30 @@
+"""``vsm-mcp list``: the servers of the catalogue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from vsm_mcp.cli import output
+from vsm_mcp.cli.session import Session, common
+
+
+@click.command("list")
+@common
+def command(session: Session) -> None:
+    """Show the servers of the catalogue."""
+    session.show(session.run("list"), _human)
+
+
+def _human(document: dict[str, Any]) -> None:
+    rows = document["servers"]
+    output.table(
+        ("NAME", "REF", "VERSION", "STATE", "SANDBOX", "TOOLS", "PID"),
+        [
+            (row["name"], row["ref"], row["version"], row["state"], row["tier"], len(row["tools"]), row["pid"] or "-")
+            for row in rows
+        ],
+    )
+    if not rows:
+        output.note("the catalogue is empty: vsm-mcp acquire NEED, or vsm-mcp add REF")

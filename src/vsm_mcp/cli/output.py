@@ -1,0 +1,64 @@
+"""What a person sees: tables and sentences. Texts of servers are data: control characters never reach the terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+# C0 and C1 controls, bidi and zero-width characters, tags: everything that can rewrite a terminal line.
+_UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
+
+
+def clean(text: object) -> str:
+    """Return ``text`` without characters that could steer a terminal."""
+    return _UNSAFE.sub("", str(text).replace("\r\n", "\n"))
+
+
+@cache
+def console(*, stderr: bool = False) -> Console:
+    """Return the console of a stream: colours on a terminal, none in a pipe."""
+    file = sys.stderr if stderr else sys.stdout
+    return Console(file=file, highlight=False, soft_wrap=not file.isatty(), markup=False, emoji=False)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, wide: int = -1) -> None:
+    """Print a table; in a pipe, tab-separated lines with a heading."""
+    if not sys.stdout.isatty():
+        click.echo("\t".join(headings))
+        for row in rows:
+            click.echo("\t".join(clean(cell).replace("\t", " ").replace("\n", " ") for cell in row))
+        return
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for number, heading in enumerate(headings):
+        shown.add_column(heading, overflow="fold" if number == wide else "ellipsis", no_wrap=number != wide)
+    for row in rows:
+        shown.add_row(*(Text(clean(cell)) for cell in row))
+    console().print(shown)
+
+
+def line(text: str, *, style: str = "") -> None:
+    """Print one line of data."""
+    console().print(Text(clean(text), style=style))
+
+
+def note(text: str, *, style: str = "dim") -> None:
+    """Print one line for the person, on stderr."""
+    console(stderr=True).print(Text(clean(text), style=style))
+
+
+def error(document: dict[str, Any]) -> None:
+    """Print an error and its hint on stderr."""
+    stream = console(stderr=True)
+    stream.print(Text("error: ", style="bold red") + Text(clean(document.get("message", "")), style=""))
+    if document.get("hint"):
+        stream.print(Text("hint:  ", style="bold") + Text(clean(document["hint"])))

@@ -1,0 +1,183 @@
+"""Runs one operation, through the daemon where one runs, else in this process; shows progress; maps errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import http.client
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar, cast
+
+import click
+
+from vsm_mcp import config as configuration
+from vsm_mcp import errors, events
+from vsm_mcp.app.sockets import CONTROL, connect
+from vsm_mcp.cli import output
+from vsm_mcp.cli.progress import Progress
+
+SCHEMA: Final = 1
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class OperationFailed(Exception):
+    """An operation ended in an error; ``document`` is its JSON form."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        super().__init__(document.get("message", ""))
+        self.document = document
+
+
+def common(function: F) -> F:
+    """Give a command ``--json`` and ``--home``, a :class:`Session` as first argument, and the mapping of errors."""
+
+    @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+    @click.option("--home", type=click.Path(path_type=Path), default=None, help="Use this home, not $VSM_MCP_HOME.")
+    @functools.wraps(function)
+    def wrapper(*args: Any, as_json: bool, home: Path | None, **kwargs: Any) -> Any:
+        session = Session(home, as_json=as_json)
+        try:
+            return function(session, *args, **kwargs)
+        except OperationFailed as failure:
+            session.fail(failure.document)
+        except errors.VsmError as error:
+            session.fail(document_of(error))
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(130)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+
+    return cast("F", wrapper)
+
+
+def document_of(error: errors.VsmError) -> dict[str, Any]:
+    """Return the JSON form of an error."""
+    from vsm_mcp.web.control import error_document  # noqa: PLC0415 - asyncio is not loaded for --help
+
+    return error_document(error)
+
+
+class Session:
+    """One invocation of the command line."""
+
+    def __init__(self, home: Path | None, *, as_json: bool) -> None:
+        self.json = as_json
+        self._home = home
+        self._config: configuration.Config | None = None
+        self.interactive = sys.stdin.isatty() and sys.stderr.isatty() and not as_json
+
+    @property
+    def config(self) -> configuration.Config:
+        """The settings of the home; read once."""
+        if self._config is None:
+            self._config = configuration.load(self._home)
+        return self._config
+
+    def run(self, operation: str, **params: Any) -> dict[str, Any]:
+        """Run an operation and return its document. Raises :class:`OperationFailed`."""
+        with Progress(quiet=self.json) as progress:
+            connection = daemon(self.config.home)
+            if connection is not None:
+                return _remote(connection, operation, params, progress)
+            return _local(self.config, operation, params, progress)
+
+    def show(self, document: dict[str, Any], human: Callable[[dict[str, Any]], None]) -> None:
+        """Print a document: as JSON, or as ``human`` does it."""
+        if self.json:
+            click.echo(json.dumps({"schema": SCHEMA, **document}, ensure_ascii=False))
+        else:
+            human(document)
+
+    def fail(self, document: dict[str, Any]) -> NoReturn:
+        """Print an error and leave with its exit code."""
+        if self.json:
+            click.echo(json.dumps({"schema": SCHEMA, "error": document}, ensure_ascii=False))
+        else:
+            output.error(document)
+        sys.exit(exit_code(str(document.get("code", ""))))
+
+
+def exit_code(code: str) -> int:
+    """Return the exit code that belongs to an error's code (see :mod:`vsm_mcp.errors`)."""
+    return _exit_codes().get(code, 1)
+
+
+@functools.cache
+def _exit_codes() -> dict[str, int]:
+    def walk(kind: type[errors.VsmError]) -> Iterator[tuple[str, int]]:
+        yield kind.code, kind.exit_code
+        for child in kind.__subclasses__():
+            yield from walk(child)
+
+    return dict(walk(errors.VsmError))
+
+
+def daemon(home: Path) -> http.client.HTTPConnection | None:
+    """Return a connection to the daemon of a home, or ``None`` when none is running."""
+    connection = _UnixConnection(home)
+    try:
+        connection.connect()
+    except OSError:
+        return None
+    return connection
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, home: Path) -> None:
+        super().__init__("localhost")
+        self._home = home
+
+    def connect(self) -> None:
+        self.sock = connect(self._home, CONTROL)
+
+
+def _remote(
+    connection: http.client.HTTPConnection, operation: str, params: dict[str, Any], progress: Progress
+) -> dict[str, Any]:
+    try:
+        connection.request(
+            "POST", f"/v1/{operation}", json.dumps(params).encode(), {"Content-Type": "application/json"}
+        )
+        response = connection.getresponse()
+        for raw in response:
+            line = json.loads(raw)
+            if "event" in line:
+                progress.show(line["event"])
+            elif "error" in line:
+                raise OperationFailed(line["error"])
+            else:
+                return cast("dict[str, Any]", line["result"])
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise errors.TransportError(f"the daemon broke off: {error}", "look at its log, then try again") from error
+    finally:
+        connection.close()
+    raise errors.TransportError("the daemon ended without an answer", "look at its log, then try again")
+
+
+def _local(config: configuration.Config, operation: str, params: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    from vsm_mcp.app import App  # noqa: PLC0415 - heavy, and not needed when a daemon runs
+
+    def show(event: events.Event) -> None:
+        progress.show(event.to_dict())
+
+    async def work() -> dict[str, Any]:
+        task = asyncio.current_task()
+        if task is not None:
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        async with App.open(config, for_operation=operation) as app:
+            result: dict[str, Any] = await app.operate(operation, json.dumps(params).encode(), show)
+            return result
+
+    try:
+        return asyncio.run(work())
+    except asyncio.CancelledError as error:
+        raise KeyboardInterrupt from error

@@ -1,0 +1,31 @@
+"""``vsm-mcp status``: the daemon and its servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from vsm_mcp.cli import output
+from vsm_mcp.cli.session import Session, common
+
+
+@click.command("status")
+@common
+def command(session: Session) -> None:
+    """Show the daemon, its address and the state of its servers."""
+    session.show(session.run("status"), _human)
+
+
+def _human(document: dict[str, Any]) -> None:
+    if document["daemon"]:
+        output.line(f"daemon: pid {document['pid']}, {document['address'] or 'no HTTP endpoint'}")
+    else:
+        output.line("daemon: not running (vsm-mcp serve starts it)")
+    output.table(
+        ("NAME", "STATE", "ERA", "RESTARTS", "PID", "REASON"),
+        [
+            (row["name"], row["state"], row["era"] or "-", row["restarts"], row["pid"] or "-", row["reason"])
+            for row in document["servers"]
+        ],
+    )

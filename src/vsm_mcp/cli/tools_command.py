@@ -1,0 +1,34 @@
+"""``vsm-mcp tools [QUERY]``: the tools that are served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from vsm_mcp.cli import output
+from vsm_mcp.cli.session import Session, common
+
+_WIDTH = 100
+
+
+@click.command("tools")
+@click.argument("query", nargs=-1)
+@click.option("--limit", type=click.IntRange(1, 5000), default=200, show_default=True, help="How many tools.")
+@common
+def command(session: Session, query: tuple[str, ...], limit: int) -> None:
+    """Show the served tools; with QUERY, those that fit it, the best first."""
+    session.show(session.run("tools", query=" ".join(query), limit=limit), _human)
+
+
+def _human(document: dict[str, Any]) -> None:
+    output.table(
+        ("TOOL", "SERVER", "DESCRIPTION"),
+        [(row["name"], row["server"], _first_line(row["description"])) for row in document["tools"]],
+        wide=2,
+    )
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().split("\n", 1)[0]
+    return line if len(line) <= _WIDTH else line[: _WIDTH - 1] + "…"

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsm_mcp import errors
+from vsm_mcp.cli import COMMANDS
+from vsm_mcp.cli.output import clean
+from vsm_mcp.cli.session import exit_code
+from vsm_mcp.cli.settings_options import settings_from
+from vsm_mcp.errors import BadArgument
+
+PROGRAM = str(Path(sys.executable).parent / "vsm-mcp")
+
+
+@given(st.text())
+def test_no_text_steers_the_terminal(text: str) -> None:
+    shown = clean(text)
+    assert not any(ord(char) < 32 and char not in "\n\t" for char in shown)
+    assert not any(0x7F <= ord(char) < 0xA0 or char in "\u202e\u2066\u200b" for char in shown)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("bad_reference", 2),
+        ("config", 2),
+        ("policy_denied", 3),
+        ("approval_needed", 3),
+        ("vetting_rejected", 3),
+        ("nothing_found", 4),
+        ("unknown_package", 4),
+        ("registry_unavailable", 5),
+        ("server_down", 5),
+        ("install_failed", 1),
+        ("home_busy", 1),
+        ("something_new", 1),
+    ],
+)
+def test_exit_codes_are_those_of_the_design(code: str, expected: int) -> None:
+    assert exit_code(code) == expected
+
+
+def test_every_error_has_a_code_of_its_own_or_of_its_parent() -> None:
+    def below(kind: type[errors.VsmError]) -> list[type[errors.VsmError]]:
+        return [kind, *(found for child in kind.__subclasses__() for found in below(child))]
+
+    codes = [kind.code for kind in below(errors.VsmError) if kind.__module__ == "vsm_mcp.errors"]
+    assert len(codes) == len(set(codes))
+
+
+def options(**given: object) -> dict[str, object]:
+    empty = {"args": (), "env": (), "secrets": (), "paths": (), "hosts": (), "cwd": ""}
+    return {**empty, "allow_scripts": False, "allow_unsandboxed": False, **given}
+
+
+def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "value")
+    given = options(
+        env=("A=1=2",), secrets=("MY_KEY",), paths=(f"{tmp_path}:rw", str(tmp_path)), hosts=("h.example:443",)
+    )
+    settings = settings_from(given, interactive=False)
+    assert settings["env"] == {"A": "1=2"}
+    assert settings["secrets"] == {"MY_KEY": "value"}
+    assert settings["paths"] == [(str(tmp_path), True), (str(tmp_path), False)]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"env": ("NOEQUALS",)},
+        {"env": ("1A=x",)},
+        {"env": ("=x",)},
+        {"secrets": ("NOT_SET_ANYWHERE_4711",)},
+        {"paths": ("/no/such/path",)},
+        {"hosts": ("https://h/x",)},
+        {"hosts": ("h:port",)},
+        {"cwd": "/no/such/path"},
+    ],
+)
+def test_bad_options_are_refused_with_a_hint(bad: dict[str, object]) -> None:
+    with pytest.raises(BadArgument) as caught:
+        settings_from(options(**bad), interactive=False)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_and_speaks_json(name: str) -> None:
+    done = subprocess.run([PROGRAM, name, "--help"], capture_output=True, text=True, check=True, timeout=60)
+    assert "Usage: vsm-mcp" in done.stdout
+    assert "--json" in done.stdout
+
+
+def test_usage_errors_exit_with_2() -> None:
+    assert subprocess.run([PROGRAM, "search"], capture_output=True, check=False, timeout=60).returncode == 2
+    assert subprocess.run([PROGRAM, "nonsense"], capture_output=True, check=False, timeout=60).returncode == 2
+
+
+def test_a_terminal_gets_colours_and_a_pipe_does_not(tmp_path: Path) -> None:
+    environ = {**os.environ, "VSM_MCP_HOME": str(tmp_path), "TERM": "xterm-256color"}
+    piped = subprocess.run([PROGRAM, "inspect", "nobody"], capture_output=True, env=environ, check=False, timeout=60)
+    assert b"\x1b[" not in piped.stdout + piped.stderr
+    leader, follower = pty.openpty()
+    subprocess.run(
+        [PROGRAM, "inspect", "nobody"], stdout=follower, stderr=follower, env=environ, check=False, timeout=60
+    )
+    os.close(follower)
+    assert b"\x1b[" in os.read(leader, 65536)
+    os.close(leader)
+
+
+def test_errors_are_one_json_document(tmp_path: Path) -> None:
+    environ = {**os.environ, "VSM_MCP_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [PROGRAM, "inspect", "nobody", "--json"], capture_output=True, env=environ, check=False, timeout=60
+    )
+    document = json.loads(done.stdout)
+    assert document["schema"] == 1
+    assert set(document["error"]) == {"code", "message", "hint", "retryable"}
+    assert done.returncode == 4

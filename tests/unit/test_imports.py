@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+def loaded(statement: str) -> set[str]:
+    program = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+@pytest.mark.parametrize("module", ["vsm_mcp.app.serving", "vsm_mcp.gateway.server", "vsm_mcp.cli.search_command"])
+def test_nothing_of_the_sdk_is_loaded(module: str) -> None:
+    assert not loaded(f"import {module}") & {"mcp", "mcp_types", "pydantic", "httpx2", "starlette", "fastmcp"}
+
+
+def test_help_and_a_running_daemon_are_reached_without_the_heavy_parts() -> None:
+    assert not loaded("import vsm_mcp.cli.session, vsm_mcp.cli.call_command") & {
+        "aiohttp",
+        "sqlite3",
+        "uvicorn",
+        "jsonschema",
+    }

@@ -1,0 +1,116 @@
+"""Writes docs/reference/{settings,commands,events,errors}.md from the code; ``--check`` only compares."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import click
+import msgspec
+
+from vsm_mcp import cli, config, errors, events
+
+FOLDER = Path("docs/reference")
+NOTE = "<!-- Written by tools/build_reference.py from the code; change it there. -->\n"
+
+
+def settings() -> str:
+    """Return the page of all settings."""
+    lines = ["# Settings", "", NOTE, inspect.getdoc(config) or "", ""]
+    for section, kind in config.SECTIONS.items():
+        lines += [f"## [{section}]", "", (inspect.getdoc(kind) or "").split(": ", 1)[-1], ""]
+        lines += ["| field | variable | default | meaning |", "|---|---|---|---|"]
+        hints = get_type_hints(kind, include_extras=True)
+        for field in msgspec.structs.fields(kind):
+            variable = f"{config.PREFIX}{section}_{field.name}".upper()
+            lines.append(
+                f"| `{field.name}` | `{variable}` | `{_shown(field.default)}` | {_meaning(hints[field.name])} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    return "[" + ", ".join(f'"{item}"' for item in value) + "]" if isinstance(value, tuple) else str(value)
+
+
+def _meaning(hint: Any) -> str:
+    if get_origin(hint) is not Annotated:
+        raise SystemExit(f"a setting has no description: {hint}")
+    return str(get_args(hint)[1].description)
+
+
+def commands() -> str:
+    """Return the page of all commands with their options."""
+    lines = ["# Commands", "", NOTE, inspect.getdoc(cli) or "", ""]
+    context = click.Context(cli.main, info_name="vsm-mcp")
+    for name in cli.main.list_commands(context):
+        command = cli.main.get_command(context, name)
+        if command is None:
+            raise SystemExit(f"the command {name} cannot be loaded")
+        sub = click.Context(command, info_name=f"vsm-mcp {name}", max_content_width=110, terminal_width=110)
+        lines += [f"## {name}", "", "```text", command.get_help(sub), "```", ""]
+    return "\n".join(lines)
+
+
+def event_page() -> str:
+    """Return the page of all events."""
+    lines = ["# Events", "", NOTE, inspect.getdoc(events) or "", "", "| event | fields | meaning |", "|---|---|---|"]
+    for kind in _below(events.Event):
+        fields = ", ".join(f"`{field.name}`" for field in msgspec.structs.fields(kind))
+        lines.append(f"| `{kind.__name__}` | {fields} | {_one_line(kind)} |")
+    return "\n".join([*lines, ""])
+
+
+def error_page() -> str:
+    """Return the page of all errors."""
+    lines = [
+        "# Errors",
+        "",
+        NOTE,
+        "Every error has a code, a message, a hint and says whether the same request may",
+        "",
+    ]
+    lines[-2] += " succeed later."
+    lines += ["| code | class | exit code | retryable | meaning |", "|---|---|---|---|---|"]
+    kinds: list[type[errors.VsmError]] = [errors.VsmError, *_below(errors.VsmError)]
+    for kind in kinds:
+        retryable = "yes" if kind.retryable else "no"
+        lines.append(f"| `{kind.code}` | `{kind.__name__}` | {kind.exit_code} | {retryable} | {_one_line(kind)} |")
+    return "\n".join([*lines, ""])
+
+
+def _below(kind: type[Any]) -> Iterator[type[Any]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _below(child)
+
+
+def _one_line(kind: type[Any]) -> str:
+    return (inspect.getdoc(kind) or "").split("\n\n", 1)[0].replace("\n", " ").replace("|", "\\|")
+
+
+def main() -> int:
+    """Write the pages, or with ``--check`` say which ones differ."""
+    pages = {"settings": settings(), "commands": commands(), "events": event_page(), "errors": error_page()}
+    stale = []
+    for name, page in pages.items():
+        path = FOLDER / f"{name}.md"
+        text = "\n".join(line.rstrip() for line in page.splitlines()).rstrip() + "\n"
+        if not path.exists() or path.read_text("utf-8") != text:
+            stale.append(str(path))
+            if "--check" not in sys.argv:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, "utf-8")
+    if "--check" in sys.argv and stale:
+        print(f"differs from the code: {', '.join(stale)}; run tools/build_reference.py")
+        return 1
+    print("reference: written" if stale else "reference: as the code says")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
