@@ -33,7 +33,7 @@ class Listener:
         self.ended = True
         self._wake.set()
 
-    async def news(self, timeout: float) -> tuple[str, ...] | None:  # noqa: ASYNC109 - silence is an answer here
+    async def news(self, timeout: float) -> tuple[str, ...] | None:
         """Return the kinds that changed since the last time; empty after ``timeout`` seconds, ``None`` at the end."""
         try:
             async with asyncio.timeout(timeout):

@@ -21,7 +21,7 @@ class Channel(Protocol):
         method: str,
         params: Mapping[str, object] | None = None,
         *,
-        timeout: float,  # noqa: ASYNC109 - the connection's own deadline, shared by one timer
+        timeout: float,
         on_notification: Callable[[str, Raw], None] | None = None,
     ) -> Raw:
         """Ask and await the raw result; ``timeout`` is in seconds.
@@ -35,7 +35,7 @@ class Channel(Protocol):
 class Upstream(Protocol):
     """Gives a conversation with a server, starting the server when it must."""
 
-    async def connection(self, server: str, timeout: float) -> Channel:  # noqa: ASYNC109
+    async def connection(self, server: str, timeout: float) -> Channel:
         """Return a ready conversation with ``server``, within ``timeout`` seconds.
 
         Raises any :class:`vsm_mcp.errors.VsmError` that says why there is none (:class:`ServerDown` as a rule).

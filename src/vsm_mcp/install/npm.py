@@ -57,9 +57,8 @@ class NpmInstaller:
 
     async def resolve(self, ref: Ref, options: Options) -> Resolved:
         """See :class:`~vsm_mcp.install.installer.Installer`."""
-        packument, node = await asyncio.gather(
-            self._bench.registries.npm_package(ref.name, fresh=True), self._found_node()
-        )
+        node = await self._found_node()
+        packument = await self._bench.registries.npm_package(ref.name, fresh=True)
         spec = _spec(ref, packument, options)
         if spec in packument["versions"]:
             require_program(ref.name, packument["versions"][spec])

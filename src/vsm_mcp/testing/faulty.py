@@ -72,6 +72,8 @@ die-at-start text write this to stderr and exit
 print-at-start text write this to stdout and exit
 ask-client text each call first sends this request and awaits its answer
 record text append every line received to this file
+half-modern off with --mode both: whoever came by server/discover may list, but not call
+refuse list refuse this method with -32603 (may be repeated)
 hang-on list never answer this method (may be repeated)
 slow-on list answer this method late: METHOD=SECONDS (may be repeated)
 die-on list exit when this method arrives (may be repeated)
@@ -228,6 +230,8 @@ class Server:
         return {"result": result}
 
     def _before_call(self, ident: object, meta: dict[str, Any]) -> None:
+        if self.modern and self.chosen.half_modern:
+            raise Refusal(-32600, "initialize is required")
         if self.chosen.ask_client:
             event = self.asked[f"ask-{ident}"] = threading.Event()
             self.send({"id": f"ask-{ident}", "method": self.chosen.ask_client, "params": {}})
@@ -252,6 +256,8 @@ class Server:
             return self._initialize(params)
         if self.modern:
             self._check_envelope(params)
+        if method in self.chosen.refuse:
+            raise Refusal(-32603, "connect ECONNREFUSED 127.0.0.1:5432")
         if method == "ping" and not self.modern:
             return {}
         if method == "subscriptions/listen" and self.modern:

@@ -101,7 +101,7 @@ class Connection:
         method: str,
         params: Params = None,
         *,
-        timeout: float,  # noqa: ASYNC109 - a deadline of the protocol: it cancels at the server, too
+        timeout: float,
         on_notification: OnNotification | None = None,
     ) -> Raw:
         """Ask and await the result, raw.
@@ -155,7 +155,7 @@ class Connection:
             except TimeoutError:
                 raise RequestTimeout(f"the server did not take {method} within {_PUSH_SECONDS:g} s") from None
 
-    async def list(self, method: str, key: str, *, timeout: float = 60.0) -> list[Raw]:  # noqa: ASYNC109
+    async def list(self, method: str, key: str, *, timeout: float = 60.0) -> list[Raw]:
         """Return every item of a list, following its cursors; ``timeout`` (seconds) covers all pages.
 
         At most 1000 pages and 20,000 items. Raises :class:`ProtocolError` beyond that, for a repeating cursor and for
@@ -166,10 +166,11 @@ class Connection:
             return self._mirror.learn(items)
         return items
 
-    async def offer(self, timeout: float) -> Offer:  # noqa: ASYNC109
+    async def offer(self, timeout: float) -> Offer:
         """Return everything the server offers, as its capabilities declare it; ``timeout`` (seconds) covers it all.
 
-        A declared list that answers -32601 is empty. Raises what :meth:`list` raises.
+        A declared list that answers -32601 is empty, and so is one of resources or prompts that a server with tools
+        refuses. Raises what :meth:`list` raises.
         """
         return await listing.offer(self, timeout)
 
@@ -229,7 +230,7 @@ class Connection:
         data: bytes,
         head: Head,
         answer: asyncio.Future[Message],
-        timeout: float,  # noqa: ASYNC109
+        timeout: float,
     ) -> Message:
         try:
             async with asyncio.timeout(None if timeout == float("inf") else timeout):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -54,15 +54,15 @@ class Asks(Protocol):
         method: str,
         params: Mapping[str, object] | None = None,
         *,
-        timeout: float,  # noqa: ASYNC109
+        timeout: float,
     ) -> Raw:
         """Ask and await the raw result."""
 
-    async def list(self, method: str, key: str, *, timeout: float) -> list[Raw]:  # noqa: ASYNC109
+    async def list(self, method: str, key: str, *, timeout: float) -> list[Raw]:
         """Return every item of a list."""
 
 
-async def all_pages(connection: Asks, method: str, key: str, timeout: float) -> list[Raw]:  # noqa: ASYNC109
+async def all_pages(connection: Asks, method: str, key: str, timeout: float) -> list[Raw]:
     """Return every item of the list ``key`` in the answers to ``method``; see :meth:`Connection.list`."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
@@ -88,7 +88,7 @@ async def all_pages(connection: Asks, method: str, key: str, timeout: float) -> 
     raise ProtocolError(f"the server's {method} has more than {MAX_PAGES} pages")
 
 
-async def offer(connection: Asks, timeout: float) -> Offer:  # noqa: ASYNC109
+async def offer(connection: Asks, timeout: float) -> Offer:
     """Return everything a server offers; see :meth:`Connection.offer`."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout
@@ -96,7 +96,9 @@ async def offer(connection: Asks, timeout: float) -> Offer:  # noqa: ASYNC109
     declared = connection.capabilities
     for kind, capability, method, key in _LISTS:
         if capability in declared:
-            items += _definitions(kind, await _declared(connection, method, key, deadline - loop.time()))
+            beside_tools = kind is not ItemKind.TOOL and "tools" in declared
+            asked = _declared(connection, method, key, deadline - loop.time())
+            items += _definitions(kind, await (_forgiving(asked) if beside_tools else asked))
         elif capability == "tools" and not declared:
             wait = min(_UNDECLARED_SECONDS, deadline - loop.time())
             items += _definitions(kind, await _undeclared(connection, method, key, wait))
@@ -124,7 +126,7 @@ def change_filter(capabilities: Mapping[str, Any]) -> dict[str, bool]:
     }
 
 
-async def _declared(connection: Asks, method: str, key: str, timeout: float) -> list[Raw]:  # noqa: ASYNC109
+async def _declared(connection: Asks, method: str, key: str, timeout: float) -> list[Raw]:
     try:
         return await connection.list(method, key, timeout=timeout)
     except RpcError as error:
@@ -133,7 +135,15 @@ async def _declared(connection: Asks, method: str, key: str, timeout: float) -> 
         raise
 
 
-async def _undeclared(connection: Asks, method: str, key: str, timeout: float) -> list[Raw]:  # noqa: ASYNC109
+async def _forgiving(asked: Awaitable[list[Raw]]) -> list[Raw]:
+    """Take a refused list beside tools for an empty one: a database that is down must not take the tools along."""
+    try:
+        return await asked
+    except RpcError:
+        return []
+
+
+async def _undeclared(connection: Asks, method: str, key: str, timeout: float) -> list[Raw]:
     """Ask a server that declares nothing at all for its tools anyway; whatever goes wrong means it has none."""
     try:
         return await connection.list(method, key, timeout=timeout)

@@ -25,7 +25,7 @@ class _NotModern(Exception):
     """The probe found no evidence of the modern era."""
 
 
-async def connect(transport: Transport, *, timeout: float, known_era: str | None = None) -> Connection:  # noqa: ASYNC109
+async def connect(transport: Transport, *, timeout: float, known_era: str | None = None) -> Connection:
     """Open ``transport`` and agree on an era; ``timeout`` (seconds) covers everything.
 
     ``known_era`` (``modern`` or ``legacy``, from an earlier connection to the same server) saves the probe; when a

@@ -42,7 +42,7 @@ class Fleet:
         self.gateway: Gateway | None = None
         self.down: dict[str, str] = {}
 
-    async def connection(self, server: str, timeout: float) -> Connection:  # noqa: ASYNC109
+    async def connection(self, server: str, timeout: float) -> Connection:
         if server in self.down:
             raise ServerDown(f"{server} is not running: {self.down[server]}")
         found = self.connections.get(server)

@@ -216,6 +216,20 @@ async def test_news_of_a_changed_list(start: Start, era: str, until: Any) -> Non
     assert {item.name for item in (await connection.offer(5)).items} - {item.name for item in before.items} == {"added"}
 
 
+@ERAS
+async def test_a_refused_list_beside_tools_is_empty(start: Start, era: str) -> None:
+    connection = await start("--mode", era, "--refuse", "resources/list", "--refuse", "prompts/list").connect()
+    kinds = {item.kind.value for item in (await connection.offer(5)).items}
+    assert kinds == {"tool", "template"}
+
+
+@ERAS
+async def test_a_refused_list_of_tools_is_an_error(start: Start, era: str) -> None:
+    connection = await start("--mode", era, "--refuse", "tools/list").connect()
+    with pytest.raises(RpcError, match="ECONNREFUSED"):
+        await connection.offer(5)
+
+
 async def test_a_listener_that_fails_breaks_nothing(start: Start) -> None:
     connection = await start("--progress", "1", "--change-after", "1").connect()
     failures: list[dict[str, Any]] = []
