@@ -1,0 +1,252 @@
+"""Memory and process limits by control group, version 1 or 2; finding one, making one, sweeping dead ones.
+
+Layout: ``<root>/vsm-mcp.<pid>.<start>/<name>-<n>`` where pid and start time name the daemon, so that the next one can
+tell what a dead daemon left behind. Everything here is blocking file work of a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+PREFIX: Final = "vsm-mcp."
+_CONTROLLERS: Final = ("memory", "pids")
+_LEAF: Final = "vsm-mcp-daemon"
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """Where groups can be made: the same directory twice for version 2, one per controller for version 1."""
+
+    version: int
+    memory: str
+    pids: str
+
+
+class Group:
+    """The limits of one process tree. ``directories`` holds one path per hierarchy."""
+
+    def __init__(self, layout: Layout, name: str) -> None:
+        self._version = layout.version
+        roots = dict.fromkeys((layout.memory, layout.pids))
+        self.directories = tuple(Path(root, _base(), name) for root in roots)
+        self._memory = self.directories[0]
+        self._pids = self.directories[-1]
+
+    def create(self, memory_bytes: int, processes: int) -> None:
+        """Make the group and set its limits. Raises :class:`OSError`."""
+        for directory in self.directories:
+            directory.parent.mkdir(mode=0o755, exist_ok=True)
+            if self._version == 2:
+                _delegate(directory.parent)
+            directory.mkdir(mode=0o755, exist_ok=True)
+        if self._version == 2:
+            _write(self._memory / "memory.max", memory_bytes)
+            _try_write(self._memory / "memory.swap.max", 0)
+            _try_write(self._memory / "memory.oom.group", 1)
+        else:
+            _write(self._memory / "memory.limit_in_bytes", memory_bytes)
+            _try_write(self._memory / "memory.memsw.limit_in_bytes", memory_bytes)
+        _write(self._pids / "pids.max", processes)
+
+    def attach(self, pid: int) -> None:
+        """Move a process in; what it starts from now on is in too. Raises :class:`OSError`."""
+        for directory in self.directories:
+            _write(directory / "cgroup.procs", pid)
+
+    def oom_killed(self) -> bool:
+        """Whether the kernel killed something in the group for want of memory."""
+        name = "memory.events" if self._version == 2 else "memory.oom_control"
+        return _fields(self._memory / name).get("oom_kill", 0) > 0
+
+    def peak_memory(self) -> int | None:
+        """Return the most bytes the group held at once, or ``None`` where the kernel does not count."""
+        name = "memory.peak" if self._version == 2 else "memory.max_usage_in_bytes"
+        try:
+            return int((self._memory / name).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def remove(self) -> bool:
+        """Kill what is left and remove the group; false while something of it is still dying."""
+        gone = [_remove(directory) for directory in self.directories]
+        return all(gone)
+
+
+def start_time(pid: int) -> int:
+    """Return when a process started, in clock ticks since boot (field 22 of ``/proc/PID/stat``); 0 if it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return 0
+    return int(text.rpartition(")")[2].split()[19])
+
+
+def find(proc: Path = Path("/proc/self")) -> Layout | None:
+    """Return where groups can probably be made; only :meth:`Group.create` and ``attach`` prove it."""
+    mounts = _mounts(proc / "mountinfo")
+    first = {name: mounts.get(f"1:{name}", "") for name in _CONTROLLERS}
+    if all(first.values()):
+        usable = all(os.access(path, os.W_OK) for path in first.values())
+        return Layout(version=1, memory=first["memory"], pids=first["pids"]) if usable else None
+    root = mounts.get("2:")
+    if not root:
+        return None
+    for directory in _candidates(Path(root), proc / "cgroup"):
+        if os.access(directory, os.W_OK) and _has_controllers(directory):
+            return Layout(version=2, memory=str(directory), pids=str(directory))
+    return None
+
+
+def sweep(layout: Layout) -> int:
+    """Remove the groups of daemons that are gone; return how many."""
+    removed = 0
+    for root in dict.fromkeys((layout.memory, layout.pids)):
+        for base in _children(Path(root)):
+            if base.name.startswith(PREFIX) and not _alive(base.name):
+                removed += sum(_remove(group) for group in _children(base))
+                _remove(base)
+    return removed
+
+
+def leave(layout: Layout) -> None:
+    """Remove the directory that holds this process's groups, once it holds none."""
+    for root in dict.fromkeys((layout.memory, layout.pids)):
+        with contextlib.suppress(OSError):
+            Path(root, _base()).rmdir()
+
+
+def _base() -> str:
+    return f"{PREFIX}{os.getpid()}.{start_time(os.getpid())}"
+
+
+def _alive(name: str) -> bool:
+    try:
+        pid, start = (int(part) for part in name.removeprefix(PREFIX).split("."))
+    except ValueError:
+        return True
+    return start_time(pid) == start
+
+
+def _candidates(root: Path, cgroup: Path) -> list[Path]:
+    """Version 2: the hierarchy's root for root, else the group we were given (needs ``Delegate=yes``)."""
+    own = ""
+    with contextlib.suppress(OSError):
+        for line in cgroup.read_text().splitlines():
+            if line.startswith("0::"):
+                own = line[3:].lstrip("/").removesuffix(f"/{_LEAF}")
+    found = [root / own] if own else []
+    return [root, *found] if os.geteuid() == 0 else found
+
+
+def _has_controllers(directory: Path) -> bool:
+    """Whether children of ``directory`` get (or can be given) the memory and pids controllers."""
+    if _controllers(directory / "cgroup.subtree_control") >= set(_CONTROLLERS):
+        return True
+    return _controllers(directory / "cgroup.controllers") >= set(_CONTROLLERS) and _make_room(directory)
+
+
+def _make_room(directory: Path) -> bool:
+    """Version 2 allows no processes beside subgroups: move our own, if all in the group are ours, into a leaf."""
+    leaf = directory / _LEAF
+    try:
+        processes = [int(line) for line in (directory / "cgroup.procs").read_text().split()]
+        if any(pid != os.getpid() for pid in processes):
+            return False
+        leaf.mkdir(exist_ok=True)
+        for pid in processes:
+            _write(leaf / "cgroup.procs", pid)
+        _delegate(directory)
+    except OSError:
+        return False
+    return True
+
+
+def _delegate(directory: Path) -> None:
+    if not _controllers(directory / "cgroup.subtree_control") >= set(_CONTROLLERS):
+        _write(directory / "cgroup.subtree_control", " ".join(f"+{name}" for name in _CONTROLLERS))
+
+
+def _controllers(path: Path) -> set[str]:
+    try:
+        return set(path.read_text().split())
+    except OSError:
+        return set()
+
+
+def _mounts(path: Path) -> dict[str, str]:
+    """Return the mount point of each hierarchy: ``1:memory``, ``1:pids``, ``2:``."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        for line in path.read_text("utf-8", "replace").splitlines():
+            left, _, right = line.partition(" - ")
+            kind, *_, options = right.split(" ")
+            point = left.split(" ")[4].replace("\\040", " ")
+            if kind == "cgroup2":
+                found.setdefault("2:", point)
+            elif kind == "cgroup":
+                for name in set(options.split(",")) & set(_CONTROLLERS):
+                    found.setdefault(f"1:{name}", point)
+    return found
+
+
+def _remove(directory: Path) -> bool:
+    _kill(directory)
+    deadline = time.monotonic() + 0.05
+    while True:
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.002)
+        else:
+            return True
+
+
+def _kill(directory: Path) -> None:
+    if _try_write(directory / "cgroup.kill", 1):
+        return
+    with contextlib.suppress(OSError, ValueError):
+        for line in (directory / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(int(line), signal.SIGKILL)
+
+
+def _children(directory: Path) -> list[Path]:
+    try:
+        return [path for path in directory.iterdir() if path.is_dir()]
+    except OSError:
+        return []
+
+
+def _fields(path: Path) -> dict[str, int]:
+    found = {}
+    with contextlib.suppress(OSError):
+        for line in path.read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if value.isdigit():
+                found[name] = int(value)
+    return found
+
+
+def _write(path: Path, value: object) -> None:
+    with path.open("w") as file:
+        file.write(str(value))
+
+
+def _try_write(path: Path, value: object) -> bool:
+    try:
+        if not path.exists():
+            return False
+        _write(path, value)
+    except OSError:
+        return False
+    return True

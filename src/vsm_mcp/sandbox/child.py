@@ -1,0 +1,196 @@
+"""Starting third-party code in its sandbox, and ending all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import signal
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from vsm_mcp.errors import SandboxUnavailable
+from vsm_mcp.sandbox import cgroup, confined, guard, tree, unconfined
+from vsm_mcp.sandbox.bubblewrap import Variant
+from vsm_mcp.sandbox.confinement import MEBIBYTE, Command, Completed, Confinement, Exit, exit_of
+from vsm_mcp.sandbox.running import Running, collect
+from vsm_mcp.sandbox.scope import Scope
+from vsm_mcp.sandbox.tier import Isolation, Tier
+from vsm_mcp.sandbox.uids import Uids
+
+_LAST_WORDS_SECONDS: Final = 2.0
+
+
+class Child:
+    """A running program and everything it started.
+
+    ``stdin_fd``, ``stdout_fd`` and ``stderr_fd`` are non-blocking pipe ends that the caller owns and closes. ``tier``
+    is what holds it.
+    """
+
+    def __init__(self, running: Running, scope: Scope, tier: Tier) -> None:
+        self.tier = tier
+        self.stdin_fd = running.pipes.stdin
+        self.stdout_fd = running.pipes.stdout
+        self.stderr_fd = running.pipes.stderr
+        self._running = running
+        self._scope = scope
+        self._exit: asyncio.Task[Exit] = asyncio.get_running_loop().create_task(self._ended())
+
+    @property
+    def pid(self) -> int:
+        """The program's own process id on this machine."""
+        return self._scope.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over and nothing of it is left."""
+        return self._exit.done()
+
+    def processes(self) -> list[int]:
+        """Return the ids (on this machine) of all processes that belong to the program."""
+        return self._scope.processes()
+
+    def peak_memory(self) -> int | None:
+        """Return the most bytes it held at once, as far as anybody counted."""
+        return self._scope.peak_memory()
+
+    async def wait(self) -> Exit:
+        """Return how it ended; nothing of it is left then."""
+        return await asyncio.shield(self._exit)
+
+    async def over(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds; return whether it is over."""
+        await asyncio.wait([self._exit], timeout=timeout)
+        return self._exit.done()
+
+    async def stop(self, grace: float) -> Exit:
+        """Ask all of it to end (SIGTERM), and kill it after ``grace`` seconds; close its stdin before."""
+        if not self._exit.done():
+            tree.send(self._scope.processes(), signal.SIGTERM)
+            await self.over(grace)
+        return await self.kill()
+
+    async def kill(self) -> Exit:
+        """End it and all it started, at once."""
+        if not self._exit.done():
+            self._scope.end()
+        return await asyncio.shield(self._exit)
+
+    def on_end(self, call: Callable[[Child], None]) -> None:
+        """Have ``call`` called once it is over."""
+        self._exit.add_done_callback(lambda _task: call(self))
+
+    async def _ended(self) -> Exit:
+        code = await self._running.exited
+        await self._scope.settle()
+        return exit_of(code, passed_on=self.tier is not Tier.NONE, oom=self._scope.out_of_memory())
+
+
+class Sandbox:
+    """Starts programs as isolated as this machine allows. An async context manager: leaving it ends them all."""
+
+    def __init__(self, isolation: Isolation, *, guarded: bool = True) -> None:
+        """``guarded`` has a process wait for this daemon's death, from the first start on."""
+        self.isolation = isolation
+        self._guarded = guarded
+        self._guard: guard.Guard | None = None
+        self._uids = Uids()
+        self._numbers = itertools.count(1)
+        self._live: set[Child] = set()
+
+    async def __aenter__(self) -> Self:
+        if self.isolation.cgroup is not None:
+            await asyncio.to_thread(cgroup.sweep, self.isolation.cgroup)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def spawn(self, command: Command, confinement: Confinement, *, name: str, unsandboxed: bool = False) -> Child:
+        """Start a program; call it on the event loop's thread.
+
+        ``unsandboxed`` permits to do without a sandbox where none can be had; where one can, it is used all the same.
+        Raises :class:`SandboxUnavailable` (no sandbox and not permitted without, or it cannot be set up),
+        :class:`BadArgument` (a path that cannot be granted).
+        """
+        if self.isolation.tier is Tier.NONE:
+            if not unsandboxed:
+                raise SandboxUnavailable(
+                    f"{name} cannot be sandboxed here: {'; '.join(self.isolation.reasons) or 'no reason known'}",
+                    "; ".join((*self.isolation.remedies, "or --allow-unsandboxed to run it without any isolation")),
+                )
+            running, scope = unconfined.start(command, confinement, self._token())
+            return self._keep(Child(running, scope, Tier.NONE))
+        running, inside = await self._confined(command, confinement, name)
+        return self._keep(Child(running, inside, self.isolation.tier))
+
+    async def run(
+        self,
+        command: Command,
+        confinement: Confinement,
+        *,
+        name: str,
+        timeout: float,
+        max_output: int = MEBIBYTE,
+    ) -> Completed:
+        """Run a program to its end, without input; see :meth:`spawn`. After ``timeout`` seconds it is killed."""
+        child = await self.spawn(command, confinement, name=name)
+        os.close(child.stdin_fd)
+        outputs = asyncio.gather(collect(child.stdout_fd, max_output), collect(child.stderr_fd, max_output))
+        try:
+            await child.over(timeout)
+        finally:
+            timed_out = not child.ended
+            ended = await child.kill()
+            await asyncio.wait([outputs], timeout=_LAST_WORDS_SECONDS)
+        (stdout, more_out), (stderr, more_err) = await outputs
+        return Completed(exit=ended, stdout=stdout, stderr=stderr, timed_out=timed_out, truncated=more_out or more_err)
+
+    async def close(self) -> None:
+        """End all that runs."""
+        await asyncio.gather(*(child.kill() for child in tuple(self._live)))
+        if self.isolation.cgroup is not None:
+            await asyncio.to_thread(cgroup.leave, self.isolation.cgroup)
+        if self._guard is not None:
+            self._guard = None
+            await guard.release()
+
+    def _token(self) -> str:
+        """Return what our processes are known by; start the guard that looks for it."""
+        if not self._guarded:
+            return "bwrap"
+        if self._guard is None:
+            try:
+                self._guard = guard.hold()
+            except OSError as error:
+                raise SandboxUnavailable(f"no process can be started: {error.strerror or error}") from error
+        return self._guard.token
+
+    async def _confined(self, command: Command, confinement: Confinement, name: str) -> tuple[Running, Scope]:
+        isolation = self.isolation
+        uid = self._uids.lease(name) if isolation.mechanism == "root" else None
+        variant = Variant(bwrap=isolation.bwrap, token=self._token(), uid=uid, lock_userns=isolation.lock_userns)
+        group = None
+        if isolation.cgroup is not None:
+            word = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
+            group = cgroup.Group(isolation.cgroup, f"{word}-{next(self._numbers)}-{id(self):x}")
+
+        def release() -> None:
+            if uid is not None:
+                self._uids.release(uid)
+
+        try:
+            return await confined.start(variant, command, confinement, group, release)
+        except BaseException:
+            release()
+            raise
+
+    def _keep(self, child: Child) -> Child:
+        self._live.add(child)
+        child.on_end(self._live.discard)
+        return child

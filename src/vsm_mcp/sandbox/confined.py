@@ -1,0 +1,269 @@
+"""A program inside bubblewrap: starting it step by step, and ending all of it.
+
+bubblewrap sets everything up and then waits (``--block-fd``). Only when its first process is in the control group and
+has its resource limits is it let go; that it read our byte proves that every mount was made. If the daemon dies
+meanwhile, either the death signal or the broken ``--info-fd`` pipe ends bubblewrap, so nothing starts unwatched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from vsm_mcp.errors import SandboxUnavailable
+from vsm_mcp.sandbox import bubblewrap, idmap, seccomp, tree
+from vsm_mcp.sandbox.cgroup import Group
+from vsm_mcp.sandbox.confinement import Command, Confinement
+from vsm_mcp.sandbox.guard import VARIABLE
+from vsm_mcp.sandbox.mounts import Mount, check_cwd, plan
+from vsm_mcp.sandbox.running import Running, Watched, collect, popen
+from vsm_mcp.sandbox.watchdog import Watchdog
+
+_SETUP_SECONDS: Final = 20.0
+_SETTLE_SECONDS: Final = 5.0
+_TOP: Final = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+
+
+class Confined:
+    """See :class:`~vsm_mcp.sandbox.scope.Scope`: all that lives below one PID 1."""
+
+    def __init__(self, init: Watched, group: Group | None, memory_bytes: int, release: Callable[[], None]) -> None:
+        self._init = init
+        self._group = group
+        self._release = release
+        self._pid = 0
+        self._oom = False
+        self._peak: int | None = None
+        self._watchdog = None if group else Watchdog(self, memory_bytes)
+
+    @property
+    def pid(self) -> int:
+        """The first process below PID 1; PID 1 itself in the instant before it exists."""
+        if not self._pid:
+            self._pid = next(iter(tree.children(self._init.pid)), 0)
+        return self._pid or self._init.pid
+
+    def processes(self) -> list[int]:
+        """Return all processes below PID 1, whatever session or group they moved to."""
+        return [] if self._init.ended.done() else tree.descendants(self._init.pid)
+
+    def end(self) -> None:
+        """Kill PID 1: the kernel ends its whole namespace."""
+        self._init.kill()
+
+    def out_of_memory(self) -> bool:
+        """Whether the kernel, or the watchdog in its place, killed for want of memory."""
+        return self._oom or (self._watchdog is not None and self._watchdog.killed)
+
+    def peak_memory(self) -> int | None:
+        """Return what the control group, or the watchdog, counted."""
+        if self._watchdog is not None:
+            return self._watchdog.peak or None
+        return self._peak if self._group is None else self._group.peak_memory()
+
+    async def settle(self) -> None:
+        """Wait until the namespace is empty; read the last counts; remove the group."""
+        self._init.kill()
+        await asyncio.wait([self._init.ended], timeout=_SETTLE_SECONDS)
+        if self._watchdog is not None:
+            await self._watchdog.stop()
+        if self._group is not None:
+            self._oom = self._group.oom_killed()
+            self._peak = self._group.peak_memory()
+            await asyncio.to_thread(self._group.remove)
+            self._group = None
+        self._release()
+
+
+async def start(
+    variant: bubblewrap.Variant,
+    command: Command,
+    confinement: Confinement,
+    group: Group | None,
+    release: Callable[[], None],
+) -> tuple[Running, Confined]:
+    """Start a program in the sandbox; ``release`` is called when all of it is gone.
+
+    Raises :class:`BadArgument` for a path that cannot be granted, :class:`SandboxUnavailable` with bubblewrap's own
+    words when the sandbox cannot be set up.
+    """
+    mounts = plan(confinement)
+    check_cwd(command.cwd, mounts)
+    attempt = _Attempt(variant, command, confinement, group)
+    try:
+        async with asyncio.timeout(_SETUP_SECONDS):
+            running, init = await attempt.run(mounts)
+    except BaseException as error:
+        reason = await asyncio.shield(attempt.undo())
+        if isinstance(error, (OSError, TimeoutError, ValueError)):
+            raise SandboxUnavailable(f"the sandbox could not be set up: {reason or error}", _hint(reason)) from error
+        raise
+    return running, Confined(init, group, confinement.memory_bytes, release)
+
+
+class _Attempt:
+    """One start, with what has to be undone if it fails."""
+
+    def __init__(
+        self, variant: bubblewrap.Variant, command: Command, confinement: Confinement, group: Group | None
+    ) -> None:
+        self._variant = variant
+        self._command = command
+        self._confinement = confinement
+        self._group = group
+        self._running: Running | None = None
+        self._init: Watched | None = None
+        self._named: asyncio.Future[int] | None = None
+        self._ours, self._theirs = socket.socketpair()
+        self._ours.setblocking(False)
+
+    async def run(self, mounts: tuple[Mount, ...]) -> tuple[Running, Watched]:
+        limits = self._confinement
+        making = asyncio.ensure_future(self._in_thread("create", limits.memory_bytes, limits.processes))
+        try:
+            with self._theirs:
+                running, info = self._popen(mounts, self._theirs.fileno())
+            self._running = running
+            self._named = asyncio.ensure_future(_child_pid(info))
+            init = self._init = Watched(await asyncio.shield(self._named))
+            await making
+            self._limit(init.pid)
+            await self._in_thread("attach", init.pid)
+            await _let_go(self._ours)
+        finally:
+            await asyncio.wait([making])
+        self._ours.close()
+        return running, init
+
+    async def undo(self) -> str:
+        """Kill what runs and remove the group; return what bubblewrap said.
+
+        Its first process has to be known before anything is killed: alone, it would wait forever.
+        """
+        said = b""
+        if self._named is not None and self._init is None:
+            await asyncio.wait([self._named], timeout=_SETTLE_SECONDS)
+            with contextlib.suppress(ValueError, ProcessLookupError, asyncio.InvalidStateError):
+                self._init = Watched(self._named.result())
+        if self._init is not None:
+            self._init.kill()
+        self._ours.close()  # not before: it would let bubblewrap go
+        if self._running is not None:
+            if self._init is None:
+                self._running.send(signal.SIGKILL)
+            os.close(self._running.pipes.stdin)
+            os.close(self._running.pipes.stdout)
+            said, _ = await collect(self._running.pipes.stderr, 4096)
+            await self._running.exited
+        if self._init is not None:
+            await asyncio.wait([self._init.ended], timeout=_SETTLE_SECONDS)
+        if self._group is not None:
+            await asyncio.to_thread(self._group.remove)
+        return said.decode("utf-8", "replace").strip()
+
+    async def _in_thread(self, step: str, *values: int) -> None:
+        if self._group is not None:
+            await asyncio.to_thread(getattr(self._group, step), *values)
+
+    def _popen(self, mounts: tuple[Mount, ...], block: int) -> tuple[Running, int]:
+        """Start bubblewrap; return it and our end of the pipe on which it names its first process."""
+        variant, command, confinement = self._variant, self._command, self._confinement
+        info, info_child = os.pipe2(os.O_CLOEXEC)
+        try:
+            with (
+                _contents(bubblewrap.files(variant, network=confinement.network)) as files,
+                _memory(seccomp.program()) as filter_fd,
+            ):
+                descriptors = bubblewrap.Descriptors(info=info_child, block=block, seccomp=filter_fd, files=files)
+                given = bubblewrap.options(variant, system(), command, confinement, mounts, descriptors)
+                with _memory(b"\0".join(os.fsencode(part) for part in given)) as options:
+                    argv = [variant.token, "--args", str(options), "--", *bubblewrap.inner(variant, command)]
+                    inherited = (info_child, block, filter_fd, options, *files.values())
+                    mapped = [mount.path for mount in mounts if mount.mapped]
+                    if variant.uid is None or not mapped:
+                        return popen(argv, env={}, pass_fds=inherited, executable=variant.bwrap), info
+                    argv = [*idmap.prelude(sys.executable, variant.uid, mapped), variant.bwrap, *argv]
+                    return popen(argv, env={VARIABLE: variant.token}, pass_fds=inherited), info
+        except BaseException:
+            os.close(info)
+            raise
+        finally:
+            os.close(info_child)
+
+    def _limit(self, pid: int) -> None:
+        """Set limits on PID 1 while it waits; all below inherits them. In a user namespace the count is its own."""
+        confinement = self._confinement
+        for kind, limit in (
+            (resource.RLIMIT_NPROC, confinement.processes),
+            (resource.RLIMIT_NOFILE, confinement.open_files),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            _, hard = resource.prlimit(pid, kind)
+            allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+            resource.prlimit(pid, kind, (allowed, allowed))
+
+
+async def _child_pid(info: int) -> int:
+    """Read the pid of the sandbox's PID 1 from ``--info-fd`` (a JSON object, written in pieces)."""
+    text, _ = await collect(info, 65536)
+    try:
+        found: dict[str, Any] = json.loads(text)
+        return int(found["child-pid"])
+    except (ValueError, KeyError) as error:
+        raise ValueError("bubblewrap ended before the sandbox was ready") from error
+
+
+async def _let_go(ours: socket.socket) -> None:
+    """Let bubblewrap run the program. A reset means that it died before it read our byte: a mount failed."""
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(ours, b"\n")
+    await loop.sock_recv(ours, 1)
+
+
+@cache
+def system() -> bubblewrap.System:
+    """Read the host's layout, once."""
+    top = {}
+    for path in map(Path, _TOP):
+        if path.is_symlink():
+            top[str(path)] = str(path.readlink())
+        elif path.is_dir():
+            top[str(path)] = ""
+    localtime = Path("/etc/localtime")
+    return bubblewrap.System(top=top, localtime=str(localtime.resolve()) if localtime.exists() else "")
+
+
+@contextlib.contextmanager
+def _memory(content: bytes) -> Iterator[int]:
+    """Lend an anonymous file with some content, to be inherited."""
+    descriptor = os.memfd_create("vsm-mcp", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, content)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _contents(files: dict[str, bytes]) -> Iterator[dict[str, int]]:
+    with contextlib.ExitStack() as stack:
+        yield {path: stack.enter_context(_memory(content)) for path, content in files.items()}
+
+
+def _hint(reason: str) -> str:
+    if "idmapped" in reason:
+        return "grant a path on another file system, or run the daemon as an ordinary user"
+    if "No such file or directory" in reason:
+        return "a path that the sandbox needs does not exist"
+    return "`vsm-mcp doctor` shows what this machine allows"

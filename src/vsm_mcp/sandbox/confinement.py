@@ -1,0 +1,95 @@
+"""What is run, and what it may touch: plain values."""
+
+from __future__ import annotations
+
+import signal as signals
+from typing import Final
+
+import msgspec
+
+HOME: Final = "/home/mcp"
+"""The private, empty home of every server: memory only, gone when it ends."""
+
+TMP: Final = "/tmp"  # noqa: S108 -- inside the sandbox: private, in memory
+
+MEBIBYTE: Final = 1024 * 1024
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A program: ``env`` is all it gets (secrets included); ``cwd`` must exist inside the sandbox."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str] = {}
+    cwd: str = HOME
+
+    def __repr__(self) -> str:
+        return f"Command(argv={self.argv!r}, env={sorted(self.env)}, cwd={self.cwd!r})"
+
+
+class Confinement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process may touch. All paths are absolute; each appears inside under its own name.
+
+    ``read_only`` and ``writable`` are directories of ours (an installation, an interpreter); ``granted_read_only``
+    and ``granted_writable`` are what a person granted. ``hidden`` directories stay empty even where a grant contains
+    them. ``scratch_bytes`` bounds /tmp and the home, each. ``network`` is all (the host's network) or nothing.
+    """
+
+    read_only: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+    granted_read_only: tuple[str, ...] = ()
+    granted_writable: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    network: bool = False
+    memory_bytes: int = 512 * MEBIBYTE
+    processes: int = 64
+    open_files: int = 1024
+    scratch_bytes: int = 64 * MEBIBYTE
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process ended: an exit ``code``, or the ``signal`` that killed it; ``oom`` if it hit the memory limit."""
+
+    code: int | None = None
+    signal: int | None = None
+    oom: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with exit code 0."""
+        return self.code == 0
+
+    def describe(self) -> str:
+        """Return a clause: ``exited with code 1``, ``was killed by SIGKILL (out of memory)``."""
+        if self.signal is None:
+            text = f"exited with code {self.code}"
+        else:
+            try:
+                name = signals.Signals(self.signal).name
+            except ValueError:
+                name = f"signal {self.signal}"
+            text = f"was killed by {name}"
+        return f"{text} (out of memory)" if self.oom else text
+
+
+def exit_of(returncode: int, *, passed_on: bool = False, oom: bool = False) -> Exit:
+    """Read a return code of ``subprocess``; where bubblewrap passed it on, 128+N stands for the signal N."""
+    if returncode < 0:
+        return Exit(signal=-returncode, oom=oom)
+    if passed_on and 128 < returncode <= 128 + signals.NSIG:
+        return Exit(signal=returncode - 128, oom=oom)
+    return Exit(code=returncode, oom=oom)
+
+
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
+    """A program that ran to its end: output is cut at the given limit; ``timed_out`` says that we ended it."""
+
+    exit: Exit
+    stdout: bytes = b""
+    stderr: bytes = b""
+    timed_out: bool = False
+    truncated: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself with exit code 0."""
+        return self.exit.ok and not self.timed_out

@@ -1,0 +1,34 @@
+"""What holds one program and everything it started: the part that differs between a sandbox and none."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Scope(Protocol):
+    """Everything that belongs to one program."""
+
+    @property
+    def pid(self) -> int:
+        """The program's own process id on this machine."""
+        ...
+
+    def processes(self) -> list[int]:
+        """Return the ids of all processes that belong to the program."""
+        ...
+
+    def end(self) -> None:
+        """Kill all of it, at once."""
+        ...
+
+    def out_of_memory(self) -> bool:
+        """Whether something of it was killed at its memory limit."""
+        ...
+
+    def peak_memory(self) -> int | None:
+        """Return the most bytes it held at once, as far as anybody counted."""
+        ...
+
+    async def settle(self) -> None:
+        """Make sure that nothing is left once the direct child has ended, and give back what was taken."""
+        ...

@@ -1,0 +1,62 @@
+"""Process trees, read from ``/proc``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+_COUNTED = ("RssAnon:", "RssShmem:")
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of a process, in the order they were started; none if it is gone."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                text = (thread / "children").read_text("ascii")
+                found.extend(int(part) for part in text.split())
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all processes below one, nearest first."""
+    found: list[int] = []
+    front = [pid]
+    while front:
+        front = [child for parent in front for child in children(parent)]
+        found.extend(front)
+    return found
+
+
+def memory(pids: Iterable[int]) -> int:
+    """Return the bytes of anonymous and shared memory that processes hold in RAM (files mapped in do not count)."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError):
+            for line in Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines():
+                if line.startswith(_COUNTED):
+                    total += int(line.split()[1]) * 1024
+    return total
+
+
+def marked(variable: str) -> list[int]:
+    """Return the processes whose environment at start held ``NAME=value`` (as far as we may look)."""
+    wanted = variable.encode()
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
+
+
+def send(pids: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to each process that is still there."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)

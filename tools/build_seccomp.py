@@ -1,0 +1,151 @@
+"""Build the seccomp filters that ship in ``vsm_mcp/sandbox/seccomp`` (libseccomp, at build time only).
+
+Run as ``python tools/build_seccomp.py [--check]``. ``--check`` compares instead of writing, and exits 1 on a
+difference. The filters allow everything but what is listed here: calls that widen the kernel's attack surface, reach
+out of the namespaces, or undo what bubblewrap set up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import sys
+import tempfile
+from pathlib import Path
+
+import pyseccomp as seccomp
+
+TARGET = Path(__file__).resolve().parent.parent / "src" / "vsm_mcp" / "sandbox" / "seccomp"
+ARCHES = {"x86_64": seccomp.Arch.X86_64, "aarch64": seccomp.Arch.AARCH64}
+
+REFUSED = """
+keyctl add_key request_key
+bpf perf_event_open userfaultfd
+io_uring_setup io_uring_enter io_uring_register
+ptrace process_vm_readv process_vm_writev process_madvise pidfd_getfd kcmp
+mount umount umount2 mount_setattr move_mount open_tree fsopen fsconfig fsmount fspick pivot_root
+setns unshare chroot
+init_module finit_module delete_module create_module kexec_load kexec_file_load
+open_by_handle_at name_to_handle_at lookup_dcookie
+quotactl quotactl_fd swapon swapoff reboot acct
+settimeofday clock_settime clock_adjtime adjtimex stime
+iopl ioperm vm86 vm86old modify_ldt
+fanotify_init fanotify_mark mknod mknodat syslog vhangup sethostname setdomainname
+migrate_pages move_pages
+nfsservctl _sysctl uselib ustat sysfs
+""".split()  # noqa: SIM905 -- read in groups
+"""Refused with EPERM, whatever the arguments."""
+
+NUMBERED: dict[str, tuple[int, ...]] = {"x86_64": (467, 460), "aarch64": ()}
+"""open_tree_attr and lsm_set_self_attr: not known to libseccomp by name yet; numbers it takes for its own machine
+only. Both need a capability that no server has, so the other machine loses nothing but a second wall."""
+
+UNCHECKABLE = ("clone3", "openat2")
+"""Refused with ENOSYS, so that the C library falls back: their arguments stand in memory that a filter cannot read."""
+
+NAMESPACES = (0x00000080, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000, 0x00020000)
+"""CLONE_NEW*: time, cgroup, uts, ipc, user, pid, net, mount."""
+
+TERMINAL_CALLS = (0x5412, 0x541C, 0x5423)
+"""ioctl TIOCSTI, TIOCLINUX, TIOCSETD: typing into or rewiring a terminal."""
+
+FAMILIES = (1, 2, 10, 16)
+"""Socket families that stay: unix, inet, inet6, netlink (its route protocol only)."""
+
+PRIVILEGE_BITS = (0o4000, 0o2000)
+O_CREAT, O_TMPFILE = 0o100, 0o20000000
+
+EPERM = seccomp.ERRNO(errno.EPERM)
+ENOSYS = seccomp.ERRNO(errno.ENOSYS)
+EAFNOSUPPORT = seccomp.ERRNO(errno.EAFNOSUPPORT)
+
+
+def has(argument: int, bits: int) -> seccomp.Arg:
+    """Return the condition that all ``bits`` are set in an argument."""
+    return seccomp.Arg(argument, seccomp.MASKED_EQ, bits, bits)
+
+
+def refuse(rules: seccomp.SyscallFilter, action: int, call: str | int, *conditions: seccomp.Arg) -> None:
+    """Add one rule; a call that this machine or this libseccomp does not know is left out."""
+    with contextlib.suppress(ValueError, OSError) if not conditions else contextlib.nullcontext():
+        rules.add_rule(action, call, *conditions)
+
+
+def refuse_privileged_files(rules: seccomp.SyscallFilter, arch: str) -> None:
+    """No file may become setuid or setgid, whether by chmod or by the mode it is created with."""
+    modes = {"fchmod": 1, "fchmodat": 2, "fchmodat2": 2}
+    opens: dict[str, tuple[int, int]] = {"openat": (2, 3)}
+    if arch == "x86_64":
+        modes |= {"chmod": 1, "creat": 1}
+        opens["open"] = (1, 2)
+    for bits in PRIVILEGE_BITS:
+        for call, argument in modes.items():
+            refuse(rules, EPERM, call, has(argument, bits))
+        for call, (flags, mode) in opens.items():
+            refuse(rules, EPERM, call, has(flags, O_CREAT), has(mode, bits))
+            refuse(rules, EPERM, call, has(flags, O_TMPFILE), has(mode, bits))
+
+
+def refuse_sockets(rules: seccomp.SyscallFilter) -> None:
+    """Only unix, inet, inet6 and route netlink; no raw or packet sockets. AF_VSOCK would reach the hypervisor."""
+    for family in range(max(FAMILIES) + 1):
+        if family not in FAMILIES:
+            refuse(rules, EAFNOSUPPORT, "socket", seccomp.Arg(0, seccomp.EQ, family))
+    refuse(rules, EAFNOSUPPORT, "socket", seccomp.Arg(0, seccomp.GT, max(FAMILIES)))
+    refuse(rules, EAFNOSUPPORT, "socket", seccomp.Arg(0, seccomp.EQ, 16), seccomp.Arg(2, seccomp.NE, 0))
+    for family in (2, 10):
+        for kind in (3, 10):
+            refuse(
+                rules,
+                EPERM,
+                "socket",
+                seccomp.Arg(0, seccomp.EQ, family),
+                seccomp.Arg(1, seccomp.MASKED_EQ, 0xF, kind),
+            )
+
+
+def build(arch: str) -> bytes:
+    """Return the classic BPF program for one machine."""
+    rules = seccomp.SyscallFilter(seccomp.ALLOW)
+    if ARCHES[arch] != seccomp.system_arch():
+        rules.add_arch(ARCHES[arch])
+        rules.remove_arch(seccomp.system_arch())
+    unconditional: tuple[str | int, ...] = (*REFUSED, *NUMBERED[arch])
+    for call in unconditional:
+        refuse(rules, EPERM, call)
+    for call in UNCHECKABLE:
+        refuse(rules, ENOSYS, call)
+    for bit in NAMESPACES:
+        refuse(rules, EPERM, "clone", has(0, bit))
+    for request in TERMINAL_CALLS:
+        refuse(rules, EPERM, "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, request))
+    refuse_privileged_files(rules, arch)
+    refuse_sockets(rules)
+    with tempfile.TemporaryFile() as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def main() -> int:
+    """Write or compare the filter of every machine."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    check = parser.parse_args().check
+    different = []
+    for arch in ARCHES:
+        path = TARGET / f"{arch}.bpf"
+        program = build(arch)
+        if check and (not path.exists() or path.read_bytes() != program):
+            different.append(path.name)
+        elif not check:
+            path.write_bytes(program)
+        print(f"{path.name}: {len(program) // 8} instructions")
+    if different:
+        print(f"out of date: {', '.join(different)}", file=sys.stderr)
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
