@@ -1,0 +1,99 @@
+"""A server of the catalogue → what is started, and with what: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.config import Config
+from vsm_mcp.model.server import Server
+from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement
+
+_PATH: Final = ("/usr/local/bin", "/usr/bin", "/bin")
+
+
+class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How to get a connection: a program (``command`` and ``confinement``) or an address (``url`` and ``headers``).
+
+    ``start_timeout`` is in seconds. ``known_era`` is what an earlier connection found (``modern``, ``legacy``).
+    ``secrets`` are the values that no log may show.
+    """
+
+    name: str
+    command: Command | None = None
+    confinement: Confinement | None = None
+    url: str | None = None
+    headers: dict[str, str] = {}
+    start_timeout: float = 30.0
+    unsandboxed: bool = False
+    known_era: str | None = None
+    secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"ServerSpec(name={self.name!r}, command={self.command!r}, url={self.url!r})"
+
+
+def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> ServerSpec:
+    """Return how a server is started; ``secrets`` maps variables to values, beside those in its settings.
+
+    The environment is made from nothing: a short PATH, the sandbox's home, and what the installation, the catalogue
+    and the person gave, in this order. For a remote server, what the person gave are its HTTP headers. Naming a host
+    opens the whole network.
+    """
+    settings, entry = server.settings, server.installation.entry
+    hidden = {**settings.secrets, **secrets}
+    if entry.runtime == "remote":
+        return ServerSpec(
+            name=server.name,
+            url=entry.argv[0] if entry.argv else server.ref.name,
+            headers={**server.env, **settings.env, **hidden},
+            start_timeout=config.runtime.start_timeout_seconds,
+            known_era=server.era or None,
+            secrets=tuple(hidden.values()),
+        )
+    argv = (*entry.argv, *server.args, *settings.args)
+    env = base_env(argv[0]) | entry.env | server.env | settings.env | hidden
+    return ServerSpec(
+        name=server.name,
+        command=Command(argv=argv, env=env, cwd=settings.cwd or HOME),
+        confinement=_confinement(server, config),
+        start_timeout=config.runtime.start_timeout_seconds,
+        unsandboxed=settings.allow_unsandboxed,
+        known_era=server.era or None,
+        secrets=tuple(hidden.values()),
+    )
+
+
+def base_env(program: str) -> dict[str, str]:
+    """Return what every server gets; the program's own directory comes first in PATH."""
+    own = str(PurePosixPath(program).parent)
+    path = dict.fromkeys(([own] if own.startswith("/") else []) + list(_PATH))
+    return {
+        "PATH": ":".join(path),
+        "HOME": HOME,
+        "LANG": "C.UTF-8",
+        "TMPDIR": TMP,
+        "USER": "mcp",
+        "LOGNAME": "mcp",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NO_COLOR": "1",
+    }
+
+
+def _confinement(server: Server, config: Config) -> Confinement:
+    settings, limits = server.settings, config.sandbox
+    return Confinement(
+        read_only=tuple(dict.fromkeys(server.installation.entry.roots)),
+        granted_read_only=tuple(path for path, writable in settings.paths if not writable),
+        granted_writable=tuple(path for path, writable in settings.paths if writable),
+        hidden=(str(config.home),),
+        network=settings.network or bool(settings.hosts),
+        memory_bytes=limits.memory_bytes,
+        processes=limits.processes,
+        open_files=limits.open_files,
+        scratch_bytes=limits.scratch_bytes,
+    )

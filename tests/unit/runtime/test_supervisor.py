@@ -1,0 +1,330 @@
+"""Supervision of real processes: a faulty server in the real sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from vsm_mcp.config import Config
+from vsm_mcp.config import Runtime as Limits
+from vsm_mcp.errors import BadArgument, RequestTimeout, ServerDown, TransportError, UnknownServer
+from vsm_mcp.events import Event, GaveUp, ServerCrashed, ServerStarted, ServerStopped, ToolsChanged
+from vsm_mcp.model.definition import ItemKind, Offer
+from vsm_mcp.model.launch import Entry, Settings
+from vsm_mcp.model.ref import parse_ref
+from vsm_mcp.model.server import Installation, Server, ServerState
+from vsm_mcp.runtime.supervisor import Runtime
+from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.sandbox.probe import probe
+from vsm_mcp.sandbox.tier import Tier
+from vsm_mcp.testing import faulty
+from vsm_mcp.wire.connection import Connection
+
+PROGRAM = Path(faulty.__file__)
+SECRET = "hush-hush-7"
+
+
+class World:
+    """A runtime on a made-up home, and what it told."""
+
+    def __init__(self, sandbox: Sandbox, config: Config) -> None:
+        self.events: list[Event] = []
+        self.offers: list[tuple[str, Offer]] = []
+        self.config = config
+        self.runtime = Runtime(sandbox, config, self.events.append, lambda _name: {"TOKEN": SECRET})
+        self.runtime.on_offer = lambda name, offer: self.offers.append((name, offer))
+
+    def add(self, name: str, *args: str, settings: Settings | None = None, ref: str = "pypi:faulty") -> None:
+        python = f"{sys.base_prefix}/bin/python3"
+        parsed = parse_ref(ref)
+        entry = Entry(
+            argv=(python, "-I", "-S", str(PROGRAM), *args), runtime="python", roots=(str(PROGRAM), sys.base_prefix)
+        )
+        if ref.startswith("http"):
+            entry = Entry(argv=(), runtime="remote")
+        installation = Installation(server=name, ref=parsed, version="1", path=str(PROGRAM.parent), entry=entry)
+        self.runtime.add(
+            Server(name=name, ref=parsed, version="1", installation=installation, settings=settings or Settings())
+        )
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def log(self, name: str) -> str:
+        return self.runtime.log_path(name).read_text()
+
+
+@pytest.fixture(scope="module")
+def isolation() -> Any:
+    return asyncio.run(probe())
+
+
+@pytest.fixture
+async def world(isolation: Any, tmp_path: Path) -> AsyncIterator[World]:
+    if isolation.tier is Tier.NONE:
+        pytest.skip(f"no sandbox here: {isolation.reasons}")
+    limits = Limits(
+        start_timeout_seconds=15, stop_grace_seconds=0.3, restart_limit=2, log_bytes=100_000, max_line_bytes=1_000_000
+    )
+    async with Sandbox(isolation) as sandbox:
+        made = World(sandbox, Config(home=tmp_path, runtime=limits))
+        async with made.runtime:
+            yield made
+
+
+async def call(connection: Connection, tool: str, within: float = 10, **arguments: object) -> str:
+    raw = await connection.request("tools/call", {"name": tool, "arguments": arguments}, timeout=within)
+    text: str = msgspec.json.decode(raw)["content"][0]["text"]
+    return text
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 -- what it waits for is outside of this process
+            await asyncio.sleep(0.01)
+
+
+def gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+async def test_a_call_starts_the_server_and_stop_ends_it(world: World) -> None:
+    world.add("a")
+    assert world.runtime.status("a").state is ServerState.STOPPED
+    connection = await world.runtime.connection("a", 15)
+    assert await call(connection, "echo", text="hello") == "echo:hello"
+    status = world.runtime.status("a")
+    assert status.state is ServerState.READY
+    assert status.tier == world.runtime._sandbox.isolation.tier.value
+    assert status.pid is not None
+    assert b"faulty" in Path(f"/proc/{status.pid}/cmdline").read_bytes()
+    assert await world.runtime.connection("a", 1) is connection
+    await until(lambda: bool(world.offers))
+    assert "echo" in {item.name for item in world.offers[0][1].of(ItemKind.TOOL)}
+    await world.runtime.stop("a")
+    assert gone(status.pid)
+    assert world.runtime.status("a").state is ServerState.STOPPED
+    assert [type(event) for event in world.events] == [ServerStarted, ServerStopped]
+    with pytest.raises(TransportError):
+        await call(connection, "echo", text="late")
+
+
+async def test_unknown_server(world: World) -> None:
+    for attempt in (world.runtime.stop("x"), world.runtime.connection("x", 1), world.runtime.remove("x")):
+        with pytest.raises(UnknownServer):
+            await attempt
+
+
+async def test_secrets_reach_the_server_but_no_log(world: World) -> None:
+    world.add("a", "--die-on", "never", settings=Settings(args=()))
+    connection = await world.runtime.connection("a", 15)
+    assert await call(connection, "env", name="TOKEN") == SECRET
+    world.add("b", "--die-at-start", f"Error: bad token {SECRET}")
+    with pytest.raises(ServerDown) as caught:
+        await world.runtime.connection("b", 15)
+    assert SECRET not in f"{caught.value.message} {caught.value.hint} {caught.value.cause}"
+    assert SECRET not in str(world.runtime.status("b"))
+    assert SECRET not in str(world.events)
+    assert world.log("b").startswith("Error: bad token ***")
+
+
+async def test_crash_is_told_and_mended(world: World) -> None:
+    world.add("a")
+    connection = await world.runtime.connection("a", 15)
+    with pytest.raises(TransportError):
+        await call(connection, "crash")
+    again = await world.runtime.connection("a", 15)
+    assert again is not connection
+    assert await call(again, "echo", text="back") == "echo:back"
+    assert world.runtime.status("a").restarts == 1
+    assert "exited with code 1" in world.of(ServerCrashed)[0].reason
+    assert "crash" in world.log("a")
+
+
+async def test_killed_server_comes_back_by_itself(world: World) -> None:
+    world.add("a")
+    await world.runtime.start("a")
+    pid = world.runtime.status("a").pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: len(world.of(ServerStarted)) == 2)
+    assert "SIGKILL" in world.of(ServerCrashed)[0].reason
+    assert gone(pid)
+
+
+async def test_server_that_always_fails_is_given_up(world: World) -> None:
+    world.add("a", "--die-at-start", "Fatal: no such thing")
+    for _ in range(2):
+        with pytest.raises(ServerDown, match="a did not start"):
+            await world.runtime.connection("a", 15)
+        assert world.runtime.status("a").state is ServerState.FAILED
+    with pytest.raises(ServerDown):
+        await world.runtime.connection("a", 15)
+    status = world.runtime.status("a")
+    assert status.state is ServerState.GAVE_UP
+    assert "Fatal: no such thing" in status.stderr_tail
+    assert len(world.of(GaveUp)) == 1
+    with pytest.raises(ServerDown, match=r"given up.*Fatal: no such thing"):
+        await world.runtime.connection("a", 15)
+    with pytest.raises(ServerDown):  # a person may insist
+        await world.runtime.start("a")
+    assert world.runtime.status("a").state is ServerState.FAILED
+
+
+async def test_missing_variable_is_named(world: World) -> None:
+    world.add("a", "--require-env", "SOME_API_KEY")
+    with pytest.raises(ServerDown, match="SOME_API_KEY") as caught:
+        await world.runtime.start("a")
+    assert caught.value.cause.code == "missing_env"
+    assert "--secret" in caught.value.hint
+
+
+async def test_wrong_path_is_not_tried_again(world: World) -> None:
+    world.add("a", settings=Settings(paths=(("/not/there", False),)))
+    with pytest.raises(BadArgument, match="/not/there"):
+        await world.runtime.start("a")
+    assert world.runtime.status("a").state is ServerState.GAVE_UP
+
+
+async def test_server_that_dies_of_the_modern_question_is_asked_the_old_way(world: World) -> None:
+    world.add("a", "--die-on", "server/discover")
+    await world.runtime.start("a")
+    assert world.runtime.status("a").era == "legacy"
+    assert len(world.of(ServerStarted)) == 1
+    assert world.of(ServerCrashed) == []
+
+
+@pytest.mark.slow
+async def test_hung_crashing_and_flooding_servers_cost_the_others_nothing(world: World) -> None:
+    world.add("good")
+    world.add("hung", "--hang-on", "tools/call")
+    world.add("flood", "--flood-stderr", "30")
+    world.add("crash", "--die-at-start", "no")
+    good = await world.runtime.connection("good", 15)
+    hung = await world.runtime.connection("hung", 15)
+    others = [
+        asyncio.ensure_future(world.runtime.connection("flood", 15)),
+        asyncio.ensure_future(world.runtime.connection("crash", 15)),
+        asyncio.ensure_future(call(hung, "echo", within=1, text="x")),
+    ]
+    loop = asyncio.get_running_loop()
+    slowest = 0.0
+    for _ in range(100):
+        began = loop.time()
+        assert await call(good, "echo", text="y") == "echo:y"
+        slowest = max(slowest, loop.time() - began)
+        await asyncio.sleep(0.005)
+    flood, crash, late = await asyncio.gather(*others, return_exceptions=True)
+    assert slowest < 0.25
+    assert isinstance(crash, ServerDown)
+    assert isinstance(late, RequestTimeout)
+    assert isinstance(flood, (Connection, ServerDown))
+    assert world.runtime.log_path("flood").stat().st_size <= 100_000
+
+
+async def test_stubborn_server_is_stopped(world: World) -> None:
+    world.add("a", "--ignore-sigterm", "--ignore-eof", "--double-fork")
+    await world.runtime.start("a")
+    instance = world.runtime._units["a"]._instance
+    assert instance is not None
+    pids = instance.processes()  # type: ignore[attr-defined]
+    assert len(pids) >= 2
+    began = asyncio.get_running_loop().time()
+    await world.runtime.stop("a")
+    assert all(gone(pid) for pid in pids)
+    assert asyncio.get_running_loop().time() - began < 3
+
+
+async def test_too_long_a_line_ends_the_connection_and_the_process(world: World) -> None:
+    world.add("a")
+    connection = await world.runtime.connection("a", 15)
+    pid = world.runtime.status("a").pid
+    assert pid
+    with pytest.raises(TransportError, match="1000000"):
+        await call(connection, "big", bytes=3_000_000)
+    assert await call(await world.runtime.connection("a", 15), "echo", text="x") == "echo:x"
+    assert gone(pid)
+
+
+async def test_changed_list_is_offered_again(world: World) -> None:
+    world.add("a", "--change-after", "1")
+    connection = await world.runtime.connection("a", 15)
+    await until(lambda: len(world.offers) == 1)
+    await call(connection, "echo", text="x")
+    await until(lambda: len(world.offers) == 2)
+    assert world.offers[0] != world.offers[1]
+    await until(lambda: len(world.of(ToolsChanged)) == 1)
+
+
+async def test_cancelled_waiter_does_not_hurt_the_others(world: World) -> None:
+    world.add("a", "--start-delay", "0.3")
+    first = asyncio.ensure_future(world.runtime.connection("a", 15))
+    second = asyncio.ensure_future(world.runtime.connection("a", 15))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await call(await second, "echo", text="x") == "echo:x"
+    with pytest.raises(ServerDown, match="not ready within"):
+        world.add("slow", "--start-delay", "5")
+        await world.runtime.connection("slow", 0.05)
+
+
+async def test_stop_while_starting(world: World) -> None:
+    world.add("a", "--start-delay", "30")
+    waiting = asyncio.ensure_future(world.runtime.connection("a", 15))
+    await until(lambda: world.runtime.status("a").state is ServerState.STARTING)
+    await asyncio.sleep(0.2)
+    await world.runtime.stop("a")
+    with pytest.raises(ServerDown, match="stopped"):
+        await waiting
+    assert world.of(ServerStarted) == []
+
+
+async def test_restart_and_remove(world: World) -> None:
+    world.add("a")
+    await world.runtime.start("a")
+    first = world.runtime.status("a").pid
+    await world.runtime.restart("a")
+    second = world.runtime.status("a").pid
+    assert first
+    assert second
+    assert first != second
+    await world.runtime.remove("a")
+    assert gone(first)
+    assert gone(second)
+    assert world.runtime.statuses() == ()
+
+
+async def test_all_are_stopped_in_parallel(isolation: Any, tmp_path: Path) -> None:
+    async with Sandbox(isolation) as sandbox:
+        made = World(sandbox, Config(home=tmp_path, runtime=Limits(stop_grace_seconds=1.0)))
+        async with made.runtime:
+            for number in range(4):
+                made.add(f"s{number}", "--ignore-sigterm", "--ignore-eof")
+            await asyncio.gather(*(made.runtime.start(f"s{number}") for number in range(4)))
+            pids = [status.pid for status in made.runtime.statuses()]
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 4
+        assert all(pid and gone(pid) for pid in pids)
+
+
+async def test_remote_server(world: World) -> None:
+    from vsm_mcp.testing import faulty_http
+
+    async with faulty_http.serving() as (url, _):
+        world.add("r", ref=url)
+        connection = await world.runtime.connection("r", 15)
+        assert await call(connection, "echo", text="far") == "echo:far"
+        assert world.runtime.status("r").tier == "remote"
+        assert world.runtime.status("r").pid is None
+        await world.runtime.stop("r")
+    world.add("gone", ref=url)
+    with pytest.raises(ServerDown, match="gone cannot be reached"):
+        await world.runtime.start("gone")
