@@ -35,6 +35,9 @@ async def acquire(parts: Parts, template: Request, ranked: Sequence[Appraisal], 
     eligible = [appraisal for appraisal in ranked if not why_not(appraisal, template.settings)]
     if not eligible:
         raise _nobody(need, ranked, template.settings)
+    for appraisal in ranked[: ranked.index(eligible[0])]:
+        why = why_not(appraisal, template.settings)
+        parts.emit(CandidateRejected(acquisition="", ref=str(appraisal.candidate.ref), code="not_tried", message=why))
     outcome: Outcome | None = None
     for appraisal in eligible[:tries]:
         candidate = appraisal.candidate

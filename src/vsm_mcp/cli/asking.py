@@ -65,10 +65,8 @@ def show_outcome(session: Session, document: dict[str, Any]) -> int:
 
 def _human(document: dict[str, Any]) -> None:
     if document["outcome"] == "served":
-        version = f" {document['version']}" if document["version"] else ""
-        output.line(
-            f"{document['server']}: served ({document['ref']}{version}, sandbox tier {document['tier']})", style="green"
-        )
+        held = f", sandbox tier {document['tier']}" if document["tier"] else ""
+        output.line(f"{document['server']}: served ({document['ref']}{held})", style="green")
         shown = document["tools"][:12]
         more = f" and {len(document['tools']) - 12} more" if len(document["tools"]) > 12 else ""
         output.line(f"  tools: {', '.join(shown)}{more}")

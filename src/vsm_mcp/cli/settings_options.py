@@ -37,7 +37,9 @@ def settings_options(function: F) -> F:
         click.option("--allow-scripts", is_flag=True, help="Let install scripts run, inside the sandbox."),
         click.option("--allow-unsandboxed", is_flag=True, help="Start it even where no sandbox can be had."),
         click.option("--cwd", default="", help="The working directory; the server may write there."),
-        click.option("--yes", is_flag=True, help="Agree to what the policy asks about, and to findings that want a look."),
+        click.option(
+            "--yes", is_flag=True, help="Agree to what the policy asks about, and to findings that want a look."
+        ),
     )
     for option in reversed(options):
         function = option(function)
