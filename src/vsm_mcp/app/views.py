@@ -14,6 +14,7 @@ from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.sandbox.tier import Isolation
 
+_SHOWN = 160  # characters of what the publisher says, where nobody wrote a better line
 _SECRETIVE = ("key", "token", "secret", "password", "passwd", "credential", "auth", "url", "dsn", "uri")
 
 
@@ -27,7 +28,7 @@ def _candidate(appraisal: Appraisal) -> dict[str, Any]:
     return {
         "ref": str(candidate.ref),
         "name": candidate.name,
-        "description": candidate.description,
+        "description": candidate.description or candidate.text[:_SHOWN],
         "score": round(appraisal.score, 4),
         "confidence": round(appraisal.confidence, 4),
         "criteria": {name: msgspec.to_builtins(score) for name, score in appraisal.criteria.items()},
