@@ -1,30 +1,36 @@
 """Takes real servers through the whole way and prints a table: ``run_corpus.py [SERVERS.jsonl] [--third N]``.
 
-Each record is added by reference with its arguments and environment (``vsm-mcp add REF --yes``), called through the
-gateway (``vsm-mcp call``), and its answer compared; records that cannot work must fail with a cause and a hint.
+Each record has a home and a daemon of its own. It is added by reference with its arguments and environment
+(``vsm-mcp add REF --yes``), called through the gateway with the MCP Python SDK, its answer compared, and removed;
+records that cannot work must end with a cause and a hint. Nothing may be left on disk or running.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-PROGRAM = str(Path(sys.executable).parent / "vsm-mcp")
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from mcp import Client
+from tests.scenarios.homes import Home
+
 SHARED = Path(os.environ.get("VSM_MCP_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
+FILES = (SHARED / "servers.jsonl", SHARED / "no_call.jsonl")
 SECONDS = 180
 PORT = 18999
 
@@ -38,7 +44,9 @@ class Row:
     seconds: float
     tier: str = ""
     note: str = ""
-    document: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.ok else 'FAIL'} {self.id:<46} {self.seconds:6.1f} s  {self.tier:<5} {self.note[:400]}"
 
 
 def records(path: Path, third: int | None = None, only: str = "") -> list[dict[str, Any]]:
@@ -47,11 +55,6 @@ def records(path: Path, third: int | None = None, only: str = "") -> list[dict[s
     if only:
         found = [record for record in found if only in record["id"]]
     return found if third is None else found[third::3]
-
-
-def fixtures(folder: Path) -> None:
-    """Write the input files that the calls read."""
-    subprocess.run([sys.executable, str(SHARED / "make_fixtures.py"), str(folder)], check=True, capture_output=True)
 
 
 def filled(value: Any, work: Path) -> Any:
@@ -63,23 +66,6 @@ def filled(value: Any, work: Path) -> Any:
     if isinstance(value, dict):
         return {key: filled(item, work) for key, item in value.items()}
     return value
-
-
-def run(home: Path, *words: str, timeout: float = SECONDS) -> tuple[int, dict[str, Any], str]:
-    """Run a command with ``--json``; return its exit code, document and stderr."""
-    done = subprocess.run(
-        [PROGRAM, *words, "--json"],
-        env={**os.environ, "VSM_MCP_HOME": str(home)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=timeout,
-        check=False,
-    )
-    try:
-        document = json.loads(done.stdout)
-    except ValueError:
-        document = {}
-    return done.returncode, document, done.stderr.decode("utf-8", "replace")
 
 
 def options(record: dict[str, Any], work: Path) -> list[str]:
@@ -95,54 +81,52 @@ def options(record: dict[str, Any], work: Path) -> list[str]:
 
 
 def try_record(record: dict[str, Any], base: Path) -> Row:
-    """Add one record and, where it has a call, make it and compare the answer."""
+    """Take one record through the whole way in a home of its own; say whether it ended as it should."""
+    work, home = base / f"{record['id']}-work", Home(base / f"{record['id']}-home")
+    subprocess.run([sys.executable, str(SHARED / "make_fixtures.py"), str(work)], check=True, capture_output=True)
     began = time.monotonic()
-    work, home = base / f"{record['id']}-work", base / f"{record['id']}-home"
-    fixtures(work)
-    with serving(work) if str(PORT) in json.dumps(record) else nullcontext():
-        code, document, stderr = run(home, "add", record["ref"], "--yes", *options(record, work))
-        seconds = time.monotonic() - began
-        if "call" not in record:
-            return judged_start(record, document, code, seconds, stderr, home)
-        if document.get("outcome") != "served":
-            reason = document.get("reason") or document.get("error") or {"message": stderr[-300:]}
-            return Row(
-                record["id"], False, seconds, note=f"{reason.get('code')}: {reason.get('message')}", document=document
-            )
-        answer = ""
+    try:
+        with serving(work) if str(PORT) in json.dumps(record) else nullcontext():
+            address = home.serve()
+            done = home.run("add", record["ref"], "--yes", *options(record, work), timeout=SECONDS)
+            reason = done.document.get("reason") or done.document.get("error") or {}
+            note = f"exit {done.code}; {reason.get('code')}: {reason.get('message')} | {reason.get('hint')}"
+            if done.document.get("outcome") != "served":
+                fine = not record.get("starts", True) and bool(reason.get("message") and reason.get("hint"))
+                row = Row(record["id"], fine, 0, note=note)
+            elif "call" not in record:
+                row = Row(record["id"], True, 0, done.document["tier"])
+            else:
+                wrong = asyncio.run(wrong_answer(record, address, done.document["tools"], work))
+                row = Row(record["id"], not wrong, 0, done.document["tier"], wrong)
+        row.seconds = time.monotonic() - began
+        home.run("remove", done.document.get("server") or "nobody")
+    except (subprocess.TimeoutExpired, AssertionError, OSError) as error:
+        row = Row(record["id"], False, time.monotonic() - began, note=f"{type(error).__name__}: {error}")
+    finally:
+        home.close()
+    return without_remains(row, home)
+
+
+async def wrong_answer(record: dict[str, Any], address: str, tools: list[str], work: Path) -> str:
+    """Make the calls of a record through the gateway; return what was wrong with the last answer, or nothing."""
+    async with Client(address) as client:
         for call in [*record.get("before", []), record["call"]]:
-            name = next((tool for tool in document["tools"] if tool.endswith(f"__{call['name']}")), call["name"])
-            arguments = json.dumps(filled(call["arguments"], work))
-            _, result, stderr = run(home, "call", name, "--args", arguments, timeout=90)
-            answer = json.dumps(result, ensure_ascii=False)
-        seconds = time.monotonic() - began
-    text = "\n".join(block.get("text", "") for block in result.get("content", []))
-    whole = text + answer
+            name = next(tool for tool in tools if tool.endswith(f"__{call['name']}"))
+            result = await client.call_tool(name, filled(call["arguments"], work), read_timeout_seconds=90)
+    text = "\n".join(getattr(block, "text", "") for block in result.content)
+    whole = text + result.model_dump_json()
     right = bool(re.search(record["expect"], whole)) if record.get("regex") else record["expect"] in whole
-    leftovers = remove(home, document["server"])
-    note = "" if right and not leftovers else leftovers or f"wrong answer: {answer[:300]}"
-    return Row(record["id"], right and not leftovers, seconds, document["tier"], note, document)
+    return "" if right else f"wrong answer: {text[:300]}"
 
 
-def judged_start(
-    record: dict[str, Any], document: dict[str, Any], code: int, seconds: float, stderr: str, home: Path
-) -> Row:
-    """Judge a record that has no call: it starts, or it fails with a cause and a hint and leaves nothing."""
-    reason = document.get("reason") or document.get("error") or {}
-    note = f"{reason.get('code')}: {reason.get('message')} | {reason.get('hint')}" if reason else stderr[-200:]
-    if document.get("outcome") == "served":
-        fine = bool(record["starts"]) or "python-sdk" in (record.get("failure") or {}).get("kind", "")
-        return Row(record["id"], fine, seconds, document["tier"], note, document)
-    left = [str(path) for path in (home / "installations").glob("*")] if (home / "installations").exists() else []
-    fine = not record["starts"] and bool(reason.get("message")) and "Traceback" not in stderr and not left
-    return Row(record["id"], fine, seconds, "", f"exit {code}; {note}{' LEFT ' + str(left) if left else ''}", document)
-
-
-def remove(home: Path, server: str) -> str:
-    """Remove a server and return what is left of it on disk, or an empty string."""
-    run(home, "remove", server)
-    left = list((home / "installations").glob("*/*")) if (home / "installations").exists() else []
-    return f"left on disk: {left}" if left else ""
+def without_remains(row: Row, home: Home) -> Row:
+    """Return the row, failed if anything is left on disk or running."""
+    if left := home.left():
+        row.ok, row.note = False, f"left on disk: {left[:3]}; {row.note}"
+    if running := home.processes():
+        row.ok, row.note = False, f"left running: {running}; {row.note}"
+    return row
 
 
 class serving:  # noqa: N801 - reads as a statement
@@ -168,32 +152,19 @@ class serving:  # noqa: N801 - reads as a statement
 def main() -> int:
     """Run the corpus and print the table; return 0 when every record ended as it should."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("files", nargs="*", type=Path, default=[SHARED / "servers.jsonl", SHARED / "no_call.jsonl"])
+    parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--third", type=int, default=None)
     parser.add_argument("--only", default="")
-    parser.add_argument("--keep", action="store_true")
     given = parser.parse_args()
-    base = Path(tempfile.mkdtemp(prefix="vsm-corpus-"))
     rows: list[Row] = []
-    for path in given.files or [SHARED / "servers.jsonl", SHARED / "no_call.jsonl"]:
-        for record in records(path, given.third, given.only):
-            try:
-                row = try_record(record, base)
-            except subprocess.TimeoutExpired as error:
-                row = Row(record["id"], False, SECONDS, note=f"no end within {error.timeout} s")
-            rows.append(row)
-            print(
-                f"{'ok  ' if row.ok else 'FAIL'} {row.id:<46} {row.seconds:6.1f} s  {row.tier:<10} {row.note[:400]}",
-                flush=True,
-            )
-            if not given.keep:
-                shutil.rmtree(base / f"{record['id']}-home", ignore_errors=True)
-    print(
-        f"{sum(row.ok for row in rows)} of {len(rows)} as they should; slowest {max(row.seconds for row in rows):.0f} s"
-    )
-    if not given.keep:
-        shutil.rmtree(base, ignore_errors=True)
-    return 0 if all(row.ok for row in rows) else 1
+    with tempfile.TemporaryDirectory(prefix="vsm-corpus-") as base:
+        for path in given.files or FILES:
+            for record in records(path, given.third, given.only):
+                rows.append(try_record(record, Path(base)))
+                print(rows[-1], flush=True)
+    slowest = max((row.seconds for row in rows), default=0)
+    print(f"{sum(row.ok for row in rows)} of {len(rows)} as they should; slowest {slowest:.0f} s")
+    return 0 if rows and all(row.ok for row in rows) else 1
 
 
 if __name__ == "__main__":

@@ -66,13 +66,15 @@ def test_a_kill_leaves_a_served_server_or_nothing(home: Home, kind: str, step: s
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["build", "trial", "activate"])
 def test_the_version_in_service_survives_the_kill_of_its_successor(home: Home, step: str) -> None:
-    assert home.run("add", "npm:mcp-hello-world@1.1.1", "--name", "victim", "--yes").document["outcome"] == "served"
-    kill_at(home, "StepStarted", step, "npm:mcp-hello-world@1.1.2")
+    package = "pypi:mcp-server-time"
+    added = home.run("add", f"{package}==2026.10.10", "--name", "victim", "--yes")
+    assert added.document["outcome"] == "served", added
+    kill_at(home, "StepStarted", step, f"{package}==2026.10.19")
     assert home.run("remove", "nobody").code == 4  # recovers
     (server,) = home.run("list").document["servers"]
-    assert server["version"] == "1.1.1"
-    answer = home.run("call", "victim__add", "a=2", "b=40")
-    assert "42" in answer.document["content"][0]["text"]
+    assert server["version"] == "2026.10.10"
+    answer = home.run("call", "victim__get_current_time", "timezone=Asia/Tokyo")
+    assert "+09:00" in answer.document["content"][0]["text"]
 
 
 @pytest.mark.slow
