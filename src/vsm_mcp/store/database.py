@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,7 @@ from vsm_mcp.errors import HomeError, StoreError, VsmError
 
 T = TypeVar("T")
 _BUSY_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.02
 
 
 class Database:
@@ -49,7 +51,8 @@ class Database:
                 self._path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
             )
             self._path.chmod(0o600)
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
+            write_ahead(connection)
+            for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
                 connection.execute(f"PRAGMA {pragma}")
             self._connection = connection
             migrate(connection)
@@ -73,26 +76,66 @@ class Database:
         return result
 
 
+def write_ahead(connection: sqlite3.Connection) -> None:
+    """Set the journal mode to WAL. While others open a new file, SQLite refuses that without waiting, so we wait."""
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
 def migrate(connection: sqlite3.Connection) -> None:
-    """Apply the numbered migrations that this file has not seen; ``user_version`` counts them."""
+    """Apply the numbered migrations that this file has not seen; ``user_version`` counts them.
+
+    All in one transaction that looks again once it holds the file: another process may be doing the same.
+    """
+    scripts = _scripts()
+    if _seen(connection) == len(scripts):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        seen = _seen(connection)
+        if seen > len(scripts):
+            raise StoreError(
+                f"the database was written by a newer version (schema {seen}, this one knows {len(scripts)})",
+                "upgrade vsm-mcp, or use another VSM_MCP_HOME",
+            )
+        for script in scripts[seen:]:
+            for statement in statements(script):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={len(scripts)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
+def statements(script: str) -> Iterator[str]:
+    """Cut a script into statements; each ends with the line that completes it."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _seen(connection: sqlite3.Connection) -> int:
     (seen,) = connection.execute("PRAGMA user_version").fetchone()
-    scripts = sorted(
-        (
-            entry
-            for entry in resources.files("vsm_mcp.store").joinpath("migrations").iterdir()
-            if entry.name.endswith(".sql")
-        ),
-        key=lambda entry: entry.name,
-    )
-    if seen > len(scripts):
-        raise StoreError(
-            f"the database was written by a newer version (schema {seen}, this one knows {len(scripts)})",
-            "upgrade vsm-mcp, or use another VSM_MCP_HOME",
-        )
-    for number, script in enumerate(scripts[seen:], start=seen + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{script.read_text('utf-8')}\nPRAGMA user_version={number};\nCOMMIT;"
-        )
+    return int(seen)
+
+
+def _scripts() -> list[str]:
+    folder = resources.files("vsm_mcp.store").joinpath("migrations")
+    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
+    return [file.read_text("utf-8") for file in files]
 
 
 def mapped(error: Exception, path: Path) -> VsmError:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import stat
@@ -182,3 +183,13 @@ def test_references_are_kept_exactly() -> None:
     assert msgspec.json.decode(msgspec.json.encode(Ref(RefKind.NPM, "@a/b", "1")), type=Ref) == Ref(
         RefKind.NPM, "@a/b", "1"
     )
+
+
+async def test_a_new_home_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    async def open_one(home: Path) -> int:
+        async with Store(home) as opened:
+            return len(await opened.servers.all())
+
+    for number in range(10):
+        opening = (open_one(tmp_path / f"home-{number}") for _ in range(6))
+        assert await asyncio.gather(*opening) == [0] * 6
