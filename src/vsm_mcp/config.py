@@ -68,6 +68,9 @@ class Sandbox(Section, frozen=True, kw_only=True):
 
     memory_bytes: Annotated[int, Meta(description="Memory of one server with all its processes.")] = 512 * 1024 * 1024
     build_memory_bytes: Annotated[int, Meta(description="Memory of an install script.")] = 2 * 1024 * 1024 * 1024
+    cpus: Annotated[
+        float, Meta(ge=0, description="CPU of one server with all its processes, in cores; 0: no limit.")
+    ] = 1.0
     processes: Annotated[int, Meta(description="Processes and threads of one server; a browser needs some 200.")] = 256
     open_files: Annotated[int, Meta(description="Open files of one process.")] = 1024
     scratch_bytes: Annotated[int, Meta(description="Size of the private /tmp and of the private home, each.")] = (

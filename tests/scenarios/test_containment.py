@@ -285,6 +285,20 @@ found["resolve"] = socket.getaddrinfo("localhost", 80)[0][4][0]
     assert set(found.values()) == {"ok"}
 
 
+async def test_cpu_hog_gets_its_share(sandbox: Sandbox) -> None:
+    if sandbox.isolation.properties["cpu"] != "enforced":
+        pytest.skip("no control group for CPU can be written here")
+    hog = """
+import time
+began = time.monotonic()
+while time.monotonic() < began + 2:
+    pass
+print(time.process_time() / (time.monotonic() - began))
+"""
+    done = await run(sandbox, hog, msgspec.structs.replace(PLAIN, cpus=0.25))
+    assert 0.05 < float(done.stdout) < 0.4, done
+
+
 async def test_memory_hog_is_killed_and_named(sandbox: Sandbox) -> None:
     hog = "held = []\nwhile True: held.append(bytearray(1024 * 1024))"
     if sandbox.isolation.cgroup is None:

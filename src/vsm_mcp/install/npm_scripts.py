@@ -57,6 +57,7 @@ async def run_scripts(bench: Bench, node: Node, root: Path, scripts: tuple[Scrip
         read_only=tuple(sorted({*node.roots, *_outside_usr(headers)})),
         writable=(str(root),),
         memory_bytes=limits.build_memory_bytes,
+        cpus=0,
         processes=max(limits.processes, _PROCESSES),
         open_files=max(limits.open_files, 4096),
         scratch_bytes=_SCRATCH,

@@ -93,6 +93,7 @@ def _confinement(server: Server, config: Config) -> Confinement:
         hidden=(str(config.home),),
         network=settings.network or bool(settings.hosts),
         memory_bytes=limits.memory_bytes,
+        cpus=limits.cpus,
         processes=limits.processes,
         open_files=limits.open_files,
         scratch_bytes=limits.scratch_bytes,

@@ -1,4 +1,4 @@
-"""Memory and process limits by control group, version 1 or 2; finding one, making one, sweeping dead ones.
+"""Limits of memory, processes and CPU by control group, version 1 or 2; finding one, making one, sweeping dead ones.
 
 Layout: ``<root>/vsm-mcp.<pid>.<start>/<name>-<n>`` where pid and start time name the daemon, so that the next one can
 tell what a dead daemon left behind. Everything here is blocking file work of a few milliseconds.
@@ -16,16 +16,35 @@ from typing import Final
 import msgspec
 
 PREFIX: Final = "vsm-mcp."
-_CONTROLLERS: Final = ("memory", "pids")
+_CONTROLLERS: Final = ("memory", "pids")  # without both of them there is no group
+_OPTIONAL: Final = "cpu"
+_PERIOD_MICROSECONDS: Final = 100_000
 _LEAF: Final = "vsm-mcp-daemon"
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """Where groups can be made: the same directory twice for version 2, one per controller for version 1."""
+    """Where groups can be made: the same directory for all in version 2, one per controller in version 1.
+
+    ``cpu`` is empty where that controller cannot be had.
+    """
 
     version: int
     memory: str
     pids: str
+    cpu: str = ""
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The directories, each once; the first one holds the memory controller."""
+        return tuple(dict.fromkeys(path for path in (self.memory, self.pids, self.cpu) if path))
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of one group; ``cpus`` counts cores (0: no limit)."""
+
+    memory_bytes: int
+    processes: int
+    cpus: float = 0.0
 
 
 class Group:
@@ -33,12 +52,12 @@ class Group:
 
     def __init__(self, layout: Layout, name: str) -> None:
         self._version = layout.version
-        roots = dict.fromkeys((layout.memory, layout.pids))
-        self.directories = tuple(Path(root, _base(), name) for root in roots)
-        self._memory = self.directories[0]
-        self._pids = self.directories[-1]
+        self._memory = Path(layout.memory, _base(), name)
+        self._pids = Path(layout.pids, _base(), name)
+        self._cpu = Path(layout.cpu, _base(), name) if layout.cpu else None
+        self.directories = tuple(Path(root, _base(), name) for root in layout.roots)
 
-    def create(self, memory_bytes: int, processes: int) -> None:
+    def create(self, bounds: Bounds) -> None:
         """Make the group and set its limits. Raises :class:`OSError`."""
         for directory in self.directories:
             directory.parent.mkdir(mode=0o755, exist_ok=True)
@@ -46,13 +65,25 @@ class Group:
                 _delegate(directory.parent)
             directory.mkdir(mode=0o755, exist_ok=True)
         if self._version == 2:
-            _write(self._memory / "memory.max", memory_bytes)
+            _write(self._memory / "memory.max", bounds.memory_bytes)
             _try_write(self._memory / "memory.swap.max", 0)
             _try_write(self._memory / "memory.oom.group", 1)
         else:
-            _write(self._memory / "memory.limit_in_bytes", memory_bytes)
-            _try_write(self._memory / "memory.memsw.limit_in_bytes", memory_bytes)
-        _write(self._pids / "pids.max", processes)
+            _write(self._memory / "memory.limit_in_bytes", bounds.memory_bytes)
+            _try_write(self._memory / "memory.memsw.limit_in_bytes", bounds.memory_bytes)
+        _write(self._pids / "pids.max", bounds.processes)
+        if self._cpu is not None and bounds.cpus > 0:
+            self._limit_cpu(self._cpu, round(bounds.cpus * _PERIOD_MICROSECONDS))
+
+    def _limit_cpu(self, directory: Path, quota: int) -> None:
+        """Give so many microseconds of each period; what was not used may be spent in a burst, as at start-up."""
+        if self._version == 2:
+            _write(directory / "cpu.max", f"{quota} {_PERIOD_MICROSECONDS}")
+            _try_write(directory / "cpu.max.burst", quota)
+        else:
+            _write(directory / "cpu.cfs_period_us", _PERIOD_MICROSECONDS)
+            _write(directory / "cpu.cfs_quota_us", quota)
+            _try_write(directory / "cpu.cfs_burst_us", quota)
 
     def attach(self, pid: int) -> None:
         """Move a process in; what it starts from now on is in too. Raises :class:`OSError`."""
@@ -93,20 +124,24 @@ def find(proc: Path = Path("/proc/self")) -> Layout | None:
     first = {name: mounts.get(f"1:{name}", "") for name in _CONTROLLERS}
     if all(first.values()):
         usable = all(os.access(path, os.W_OK) for path in first.values())
-        return Layout(version=1, memory=first["memory"], pids=first["pids"]) if usable else None
+        cpu = mounts.get(f"1:{_OPTIONAL}", "")
+        cpu = cpu if cpu and os.access(cpu, os.W_OK) else ""
+        return Layout(version=1, memory=first["memory"], pids=first["pids"], cpu=cpu) if usable else None
     root = mounts.get("2:")
     if not root:
         return None
     for directory in _candidates(Path(root), proc / "cgroup"):
         if os.access(directory, os.W_OK) and _has_controllers(directory):
-            return Layout(version=2, memory=str(directory), pids=str(directory))
+            _delegate(directory)
+            cpu = str(directory) if _OPTIONAL in _controllers(directory / "cgroup.subtree_control") else ""
+            return Layout(version=2, memory=str(directory), pids=str(directory), cpu=cpu)
     return None
 
 
 def sweep(layout: Layout) -> int:
     """Remove the groups of daemons that are gone; return how many."""
     removed = 0
-    for root in dict.fromkeys((layout.memory, layout.pids)):
+    for root in layout.roots:
         for base in _children(Path(root)):
             if base.name.startswith(PREFIX) and not _alive(base.name):
                 removed += sum(_remove(group) for group in _children(base))
@@ -116,7 +151,7 @@ def sweep(layout: Layout) -> int:
 
 def leave(layout: Layout) -> None:
     """Remove the directory that holds this process's groups, once it holds none."""
-    for root in dict.fromkeys((layout.memory, layout.pids)):
+    for root in layout.roots:
         with contextlib.suppress(OSError):
             Path(root, _base()).rmdir()
 
@@ -168,8 +203,12 @@ def _make_room(directory: Path) -> bool:
 
 
 def _delegate(directory: Path) -> None:
-    if not _controllers(directory / "cgroup.subtree_control") >= set(_CONTROLLERS):
-        _write(directory / "cgroup.subtree_control", " ".join(f"+{name}" for name in _CONTROLLERS))
+    """Let the groups below ``directory`` have our controllers; CPU where it is to be had. Raises :class:`OSError`."""
+    control = directory / "cgroup.subtree_control"
+    if not _controllers(control) >= set(_CONTROLLERS):
+        _write(control, " ".join(f"+{name}" for name in _CONTROLLERS))
+    if _OPTIONAL not in _controllers(control) and _OPTIONAL in _controllers(directory / "cgroup.controllers"):
+        _try_write(control, f"+{_OPTIONAL}")
 
 
 def _controllers(path: Path) -> set[str]:
@@ -190,7 +229,7 @@ def _mounts(path: Path) -> dict[str, str]:
             if kind == "cgroup2":
                 found.setdefault("2:", point)
             elif kind == "cgroup":
-                for name in set(options.split(",")) & set(_CONTROLLERS):
+                for name in set(options.split(",")) & {*_CONTROLLERS, _OPTIONAL}:
                     found.setdefault(f"1:{name}", point)
     return found
 

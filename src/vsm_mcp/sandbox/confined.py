@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.sandbox import bubblewrap, idmap, seccomp, tree
-from vsm_mcp.sandbox.cgroup import Group
+from vsm_mcp.sandbox.cgroup import Bounds, Group
 from vsm_mcp.sandbox.confinement import Command, Confinement
 from vsm_mcp.sandbox.guard import VARIABLE
 from vsm_mcp.sandbox.mounts import Mount, check_cwd, plan
@@ -129,7 +129,8 @@ class _Attempt:
 
     async def run(self, mounts: tuple[Mount, ...]) -> tuple[Running, Watched]:
         limits = self._confinement
-        making = asyncio.ensure_future(self._in_thread("create", limits.memory_bytes, limits.processes))
+        bounds = Bounds(memory_bytes=limits.memory_bytes, processes=limits.processes, cpus=limits.cpus)
+        making = asyncio.ensure_future(self._in_thread("create", bounds))
         try:
             with self._theirs:
                 running, info = self._popen(mounts, self._theirs.fileno())
@@ -171,9 +172,9 @@ class _Attempt:
             await asyncio.to_thread(self._group.remove)
         return said.decode("utf-8", "replace").strip()
 
-    async def _in_thread(self, step: str, *values: int) -> None:
+    async def _in_thread(self, step: str, value: Bounds | int) -> None:
         if self._group is not None:
-            await asyncio.to_thread(getattr(self._group, step), *values)
+            await asyncio.to_thread(getattr(self._group, step), value)
 
     def _popen(self, mounts: tuple[Mount, ...], block: int) -> tuple[Running, int]:
         """Start bubblewrap; return it and our end of the pipe on which it names its first process."""

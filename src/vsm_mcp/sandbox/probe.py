@@ -19,7 +19,9 @@ from vsm_mcp.sandbox.tier import Isolation, Tier, properties_of
 SEARCH: Final = "/usr/bin:/bin:/usr/local/bin"
 _TIMEOUT_SECONDS: Final = 20.0
 _INSTALL: Final = "install bubblewrap (apt-get install bubblewrap, dnf install bubblewrap)"
-_NO_CGROUP: Final = "no control group with memory and pids can be written: the memory limit is a watchdog"
+_NO_CGROUP: Final = (
+    "no control group with memory and pids can be written: the memory limit is a watchdog, and there is none for CPU"
+)
 _CONTAINER: Final = (
     "in a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
     "--security-opt systempaths=unconfined"
@@ -92,10 +94,11 @@ def _unmet(text: str, isolation: Isolation) -> str:
 
 def _described(isolation: Isolation) -> Isolation:
     soft = isolation.tier is Tier.FULL_SOFT
+    cpu = isolation.cgroup is not None and bool(isolation.cgroup.cpu)
     remedies = (("run the daemon as root, or: " + _DELEGATE),) if soft else ()
     return msgspec.structs.replace(
         isolation,
-        properties=properties_of(isolation.tier),
+        properties=properties_of(isolation.tier, cpu=cpu),
         reasons=(_NO_CGROUP,) if soft else (),
         remedies=remedies,
     )

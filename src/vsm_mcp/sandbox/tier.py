@@ -48,11 +48,13 @@ class Isolation(msgspec.Struct, frozen=True, kw_only=True):
     cgroup: Layout | None = None
 
 
-def properties_of(tier: Tier) -> dict[str, str]:
-    """Return what a tier enforces."""
+def properties_of(tier: Tier, *, cpu: bool = False) -> dict[str, str]:
+    """Return what a tier enforces; ``cpu`` says whether its control groups can limit that, too."""
     if tier is Tier.NONE:
         return dict.fromkeys(PROPERTIES, Property.OFF.value) | {"memory": Property.SOFT.value}
-    found = dict.fromkeys(PROPERTIES, Property.ENFORCED.value) | {"cpu": Property.OFF.value}
+    found = dict.fromkeys(PROPERTIES, Property.ENFORCED.value)
     if tier is Tier.FULL_SOFT:
         found["memory"] = Property.SOFT.value
+    if tier is Tier.FULL_SOFT or not cpu:
+        found["cpu"] = Property.OFF.value
     return found

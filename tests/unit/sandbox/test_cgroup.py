@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from vsm_mcp.sandbox import cgroup
-from vsm_mcp.sandbox.cgroup import Group, Layout
+from vsm_mcp.sandbox.cgroup import Bounds, Group, Layout
 
 
 def tree(tmp_path: Path, mounts: str, own: str) -> Path:
@@ -33,7 +33,8 @@ def test_version_1(tmp_path: Path) -> None:
     for name in ("memory", "both", "unified"):
         (tmp_path / name).mkdir()
     proc = tree(tmp_path, V1, "4:memory:/x\n0::/\n")
-    assert cgroup.find(proc) == Layout(version=1, memory=f"{tmp_path}/memory", pids=f"{tmp_path}/both")
+    both = f"{tmp_path}/both"
+    assert cgroup.find(proc) == Layout(version=1, memory=f"{tmp_path}/memory", pids=both, cpu=both)
 
 
 def test_version_1_without_the_right_to_write_is_none(tmp_path: Path) -> None:
@@ -63,7 +64,8 @@ def test_version_2_makes_room_for_subgroups(tmp_path: Path, monkeypatch: pytest.
     (proc / "cgroup").write_text("0::/.\n")
     assert cgroup.find(proc) is not None
     assert (tmp_path / "vsm-mcp-daemon/cgroup.procs").read_text() == str(os.getpid())
-    assert (tmp_path / "cgroup.subtree_control").read_text() == "+memory +pids"
+    # A real hierarchy adds to what is there; this file holds what was written last.
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+cpu"
 
 
 def test_version_2_beside_strangers_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,14 +76,14 @@ def test_version_2_beside_strangers_is_none(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_version_2_limits(tmp_path: Path) -> None:
-    layout = Layout(version=2, memory=str(tmp_path), pids=str(tmp_path))
+    layout = Layout(version=2, memory=str(tmp_path), pids=str(tmp_path), cpu=str(tmp_path))
     group = Group(layout, "server-1")
     (directory,) = group.directories
     directory.mkdir(parents=True)
     (directory.parent / "cgroup.subtree_control").write_text("memory pids")
-    for name in ("memory.swap.max", "memory.oom.group"):
+    for name in ("memory.swap.max", "memory.oom.group", "cpu.max.burst"):
         (directory / name).touch()
-    group.create(1000, 7)
+    group.create(Bounds(memory_bytes=1000, processes=7, cpus=0.5))
     group.attach(42)
     read = {path.name: path.read_text() for path in directory.iterdir()}
     assert read == {
@@ -89,6 +91,8 @@ def test_version_2_limits(tmp_path: Path) -> None:
         "memory.swap.max": "0",
         "memory.oom.group": "1",
         "pids.max": "7",
+        "cpu.max": "50000 100000",
+        "cpu.max.burst": "50000",
         "cgroup.procs": "42",
     }
     (directory / "memory.events").write_text("low 0\noom 1\noom_kill 2\n")
@@ -114,7 +118,7 @@ def test_on_this_machine() -> None:
     if layout is None:
         pytest.skip("no control group can be written here")
     group = Group(layout, f"test-{secrets.token_hex(4)}")
-    group.create(64 * 1024 * 1024, 5)
+    group.create(Bounds(memory_bytes=64 * 1024 * 1024, processes=5, cpus=0.5))
     process = subprocess.Popen(["/bin/sleep", "60"])
     try:
         group.attach(process.pid)
