@@ -67,9 +67,7 @@ def _human(document: dict[str, Any]) -> None:
     if document["outcome"] == "served":
         held = f", sandbox tier {document['tier']}" if document["tier"] else ""
         output.line(f"{document['server']}: served ({document['ref']}{held})", style="green")
-        shown = document["tools"][:12]
-        more = f" and {len(document['tools']) - 12} more" if len(document["tools"]) > 12 else ""
-        output.line(f"  tools: {', '.join(shown)}{more}")
+        output.line(f"  tools: {output.some(document['tools'])}")
         for warning in document.get("warnings", ()):
             output.line(f"  note: {warning}", style="yellow")
     else:

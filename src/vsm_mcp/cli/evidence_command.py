@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import click
@@ -22,6 +21,6 @@ def command(session: Session, acquisition: str) -> None:
 
 def _human(document: dict[str, Any]) -> None:
     for record in document["records"]:
-        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["at"]))
+        moment = output.when(record["at"])
         output.line(f"{moment}  {record['kind']}", style="bold")
         output.line(json.dumps(record["body"], ensure_ascii=False, indent=2))

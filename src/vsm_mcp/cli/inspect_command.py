@@ -19,15 +19,26 @@ def command(session: Session, name: str) -> None:
 
 
 def _human(document: dict[str, Any]) -> None:
-    server = document["server"]
-    for key, value in server.items():
+    for key, value in document["server"].items():
         if key == "sandbox":
             output.line(f"{key:<14}{value['tier']}")
             for name, state in value["properties"].items():
                 output.line(f"{'':<14}{name}: {state}")
-        elif isinstance(value, list):
-            output.line(f"{key:<14}{', '.join(str(item) for item in value) or '-'}")
-        elif isinstance(value, dict):
-            output.line(f"{key:<14}{', '.join(f'{k}={v}' for k, v in value.items()) or '-'}")
         else:
-            output.line(f"{key:<14}{value if value not in ('', None) else '-'}")
+            output.line(f"{key:<14}{_shown(key, value) or '-'}")
+
+
+def _shown(key: str, value: object) -> str:
+    if key == "since" and isinstance(value, float):
+        return output.when(value)
+    if key == "tools" and isinstance(value, list):
+        return output.some([str(name) for name in value])
+    if key == "stderr" and isinstance(value, (list, tuple)):
+        return f"\n{'':<14}".join(map(str, value))
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

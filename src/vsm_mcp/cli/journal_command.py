@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import click
@@ -24,7 +23,7 @@ def _human(document: dict[str, Any]) -> None:
         ("AT", "ACTOR", "ACTION", "SUBJECT", "VERDICT", "RULE"),
         [
             (
-                time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["at"])),
+                output.when(row["at"]),
                 row["actor"],
                 row["action"],
                 row["subject"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Final
@@ -29,6 +30,17 @@ def console(*, stderr: bool = False) -> Console:
     """Return the console of a stream: colours on a terminal, none in a pipe."""
     file = sys.stderr if stderr else sys.stdout
     return Console(file=file, highlight=False, soft_wrap=not file.isatty(), markup=False, emoji=False)
+
+
+def when(moment: float) -> str:
+    """Return a time (seconds since the epoch) as a person here writes it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+
+
+def some(names: Sequence[str], most: int = 12) -> str:
+    """Return the first of many names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, wide: int = -1) -> None:
