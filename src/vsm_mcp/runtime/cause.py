@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import msgspec
 
 from vsm_mcp.model.trial import Cause
-from vsm_mcp.runtime import breakages, missing_values, surroundings
+from vsm_mcp.runtime import breakages, commands, missing_values, surroundings
 from vsm_mcp.runtime.last_words import LastWords, mask, read
 
 
@@ -39,6 +39,7 @@ _FATAL: Final[tuple[Reader, ...]] = (
     surroundings.limit,
     breakages.native_module,
     missing_values.missing_variables,
+    commands.missing_command,
     missing_values.missing_arguments,
     missing_values.unknown_arguments,
     surroundings.program,
@@ -54,6 +55,7 @@ _SILENT: Final[tuple[Reader, ...]] = (
     surroundings.listens,
     surroundings.asks,
     missing_values.missing_variables,
+    commands.missing_command,
     missing_values.missing_arguments,
     surroundings.network,
     surroundings.program,

@@ -257,6 +257,27 @@ CASES: list[tuple[str, tuple[str, ...], str]] = [
     ),
     (
         "missing_arg",
+        ("command",),
+        (
+            "x <command>\n\nCommands:\n  x stdio  Start the server using stdio\n  x http   Start it using HTTP\n\n"
+            "Options:\n  --help  Show help  [boolean]\n\nNot enough non-option arguments: got 0, need at least 1"
+        ),
+    ),
+    (
+        "missing_arg",
+        ("command",),
+        (
+            "Usage: x [options] [command]\n\nOptions:\n  -h, --help  display help\n\nCommands:\n"
+            "  serve [options]  start the server\n  login            sign in\n  help [command]   display help"
+        ),
+    ),
+    (
+        "missing_arg",
+        ("command",),
+        "usage: x [-h] {stdio,http} ...\nx: error: the following arguments are required: transport",
+    ),
+    (
+        "missing_arg",
         ("--api-base-url",),
         "error: required option '--api-base-url <url>' not specified",
     ),

@@ -1,0 +1,48 @@
+"""A program that wants to be told which of its commands to run: read from the help that it prints. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from vsm_mcp.model.trial import Cause
+from vsm_mcp.runtime.last_words import LastWords
+
+# yargs, commander, click, clap, cobra: a heading and indented rows; argparse: the choices in the usage line.
+_SECTION: Final = re.compile(
+    r"^\s*(?:available |sub)?commands:[ \t]*\n(?P<rows>(?:[ \t]+\S[^\n]*(?:\n|\Z)){1,40})", re.IGNORECASE | re.MULTILINE
+)
+_CHOICES: Final = re.compile(r"usage:[^\n]*\{(?P<names>[a-z][\w-]*(?:,[a-z][\w-]*)+)\}", re.IGNORECASE)
+_WANTS_AN_OPTION: Final = re.compile(r"(?:required|missing)[^\n]{0,60}\s['\"`]?--?[a-z]", re.IGNORECASE)
+_WRONG: Final = re.compile(r"\b(?:unknown|unrecognized|invalid|no such)\b", re.IGNORECASE)
+_NAME: Final = re.compile(r"[a-z][\w:-]{0,30}")
+_ABOUT_ITSELF: Final = frozenset({"help", "completion", "completions", "version"})
+_SERVES: Final = ("stdio", "serve", "server", "mcp", "start", "run")
+
+
+def missing_command(_words: LastWords, text: str) -> Cause | None:
+    """Return the cause when ``text`` is a help that lists commands, and none was given."""
+    names = [name for name in _listed(text) if name not in _ABOUT_ITSELF]
+    if not names or _WANTS_AN_OPTION.search(text) or _WRONG.search(text):
+        return None
+    likely = next((name for name in _SERVES if name in names), names[0])
+    return Cause(
+        code="missing_arg",
+        message=f"the server needs to be told which of its commands to run: {', '.join(names[:8])}",
+        hint=f"give it as the first argument, probably --arg {likely}",
+        inputs=("command",),
+    )
+
+
+def _listed(text: str) -> list[str]:
+    choices = _CHOICES.search(text)
+    if choices:
+        return choices["names"].split(",")
+    section = _SECTION.search(text)
+    if section is None:
+        return []
+    rows = section["rows"].splitlines()
+    indent = min(len(row) - len(row.lstrip()) for row in rows)
+    heads = (re.split(r"\s{2,}|\t|\s+[\[<]", row.strip())[0] for row in rows if len(row) - len(row.lstrip()) == indent)
+    names = (head.split()[-1].split("|")[0].rstrip(":,") for head in heads if len(head.split()) <= 3)
+    return [name for name in dict.fromkeys(names) if _NAME.fullmatch(name)]
