@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from vsm_mcp.errors import MissingInput, MissingValue, TrialFailed, VsmError
 from vsm_mcp.model.finding import CheckResult, CheckStatus, VetReport
-from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.launch import Settings, names_secret
 from vsm_mcp.model.trial import TrialReport
 from vsm_mcp.vetting.judge import judge
 
@@ -30,9 +30,13 @@ def failed_trial(report: TrialReport) -> VsmError:
         message = f"the trial failed: {bad[0].name}: {bad[0].detail}" if bad else "the trial failed"
         return TrialFailed(message, "vsm-mcp evidence shows every probe")
     if cause.code in _MISSING and cause.inputs:
-        values = tuple(MissingInput(_MISSING[cause.code], name, "") for name in cause.inputs)
+        values = tuple(MissingInput(_kind(cause.code, name), name, "") for name in cause.inputs)
         return MissingValue(cause.message, cause.hint, values)
     return _Failed(cause.code, cause.message, cause.hint)
+
+
+def _kind(code: str, name: str) -> str:
+    return "secret" if code == "missing_env" and names_secret(name) else _MISSING[code]
 
 
 def judged(results: Sequence[CheckResult], profile: str) -> VetReport:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -76,3 +78,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str
     roots: tuple[str, ...] = ()
     env: dict[str, str] = {}
+
+
+_SECRET: Final = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|PASS)\Z", re.IGNORECASE)
+
+
+def names_secret(name: str) -> bool:
+    """Return whether a variable of this name holds, by custom, a secret."""
+    return _SECRET.search(name) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from vsm_mcp.model.launch import names_secret
 from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime.last_words import LastWords, mask
 
@@ -90,8 +91,8 @@ def missing_variables(words: LastWords, text: str) -> Cause | None:
     names = _from_key_error(words, text) or _from_settings(words, text) or _from_zod(text) or _from_prose(text)
     if not names:
         return None
-    secret = any(re.search(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH", name) for name in names)
-    given = " ".join(f"--secret {name}" if _secret(name) else f"--env {name}=…" for name in names[:6])
+    secret = any(names_secret(name) for name in names)
+    given = " ".join(f"--secret {name}" if names_secret(name) else f"--env {name}=…" for name in names[:6])
     where = "; --secret asks for the value without showing it" if secret else ""
     word = "variable" if len(names) == 1 else "variables"
     return Cause(
@@ -100,10 +101,6 @@ def missing_variables(words: LastWords, text: str) -> Cause | None:
         hint=f"give {given}{where}" + (_either(names, text)),
         inputs=names,
     )
-
-
-def _secret(name: str) -> bool:
-    return re.search(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|PASS)$", name) is not None
 
 
 def _either(names: tuple[str, ...], text: str) -> str:
