@@ -15,7 +15,7 @@ from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.sandbox import cgroup, confined, guard, tree, unconfined
 from vsm_mcp.sandbox.bubblewrap import Variant
 from vsm_mcp.sandbox.confinement import MEBIBYTE, Command, Completed, Confinement, Exit, exit_of
-from vsm_mcp.sandbox.running import Running, collect
+from vsm_mcp.sandbox.running import Outputs, Running
 from vsm_mcp.sandbox.scope import Scope
 from vsm_mcp.sandbox.tier import Isolation, Tier
 from vsm_mcp.sandbox.uids import Uids
@@ -141,15 +141,14 @@ class Sandbox:
         """Run a program to its end, without input; see :meth:`spawn`. After ``timeout`` seconds it is killed."""
         child = await self.spawn(command, confinement, name=name)
         os.close(child.stdin_fd)
-        outputs = asyncio.gather(collect(child.stdout_fd, max_output), collect(child.stderr_fd, max_output))
+        outputs = Outputs(child.stdout_fd, child.stderr_fd, max_output)
         try:
             await child.over(timeout)
         finally:
             timed_out = not child.ended
             ended = await child.kill()
-            await asyncio.wait([outputs], timeout=_LAST_WORDS_SECONDS)
-        (stdout, more_out), (stderr, more_err) = await outputs
-        return Completed(exit=ended, stdout=stdout, stderr=stderr, timed_out=timed_out, truncated=more_out or more_err)
+            stdout, stderr, truncated = await outputs.last(_LAST_WORDS_SECONDS)
+        return Completed(exit=ended, stdout=stdout, stderr=stderr, timed_out=timed_out, truncated=truncated)
 
     async def close(self) -> None:
         """End all that runs."""

@@ -139,6 +139,31 @@ class Watched:
             self.ended.set_result(None)
 
 
+class Outputs:
+    """Both outputs of a program, read from now on; each keeps its first ``limit`` bytes."""
+
+    def __init__(self, stdout: int, stderr: int, limit: int) -> None:
+        self._reading = [asyncio.ensure_future(collect(descriptor, limit)) for descriptor in (stdout, stderr)]
+
+    async def last(self, seconds: float) -> tuple[bytes, bytes, bool]:
+        """Return stdout, stderr and whether there was more, once the program is over.
+
+        An output that something still holds open after ``seconds`` is given up; nothing goes on reading.
+        """
+        try:
+            await asyncio.wait(self._reading, timeout=seconds)
+        finally:
+            for reading in self._reading:
+                reading.cancel()
+        done = [await _or_nothing(reading) for reading in self._reading]
+        return done[0][0], done[1][0], any(more for _, more in done)
+
+
+async def _or_nothing(reading: asyncio.Future[tuple[bytes, bool]]) -> tuple[bytes, bool]:
+    await asyncio.wait([reading])
+    return (b"", True) if reading.cancelled() else reading.result()
+
+
 async def collect(descriptor: int, limit: int) -> tuple[bytes, bool]:
     """Read a pipe to its end and close it; keep the first ``limit`` bytes, say whether there were more."""
     loop = asyncio.get_running_loop()

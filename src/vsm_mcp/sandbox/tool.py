@@ -13,7 +13,7 @@ from typing import Final
 from vsm_mcp.errors import InstallFailed
 from vsm_mcp.sandbox import guard, tree
 from vsm_mcp.sandbox.confinement import MEBIBYTE, Completed, exit_of
-from vsm_mcp.sandbox.running import Running, collect, popen
+from vsm_mcp.sandbox.running import Outputs, Running, popen
 
 _LAST_WORDS_SECONDS: Final = 2.0
 
@@ -53,17 +53,14 @@ def _cannot(program: str, error: OSError) -> InstallFailed:
 
 async def _finish(running: Running, timeout: float, max_output: int) -> Completed:
     os.close(running.pipes.stdin)
-    outputs = asyncio.gather(collect(running.pipes.stdout, max_output), collect(running.pipes.stderr, max_output))
+    outputs = Outputs(running.pipes.stdout, running.pipes.stderr, max_output)
     try:
         await asyncio.wait([running.exited], timeout=timeout)
     finally:
         timed_out = not running.exited.done()
         code = await asyncio.shield(_end(running))
-        await asyncio.wait([outputs], timeout=_LAST_WORDS_SECONDS)
-    (stdout, more_out), (stderr, more_err) = await outputs
-    return Completed(
-        exit=exit_of(code), stdout=stdout, stderr=stderr, timed_out=timed_out, truncated=more_out or more_err
-    )
+        stdout, stderr, truncated = await outputs.last(_LAST_WORDS_SECONDS)
+    return Completed(exit=exit_of(code), stdout=stdout, stderr=stderr, timed_out=timed_out, truncated=truncated)
 
 
 @cache
