@@ -33,6 +33,7 @@ VALUES: Final[dict[str, dict[str, Any]]] = {
     NEEDS[2][0]: {"data": CITIES, "title": "Cities", "outputtype": "option"},
 }
 HOME: Final = Path(os.environ.get("VSM_MCP_DEMO_HOME", ".cache/demo-home")).absolute()
+UNSANDBOXED: Final = ["--allow-unsandboxed"] if os.environ.get("VSM_MCP_DEMO_UNSANDBOXED") == "1" else []
 PROGRAM: Final = str(Path(sys.executable).parent / "vsm-mcp")
 ENVIRON: Final = {**os.environ, "VSM_MCP_HOME": str(HOME)}
 
@@ -40,6 +41,8 @@ ENVIRON: Final = {**os.environ, "VSM_MCP_HOME": str(HOME)}
 def main() -> int:
     """Acquire, serve, call, stop; return 0 when all three answers were right."""
     shutil.rmtree(HOME, ignore_errors=True)
+    if not can_isolate():
+        return 1
     acquired = [acquire(need) for need, *_ in NEEDS]
     if not all(acquired):
         return 1
@@ -60,11 +63,26 @@ def main() -> int:
     return 0 if right else 1
 
 
+def can_isolate() -> bool:
+    """Say what isolation this machine gives; without any, go on only if the person said so."""
+    shown = subprocess.run([PROGRAM, "doctor", "--json"], env=ENVIRON, check=False, capture_output=True)
+    sandbox = json.loads(shown.stdout)["sandbox"]
+    print(f"Sandbox: tier {sandbox['tier']}", flush=True)
+    if sandbox["tier"] != "none":
+        return True
+    print("  " + "\n  ".join([*sandbox["reasons"], *(f"what would help: {remedy}" for remedy in sandbox["remedies"])]))
+    print("  Servers would run with your rights: your files, your network, your other processes.")
+    if UNSANDBOXED:
+        return True
+    print("  The demo does not start them. To run it all the same: VSM_MCP_DEMO_UNSANDBOXED=1 make demo")
+    return False
+
+
 def acquire(need: str) -> dict[str, Any]:
     """Search (the table), then acquire (the pipeline); return the outcome, empty when it failed."""
     print(f"\n━━ Need: {need}\n", flush=True)
     subprocess.run([PROGRAM, "search", need, "--limit", "5"], env=ENVIRON, check=False)
-    done = subprocess.run([PROGRAM, "acquire", need, "--yes"], env=ENVIRON, check=False)
+    done = subprocess.run([PROGRAM, "acquire", need, "--yes", *UNSANDBOXED], env=ENVIRON, check=False)
     listed = json.loads(
         subprocess.run([PROGRAM, "list", "--json"], env=ENVIRON, check=True, capture_output=True).stdout
     )
