@@ -66,7 +66,7 @@ class Policy(Section, frozen=True, kw_only=True):
 class Sandbox(Section, frozen=True, kw_only=True):
     """``[sandbox]``: the limits of one server's processes."""
 
-    memory_bytes: Annotated[int, Meta(description="Memory of one server with all its processes.")] = 512 * 1024 * 1024
+    memory_bytes: Annotated[int, Meta(description="Memory of one server with all its processes.")] = 1024 * 1024 * 1024
     build_memory_bytes: Annotated[int, Meta(description="Memory of an install script.")] = 2 * 1024 * 1024 * 1024
     cpus: Annotated[
         float, Meta(ge=0, description="CPU of one server with all its processes, in cores; 0: no limit.")

@@ -9,6 +9,7 @@ Grammar (``docs/reference/references.md``)::
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 import msgspec
 
 from vsm_mcp.errors import BadReference
+from vsm_mcp.model.runners import meant
 
 
 class RefKind(StrEnum):
@@ -151,6 +153,20 @@ def _plain(kind: RefKind, form: str) -> Ref:
     return Ref(kind, form)
 
 
+def _cmd(rest: str) -> Ref:
+    """A command line, kept as it was written. One that fetches a package at each start is named by that package."""
+    try:
+        argv = shlex.split(rest)
+    except ValueError as error:
+        raise BadReference(f"{_shown(rest)} is not a command line: {error}", 'write cmd:"PROGRAM ARGS"') from error
+    instead = meant(argv)
+    if instead:
+        raise BadReference(
+            f"{argv[0]} fetches a package anew at every start and runs it unseen", f"name the package: {instead}"
+        )
+    return _plain(RefKind.CMD, rest)
+
+
 def _oci(rest: str) -> Ref:
     if not _OCI.match(rest):
         raise BadReference(f"{_shown(rest)} is not an image name", "write oci:[HOST/]NAME[:TAG][@DIGEST]")
@@ -163,5 +179,5 @@ _READERS: Final[dict[str, Callable[[str], Ref]]] = {
     "oci": _oci,
     "dir": lambda rest: _plain(RefKind.DIR, rest),
     "mcpb": lambda rest: _plain(RefKind.MCPB, rest),
-    "cmd": lambda rest: _plain(RefKind.CMD, rest),
+    "cmd": _cmd,
 }

@@ -15,6 +15,7 @@ from vsm_mcp.events import Emit, ServerStarted
 from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime.cause import explain
 from vsm_mcp.runtime.drain import Drain
+from vsm_mcp.runtime.last_words import mask
 from vsm_mcp.runtime.log import Lines, Redactor, RotatedFile
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.sandbox.child import Child, Sandbox
@@ -23,6 +24,7 @@ from vsm_mcp.wire.connection import Connection
 from vsm_mcp.wire.negotiate import connect
 from vsm_mcp.wire.stdio import StdioTransport
 
+_NO_HANDSHAKE: Final = "it is no MCP server over stdio, or speaks no protocol version that we know"
 _LAST_WORDS_SECONDS: Final = 1.0
 _UNEXPLAINED: Final = frozenset({"crashed", "not_a_server", "broken_entry"})
 
@@ -156,7 +158,8 @@ class Process:
         ended = await self._child.wait() if lost and self._child.ended else None
         await self._end(0.0)
         if ended is None and not isinstance(error, (RequestTimeout, TransportError)):
-            return Cause(code="protocol", message=str(error), hint="it speaks no protocol version that we know")
+            said = mask(str(error))[:300]
+            return Cause(code="protocol", message=f"no MCP handshake came about: {said}", hint=_NO_HANDSHAKE)
         return explain(ended, self.stderr_tail, phase="start", timeout=seconds, stdout_tail=self.stdout_tail)
 
     async def _end(self, grace: float) -> Exit:

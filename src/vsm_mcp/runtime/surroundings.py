@@ -30,7 +30,7 @@ _WHERE: Final = (
     re.compile(rf"could not translate host name \"(?P<host>{_HOST})\""),
     re.compile(rf"server at \"(?P<host>{_HOST})\"[^\n]{{0,60}}port (?P<port>\d{{1,5}})"),
     re.compile(rf"connecting to (?P<host>{_HOST}):(?P<port>\d{{1,5}})"),
-    re.compile(rf"(?:lookup|Could not resolve host:|MySQL server on) '?(?P<host>{_HOST})'?"),
+    re.compile(rf"(?:lookup|Could not resolve host:|MySQL server on) '?(?!address\b)(?P<host>{_HOST})'?"),
     re.compile(rf"dial tcp (?P<host>{_HOST}):(?P<port>\d{{1,5}})"),
     re.compile(rf"\bhttps?://(?:[^/\s@]{{1,200}}@)?(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?"),
     re.compile(

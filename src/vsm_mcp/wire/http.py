@@ -319,7 +319,9 @@ class HttpTransport:
         cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
         number = getattr(cause, "errno", None) or 0
         reason = os.strerror(number) if number > 0 else getattr(cause, "strerror", None) or type(error).__name__
-        return TransportError(f"{self._place()} cannot be reached: {reason}")
+        return TransportError(
+            f"{self._place()} cannot be reached: {reason}", "is it running there, and the address right?"
+        )
 
     def _redirected(self, response: aiohttp.ClientResponse) -> URL:
         """Return where a redirect leads, if it stays on this origin and keeps the method; headers hold secrets."""
