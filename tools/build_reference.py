@@ -75,11 +75,15 @@ def error_page() -> str:
         "",
     ]
     lines[-2] += " succeed later."
-    lines += ["| code | class | exit code | retryable | meaning |", "|---|---|---|---|---|"]
+    lines += [
+        "| code | class | exit code | retryable | meaning | hint where no better one is known |",
+        "|---|---|---|---|---|---|",
+    ]
     kinds: list[type[errors.VsmError]] = [errors.VsmError, *_below(errors.VsmError)]
     for kind in kinds:
         retryable = "yes" if kind.retryable else "no"
-        lines.append(f"| `{kind.code}` | `{kind.__name__}` | {kind.exit_code} | {retryable} | {_one_line(kind)} |")
+        cells = (f"`{kind.code}`", f"`{kind.__name__}`", kind.exit_code, retryable, _one_line(kind), kind.remedy)
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join([*lines, ""])
 
 

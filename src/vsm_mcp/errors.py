@@ -45,23 +45,26 @@ from typing import Any, ClassVar
 class VsmError(Exception):
     """Root of all errors raised on purpose.
 
-    ``message`` says what happened; ``hint`` what to do about it (may be empty). Neither ever holds a secret.
+    ``message`` says what happened; ``hint`` what to do about it: the one given, else the class's ``remedy``. Neither
+    ever holds a secret.
     """
 
     code: ClassVar[str] = "error"
+    remedy: ClassVar[str] = "vsm-mcp doctor looks at this machine, vsm-mcp journal at what was done"
     retryable: ClassVar[bool] = False
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.remedy
 
 
 class UsageError(VsmError):
     """The caller asked for something malformed."""
 
     code = "usage"
+    remedy = "vsm-mcp --help and docs/reference/commands.md show what is accepted"
     exit_code = 2
 
 
@@ -69,12 +72,14 @@ class BadReference(UsageError):
     """A reference to a server (REF) that cannot be read."""
 
     code = "bad_reference"
+    remedy = 'write npm:NAME[@VERSION], pypi:NAME[==VERSION], https://HOST/PATH or cmd:"PROGRAM ARGS"'
 
 
 class BadArgument(UsageError):
     """An option or a tool argument that cannot be read."""
 
     code = "bad_argument"
+    remedy = "vsm-mcp tools NAME shows a tool; arguments are key=value or --args JSON"
 
 
 class MissingInput:
@@ -92,6 +97,7 @@ class MissingValue(UsageError):
     """A server needs values that nobody gave; ``values`` names them."""
 
     code = "missing_value"
+    remedy = "give it with --arg, --env or --secret"
 
     def __init__(self, message: str, hint: str = "", values: tuple[MissingInput, ...] = ()) -> None:
         super().__init__(message, hint)
@@ -102,6 +108,7 @@ class ConfigError(VsmError):
     """The settings hold something unusable; the message names the field."""
 
     code = "config"
+    remedy = "docs/reference/settings.md lists every setting; mend it in vsm-mcp.toml or the environment"
     exit_code = 2
 
 
@@ -109,6 +116,7 @@ class Refused(VsmError):
     """Policy or vetting said no."""
 
     code = "refused"
+    remedy = "vsm-mcp evidence and vsm-mcp journal say what was seen and by which rule"
     exit_code = 3
 
 
@@ -116,30 +124,35 @@ class PolicyDenied(Refused):
     """A rule of the policy forbids it; the message names the rule."""
 
     code = "policy_denied"
+    remedy = "the rule is in [policy] of vsm-mcp.toml"
 
 
 class ApprovalNeeded(Refused):
     """The policy wants a person to agree first."""
 
     code = "approval_needed"
+    remedy = "agree with --yes, or set [policy] autonomy"
 
 
 class VettingRejected(Refused):
     """A check found something that blocks admission."""
 
     code = "vetting_rejected"
+    remedy = "vsm-mcp evidence shows what each check saw"
 
 
 class SandboxUnavailable(Refused):
     """The isolation that the policy asks for cannot be had on this machine."""
 
     code = "sandbox_unavailable"
+    remedy = "vsm-mcp doctor says what is missing; --allow-unsandboxed does without any isolation"
 
 
 class NotFound(VsmError):
     """Nothing matches."""
 
     code = "not_found"
+    remedy = "look at the spelling; vsm-mcp list, tools and search show what there is"
     exit_code = 4
 
 
@@ -147,30 +160,35 @@ class NothingFound(NotFound):
     """No candidate meets the need."""
 
     code = "nothing_found"
+    remedy = "say it in other words, or name one: vsm-mcp add REF"
 
 
 class UnknownPackage(NotFound):
     """The registry does not know the package, or not that version of it."""
 
     code = "unknown_package"
+    remedy = "look at the spelling and the version; vsm-mcp search finds packages by what they do"
 
 
 class UnknownServer(NotFound):
     """No server of that name is in the catalogue."""
 
     code = "unknown_server"
+    remedy = "vsm-mcp list shows the servers"
 
 
 class UnknownTool(NotFound):
     """No tool of that name is served."""
 
     code = "unknown_tool"
+    remedy = "vsm-mcp tools shows the tools"
 
 
 class Unreachable(VsmError):
     """Something that should answer does not."""
 
     code = "unreachable"
+    remedy = "try again in a while"
     retryable = True
     exit_code = 5
 
@@ -179,18 +197,21 @@ class RegistryUnavailable(Unreachable):
     """A package registry does not answer, or answers rubbish."""
 
     code = "registry_unavailable"
+    remedy = "look at the network and the registry settings of npm, pip and uv; then try again"
 
 
 class TransportError(Unreachable):
     """A connection to a server broke or never came up."""
 
     code = "transport"
+    remedy = "vsm-mcp inspect NAME shows its state and last words; try again"
 
 
 class HttpRefused(TransportError):
     """An HTTP server answered with ``status`` (4xx) instead of a message; trying again will not change it."""
 
     code = "http_refused"
+    remedy = "look at the address and at the key it wants"
     retryable = False
 
     def __init__(self, status: int, message: str, hint: str = "") -> None:
@@ -202,12 +223,14 @@ class RequestTimeout(Unreachable):
     """A server did not answer one request in time."""
 
     code = "timeout"
+    remedy = "try again, or raise [runtime] request_timeout_seconds"
 
 
 class ServerDown(Unreachable):
     """A server is not running; the message says why, ``cause`` (a :class:`vsm_mcp.model.trial.Cause`) where known."""
 
     code = "server_down"
+    remedy = "vsm-mcp inspect NAME shows its last words; vsm-mcp restart NAME starts it again"
 
     def __init__(self, message: str, hint: str = "", cause: Any = None) -> None:
         super().__init__(message, hint)
@@ -218,6 +241,7 @@ class ProtocolError(VsmError):
     """A server said something that is not MCP."""
 
     code = "protocol"
+    remedy = "the server is at fault; another version of it may do better"
 
 
 class RpcError(ProtocolError):
@@ -227,6 +251,7 @@ class RpcError(ProtocolError):
     """
 
     code = "rpc"
+    remedy = "the server refused it; its message says why"
 
     def __init__(self, rpc_code: int, message: str, data: bytes | None = None) -> None:
         super().__init__(message)
@@ -238,24 +263,28 @@ class InstallFailed(VsmError):
     """An installation could not be made."""
 
     code = "install_failed"
+    remedy = "try another version, or the next candidate of vsm-mcp search"
 
 
 class TrialFailed(VsmError):
     """A server did not pass its trial."""
 
     code = "trial_failed"
+    remedy = "vsm-mcp evidence shows every probe"
 
 
 class HomeError(VsmError):
     """The home directory cannot be used."""
 
     code = "home"
+    remedy = "look at the owner and the free space of the folder, or set VSM_MCP_HOME to another one"
 
 
 class HomeBusy(HomeError):
     """Another process of ours works on this home."""
 
     code = "home_busy"
+    remedy = "wait for it to finish, stop it, or use another VSM_MCP_HOME"
     retryable = True
 
 
@@ -263,3 +292,4 @@ class StoreError(VsmError):
     """The database cannot be read or written."""
 
     code = "store"
+    remedy = "another program may hold the database; try again"

@@ -88,7 +88,7 @@ def failure_of(error: VsmError, server: str) -> Failure:
         code=error.code,
         retryable=error.retryable,
         message=error.message,
-        hint=error.hint or hint,
+        hint=hint if error.hint == error.remedy else error.hint,
     )
 
 
