@@ -21,10 +21,10 @@ $(STAMP): requirements.lock pyproject.toml
 check: setup format lint types layers sizes reference test
 
 format:
-	$(BIN)/ruff format --check src tests tools examples
+	$(BIN)/ruff format --check src tests tools examples benchmarks
 
 lint:
-	$(BIN)/ruff check src tests tools examples
+	$(BIN)/ruff check src tests tools examples benchmarks
 
 types:
 	$(BIN)/mypy
