@@ -85,8 +85,6 @@ async def test_lists_in_pages_junk_and_noise_are_no_fault(sandbox: Sandbox, tmp_
         (("--require-env", "SOME_KEY"), "handshake", "missing_env"),
         (("--die-on", "tools/list"), "list", "crashed"),
         (("--same-cursor", "--pages", "3"), "list", "trial_failed"),
-        (("--die-on", "tools/call"), "unknown tool", "crashed"),
-        (("--die-on", "vsm-mcp/no-such-method"), "unknown method", "crashed"),
     ],
 )
 async def test_what_makes_a_server_unfit(
@@ -105,6 +103,9 @@ async def test_what_makes_a_server_unfit(
     [
         (("--bad-schema",), "schemas"),
         (("--ignore-sigterm", "--ignore-eof"), "stop"),
+        (("--die-on", "tools/call"), "unknown tool"),
+        (("--die-on", "tools/call"), "wrong parameters"),
+        (("--die-on", "vsm-mcp/no-such-method"), "unknown method"),
     ],
 )
 async def test_what_is_only_a_warning(sandbox: Sandbox, tmp_path: Path, arguments: tuple[str, ...], probe: str) -> None:

@@ -1,13 +1,9 @@
-"""The endpoint on a socket: uvicorn's httptools protocol, without uvicorn's server around it.
-
-That server wakes up ten times a second and takes over the process's signals; here nothing happens between requests.
-"""
+"""The endpoint on a socket: listening, accepting, and letting requests in flight end."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,9 +17,9 @@ from vsm_mcp.gateway.access import Access, is_loopback
 from vsm_mcp.gateway.asgi import App
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.http import PATH, Endpoint
+from vsm_mcp.gateway.http11 import Connection, Open, Timing
 
 _BACKLOG: Final = 2048
-_KEEP_ALIVE_SECONDS: Final = 120
 _LAST_SECONDS: Final = 2.0
 
 
@@ -80,64 +76,47 @@ async def serve(
 class Front:
     """A listening socket (TCP or unix), its connections and the tasks of their requests.
 
-    ``grace`` is how many seconds requests in flight get at the end, before their clients are taken for gone.
+    ``grace`` is how many seconds requests in flight get at the end, before their clients are taken for gone; ``timing``
+    is how long clients may take.
     """
 
-    def __init__(self, app: App, grace: float = 3.0) -> None:
+    def __init__(self, app: App, grace: float = 3.0, timing: Timing | None = None) -> None:
+        self._app = app
         self._grace = grace
-        # Imported here: who only asks for a list of servers on the command line does not pay for it.
-        from uvicorn import Config  # noqa: PLC0415
-        from uvicorn.server import ServerState  # noqa: PLC0415
-
-        self._config = Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        )
-        self._config.load()
-        self._state = ServerState()
+        self._timing = timing or Timing()
+        self._open = Open()
         self._server: asyncio.Server | None = None
-        # A malformed request is the client's affair, not a warning of ours.
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
     async def open(self, listening: socket.socket) -> None:
         """Accept connections on a bound socket."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._protocol, sock=listening, backlog=_BACKLOG)
+        self._server = await loop.create_server(self._connection, sock=listening, backlog=_BACKLOG)
 
-    def _protocol(self) -> asyncio.Protocol:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415
-
-        return HttpToolsProtocol(config=self._config, server_state=self._state, app_state={})
+    def _connection(self) -> asyncio.Protocol:
+        return Connection(self._app, self._open, self._timing)
 
     async def close(self) -> None:
         """Accept no more, let requests in flight end, then cut what is left."""
         if self._server is not None:
             self._server.close()
-        for connection in tuple(self._state.connections):
-            connection.shutdown()
+        for connection in tuple(self._open.connections):
+            connection.shut()
         if not await self._ended(self._grace):
             # To a request that is still being answered this is a client that has gone: it gives its call up.
-            for connection in tuple(self._state.connections):
-                if connection.transport is not None:
-                    connection.transport.abort()
+            for connection in tuple(self._open.connections):
+                connection.abort()
             await self._ended(_LAST_SECONDS)
-        late = set(self._state.tasks)
+        late = set(self._open.tasks)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        for connection in tuple(self._open.connections):
+            connection.abort()
         if self._server is not None:
             await self._server.wait_closed()
 
     async def _ended(self, seconds: float) -> bool:
-        tasks = set(self._state.tasks)
+        tasks = set(self._open.tasks)
         return not tasks or not (await asyncio.wait(tasks, timeout=seconds))[1]
 
 

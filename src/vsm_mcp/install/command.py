@@ -17,6 +17,8 @@ from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind
 
 _SYSTEM: Final = ("/usr/", "/bin/", "/lib/", "/opt/")
+_SOURCES: Final = frozenset({".py", ".js", ".mjs", ".cjs", ".ts"})
+_SHARED: Final = frozenset({"/", "/tmp", "/var/tmp", "/home", "/root", "/srv", "/mnt", "/media"})  # noqa: S108
 
 
 class CommandInstaller:
@@ -25,7 +27,7 @@ class CommandInstaller:
     kind: Final = RefKind.CMD
 
     def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+        self._environ = bench.registries.addresses.environ
 
     async def resolve(self, ref: Ref, options: Options) -> Resolved:
         """Find the program. Raises :class:`BadReference` or :class:`InstallFailed`."""
@@ -43,7 +45,10 @@ class CommandInstaller:
         argv = self._argv(resolved.ref)
         words = interpreter_of(Path(real_path(argv[0])))
         runtime = "native" if words in {(), ("native",)} else "python" if words[0].startswith("python") else "node"
-        return Built(entry=Entry(argv=argv, runtime=runtime, roots=_roots(argv)), integrity=fetched.archive_sha)
+        return Built(
+            entry=Entry(argv=argv, runtime=runtime, roots=_roots(argv, self._environ.get("HOME", ""))),
+            integrity=fetched.archive_sha,
+        )
 
     def _argv(self, ref: Ref) -> tuple[str, ...]:
         try:
@@ -52,22 +57,31 @@ class CommandInstaller:
             raise BadReference(f"the command cannot be read: {error}", 'write cmd:"PROGRAM ARGS"') from error
         if not words:
             raise BadReference("the command is empty", 'write cmd:"PROGRAM ARGS"')
-        program = shutil.which(os.path.expanduser(words[0]), path=self._bench.registries.addresses.environ.get("PATH"))  # noqa: PTH111
+        program = shutil.which(os.path.expanduser(words[0]), path=self._environ.get("PATH"))  # noqa: PTH111
         if program is None:
             raise InstallFailed(f"there is no program {words[0]!r} on this machine", "give its absolute path")
         return (str(Path(program).absolute()), *words[1:])
 
 
-def _roots(argv: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what is not part of the system: the program, what it links to, and the files and folders it names."""
+def _roots(argv: tuple[str, ...], home: str) -> tuple[str, ...]:
+    """Return what is not part of the system: the program, what it links to, and the files and folders it names.
+
+    A script brings its folder, for it imports what lies beside it; but not a folder that holds all kinds of things.
+    """
     found: set[str] = set()
     for word in argv:
         if word.startswith("/") and os.path.exists(word):  # noqa: PTH110
             for path in (word, real_path(word)):
                 if not path.startswith(_SYSTEM):
                     found.add(path)
+                    if Path(path).suffix in _SOURCES and _its_own(Path(path).parent, home):
+                        found.add(str(Path(path).parent))
     program = Path(real_path(argv[0]))
     venv = Path(argv[0]).parent.parent
     if (venv / "pyvenv.cfg").is_file():
         found |= {str(venv)} | ({str(program.parent.parent)} if not str(program).startswith(_SYSTEM) else set())
     return tuple(sorted(found))
+
+
+def _its_own(folder: Path, home: str) -> bool:
+    return str(folder) not in _SHARED and not (home and Path(home).is_relative_to(folder))

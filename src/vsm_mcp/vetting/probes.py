@@ -30,12 +30,12 @@ Answer = tuple[str, str]
 
 
 async def probe(name: str, ask: Callable[[], Awaitable[Answer]]) -> Probe:
-    """Ask one question; a connection that breaks meanwhile is the answer *fail*."""
+    """Ask one question. A server that dies of it is a warning: none is one that the gateway would pass on."""
     begun = time.monotonic()
     try:
         verdict, detail = await ask()
     except TransportError as error:
-        verdict, detail = FAIL, f"the server went away: {error.message}"
+        verdict, detail = WARN, f"it dies of this: {error.message}"
     except VsmError as error:
         verdict, detail = WARN, error.message
     return Probe(name=name, verdict=verdict, seconds=round(time.monotonic() - begun, 4), detail=detail[:500])
@@ -65,7 +65,7 @@ def schemas_valid(offer: Offer) -> Answer:
     return PASS, looked
 
 
-async def unknown_method(connection: Connection) -> Answer:
+async def unknown_method(connection: Connection, _offer: Offer) -> Answer:
     """JSON-RPC 2.0, section 5.1: a method that does not exist is answered with -32601."""
     return await _refused(connection, _NO_METHOD, {}, "an unknown method", _METHOD_NOT_FOUND)
 
@@ -100,6 +100,13 @@ async def wrong_parameters(connection: Connection, offer: Offer) -> Answer:
         if offer.of(kind):
             return await _refused(connection, method, {"name": 4711, "uri": 4711}, "wrong parameters")
     return SKIPPED, "nothing to call"
+
+
+QUESTIONS: Final = (
+    ("unknown method", unknown_method),
+    ("unknown tool", unknown_tool),
+    ("wrong parameters", wrong_parameters),
+)
 
 
 async def _refused(

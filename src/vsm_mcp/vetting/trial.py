@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -34,9 +35,9 @@ Instance = Process | Remote
 async def trial(spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit) -> TrialReport:
     """Run a server and report whether it is fit to serve; a bad server is an answer, not an error.
 
-    It must shake hands, list what it offers (something), survive an unknown method, an unknown tool and wrong
-    parameters, and start again. What else it does wrong is a warning. The whole takes at most two start time-outs and
-    forty seconds; nothing of the server is left afterwards.
+    It must shake hands, list what it offers (something), and start again. What else it does wrong is a warning, also
+    that it dies of an unknown method, an unknown tool or wrong parameters. The whole takes at most two start time-outs
+    and forty seconds; nothing of the server is left afterwards.
 
     Raises :class:`vsm_mcp.errors.SandboxUnavailable` when the isolation asked for cannot be had, for that is not the
     server's fault.
@@ -84,8 +85,7 @@ class _Run:
         if await self._half_modern() and not (await self._begin() and await self._list()):
             await self._explain_death()
             return
-        await self._questions()
-        if await self._explain_death():
+        if not await self._questions():
             return
         await self._stop()
         await self._restart()
@@ -179,15 +179,24 @@ class _Run:
         self._spec = msgspec.structs.replace(self._spec, known_era="legacy")
         return True
 
-    async def _questions(self) -> None:
-        assert self._instance is not None  # noqa: S101 - _begin has said so
-        connection, offer = self._instance.connection, self._offer
+    async def _questions(self) -> bool:
+        """Ask what no tool answers; says whether it still runs, or runs again, after it."""
         began = time.monotonic()
-        schemas = await asyncio.to_thread(probes.schemas_valid, offer)
+        schemas = await asyncio.to_thread(probes.schemas_valid, self._offer)
         self.note("schemas", *schemas, seconds=time.monotonic() - began)
-        self._probes.append(await probes.probe("unknown method", lambda: probes.unknown_method(connection)))
-        self._probes.append(await probes.probe("unknown tool", lambda: probes.unknown_tool(connection, offer)))
-        self._probes.append(await probes.probe("wrong parameters", lambda: probes.wrong_parameters(connection, offer)))
+        for name, ask in probes.QUESTIONS:
+            assert self._instance is not None  # noqa: S101 - _begin or _revived has said so
+            self._probes.append(await probes.probe(name, partial(ask, self._instance.connection, self._offer)))
+            if not await self._revived():
+                return False
+        return True
+
+    async def _revived(self) -> bool:
+        """Start it again if it died of a question."""
+        if self._instance is not None and not self._instance.connection.closed.done():
+            return True
+        await self.end()
+        return await self._begin()
 
     async def _explain_death(self) -> bool:
         """Whether the server is gone, with the cause from its last words."""

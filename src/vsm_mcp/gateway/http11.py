@@ -1,0 +1,274 @@
+"""HTTP/1.1 on one socket: httptools parses, an ASGI application answers in the order of the requests (RFC 9112).
+
+Everything is bounded: the size of a head, the time it may take, requests sent ahead, bytes of a body read ahead, how
+long a connection may be silent or its client may not read. Between requests nothing runs but one timer a connection.
+Why this is not a server from the shelf: ``docs/adr/0006-our-own-http-front.md``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any, Final, NamedTuple
+
+import httptools
+
+from vsm_mcp.gateway.asgi import App
+from vsm_mcp.gateway.turn import Turn
+
+_MAX_HEAD: Final = 64 * 1024
+_MAX_FIELDS: Final = 128
+_MAX_AHEAD: Final = 32
+_MAX_UNREAD: Final = 256 * 1024
+_LINGER_SECONDS: Final = 1.0
+_OFFER: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
+_BAD: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_FAILED: Final = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+log = logging.getLogger(__name__)
+
+
+class Timing(NamedTuple):
+    """How long, in seconds, a head may take; a connection may be silent, or not read; how often that is looked at."""
+
+    head: float = 30.0
+    idle: float = 120.0
+    look: float = 10.0
+
+
+class Open:
+    """What is open at one front: its connections, and the tasks that answer their requests."""
+
+    def __init__(self) -> None:
+        self.connections: set[Connection] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+
+
+class _HeadTooLarge(Exception):
+    pass
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, app: App, opened: Open, timing: Timing) -> None:
+        self._app = app
+        self._opened = opened
+        self._timing = timing
+        self._loop = asyncio.get_running_loop()
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._turns: deque[Turn] = deque()  # the first is being answered
+        self._arriving: Turn | None = None  # the one whose body is still to come
+        self._url = b""
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
+        self._head_since = 0.0
+        self._since = 0.0
+        self._unread = 0
+        self._deaf = False
+        self._refusal = b""
+        self._paused = False
+        self._full: asyncio.Future[None] | None = None
+        self._full_since = 0.0
+
+    # --- asyncio's calls -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport: Any = transport
+        self._opened.connections.add(self)
+        self._since = self._loop.time()
+        self._timer = self._loop.call_later(self._timing.look, self._look)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """End: whoever still answers learns that the client has gone."""
+        self._opened.connections.discard(self)
+        self._timer.cancel()
+        self._deaf = True
+        self.resume_writing()
+        for turn in self._turns:
+            turn.lost()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived; start answering once a head is complete."""
+        if self._deaf:
+            return None
+        self._since = self._loop.time()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            return self._decline(data[offer.args[0] :])
+        except httptools.HttpParserError as error:
+            self._deaf = True
+            large = isinstance(error.__context__, _HeadTooLarge)
+            self._refusal = _TOO_LARGE if large else _BAD
+            if self._arriving is not None:
+                self._arriving.lost()
+        return self._advance()
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        if self._full is None:
+            self._full = self._loop.create_future()
+            self._full_since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        full, self._full = self._full, None
+        if full is not None and not full.done():
+            full.set_result(None)
+
+    # --- the parser's calls --------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._url, self._fields, self._head_size, self._head_since = b"", [], 0, self._since
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target."""
+        self._url += url
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes | None) -> None:
+        """One field of the head (or of a trailer, which is dropped)."""
+        if self._arriving is None:
+            self._fields.append((name.lower(), value or b""))
+        self._count(len(name) + len(value or b""))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._head_since = 0.0
+        parser = self._parser
+        turn = Turn(
+            self,
+            parser.get_method().decode("latin-1"),
+            self._url,
+            self._fields,
+            keep=parser.should_keep_alive(),
+            modern=parser.get_http_version() == "1.1",
+        )
+        self._turns.append(turn)
+        self._arriving = turn
+
+    def on_body(self, data: bytes) -> None:
+        """A part of the body."""
+        if self._arriving is not None and self._arriving.feed(data):
+            self._unread += len(data)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        arrived, self._arriving = self._arriving, None
+        if arrived is not None:
+            arrived.complete_now()
+
+    def _count(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > _MAX_HEAD or len(self._fields) > _MAX_FIELDS:
+            raise _HeadTooLarge
+
+    def _decline(self, rest: bytes) -> None:
+        """Another protocol is offered: read the request again without the offer (RFC 9110, section 7.8)."""
+        turn = self._turns[-1]
+        if turn.scope["method"] == "CONNECT":  # what follows would be a tunnel
+            self._deaf, turn.keep = True, False
+            return self._advance()
+        self._turns.pop()
+        self._parser = httptools.HttpRequestParser(self)
+        fields = b"".join(b"%b: %b\r\n" % field for field in self._fields if field[0] not in _OFFER)
+        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (turn.scope["method"].encode(), self._url, fields)
+        return self.data_received(head + rest)
+
+    # --- the turns' calls ----------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Write to the client."""
+        self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait while the client does not read."""
+        if self._full is not None:
+            await asyncio.shield(self._full)
+
+    def taken(self, size: int) -> None:
+        """Read on once enough of a body was taken."""
+        self._unread -= size
+        self._flow()
+
+    # --- answering -----------------------------------------------------------------------------------------------
+
+    def shut(self) -> None:
+        """Take no further request; close once what is being answered is answered."""
+        if not self._turns:
+            self._transport.close()
+            return
+        for turn in self._turns:
+            turn.keep = False
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def _advance(self) -> None:
+        if self._turns:
+            first = self._turns[0]
+            if not first.started:
+                first.started = True
+                task = self._loop.create_task(self._answer(first))
+                self._opened.tasks.add(task)
+                task.add_done_callback(self._opened.tasks.discard)
+            self._flow()
+        elif self._refusal:
+            self.write(self._refusal)
+            self._linger()
+
+    async def _answer(self, turn: Turn) -> None:
+        try:
+            await self._app(turn.scope, turn.receive, turn.send)
+        except Exception:  # a fault of ours costs one request, not the gateway
+            log.exception("a request was not answered")
+        finally:
+            self._answered(turn)
+
+    def _answered(self, turn: Turn) -> None:
+        self._turns.popleft()
+        self._unread -= turn.forget()
+        if self._transport.is_closing():
+            return None
+        if turn.ended and turn.keep and not turn.gone:
+            return self._advance()
+        if not turn.begun:
+            self.write(self._refusal or _FAILED)
+        return self._linger()
+
+    def _linger(self) -> None:
+        """Close; to a client that still sends, say so and hear it out for a moment, so that it reads our answer."""
+        self._deaf = True
+        self._turns.clear()
+        if self._arriving is None and not self._refusal:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            if self._paused:
+                self._paused = False
+                self._transport.resume_reading()
+            self._transport.write_eof()
+            self._loop.call_later(_LINGER_SECONDS, self._transport.close)
+
+    def _flow(self) -> None:
+        """Stop reading while too much was read ahead."""
+        much = self._unread > _MAX_UNREAD or len(self._turns) > _MAX_AHEAD
+        if much != self._paused and not self._transport.is_closing():
+            self._paused = much
+            (self._transport.pause_reading if much else self._transport.resume_reading)()
+
+    def _look(self) -> None:
+        """Close a connection whose client takes too long over a head, over reading, or over anything at all."""
+        now, timing = self._loop.time(), self._timing
+        slow = self._head_since and now - self._head_since > timing.head
+        if self._full is not None and now - self._full_since > timing.idle:
+            self._transport.abort()
+        elif slow or (not self._turns and now - self._since > timing.idle):
+            self._transport.close()
+        else:
+            self._timer = self._loop.call_later(timing.look, self._look)

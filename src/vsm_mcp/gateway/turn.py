@@ -1,0 +1,178 @@
+"""One request on a connection and its answer: the two ends of an ASGI conversation (ASGI 3.0, HTTP)."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+from urllib.parse import unquote
+
+import httptools
+
+from vsm_mcp.gateway.asgi import CLOSE, Headers, Message, Scope
+
+_STATUS: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CHUNKED: Final = (b"transfer-encoding", b"chunked")
+_JOINED: Final = 64 * 1024
+"""A body up to this size goes out in one piece with its head; copying a larger one costs more than a second write."""
+
+
+class Line(Protocol):
+    """What a turn needs of its connection."""
+
+    def write(self, data: bytes) -> None:
+        """Write to the client."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until the client has read most of what was written."""
+        ...
+
+    def taken(self, size: int) -> None:
+        """Take note that so many bytes of a body were read."""
+        ...
+
+
+class Turn:
+    """One request and its answer. ``complete``: all of the request is here; ``ended``: all of the answer is written."""
+
+    __slots__ = (
+        "_body", "_chunked", "_given", "_head", "_line", "_modern", "_silent", "_waiter", "_wants_continue",
+        "begun", "complete", "ended", "gone", "keep", "scope", "started",
+    )  # fmt: skip
+
+    def __init__(self, line: Line, method: str, url: bytes, headers: Headers, *, keep: bool, modern: bool) -> None:
+        path, query = _split(url)
+        self.scope: Scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": query,
+            "headers": headers,
+        }
+        self.keep = keep and modern
+        self.started = self.complete = self.begun = self.ended = self.gone = False
+        self._line = line
+        self._modern = modern  # HTTP/1.1: chunks and 100-continue are understood
+        self._silent = method == "HEAD"
+        self._wants_continue = modern and any(name == b"expect" for name, _ in headers)
+        self._body: list[bytes] = []
+        self._given = False
+        self._head: tuple[int, Headers] | None = None
+        self._chunked = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    # --- the connection's end ------------------------------------------------------------------------------------
+
+    def feed(self, data: bytes) -> bool:
+        """Take a part of the body; says whether anybody will read it."""
+        if self.ended:
+            return False
+        self._body.append(data)
+        self._wake()
+        return True
+
+    def complete_now(self) -> None:
+        """The request has arrived whole."""
+        self.complete = True
+        self._wake()
+
+    def lost(self) -> None:
+        """The client has gone."""
+        self.gone = True
+        self._wake()
+
+    def forget(self) -> int:
+        """Drop what nobody read of the body; return how many bytes that were."""
+        left = sum(map(len, self._body))
+        self._body.clear()
+        return left
+
+    # --- the application's end -----------------------------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """Return the next part of the body, then wait for the end of the conversation."""
+        if self._wants_continue and not self.complete and not self.begun:
+            self._wants_continue = False
+            self._line.write(_CONTINUE)
+        while not self.gone and not self.ended and (self._given or not (self._body or self.complete)):
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self.gone or self.ended:
+            return {"type": "http.disconnect"}
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        self._given = self.complete
+        self._line.taken(len(body))
+        return {"type": "http.request", "body": body, "more_body": not self.complete}
+
+    async def send(self, message: Message) -> None:
+        """Write the head (with the first part of the body) or a part of the body; waits for a slow client."""
+        if self.gone or self.ended:
+            return
+        if message["type"] == "http.response.start":
+            self._head = (message["status"], message["headers"])
+            return
+        body, last = message.get("body", b""), not message.get("more_body", False)
+        if self._head is not None:
+            (status, headers), self._head = self._head, None
+            self._begin(status, headers, body, last)
+        else:
+            self._write(body, last)
+        if last:
+            self.ended = True
+            self._wake()
+        await self._line.drained()
+
+    def _begin(self, status: int, headers: Headers, body: bytes, last: bool) -> None:
+        self.begun = True
+        names = {name for name, _ in headers}
+        extra: list[tuple[bytes, bytes]] = []
+        if b"content-length" not in names and status >= HTTPStatus.OK and status != HTTPStatus.NO_CONTENT:
+            if last:
+                extra.append((b"content-length", b"%d" % len(body)))
+            elif self._modern:
+                self._chunked = True
+                extra.append(_CHUNKED)
+            else:
+                self.keep = False
+        if CLOSE in headers:
+            self.keep = False
+        elif not self.keep:
+            extra.append(CLOSE)
+        fields = b"".join([b"%b: %b\r\n" % field for field in (*headers, *extra)])
+        head = b"%b%b\r\n" % (_STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status, fields)
+        if self._chunked or self._silent or len(body) > _JOINED:
+            self._line.write(head)
+            self._write(body, last)
+        else:
+            self._line.write(head + body)
+
+    def _write(self, body: bytes, last: bool) -> None:
+        if self._silent:
+            return
+        if self._chunked:
+            body = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + (b"0\r\n\r\n" if last else b"")
+        if body:
+            self._line.write(body)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def _split(url: bytes) -> tuple[str, bytes]:
+    """Return path and query of a request target (RFC 9112, section 3.2: origin-form or absolute-form)."""
+    if not url.startswith(b"/"):
+        try:
+            parsed: Any = httptools.parse_url(url)
+        except httptools.HttpParserInvalidURLError:
+            return "", b""
+        return unquote((parsed.path or b"/").decode("latin-1")), parsed.query or b""
+    raw, _, query = url.partition(b"?")
+    path = raw.decode("latin-1")
+    return (unquote(path) if "%" in path else path), query
