@@ -12,6 +12,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 
+WHOLE: Final = "vsm_mcp.whole"
+"""Our own extension of the scope: the body, where all of it was there at once. It is received as well."""
+
 JSON: Final = (b"content-type", b"application/json")
 CLOSE: Final = (b"connection", b"close")
 

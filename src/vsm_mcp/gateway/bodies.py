@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from vsm_mcp.gateway.asgi import CLOSE, Receive
+from vsm_mcp.gateway.asgi import CLOSE, WHOLE, Receive, Scope
 from vsm_mcp.gateway.refusals import Refusal, overloaded
 
 
@@ -18,8 +18,10 @@ class Bodies:
         self._seconds = seconds
         self._held = 0
 
-    async def read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
+    async def read(self, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive) -> bytes | None:
         """Return the body, or ``None`` when the client has gone; give it back with :meth:`release`.
+
+        A body that arrived together with its head is in ``scope`` (:data:`~vsm_mcp.gateway.asgi.WHOLE`).
 
         Raises :class:`Refusal`: 415 for another type than JSON, 413 for one that is too long (before it is read),
         408 for one that does not arrive, 503 when too much is held already.
@@ -30,6 +32,11 @@ class Bodies:
         length = headers.get(b"content-length")
         if length is not None and length.isdigit():
             self._check(int(length))
+        whole: bytes | None = scope.get(WHOLE)
+        if whole is not None:
+            self._check(len(whole))
+            self._held += len(whole)
+            return whole
         deadline = asyncio.get_running_loop().call_later(self._seconds, _cancel, task := asyncio.current_task())
         try:
             message = await receive()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Final
 
 from msgspec import Raw
@@ -111,7 +111,7 @@ class Calls:
             raise faults.failure_fault(faults.failure_of(error, route.server)) from error
 
     async def _ask(self, route: Route, request: Request, modern: bool, notify: Notify | None) -> bytes | Raw:
-        began = asyncio.get_running_loop().time()
+        began = monotonic()
         channel = await self._upstream.connection(route.server, self._timeout)
         params: dict[str, object] = dict(request.params)
         relay: Callable[[str, Raw], None] | None = None
@@ -122,7 +122,7 @@ class Calls:
             token = request.meta.get("progressToken")
             if token is not None and notify is not None:
                 relay = _relay(token, notify)
-        left = self._timeout - (asyncio.get_running_loop().time() - began)
+        left = self._timeout - (monotonic() - began)
         if left <= 0:
             raise RequestTimeout(f"{route.server} was not ready within {self._timeout:g} s")
         raw = await channel.request(request.method, params, timeout=left, on_notification=relay)

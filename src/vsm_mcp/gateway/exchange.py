@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final
 
 from vsm_mcp.gateway.asgi import Headers, Receive, Send, respond, until_disconnected
 from vsm_mcp.gateway.faults import Fault
@@ -13,14 +12,11 @@ from vsm_mcp.gateway.messages import Request, fault
 from vsm_mcp.gateway.sse import EventReply
 from vsm_mcp.wire import era
 
-_WATCH_AFTER: Final = 0.05
-"""Seconds after which a call is slow enough to be worth a task that watches for the client's leaving."""
-
 
 class Exchange:
     """What answers one request. ``takes_events`` says whether the client reads event streams."""
 
-    __slots__ = ("_events", "_gateway", "_json", "_watch", "receive", "send", "takes_events")
+    __slots__ = ("_events", "_gateway", "_json", "_task", "_watch", "receive", "send", "takes_events")
 
     def __init__(self, gateway: Gateway, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
         self._gateway = gateway
@@ -31,16 +27,17 @@ class Exchange:
         # Whoever accepts neither gets JSON all the same: it is what every client of the protocol can read.
         self._json = b"json" in accept or b"*/*" in accept or not self.takes_events
         self._events: EventReply | None = None
+        self._task: asyncio.Task[object] | None = None
         self._watch: asyncio.Task[None] | None = None
 
     async def ask(self, request: Request, *, modern: bool, who: str = "") -> Answer:
         """Answer with the help of a server, giving the call up when the client leaves or ``who`` takes it back."""
-        task = asyncio.current_task()
-        flights = self._gateway.flights
+        task = self._task = asyncio.current_task()
+        flights, vigil = self._gateway.flights, self._gateway.vigil
         key = (who, request.id) if who else None
-        if key is not None:
-            flights.enter(key)
-        watching = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._begin_watch, task)
+        if key is not None and task is not None:
+            flights.enter(key, task)
+        vigil.enter(self)
         try:
             return await self._gateway.answer(
                 request, modern=modern, notify=self._notify if self.takes_events else None
@@ -52,7 +49,7 @@ class Exchange:
             gone = Fault(era.INTERNAL_ERROR, "the request was cancelled by its client")
             return Answer(fault(request.id, gone), gone.rpc_code)
         finally:
-            watching.cancel()
+            vigil.leave(self)
             if self._watch is not None:
                 self._watch.cancel()
             if key is not None:
@@ -85,9 +82,10 @@ class Exchange:
             self._events = EventReply(self.send)
         self._events.push(message)
 
-    def _begin_watch(self, task: asyncio.Task[object] | None) -> None:
-        if task is not None:
-            self._watch = asyncio.get_running_loop().create_task(self._watch_client(task))
+    def watch(self) -> None:
+        """Watch for the client's leaving from now on."""
+        if self._task is not None:
+            self._watch = asyncio.get_running_loop().create_task(self._watch_client(self._task))
 
     async def _watch_client(self, task: asyncio.Task[object]) -> None:
         """Give the call up when its client leaves; meanwhile keep a silent connection alive."""

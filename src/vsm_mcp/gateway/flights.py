@@ -18,11 +18,9 @@ class Flights:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def enter(self, key: Key) -> None:
-        """Take note that the current task answers ``key``."""
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks[key] = task
+    def enter(self, key: Key, task: asyncio.Task[object]) -> None:
+        """Take note that ``task`` answers ``key``."""
+        self._tasks[key] = task
 
     def leave(self, key: Key) -> None:
         """Take note that it is answered."""

@@ -17,6 +17,7 @@ from vsm_mcp.gateway.flights import Flights
 from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.sessions import Session, Sessions
 from vsm_mcp.gateway.upstream import Upstream
+from vsm_mcp.gateway.vigil import Vigil
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.routing.table import Naming
@@ -72,6 +73,7 @@ class Gateway:
         self.sessions = Sessions(self.settings.max_sessions, self.settings.session_idle_seconds)
         self.changes = ChangeBus(limits.listeners)
         self.flights = Flights()
+        self.vigil = Vigil()
         self._name = name
         self._offers: dict[str, Offer] = {}
         self._denied: tuple[str, ...] = ()

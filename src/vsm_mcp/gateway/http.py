@@ -76,7 +76,7 @@ class Endpoint:
     async def _mcp(self, scope: Scope, headers: Fields, receive: Receive, send: Send) -> None:
         verb = scope["method"]
         if verb == "POST":
-            return await self._post(headers, scope["headers"], receive, send)
+            return await self._post(headers, scope, receive, send)
         if _is_modern(headers):
             raise Refusal(405, f"{verb} is not used in protocol {era.MODERN}", _ALLOW_MODERN)
         if verb == "GET":
@@ -85,16 +85,16 @@ class Endpoint:
             return await self._legacy.end(headers, send)
         raise Refusal(405, f"{verb} is not used", _ALLOW_LEGACY)
 
-    async def _post(self, headers: Fields, pairs: Headers, receive: Receive, send: Send) -> None:
+    async def _post(self, headers: Fields, scope: Scope, receive: Receive, send: Send) -> None:
         if self._open >= self._gateway.limits.requests:
             raise overloaded("too many requests are open", CLOSE)
         self._open += 1
         size = 0
         try:
-            body = await self._bodies.read(headers, receive)
+            body = await self._bodies.read(headers, scope, receive)
             if body is not None:
                 size = len(body)
-                await self._message(body, headers, pairs, Exchange(self._gateway, headers, receive, send))
+                await self._message(body, headers, scope["headers"], Exchange(self._gateway, headers, receive, send))
         finally:
             self._open -= 1
             self._bodies.release(size)

@@ -214,7 +214,7 @@ class Connection(asyncio.Protocol):
         if self._turns:
             first = self._turns[0]
             if not first.started:
-                first.started = True
+                first.begin()
                 task = self._loop.create_task(self._answer(first))
                 self._opened.tasks.add(task)
                 task.add_done_callback(self._opened.tasks.discard)

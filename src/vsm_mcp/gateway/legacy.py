@@ -6,8 +6,8 @@ but batches (2025-03-26), which are refused.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from time import monotonic
 from typing import Final
 
 from vsm_mcp.gateway import envelopes, listening, sse
@@ -86,7 +86,7 @@ class Legacy:
         await respond(send, 200)
 
     async def _initialize(self, request: Request, exchange: Exchange) -> None:
-        answer, session = self._gateway.initialize(request, asyncio.get_running_loop().time())
+        answer, session = self._gateway.initialize(request, monotonic())
         if session is not None:
             return await exchange.finish(answer, 200, [(SESSION, session.ident.encode())])
         full = answer.code == era.INTERNAL_ERROR
@@ -97,7 +97,7 @@ class Legacy:
         given = headers.get(SESSION)
         if given is None:
             raise Refusal(400, "Mcp-Session-Id is missing: initialize gives one", ident=ident)
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         session = self._gateway.sessions.find(given.decode("latin-1"), now)
         if session is None:
             raise Refusal(404, "the session has ended or never was: initialize again", ident=ident)

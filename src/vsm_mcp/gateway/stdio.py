@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from time import monotonic
 from typing import Any, Final
 
 from vsm_mcp.gateway import envelopes, listening, messages
@@ -123,7 +124,7 @@ class _Pipe:
         return None
 
     def _initialize(self, request: Request) -> None:
-        answer, session = self._gateway.initialize(request, asyncio.get_running_loop().time())
+        answer, session = self._gateway.initialize(request, monotonic())
         if session is not None:
             if self._session is not None:
                 self._gateway.sessions.close(self._session.ident)
@@ -202,7 +203,9 @@ class _Flight:
         self._key = (who, request.id)
 
     async def __aenter__(self) -> None:
-        self._flights.enter(self._key)
+        task = asyncio.current_task()
+        if task is not None:
+            self._flights.enter(self._key, task)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: object) -> bool:
         self._flights.leave(self._key)

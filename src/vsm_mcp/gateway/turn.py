@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import httptools
 
-from vsm_mcp.gateway.asgi import CLOSE, Headers, Message, Scope
+from vsm_mcp.gateway.asgi import CLOSE, WHOLE, Headers, Message, Scope
 
 _STATUS: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -77,6 +77,13 @@ class Turn:
         """The request has arrived whole."""
         self.complete = True
         self._wake()
+
+    def begin(self) -> None:
+        """The application is about to be asked: a body that is all here goes along."""
+        self.started = True
+        if self.complete:
+            self._body = [b"".join(self._body)]
+            self.scope[WHOLE] = self._body[0]
 
     def lost(self) -> None:
         """The client has gone."""
