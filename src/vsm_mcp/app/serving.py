@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from vsm_mcp import config as configuration
+from vsm_mcp.app import memory
 from vsm_mcp.app.application import App
 from vsm_mcp.app.log import log_events
 from vsm_mcp.app.sockets import CONTROL, LINES, listening
@@ -35,7 +35,7 @@ async def serve(
     async with App.open(config, for_operation="serve", actor="cli") as app:
         app.bus.subscribe(log_events(config))
         app.serving = True
-        _collect_seldom()
+        memory.settle()
         stop = _stop_asked()
         async with _local(app):
             _start_all(app)
@@ -58,13 +58,6 @@ def _start_all(app: App) -> None:
 
     for status in app.runtime.statuses():
         app.tasks.create_task(start(status.name))
-
-
-def _collect_seldom() -> None:
-    """What start-up made stays: look at it no more, and at what calls make only after many of them."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def _stop_asked() -> asyncio.Event:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import cast
 
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.wire.batch import Batch
 
 
 class Lines(asyncio.Protocol):
@@ -51,21 +52,22 @@ class Lines(asyncio.Protocol):
 
 
 class Out(asyncio.BaseProtocol):
-    """Writes lines, all of one turn of the loop at once; knows when the other side does not read."""
+    """Writes lines; knows when the other side does not read."""
 
     def __init__(self, paused: Callable[[bool], None]) -> None:
         self._paused = paused
-        self._batch: list[bytes] = []
+        self._batch: Batch | None = None
         self._transport: asyncio.WriteTransport | None = None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take note of the transport."""
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one in all but its class
+        self._batch = Batch(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that nobody reads any more."""
-        self._transport = None
+        self._transport = self._batch = None
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -78,18 +80,14 @@ class Out(asyncio.BaseProtocol):
         self._paused(False)
 
     def write(self, message: bytes) -> None:
-        """Write one message; line breaks between its tokens become spaces."""
-        if b"\n" in message or b"\r" in message:
-            message = message.replace(b"\n", b" ").replace(b"\r", b" ")
-        if not self._batch:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._batch += (message, b"\n")
+        """Write one message; nothing, once nobody reads any more."""
+        if self._batch is not None:
+            self._batch.line(message)
 
     def flush(self) -> None:
         """Hand everything to the pipe now."""
-        batch, self._batch = self._batch, []
-        if batch and self._transport is not None:
-            self._transport.write(b"".join(batch))
+        if self._batch is not None:
+            self._batch.flush()
 
     async def close(self, seconds: float) -> None:
         """Write what is left, for at most ``seconds``, and close."""

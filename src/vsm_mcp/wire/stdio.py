@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import IO, Final
 
 from vsm_mcp.errors import ProtocolError, TransportError
+from vsm_mcp.wire.batch import Batch
 from vsm_mcp.wire.transport import Deliver, Head, Lost
 
 HIGH_WATER: Final = 1024 * 1024
@@ -117,13 +118,11 @@ class StdioTransport:
         self._lost: Lost | None = None
         self._opened = False
         self._closing = False
-        self._batch: list[bytes] = []
-        self._queued = 0
 
     async def open(self, deliver: Deliver, lost: Lost) -> None:
         """Attach to the pipes; raises :class:`TransportError` when the descriptors are no open pipes."""
         self._deliver, self._lost = deliver, lost
-        self._loop = loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         self._writer = _Writer(self._ended)
         self._reader = _Reader(self._take, self._ended, self._max_line)
         files: list[IO[bytes]] = []
@@ -136,30 +135,31 @@ class StdioTransport:
                 file.close()
             raise TransportError(f"the server's pipes cannot be used: {error}") from error
         self._out.set_write_buffer_limits(high=HIGH_WATER)
+        self._batch = Batch(self._out)
         self._opened = True
 
     def try_send(self, data: bytes) -> bool:
         """Queue a message for the end of this turn of the loop, unless the server lets too much wait already."""
-        if self._queued > HIGH_WATER or self._writer.paused or self._closing or self._lost is None:
+        if self._closing or self._lost is None or self._writer.paused or self._batch.size > HIGH_WATER:
             return False
-        self._queue(data)
+        self._batch.line(data)
         return True
 
     async def send(self, data: bytes, head: Head) -> None:
         """Write a message; waits while the server does not read. Raises :class:`TransportError` when it is gone."""
         if head.kind == "request":
-            if self._queued > HIGH_WATER:
-                self._flush()
+            if self._batch.size > HIGH_WATER:
+                self._batch.flush()
             await self._writer.ready()
         if self._closing or self._lost is None:
             raise TransportError("the connection to the server is closed")
-        self._queue(data)
+        self._batch.line(data)
 
     async def close(self) -> None:
         """Close the server's stdin, leave it half a second to end its output, then let go of that too."""
         if not self._opened or self._closing:
             return
-        self._flush()
+        self._batch.flush()
         self._closing = True
         self._out.close()
         ends = [self._reader.done, self._writer.done]
@@ -171,19 +171,6 @@ class StdioTransport:
                 self._out.abort()
             self._ended("the connection was closed")
         await asyncio.wait(ends, timeout=_LINGER_SECONDS)
-
-    def _queue(self, data: bytes) -> None:
-        if not self._batch:
-            self._loop.call_soon(self._flush)
-        if b"\n" in data or b"\r" in data:  # only white space between tokens can hold them: inside strings JSON escapes
-            data = data.replace(b"\n", b" ").replace(b"\r", b" ")
-        self._batch += (data, b"\n")
-        self._queued += len(data)
-
-    def _flush(self) -> None:
-        batch, self._batch, self._queued = self._batch, [], 0
-        if batch and not self._closing:
-            self._out.write(b"".join(batch))
 
     def _take(self, line: bytes) -> None:
         if self._lost is None or not line or line.isspace():

@@ -1,0 +1,40 @@
+"""Lines on their way to a pipe: all of one turn of the loop leave together."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Batch:
+    """Collects lines for a transport.
+
+    uvloop's transports write once, at the end of a turn of the loop, by themselves; asyncio's would make a system call
+    of every line, so there they are collected here. ``size`` is how many bytes wait.
+    """
+
+    __slots__ = ("_by_itself", "_loop", "_transport", "_waiting", "size")
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._by_itself = type(self._loop).__module__.startswith("uvloop")
+        self._transport = transport
+        self._waiting: list[bytes] = []
+        self.size = 0
+
+    def line(self, message: bytes) -> None:
+        """Write one message as a line; line breaks between its tokens become spaces (in strings JSON escapes them)."""
+        if b"\n" in message or b"\r" in message:
+            message = message.replace(b"\n", b" ").replace(b"\r", b" ")
+        if self._by_itself:
+            self._transport.writelines((message, b"\n"))
+            return
+        if not self._waiting:
+            self._loop.call_soon(self.flush)
+        self._waiting += (message, b"\n")
+        self.size += len(message)
+
+    def flush(self) -> None:
+        """Hand what waits to the transport now."""
+        waiting, self._waiting, self.size = self._waiting, [], 0
+        if waiting and not self._transport.is_closing():
+            self._transport.write(b"".join(waiting))
