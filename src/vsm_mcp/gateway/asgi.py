@@ -15,6 +15,9 @@ Headers = Sequence[tuple[bytes, bytes]]
 WHOLE: Final = "vsm_mcp.whole"
 """Our own extension of the scope: the body, where all of it was there at once. It is received as well."""
 
+TASK: Final = "vsm_mcp.task"
+"""Our own extension of the scope: the task that answers. Asking asyncio for it costs a system call (before 3.12)."""
+
 JSON: Final = (b"content-type", b"application/json")
 CLOSE: Final = (b"connection", b"close")
 

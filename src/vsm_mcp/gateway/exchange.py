@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from vsm_mcp.gateway.asgi import Headers, Receive, Send, respond, until_disconnected
+from vsm_mcp.gateway.asgi import TASK, Headers, Receive, Scope, Send, respond, until_disconnected
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
 from vsm_mcp.gateway.messages import Request, fault
@@ -18,8 +18,11 @@ class Exchange:
 
     __slots__ = ("_events", "_gateway", "_json", "_task", "_watch", "receive", "send", "takes_events")
 
-    def __init__(self, gateway: Gateway, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
+    def __init__(
+        self, gateway: Gateway, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
+    ) -> None:
         self._gateway = gateway
+        self._task: asyncio.Task[object] | None = scope.get(TASK)
         self.receive = receive
         self.send = send
         accept = headers.get(b"accept", b"*/*").lower()
@@ -27,12 +30,11 @@ class Exchange:
         # Whoever accepts neither gets JSON all the same: it is what every client of the protocol can read.
         self._json = b"json" in accept or b"*/*" in accept or not self.takes_events
         self._events: EventReply | None = None
-        self._task: asyncio.Task[object] | None = None
         self._watch: asyncio.Task[None] | None = None
 
     async def ask(self, request: Request, *, modern: bool, who: str = "") -> Answer:
         """Answer with the help of a server, giving the call up when the client leaves or ``who`` takes it back."""
-        task = self._task = asyncio.current_task()
+        task = self._task = self._task or asyncio.current_task()
         flights, vigil = self._gateway.flights, self._gateway.vigil
         key = (who, request.id) if who else None
         if key is not None and task is not None:

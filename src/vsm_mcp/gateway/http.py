@@ -94,7 +94,8 @@ class Endpoint:
             body = await self._bodies.read(headers, scope, receive)
             if body is not None:
                 size = len(body)
-                await self._message(body, headers, scope["headers"], Exchange(self._gateway, headers, receive, send))
+                exchange = Exchange(self._gateway, headers, scope, receive, send)
+                await self._message(body, headers, scope["headers"], exchange)
         finally:
             self._open -= 1
             self._bodies.release(size)

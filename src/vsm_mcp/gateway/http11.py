@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import httptools
 
-from vsm_mcp.gateway.asgi import App
+from vsm_mcp.gateway.asgi import TASK, App
 from vsm_mcp.gateway.turn import Turn
 
 _MAX_HEAD: Final = 64 * 1024
@@ -215,7 +215,7 @@ class Connection(asyncio.Protocol):
             first = self._turns[0]
             if not first.started:
                 first.begin()
-                task = self._loop.create_task(self._answer(first))
+                task = first.scope[TASK] = self._loop.create_task(self._answer(first))
                 self._opened.tasks.add(task)
                 task.add_done_callback(self._opened.tasks.discard)
             self._flow()

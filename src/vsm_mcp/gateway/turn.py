@@ -38,7 +38,7 @@ class Turn:
     """One request and its answer. ``complete``: all of the request is here; ``ended``: all of the answer is written."""
 
     __slots__ = (
-        "_body", "_chunked", "_given", "_head", "_line", "_modern", "_silent", "_waiter", "_wants_continue",
+        "_body", "_chunked", "_continued", "_given", "_head", "_line", "_modern", "_silent", "_waiter",
         "begun", "complete", "ended", "gone", "keep", "scope", "started",
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ class Turn:
         self._line = line
         self._modern = modern  # HTTP/1.1: chunks and 100-continue are understood
         self._silent = method == "HEAD"
-        self._wants_continue = modern and any(name == b"expect" for name, _ in headers)
+        self._continued = not modern
         self._body: list[bytes] = []
         self._given = False
         self._head: tuple[int, Headers] | None = None
@@ -100,9 +100,10 @@ class Turn:
 
     async def receive(self) -> Message:
         """Return the next part of the body, then wait for the end of the conversation."""
-        if self._wants_continue and not self.complete and not self.begun:
-            self._wants_continue = False
-            self._line.write(_CONTINUE)
+        if not self._continued and not self.complete and not self.begun:
+            self._continued = True
+            if any(name == b"expect" for name, _ in self.scope["headers"]):
+                self._line.write(_CONTINUE)
         while not self.gone and not self.ended and (self._given or not (self._body or self.complete)):
             self._waiter = asyncio.get_running_loop().create_future()
             try:
