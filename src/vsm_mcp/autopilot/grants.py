@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
-from vsm_mcp.autopilot.launch import LaunchPlan, grantable
+from vsm_mcp.autopilot.launch import LaunchPlan
 from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.paths import grantable
 
 # Databases keep journals beside the file: a server that is given one must be able to write in its folder.
 _WITH_COMPANIONS: Final = frozenset({".db", ".db3", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".kuzu", ".lance"})
@@ -20,7 +21,7 @@ def with_named_paths(settings: Settings, plan: LaunchPlan, home: str, private: S
 
     A person who gives a server ``/data/report.pdf`` as an argument means it to use that file. A path that does not
     exist yet opens the folder it would lie in. System folders, hidden folders of the home and our own home never
-    open this way (see :func:`~vsm_mcp.autopilot.launch.grantable`).
+    open this way (see :func:`~vsm_mcp.model.paths.grantable`).
     """
     granted = dict(settings.paths)
     if settings.cwd:

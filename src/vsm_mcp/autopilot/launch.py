@@ -14,42 +14,6 @@ from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, Settings
 
 # A path inside a value: the whole value, after "=", or after "://" as in sqlite:///x and file:///x.
 _PATH: Final = re.compile(r"(?:\A|=|://)(/[^\s?*\"'<>|]+)")
-_NEVER: Final = (
-    "/",
-    "/home",
-    "/root",
-    "/etc",
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib64",
-    "/var",
-    "/run",
-    "/proc",
-    "/sys",
-    "/dev",
-    "/boot",
-    "/opt",
-    "/tmp",  # noqa: S108
-    "/mnt",
-    "/media",
-    "/srv",
-)
-_SYSTEM: Final = (
-    "/etc",
-    "/usr",
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib64",
-    "/var/lib",
-    "/run",
-    "/proc",
-    "/sys",
-    "/dev",
-    "/boot",
-)
 
 
 class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,27 +94,3 @@ def _paths_in(values: Iterable[str]) -> list[str]:
             if path not in found and ".." not in PurePosixPath(path).parts:
                 found.append(path)
     return found
-
-
-def grantable(path: str, home: str, private: Sequence[str]) -> bool:
-    """Say whether a path that a person merely *named* may be opened to the server.
-
-    Never a system folder, the home folder itself, a hidden folder right in it (``~/.ssh``), or a ``private`` path of
-    ours; those need ``--allow-path``.
-    """
-    plain = PurePosixPath(path)
-    if (
-        str(plain) in _NEVER
-        or plain == PurePosixPath(home)
-        or any(_within(plain, root) for root in (*_SYSTEM, *private))
-    ):
-        return False
-    if any(PurePosixPath(root).is_relative_to(plain) for root in (home, *private)):
-        return False
-    if plain.is_relative_to(home):
-        return not plain.relative_to(home).parts[0].startswith(".")
-    return True
-
-
-def _within(path: PurePosixPath, root: str) -> bool:
-    return path.is_relative_to(root)

@@ -14,11 +14,11 @@ from vsm_mcp.install.executable import interpreter_of
 from vsm_mcp.install.installer import Bench, Built, Fetched, Options, Resolved
 from vsm_mcp.install.tools import real_path
 from vsm_mcp.model.launch import Entry
+from vsm_mcp.model.paths import grantable
 from vsm_mcp.model.ref import Ref, RefKind
 
 _SYSTEM: Final = ("/usr/", "/bin/", "/lib/", "/opt/")
 _SOURCES: Final = frozenset({".py", ".js", ".mjs", ".cjs", ".ts"})
-_SHARED: Final = frozenset({"/", "/tmp", "/var/tmp", "/home", "/root", "/srv", "/mnt", "/media"})  # noqa: S108
 
 
 class CommandInstaller:
@@ -74,14 +74,10 @@ def _roots(argv: tuple[str, ...], home: str) -> tuple[str, ...]:
             for path in (word, real_path(word)):
                 if not path.startswith(_SYSTEM):
                     found.add(path)
-                    if Path(path).suffix in _SOURCES and _its_own(Path(path).parent, home):
+                    if Path(path).suffix in _SOURCES and grantable(str(Path(path).parent), home):
                         found.add(str(Path(path).parent))
     program = Path(real_path(argv[0]))
     venv = Path(argv[0]).parent.parent
     if (venv / "pyvenv.cfg").is_file():
         found |= {str(venv)} | ({str(program.parent.parent)} if not str(program).startswith(_SYSTEM) else set())
     return tuple(sorted(found))
-
-
-def _its_own(folder: Path, home: str) -> bool:
-    return str(folder) not in _SHARED and not (home and Path(home).is_relative_to(folder))
