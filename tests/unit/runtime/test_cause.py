@@ -539,6 +539,15 @@ CASES: list[tuple[str, tuple[str, ...], str]] = [
     ),
     (
         "network_refused",
+        (),
+        (
+            "error: Failed to fetch: client error (Connect)\n"
+            "  Caused by: dns error\n"
+            "  Caused by: failed to lookup address information: Temporary failure in name resolution"
+        ),
+    ),
+    (
+        "network_refused",
         ("api.example.com",),
         (
             "TypeError: fetch failed\n"
