@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -63,17 +65,23 @@ class Database:
         if self._connection is None:
             raise StoreError("the database is closed")
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(self._connection)
-            except BaseException:
-                if self._connection.in_transaction:  # a full disk has rolled back by itself
-                    self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+            with transaction(self._connection):
+                return work(self._connection)
         except sqlite3.Error as error:
             raise mapped(error, self._path) from error
-        return result
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Hold the file for writing: what is done meanwhile is committed at the end, rolled back when it raises."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
 
 
 def write_ahead(connection: sqlite3.Connection) -> None:
@@ -98,8 +106,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     scripts = _scripts()
     if _seen(connection) == len(scripts):
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         seen = _seen(connection)
         if seen > len(scripts):
             raise StoreError(
@@ -107,14 +114,9 @@ def migrate(connection: sqlite3.Connection) -> None:
                 "upgrade vsm-mcp, or use another VSM_MCP_HOME",
             )
         for script in scripts[seen:]:
-            for statement in statements(script):
+            for statement in statements(script.read_text("utf-8")):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version={len(scripts)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk has rolled back by itself
-            connection.execute("ROLLBACK")
-        raise
 
 
 def statements(script: str) -> Iterator[str]:
@@ -132,10 +134,9 @@ def _seen(connection: sqlite3.Connection) -> int:
     return int(seen)
 
 
-def _scripts() -> list[str]:
+def _scripts() -> list[Traversable]:
     folder = resources.files("vsm_mcp.store").joinpath("migrations")
-    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    return [file.read_text("utf-8") for file in files]
+    return sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
 
 
 def mapped(error: Exception, path: Path) -> VsmError:
@@ -149,4 +150,4 @@ def mapped(error: Exception, path: Path) -> VsmError:
         )
     if "not a database" in text or "malformed" in text:
         return StoreError(f"{path} is damaged: {text}", "move it away; servers must then be added again")
-    return StoreError(f"{path}: {text}", "another program may hold the database; try again")
+    return StoreError(f"{path}: {text}")
