@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from vsm_mcp.errors import BadReference, InstallFailed
+from vsm_mcp.errors import InstallFailed
 from vsm_mcp.install.archive import digest_of
 from vsm_mcp.install.executable import interpreter_of
 from vsm_mcp.install.installer import Bench, Built, Fetched, Options, Resolved
@@ -30,7 +30,7 @@ class CommandInstaller:
         self._environ = bench.registries.addresses.environ
 
     async def resolve(self, ref: Ref, options: Options) -> Resolved:
-        """Find the program. Raises :class:`BadReference` or :class:`InstallFailed`."""
+        """Find the program. Raises :class:`InstallFailed`."""
         argv = self._argv(ref)
         digest = digest_of(Path(real_path(argv[0])), "sha256")
         return Resolved(ref=ref, version=digest.split(":", 1)[1][:12], interpreter=argv[0])
@@ -51,12 +51,7 @@ class CommandInstaller:
         )
 
     def _argv(self, ref: Ref) -> tuple[str, ...]:
-        try:
-            words = shlex.split(ref.name)
-        except ValueError as error:
-            raise BadReference(f"the command cannot be read: {error}", 'write cmd:"PROGRAM ARGS"') from error
-        if not words:
-            raise BadReference("the command is empty", 'write cmd:"PROGRAM ARGS"')
+        words = shlex.split(ref.name)  # it can be split, and is not empty: parse_ref has seen to that
         program = shutil.which(os.path.expanduser(words[0]), path=self._environ.get("PATH"))  # noqa: PTH111
         if program is None:
             raise InstallFailed(f"there is no program {words[0]!r} on this machine", "give its absolute path")

@@ -159,12 +159,14 @@ def _cmd(rest: str) -> Ref:
         argv = shlex.split(rest)
     except ValueError as error:
         raise BadReference(f"{_shown(rest)} is not a command line: {error}", 'write cmd:"PROGRAM ARGS"') from error
+    if not argv or not argv[0]:
+        raise BadReference("the command is empty", 'write cmd:"PROGRAM ARGS"')
     instead = meant(argv)
     if instead:
         raise BadReference(
             f"{argv[0]} fetches a package anew at every start and runs it unseen", f"name the package: {instead}"
         )
-    return _plain(RefKind.CMD, rest)
+    return Ref(RefKind.CMD, rest)
 
 
 def _oci(rest: str) -> Ref:
