@@ -40,9 +40,7 @@ class Finder:
         found = await discover(need, sources, matcher(), options, emit)
         if not found.candidates:
             asked = ", ".join(f"{report.source} {report.state}" for report in found.reports)
-            raise NothingFound(
-                f"nothing was found for {need!r} ({asked})", "say it in other words, or name one: vsm-mcp add REF"
-            )
+            raise NothingFound(f"nothing was found for {need!r} ({asked})")
         criteria, circumstances = build_criteria(), await self._circumstances(need, settings)
         ranked = [each.candidate for each in rank(found.candidates, criteria, circumstances)]
         return rank(await self._described(ranked, emit), criteria, circumstances)

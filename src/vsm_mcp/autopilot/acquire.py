@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -32,11 +33,11 @@ async def acquire(parts: Parts, template: Request, ranked: Sequence[Appraisal], 
     """
     need = template.need
     parts.emit(Ranked(need=need, rows=tuple(_row(appraisal) for appraisal in ranked[:8])))
-    eligible = [appraisal for appraisal in ranked if not why_not(appraisal, template.settings)]
+    judged = [(appraisal, why_not(appraisal, template.settings)) for appraisal in ranked]
+    eligible = [appraisal for appraisal, why in judged if not why]
     if not eligible:
         raise _nobody(need, ranked, template.settings)
-    for appraisal in ranked[: ranked.index(eligible[0])]:
-        why = why_not(appraisal, template.settings)
+    for appraisal, why in takewhile(lambda pair: pair[1], judged):
         parts.emit(CandidateRejected(acquisition="", ref=str(appraisal.candidate.ref), code="not_tried", message=why))
     outcome: Outcome | None = None
     for appraisal in eligible[:tries]:
@@ -93,7 +94,7 @@ def why_not(appraisal: Appraisal, settings: Settings) -> str:
 
 def _nobody(need: str, ranked: Sequence[Appraisal], settings: Settings) -> NothingFound | ApprovalNeeded:
     if not ranked:
-        return NothingFound(f"no server was found for {need!r}", "say it in other words, or name one: vsm-mcp add REF")
+        return NothingFound(f"no server was found for {need!r}")
     reasons = "; ".join(f"{each.candidate.ref} {why_not(each, settings)}" for each in ranked[:3])
     return ApprovalNeeded(
         f"servers for {need!r} were found, but each needs something first: {reasons}",

@@ -28,7 +28,7 @@ def failed_trial(report: TrialReport) -> VsmError:
     if cause is None:
         bad = [probe for probe in report.probes if probe.verdict == "fail"]
         message = f"the trial failed: {bad[0].name}: {bad[0].detail}" if bad else "the trial failed"
-        return TrialFailed(message, "vsm-mcp evidence shows every probe")
+        return TrialFailed(message)
     if cause.code in _MISSING and cause.inputs:
         values = tuple(MissingInput(_kind(cause.code, name), name, "") for name in cause.inputs)
         return MissingValue(cause.message, cause.hint, values)

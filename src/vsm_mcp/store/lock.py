@@ -37,10 +37,7 @@ class HomeLock:
             if time.monotonic() >= until:
                 holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
                 os.close(fd)
-                raise HomeBusy(
-                    f"another vsm-mcp (pid {holder}) works on {self._path.parent.parent}",
-                    "wait for it to finish, stop it, or use another VSM_MCP_HOME",
-                )
+                raise HomeBusy(f"another vsm-mcp (pid {holder}) works on {self._path.parent.parent}")
             await asyncio.sleep(_POLL_SECONDS)
         with contextlib.suppress(OSError):  # the pid is a courtesy: a full disk must not stop the holder
             os.ftruncate(fd, 0)
