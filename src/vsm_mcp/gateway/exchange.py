@@ -6,22 +6,25 @@ import asyncio
 from collections.abc import Mapping
 
 from vsm_mcp.gateway.asgi import TASK, Headers, Receive, Scope, Send, respond, until_disconnected
+from vsm_mcp.gateway.caller import Back, Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
 from vsm_mcp.gateway.messages import Request, fault
 from vsm_mcp.gateway.sse import EventReply
+from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 
 
 class Exchange:
     """What answers one request. ``takes_events`` says whether the client reads event streams."""
 
-    __slots__ = ("_events", "_gateway", "_json", "_task", "_watch", "receive", "send", "takes_events")
+    __slots__ = ("_events", "_json", "_task", "_watch", "gateway", "receive", "send", "takes_events", "view")
 
     def __init__(
-        self, gateway: Gateway, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
+        self, gateway: Gateway, view: View, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
     ) -> None:
-        self._gateway = gateway
+        self.gateway = gateway
+        self.view = view
         self._task: asyncio.Task[object] | None = scope.get(TASK)
         self.receive = receive
         self.send = send
@@ -32,18 +35,21 @@ class Exchange:
         self._events: EventReply | None = None
         self._watch: asyncio.Task[None] | None = None
 
-    async def ask(self, request: Request, *, modern: bool, who: str = "") -> Answer:
-        """Answer with the help of a server, giving the call up when the client leaves or ``who`` takes it back."""
+    @property
+    def back(self) -> Back | None:
+        """The way back to the client before the answer, if it reads event streams."""
+        return self if self.takes_events else None
+
+    async def ask(self, request: Request, caller: Caller) -> Answer:
+        """Answer with the help of a server, giving the call up when the client leaves or takes it back."""
         task = self._task = self._task or asyncio.current_task()
-        flights, vigil = self._gateway.flights, self._gateway.vigil
-        key = (who, request.id) if who else None
+        flights, vigil = self.gateway.flights, self.gateway.vigil
+        key = (caller.who, request.id) if caller.who else None
         if key is not None and task is not None:
             flights.enter(key, task)
         vigil.enter(self)
         try:
-            return await self._gateway.answer(
-                request, modern=modern, notify=self._notify if self.takes_events else None
-            )
+            return await self.gateway.answer(request, caller)
         except asyncio.CancelledError:
             if not flights.was_withdrawn(task):
                 await self._abandon()
@@ -79,7 +85,8 @@ class Exchange:
         if self._events is not None:
             await self._events.abandon()
 
-    def _notify(self, message: bytes) -> None:
+    def notify(self, message: bytes) -> None:
+        """Send a notification before the answer, which becomes a stream by it."""
         if self._events is None:
             self._events = EventReply(self.send)
         self._events.push(message)
@@ -93,13 +100,13 @@ class Exchange:
         """Give the call up when its client leaves; meanwhile keep a silent connection alive."""
         gone = asyncio.get_running_loop().create_task(until_disconnected(self.receive))
         try:
-            while not (await asyncio.wait({gone}, timeout=self._gateway.limits.keep_alive_seconds))[0]:
+            while not (await asyncio.wait({gone}, timeout=self.gateway.limits.keep_alive_seconds))[0]:
                 if self.takes_events:
                     if self._events is None:
                         self._events = EventReply(self.send)
                     self._events.ping()
             if self._events is not None:
                 await self._events.abandon()
-            self._gateway.flights.withdraw_task(task)
+            self.gateway.flights.withdraw_task(task)
         finally:
             gone.cancel()

@@ -9,14 +9,15 @@ from msgspec import Raw
 
 from vsm_mcp import config
 from vsm_mcp.gateway import messages, results
-from vsm_mcp.gateway.calls import Calls, Notify
+from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.calls import Calls
 from vsm_mcp.gateway.catalogue import PAGE_ITEMS, Catalogue
-from vsm_mcp.gateway.changes import ChangeBus
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.flights import Flights
 from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.sessions import Session, Sessions
 from vsm_mcp.gateway.upstream import Upstream
+from vsm_mcp.gateway.view import View
 from vsm_mcp.gateway.vigil import Vigil
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.routing.names import exposed
@@ -71,16 +72,23 @@ class Gateway:
         self.settings = settings or config.Gateway()
         self.limits = limits = limits or Limits()
         self.sessions = Sessions(self.settings.max_sessions, self.settings.session_idle_seconds)
-        self.changes = ChangeBus(limits.listeners)
+        self.view = View(limits.listeners, limits.page_items, name)
         self.flights = Flights()
         self.vigil = Vigil()
-        self._name = name
         self._offers: dict[str, Offer] = {}
         self._denied: tuple[str, ...] = ()
-        self.catalogue = Catalogue({}, name=name)
-        self._calls = Calls(upstream, self.settings.call_timeout_seconds, lambda: self.catalogue)
+        self._calls = Calls(upstream, self.settings.call_timeout_seconds)
 
     # --- what is served -------------------------------------------------------------------------------------------
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Everything that is served now."""
+        return self.view.catalogue
+
+    def find_view(self, profile: str) -> View | None:
+        """Return what a profile shows (``""``: everything), or ``None`` when there is no such profile."""
+        return None if profile else self.view
 
     def set_offers(self, offers: Mapping[str, Offer], denied: Collection[str] | None = None) -> None:
         """Serve exactly ``offers`` (server → what it offers), without the tools that ``denied`` names.
@@ -91,13 +99,7 @@ class Gateway:
         self._offers = dict(offers)
         if denied is not None:
             self._denied = tuple(denied)
-        before = self.catalogue
-        self.catalogue = Catalogue(
-            self._offers, self._denied, page_items=self.limits.page_items, name=self._name, before=before
-        )
-        changed = self.catalogue.changed_since(before)
-        if changed:
-            self.changes.publish(changed)
+        self.view.show(self._offers, self._denied)
 
     def set_offer(self, server: str, offer: Offer) -> None:
         """Serve what one server offers, in place of what it offered before."""
@@ -109,33 +111,33 @@ class Gateway:
 
     def close(self) -> None:
         """End every stream that waits for news; calls in flight are the fronts' to end."""
-        self.changes.close()
+        self.view.changes.close()
 
     # --- answering ------------------------------------------------------------------------------------------------
 
-    def at_once(self, request: Request, *, modern: bool) -> Answer | None:
+    def at_once(self, request: Request, caller: Caller) -> Answer | None:
         """Answer what needs no server, without waiting; ``None`` for a method that :meth:`answer` has to ask about."""
         try:
-            body = self._own(request, modern=modern)
+            body = self._own(request, caller)
         except Fault as error:
             return Answer(messages.fault(request.id, error), error.rpc_code)
         return None if body is None else Answer(messages.result(request.id, body))
 
-    async def answer(self, request: Request, *, modern: bool, notify: Notify | None = None) -> Answer:
+    async def answer(self, request: Request, caller: Caller) -> Answer:
         """Answer a request with the help of a server; never raises for anything a client or a server did.
 
-        ``notify`` takes notifications that belong to this call. Cancelling the caller cancels the call at the server.
+        Cancelling the caller cancels the call at the server.
         """
         method = self._calls.methods.get(request.method)
         try:
             if method is None:
                 raise Fault(era.METHOD_NOT_FOUND, f"unknown method: {request.method[:200]}")
-            body: bytes | Raw = await method(request, modern, notify)
+            body: bytes | Raw = await method(request, caller)
         except Fault as error:
             return Answer(messages.fault(request.id, error), error.rpc_code)
         return Answer(messages.result(request.id, body))
 
-    def initialize(self, request: Request, now: float) -> tuple[Answer, Session | None]:
+    def initialize(self, request: Request, view: View, now: float) -> tuple[Answer, Session | None]:
         """Open a session for a legacy client (specification 2025-11-25, "Lifecycle: Version Negotiation").
 
         The version asked for is agreed on if it is one of the handshake versions, else the latest of those is offered.
@@ -145,7 +147,7 @@ class Gateway:
         except Fault as error:
             return Answer(messages.fault(request.id, error), error.rpc_code), None
         version = wanted if wanted in era.HANDSHAKE else era.LATEST_HANDSHAKE
-        session = self.sessions.open(version, now)
+        session = self.sessions.open(version, view, now)
         if session is None:
             full = Fault(era.INTERNAL_ERROR, "too many sessions are open and busy; try again later")
             return Answer(messages.fault(request.id, full), full.rpc_code), None
@@ -153,7 +155,7 @@ class Gateway:
             "protocolVersion": version,
             "capabilities": _LEGACY_CAPABILITIES,
             "serverInfo": Raw(results.SERVER_INFO),
-            "instructions": self.catalogue.instructions,
+            "instructions": view.catalogue.instructions,
         }
         return Answer(messages.result(request.id, encode(result))), session
 
@@ -166,16 +168,16 @@ class Gateway:
         if ident is not None:
             self.flights.withdraw((who, bytes(ident)))
 
-    def _own(self, request: Request, *, modern: bool) -> bytes | None:
-        method = request.method
-        listing = self.catalogue.listings.get(method)
+    def _own(self, request: Request, caller: Caller) -> bytes | None:
+        method, modern = request.method, caller.modern
+        listing = caller.view.catalogue.listings.get(method)
         if listing is not None:
             cursor = request.params.get("cursor")
             return listing.page(
                 "" if cursor is None or cursor == Raw(b"null") else request.text("cursor"), modern=modern
             )
         if modern:
-            return self._discovered() if method == "server/discover" else None
+            return self._discovered(caller.view) if method == "server/discover" else None
         if method == "ping":
             return _EMPTY
         if method == "logging/setLevel":
@@ -184,12 +186,13 @@ class Gateway:
             return _EMPTY
         return None
 
-    def _discovered(self) -> bytes:
+    @staticmethod
+    def _discovered(view: View) -> bytes:
         members = encode(
             {
                 "supportedVersions": [era.MODERN],
                 "capabilities": _MODERN_CAPABILITIES,
-                "instructions": self.catalogue.instructions,
+                "instructions": view.catalogue.instructions,
             }
         )
         return results.modern(members[1:-1], cacheable=True)

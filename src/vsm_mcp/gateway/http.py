@@ -13,6 +13,7 @@ from vsm_mcp.gateway import envelopes, messages
 from vsm_mcp.gateway.access import FORBIDDEN, Access
 from vsm_mcp.gateway.asgi import CLOSE, App, Headers, Receive, Scope, Send, respond
 from vsm_mcp.gateway.bodies import Bodies
+from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.exchange import Exchange
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
@@ -21,6 +22,7 @@ from vsm_mcp.gateway.listening import Subscription, listen
 from vsm_mcp.gateway.messages import Request
 from vsm_mcp.gateway.param_headers import PREFIX, disagreement
 from vsm_mcp.gateway.refusals import Refusal, overloaded, refuse
+from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 from vsm_mcp.wire.envelope import Message
 
@@ -51,13 +53,26 @@ class Endpoint:
         headers: Fields = dict(scope["headers"])
         try:
             self._check_access(headers)
-            if scope["path"] == PATH:
-                return await self._mcp(scope, headers, receive, send)
+            view = self._view(scope["path"])
+            if view is not None:
+                return await self._mcp(scope, headers, view, receive, send)
             if self._beside is None:
                 raise Refusal(404, f"nothing is served here but {PATH}")
         except Refusal as refusal:
             return await refuse(send, refusal)
         return await self._beside(scope, receive, send)
+
+    def _view(self, path: str) -> View | None:
+        """Return what ``/mcp`` or ``/mcp/PROFILE`` shows; ``None`` for any other path. 404 for an unknown profile."""
+        if path == PATH:
+            return self._gateway.view
+        if not path.startswith(f"{PATH}/"):
+            return None
+        profile = path[len(PATH) + 1 :]
+        view = self._gateway.find_view(profile)
+        if view is None:
+            raise Refusal(404, f"there is no profile {profile[:100]!r}")
+        return view
 
     def _check_access(self, headers: Fields) -> None:
         status = self._access.refusal(headers)
@@ -73,19 +88,19 @@ class Endpoint:
             await send({"type": "websocket.close"})
         return None
 
-    async def _mcp(self, scope: Scope, headers: Fields, receive: Receive, send: Send) -> None:
+    async def _mcp(self, scope: Scope, headers: Fields, view: View, receive: Receive, send: Send) -> None:
         verb = scope["method"]
         if verb == "POST":
-            return await self._post(headers, scope, receive, send)
+            return await self._post(headers, view, scope, receive, send)
         if _is_modern(headers):
             raise Refusal(405, f"{verb} is not used in protocol {era.MODERN}", _ALLOW_MODERN)
         if verb == "GET":
-            return await self._legacy.stream(headers, receive, send)
+            return await self._legacy.stream(headers, view, receive, send)
         if verb == "DELETE":
-            return await self._legacy.end(headers, send)
+            return await self._legacy.end(headers, view, send)
         raise Refusal(405, f"{verb} is not used", _ALLOW_LEGACY)
 
-    async def _post(self, headers: Fields, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _post(self, headers: Fields, view: View, scope: Scope, receive: Receive, send: Send) -> None:
         if self._open >= self._gateway.limits.requests:
             raise overloaded("too many requests are open", CLOSE)
         self._open += 1
@@ -94,7 +109,7 @@ class Endpoint:
             body = await self._bodies.read(headers, scope, receive)
             if body is not None:
                 size = len(body)
-                exchange = Exchange(self._gateway, headers, scope, receive, send)
+                exchange = Exchange(self._gateway, view, headers, scope, receive, send)
                 await self._message(body, headers, scope["headers"], exchange)
         finally:
             self._open -= 1
@@ -111,7 +126,7 @@ class Endpoint:
             if not _is_modern(headers):
                 return await self._legacy.request(request, headers, pairs, exchange)
             envelopes.check(request, headers, pairs)
-            self._check_param_headers(request, pairs)
+            _check_param_headers(request, exchange.view, pairs)
             return await self._modern(request, exchange)
         except Fault as error:
             answer = Answer(messages.fault(ident, error), error.rpc_code)
@@ -119,39 +134,41 @@ class Endpoint:
 
     async def _one_way(self, message: Message, headers: Fields, exchange: Exchange) -> None:
         if not _is_modern(headers):
-            return await self._legacy.one_way(message, headers, exchange.send)
+            return await self._legacy.one_way(message, headers, exchange)
         if message.method is None:
             raise Fault(era.INVALID_REQUEST, f"clients send no responses in protocol {era.MODERN}")
         envelopes.check_version(headers[envelopes.VERSION].decode("latin-1"))
         return await respond(exchange.send, 202)
 
     async def _modern(self, request: Request, exchange: Exchange) -> None:
-        answer = self._gateway.at_once(request, modern=True)
+        caller = Caller(exchange.view, modern=True, back=exchange.back)
+        answer = self._gateway.at_once(request, caller)
         if answer is None:
             if request.method == "subscriptions/listen":
                 return await self._listen(request, exchange)
-            answer = await exchange.ask(request, modern=True)
+            answer = await exchange.ask(request, caller)
         return await exchange.finish(answer, envelopes.STATUS.get(answer.code, 200) if answer.code else 200)
 
     async def _listen(self, request: Request, exchange: Exchange) -> None:
         if not exchange.takes_events:
             raise Refusal(406, "subscriptions/listen is answered with text/event-stream", ident=request.id)
-        if self._gateway.changes.full:
+        if exchange.view.changes.full:
             raise overloaded("too many subscriptions are open")
-        await listen(self._gateway, Subscription(request), exchange.receive, exchange.send)
+        await listen(exchange, Subscription(request))
 
-    def _check_param_headers(self, request: Request, pairs: Headers) -> None:
-        if request.method != "tools/call" or not self._gateway.catalogue.rules:
-            return
-        rules = self._gateway.catalogue.rules.get(messages.text_or_none(request.params.get("name")) or "")
-        if rules:
-            given: dict[str, list[str]] = {}
-            for name, value in pairs:
-                if name.startswith(PREFIX.encode()):
-                    given.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
-            wrong = disagreement(rules, request.params.get("arguments"), given)
-            if wrong:
-                raise Fault(era.HEADER_MISMATCH, wrong)
+
+def _check_param_headers(request: Request, view: View, pairs: Headers) -> None:
+    if request.method != "tools/call" or not view.catalogue.rules:
+        return
+    rules = view.catalogue.rules.get(messages.text_or_none(request.params.get("name")) or "")
+    if rules:
+        given: dict[str, list[str]] = {}
+        for name, value in pairs:
+            if name.startswith(PREFIX.encode()):
+                given.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+        wrong = disagreement(rules, request.params.get("arguments"), given)
+        if wrong:
+            raise Fault(era.HEADER_MISMATCH, wrong)
 
 
 def _is_modern(headers: Fields) -> bool:

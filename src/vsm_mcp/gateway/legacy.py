@@ -12,12 +12,14 @@ from typing import Final
 
 from vsm_mcp.gateway import envelopes, listening, sse
 from vsm_mcp.gateway.asgi import Headers, Receive, Send, respond
+from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.changes import KINDS
 from vsm_mcp.gateway.exchange import Exchange
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.messages import NO_ID, Request
 from vsm_mcp.gateway.refusals import RETRY, Refusal, overloaded
 from vsm_mcp.gateway.sessions import Session
+from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 from vsm_mcp.wire.envelope import Message
 
@@ -38,29 +40,30 @@ class Legacy:
             return await self._initialize(request, exchange)
         if SESSION not in headers and request.meta is not None and era.META_PROTOCOL in request.meta:
             envelopes.check(request, headers, pairs)  # a modern request without its header gets told so
-        session = self._session(headers, request.id)
+        session = self._session(headers, exchange.view, request.id)
         session.busy += 1
         try:
-            answer = self._gateway.at_once(request, modern=False)
+            caller = Caller(session.view, modern=False, session=session, back=exchange.back)
+            answer = self._gateway.at_once(request, caller)
             if answer is None:
-                answer = await exchange.ask(request, modern=False, who=session.ident)
+                answer = await exchange.ask(request, caller)
             return await exchange.finish(answer)
         finally:
             session.busy -= 1
 
-    async def one_way(self, message: Message, headers: Fields, send: Send) -> None:
+    async def one_way(self, message: Message, headers: Fields, exchange: Exchange) -> None:
         """Take a notification or a response: 202, or :class:`Refusal` when there is no such session."""
-        session = self._session(headers, NO_ID)
+        session = self._session(headers, exchange.view, NO_ID)
         if message.method == "notifications/cancelled":
             self._gateway.cancelled(session.ident, message.params)
-        await respond(send, 202)
+        await respond(exchange.send, 202)
 
-    async def stream(self, headers: Fields, receive: Receive, send: Send) -> None:
+    async def stream(self, headers: Fields, view: View, receive: Receive, send: Send) -> None:
         """Serve the stream of a session (GET); a newer one takes the place of an older one."""
         if b"text/event-stream" not in headers.get(b"accept", b"").lower():
             raise Refusal(406, "a GET is answered with text/event-stream: say so in Accept")
-        session = self._session(headers, NO_ID)
-        changes = self._gateway.changes
+        session = self._session(headers, view, NO_ID)
+        changes = view.changes
         if changes.full:
             raise overloaded("too many streams are open")
         if session.stream is not None:
@@ -70,7 +73,8 @@ class Legacy:
         try:
             await sse.begin(send)
             await sse.write(send, sse.PING)
-            if await listening.stream(self._gateway, listener, listening.plain_change, receive, send):
+            silence = self._gateway.limits.keep_alive_seconds
+            if await listening.stream(listener, listening.plain_change, silence, receive, send):
                 await sse.write(send, b"", last=True)
         finally:
             session.busy -= 1
@@ -78,27 +82,27 @@ class Legacy:
             if session.stream is listener:
                 session.stream = None
 
-    async def end(self, headers: Fields, send: Send) -> None:
+    async def end(self, headers: Fields, view: View, send: Send) -> None:
         """End a session (DELETE): its stream ends, its calls in flight are given up."""
-        session = self._session(headers, NO_ID)
+        session = self._session(headers, view, NO_ID)
         self._gateway.sessions.close(session.ident)
         self._gateway.flights.withdraw_all(session.ident)
         await respond(send, 200)
 
     async def _initialize(self, request: Request, exchange: Exchange) -> None:
-        answer, session = self._gateway.initialize(request, monotonic())
+        answer, session = self._gateway.initialize(request, exchange.view, monotonic())
         if session is not None:
             return await exchange.finish(answer, 200, [(SESSION, session.ident.encode())])
         full = answer.code == era.INTERNAL_ERROR
         return await exchange.finish(answer, 503 if full else 200, [RETRY] if full else [])
 
-    def _session(self, headers: Fields, ident: bytes) -> Session:
-        """Return the session that is named; 400 without a name, 404 for one that is not there."""
+    def _session(self, headers: Fields, view: View, ident: bytes) -> Session:
+        """Return the session that is named; 400 without a name, 404 for one that is not there (or of another view)."""
         given = headers.get(SESSION)
         if given is None:
             raise Refusal(400, "Mcp-Session-Id is missing: initialize gives one", ident=ident)
         now = monotonic()
         session = self._gateway.sessions.find(given.decode("latin-1"), now)
-        if session is None:
+        if session is None or session.view is not view:
             raise Refusal(404, "the session has ended or never was: initialize again", ident=ident)
         return session

@@ -11,8 +11,8 @@ from msgspec import Raw
 from vsm_mcp.gateway import messages, results, sse
 from vsm_mcp.gateway.asgi import Receive, Send, until_disconnected
 from vsm_mcp.gateway.changes import KINDS, METHODS, Listener
+from vsm_mcp.gateway.exchange import Exchange
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.messages import Request, decode_object, encode
 from vsm_mcp.wire import era
 
@@ -49,26 +49,31 @@ class Subscription:
         return messages.result(self._ident, encode({"resultType": "complete", "_meta": meta}))
 
 
-async def listen(gateway: Gateway, subscription: Subscription, receive: Receive, send: Send) -> None:
+async def listen(exchange: Exchange, subscription: Subscription) -> None:
     """Serve one subscription over HTTP until the client leaves or the gateway ends."""
-    listener = gateway.changes.listen(subscription.kinds)
+    changes, send = exchange.view.changes, exchange.send
+    listener = changes.listen(subscription.kinds)
+    silence = exchange.gateway.limits.keep_alive_seconds
     try:
         await sse.begin(send)
         await sse.write(send, sse.event(subscription.acknowledged()))
-        if await stream(gateway, listener, subscription.changed, receive, send):
+        if await stream(listener, subscription.changed, silence, exchange.receive, send):
             await sse.write(send, sse.event(subscription.ended()), last=True)
     finally:
-        gateway.changes.leave(listener)
+        changes.leave(listener)
 
 
 async def stream(
-    gateway: Gateway, listener: Listener, frame: Callable[[str], bytes], receive: Receive, send: Send
+    listener: Listener, frame: Callable[[str], bytes], silence: float, receive: Receive, send: Send
 ) -> bool:
-    """Send news as events until the listener is ended; ``False`` when the client left instead."""
+    """Send news as events until the listener is ended; ``False`` when the client left instead.
+
+    After ``silence`` seconds without news a comment is sent, so that nobody on the way takes it for the end.
+    """
     gone = asyncio.get_running_loop().create_task(until_disconnected(receive))
     gone.add_done_callback(lambda _task: listener.end())
     try:
-        while (news := await listener.news(gateway.limits.keep_alive_seconds)) is not None:
+        while (news := await listener.news(silence)) is not None:
             await sse.write(send, b"".join(sse.event(frame(kind)) for kind in news) or sse.PING)
         return not gone.done()
     finally:

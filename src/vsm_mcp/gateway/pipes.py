@@ -79,7 +79,7 @@ class Out(asyncio.BaseProtocol):
         """Take requests again."""
         self._paused(False)
 
-    def write(self, message: bytes) -> None:
+    def notify(self, message: bytes) -> None:
         """Write one message; nothing, once nobody reads any more."""
         if self._batch is not None:
             self._batch.line(message)

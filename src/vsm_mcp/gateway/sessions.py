@@ -6,16 +6,18 @@ import secrets
 from collections import OrderedDict
 
 from vsm_mcp.gateway.changes import Listener
+from vsm_mcp.gateway.view import View
 
 
 class Session:
     """One client that said ``initialize``. ``busy`` counts requests and streams that are open now."""
 
-    __slots__ = ("busy", "ident", "last_used", "log_level", "stream", "version")
+    __slots__ = ("busy", "ident", "last_used", "log_level", "stream", "version", "view")
 
-    def __init__(self, ident: str, version: str, now: float) -> None:
+    def __init__(self, ident: str, version: str, view: View, now: float) -> None:
         self.ident = ident
         self.version = version
+        self.view = view
         self.last_used = now
         self.log_level = ""
         self.busy = 0
@@ -37,12 +39,12 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(self, version: str, now: float) -> Session | None:
+    def open(self, version: str, view: View, now: float) -> Session | None:
         """Return a new session, or ``None`` when there are too many and every one is busy."""
         self._expire(now)
         if len(self._sessions) >= self._limit and not self._evict():
             return None
-        session = Session(secrets.token_hex(16), version, now)
+        session = Session(secrets.token_hex(16), version, view, now)
         self._sessions[session.ident] = session
         return session
 

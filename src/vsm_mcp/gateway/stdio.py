@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any, Final
 
 from vsm_mcp.gateway import envelopes, listening, messages
+from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.changes import KINDS, Listener
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
@@ -19,6 +20,7 @@ from vsm_mcp.gateway.listening import Subscription
 from vsm_mcp.gateway.messages import NO_ID, Request
 from vsm_mcp.gateway.pipes import Lines, Out, attach
 from vsm_mcp.gateway.sessions import Session
+from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 from vsm_mcp.wire.envelope import Message
 
@@ -28,20 +30,23 @@ _LAST_ANSWERS_SECONDS: Final = 5.0
 _FLUSH_SECONDS: Final = 2.0
 
 
-async def serve_stdio(gateway: Gateway, read_fd: int, write_fd: int) -> None:
+async def serve_stdio(gateway: Gateway, read_fd: int, write_fd: int, view: View | None = None) -> None:
     """Serve one client over two file descriptors until it closes its end; both are closed at the end.
+
+    It sees ``view`` (default: everything).
 
     Nothing but protocol messages is written. Calls in flight when the client closes its end have five seconds to be
     answered. Raises :class:`ConfigError` when the descriptors are no pipes.
     """
-    await _Pipe(gateway).run(read_fd, write_fd)
+    await _Pipe(gateway, view or gateway.view).run(read_fd, write_fd)
 
 
 class _Pipe:
     """One client at the other end."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, view: View) -> None:
         self._gateway = gateway
+        self._view = view
         self._modern: bool | None = None
         self._session: Session | None = None
         self._news: Listener | None = None
@@ -86,14 +91,14 @@ class _Pipe:
             self._check_era(request)
             self._request(request)
         except Fault as error:
-            self._out.write(messages.fault(ident, error))
+            self._out.notify(messages.fault(ident, error))
         return None
 
     def _one_way(self, message: Message) -> None:
         if message.method == "notifications/cancelled":
             self._gateway.cancelled(self._who, message.params)
         elif message.method == "notifications/initialized" and self._modern is False and self._news is None:
-            self._news = self._gateway.changes.listen(frozenset(KINDS))
+            self._news = self._view.changes.listen(frozenset(KINDS))
             self._spawn(self._tell_news(self._news), self._streams)
 
     def _check_era(self, request: Request) -> None:
@@ -113,24 +118,25 @@ class _Pipe:
         modern = bool(self._modern)
         if request.method == "initialize":
             return self._initialize(request)
-        answer = self._gateway.at_once(request, modern=modern)
+        caller = Caller(self._view, modern=modern, session=self._session, who=self._who, back=self._out)
+        answer = self._gateway.at_once(request, caller)
         if answer is not None:
-            self._out.write(answer.body)
+            self._out.notify(answer.body)
         elif modern and request.method == "subscriptions/listen":
             self._spawn(self._listen(request, Subscription(request)), self._streams)
         else:
-            self._spawn(self._call(request, modern), self._calls)
+            self._spawn(self._call(request, caller), self._calls)
             self._hold()
         return None
 
     def _initialize(self, request: Request) -> None:
-        answer, session = self._gateway.initialize(request, monotonic())
+        answer, session = self._gateway.initialize(request, self._view, monotonic())
         if session is not None:
             if self._session is not None:
                 self._gateway.sessions.close(self._session.ident)
             session.busy = 1
             self._session = session
-        self._out.write(answer.body)
+        self._out.notify(answer.body)
 
     # --- out ------------------------------------------------------------------------------------------------------
 
@@ -138,27 +144,27 @@ class _Pipe:
     def _who(self) -> str:
         return f"{_WHO}-{id(self)}"
 
-    async def _call(self, request: Request, modern: bool) -> None:
+    async def _call(self, request: Request, caller: Caller) -> None:
         answer: Answer | None = None
         async with _Flight(self._gateway, self._who, request):
-            answer = await self._gateway.answer(request, modern=modern, notify=self._out.write)
+            answer = await self._gateway.answer(request, caller)
         if answer is not None:  # who has cancelled a call wants no answer (specification, "Cancellation")
-            self._out.write(answer.body)
+            self._out.notify(answer.body)
 
     async def _listen(self, request: Request, subscription: Subscription) -> None:
-        changes = self._gateway.changes
+        changes = self._view.changes
         if changes.full:
-            return self._out.write(
+            return self._out.notify(
                 messages.fault(request.id, Fault(era.INTERNAL_ERROR, "too many subscriptions are open"))
             )
         listener = changes.listen(subscription.kinds)
-        self._out.write(subscription.acknowledged())
+        self._out.notify(subscription.acknowledged())
         try:
             async with _Flight(self._gateway, self._who, request):
                 while (news := await listener.news(self._gateway.limits.keep_alive_seconds)) is not None:
                     for kind in news:
-                        self._out.write(subscription.changed(kind))
-                self._out.write(subscription.ended())
+                        self._out.notify(subscription.changed(kind))
+                self._out.notify(subscription.ended())
         finally:
             changes.leave(listener)
         return None
@@ -167,9 +173,9 @@ class _Pipe:
         try:
             while (news := await listener.news(self._gateway.limits.keep_alive_seconds)) is not None:
                 for kind in news:
-                    self._out.write(listening.plain_change(kind))
+                    self._out.notify(listening.plain_change(kind))
         finally:
-            self._gateway.changes.leave(listener)
+            self._view.changes.leave(listener)
 
     def _spawn(self, work: Coroutine[Any, Any, None], group: set[asyncio.Task[None]]) -> None:
         task = asyncio.get_running_loop().create_task(work)

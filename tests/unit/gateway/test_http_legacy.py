@@ -129,7 +129,7 @@ async def test_get_stream_tells_of_changes_and_a_newer_one_takes_over(demo: Any)
             async with demo.http.delete(demo.url, headers=headers) as answer:
                 assert answer.status == 200
             assert b"error" not in await second.content.read()
-    await demo.until(lambda: len(demo.gateway.changes) == 0)
+    await demo.until(lambda: len(demo.gateway.view.changes) == 0)
 
 
 async def test_get_needs_a_session_and_event_streams(demo: Any) -> None:

@@ -54,7 +54,7 @@ async def test_acknowledged_then_changes_then_the_result(demo: Any) -> None:
         assert last["result"]["resultType"] == "complete"
         assert last["result"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == "listen-1"
         assert await stream.content.read() == b""
-    assert len(demo.gateway.changes) == 0
+    assert len(demo.gateway.view.changes) == 0
 
 
 async def test_a_server_that_changes_its_list_is_heard(start: Any) -> None:
@@ -86,5 +86,5 @@ async def test_a_listener_that_leaves_is_forgotten_and_silence_is_kept_alive(sta
     async with demo.http.post(demo.url, json=message({}), headers=HEADERS) as stream:
         await frame(stream)
         assert await stream.content.readuntil(b"\r\n\r\n") == b": ping\r\n\r\n"
-        assert len(demo.gateway.changes) == 1
-    await demo.until(lambda: len(demo.gateway.changes) == 0)
+        assert len(demo.gateway.view.changes) == 1
+    await demo.until(lambda: len(demo.gateway.view.changes) == 0)

@@ -18,7 +18,9 @@ from vsm_mcp.gateway.changes import ChangeBus
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.param_headers import Rule, disagreement, rules_of
 from vsm_mcp.gateway.sessions import Sessions
+from vsm_mcp.gateway.view import View
 
+VIEW = View(8, 100)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -152,29 +154,29 @@ def test_sessions_are_cheap_bounded_and_end() -> None:
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for number in range(10_000):
-        assert sessions.open("2025-11-25", number / 1000) is not None
+        assert sessions.open("2025-11-25", VIEW, number / 1000) is not None
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert used / 10_000 < 1024
-    first = sessions.open("2025-11-25", 10.0)
+    first = sessions.open("2025-11-25", VIEW, 10.0)
     assert first is not None
     assert len(sessions) == 10_000
     assert sys.getsizeof(first) < 200
     assert sessions.find(first.ident, 69.0) is first
     assert sessions.find(first.ident, 130.0) is None
-    assert sessions.open("2025-11-25", 1000.0) is not None
+    assert sessions.open("2025-11-25", VIEW, 1000.0) is not None
     assert len(sessions) == 1
 
 
 def test_busy_sessions_stay() -> None:
     sessions = Sessions(1, 60)
-    one = sessions.open("2025-11-25", 0.0)
+    one = sessions.open("2025-11-25", VIEW, 0.0)
     assert one is not None
     one.busy = 1
-    assert sessions.open("2025-11-25", 1000.0) is None
+    assert sessions.open("2025-11-25", VIEW, 1000.0) is None
     assert sessions.find(one.ident, 2000.0) is one
     one.busy = 0
-    assert sessions.open("2025-11-25", 2000.0) is not None
+    assert sessions.open("2025-11-25", VIEW, 2000.0) is not None
     assert sessions.find(one.ident, 2000.0) is None
     assert not sessions.close(one.ident)
 

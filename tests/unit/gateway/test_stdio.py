@@ -122,11 +122,11 @@ async def test_subscriptions_and_list_changes(demo: Any) -> None:
         assert change["method"] == "notifications/tools/list_changed"
         assert change["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"] == 7
         client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}})
-        await demo.until(lambda: len(demo.gateway.changes) == 0)
+        await demo.until(lambda: len(demo.gateway.view.changes) == 0)
     async with attached(demo.gateway) as client:
         await initialize(client)
         await client.ask("ping")
-        await demo.until(lambda: len(demo.gateway.changes) == 1)
+        await demo.until(lambda: len(demo.gateway.view.changes) == 1)
         demo.gateway.remove_offer("old")
         found = {(await client.receive())["method"] for _ in range(3)}
         assert found == {f"notifications/{kind}/list_changed" for kind in ("tools", "prompts", "resources")}
