@@ -32,7 +32,12 @@ class Gateway(Section, frozen=True, kw_only=True):
     max_body_bytes: Annotated[int, Meta(description="The largest request body, in bytes.")] = 16 * 1024 * 1024
     max_sessions: Annotated[int, Meta(description="The most sessions of older clients at a time.")] = 10_000
     session_idle_seconds: Annotated[float, Meta(description="How long an unused session is kept.")] = 1800.0
-    call_timeout_seconds: Annotated[float, Meta(description="How long one call may take.")] = 300.0
+    call_timeout_seconds: Annotated[
+        float, Meta(description="How long one call may take; progress of the server begins it anew.")
+    ] = 300.0
+    call_limit_seconds: Annotated[
+        float, Meta(description="How long one call may take in all, whatever progress it makes or questions it asks.")
+    ] = 3600.0
     allowed_hosts: Annotated[tuple[str, ...], Meta(description="Host headers accepted besides loopback names.")] = ()
     allowed_origins: Annotated[tuple[str, ...], Meta(description="Origin headers accepted besides loopback ones.")] = ()
 

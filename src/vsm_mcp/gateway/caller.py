@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
+from vsm_mcp.gateway import capabilities
+from vsm_mcp.gateway.capabilities import Capabilities
+from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.gateway.messages import Request, text_or_none
 from vsm_mcp.gateway.sessions import Session
 from vsm_mcp.gateway.view import View
+from vsm_mcp.wire import era
+
+_DEFAULT_LEVEL: Final = "info"
+"""What a client of the handshake versions hears that has not said what it wants; servers decide there ("Logging")."""
 
 
 class Back(Protocol):
     """The way back to a client in the middle of a call."""
 
     def notify(self, message: bytes) -> None:
-        """Send one notification, a whole JSON-RPC message."""
+        """Send one whole JSON-RPC message: a notification, or a question to a client of the handshake versions."""
         ...
 
 
@@ -39,3 +47,29 @@ class Caller:
         self.session = session
         self.who = who or (session.ident if session is not None else "")
         self.back = back
+
+    def capabilities(self, request: Request) -> Capabilities:
+        """Return what the client can do in the middle of this request."""
+        if self.modern:
+            return capabilities.read((request.meta or {}).get(era.META_CLIENT_CAPABILITIES))
+        return self.session.capabilities if self.session is not None else capabilities.NONE
+
+    def log_level(self, request: Request) -> str:
+        """Return the least severity that the client wants log messages of, ``""`` for none.
+
+        Raises :class:`Fault` (-32602) for a level that does not exist (specification 2026-07-28, "Logging").
+        """
+        if not self.modern:
+            level = self.session.log_level if self.session is not None else ""
+            return "" if self.back is None else level or _DEFAULT_LEVEL
+        wanted = None if request.meta is None else request.meta.get(era.META_LOG_LEVEL)
+        if wanted is None:
+            return ""
+        level = text_or_none(wanted) or ""
+        if level not in era.LOG_LEVELS:
+            raise Fault(era.INVALID_PARAMS, f"{era.META_LOG_LEVEL} is one of {', '.join(era.LOG_LEVELS)}")
+        return "" if self.back is None else level
+
+    def silent(self) -> Caller:
+        """Return the same client where nothing reaches it any more."""
+        return Caller(self.view, modern=self.modern, session=self.session, who=self.who)

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from time import monotonic
 from typing import Final
 
 from msgspec import Raw
 
-from vsm_mcp.errors import ProtocolError, RequestTimeout, RpcError, VsmError
-from vsm_mcp.gateway import faults, messages, results
-from vsm_mcp.gateway.caller import Back, Caller
+from vsm_mcp.errors import VsmError
+from vsm_mcp.gateway import faults, messages
+from vsm_mcp.gateway.asking import Asking
+from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
-from vsm_mcp.gateway.upstream import Upstream
 from vsm_mcp.routing.names import closest
 from vsm_mcp.routing.table import Route
 from vsm_mcp.wire import era
 
-_OURS: Final = frozenset({era.META_PROTOCOL, era.META_CLIENT_INFO, era.META_CLIENT_CAPABILITIES, "progressToken"})
-"""Members of a client's ``_meta`` that speak about the hop between it and us, and are written anew for the next."""
-
 
 class Calls:
-    """Requests that a server has to answer. ``timeout`` (seconds) is the most that one may take in all."""
+    """Requests that a server has to answer: who is asked, and how what goes wrong is told."""
 
-    def __init__(self, upstream: Upstream, timeout: float) -> None:
-        self._upstream = upstream
-        self._timeout = timeout
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
         self.methods: Final[dict[str, Callable[[Request, Caller], Awaitable[bytes | Raw]]]] = {
             "tools/call": self._tool,
             "prompts/get": self._prompt,
@@ -46,9 +41,7 @@ class Calls:
         params = request.params
         params["name"] = Raw(encode(route.name))
         try:
-            return await self._ask(route, request, caller)
-        except RpcError as error:
-            raise faults.passed_on(error, route.server, request.method, modern=caller.modern) from error
+            return await self._asking.ask(route, request, caller)
         except Fault:
             raise
         except VsmError as error:
@@ -98,46 +91,8 @@ class Calls:
 
     async def _forward(self, route: Route, request: Request, caller: Caller) -> bytes | Raw:
         try:
-            return await self._ask(route, request, caller)
-        except RpcError as error:
-            raise faults.passed_on(error, route.server, request.method, modern=caller.modern) from error
+            return await self._asking.ask(route, request, caller)
         except Fault:
             raise
         except VsmError as error:
             raise faults.failure_fault(faults.failure_of(error, route.server)) from error
-
-    async def _ask(self, route: Route, request: Request, caller: Caller) -> bytes | Raw:
-        began = monotonic()
-        channel = await self._upstream.connection(route.server, self._timeout)
-        params: dict[str, object] = dict(request.params)
-        relay: Callable[[str, Raw], None] | None = None
-        if request.meta is not None:
-            kept = {member: value for member, value in request.meta.items() if member not in _OURS}
-            if kept:
-                params["_meta"] = kept
-            token = request.meta.get("progressToken")
-            if token is not None and caller.back is not None:
-                relay = _relay(token, caller.back)
-        left = self._timeout - (monotonic() - began)
-        if left <= 0:
-            raise RequestTimeout(f"{route.server} was not ready within {self._timeout:g} s")
-        raw = await channel.request(request.method, params, timeout=left, on_notification=relay)
-        try:
-            return results.bridged(raw, request.method, to_modern=caller.modern, from_modern=channel.era == "modern")
-        except ProtocolError as error:
-            raise ProtocolError(error.message, "use another tool, or this server without a gateway") from error
-
-
-def _relay(token: Raw, back: Back) -> Callable[[str, Raw], None]:
-    """Return what passes a call's notifications on under the token that the client knows."""
-
-    def relay(method: str, params: Raw) -> None:
-        try:
-            members = decode_object(params)
-        except UNREADABLE:
-            return
-        if "progressToken" in members:
-            members["progressToken"] = token
-        back.notify(messages.notification(method, encode(members)))
-
-    return relay

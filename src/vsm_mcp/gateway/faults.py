@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import msgspec
+from msgspec import Raw
 
 from vsm_mcp.errors import (
     HttpRefused,
@@ -28,7 +29,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _OF_THE_HOP: Final = {
     era.HEADER_MISMATCH: "a message of this gateway",
     era.UNSUPPORTED_VERSION: "the protocol version",
-    era.MISSING_CLIENT_CAPABILITY: "a client without a capability that this gateway does not bridge yet",
+    era.MISSING_CLIENT_CAPABILITY: "a client that cannot do what it needs",
 }
 
 _REFUSED: Final = {
@@ -36,6 +37,14 @@ _REFUSED: Final = {
     403: ("auth", "the credentials given do not allow this"),
     429: ("quota", "wait before you ask again"),
 }
+
+
+class _Elsewhere(msgspec.Struct):
+    elicitations: list[Raw] = []
+
+
+_decode_elsewhere: Final = msgspec.json.Decoder(_Elsewhere).decode
+_MAX_VISITS: Final = 16
 
 
 class Fault(VsmError):
@@ -122,10 +131,10 @@ def passed_on(error: RpcError, server: str, method: str, *, modern: bool) -> Fau
 
     Code, message and data pass unchanged but for two rules: a resource that is not found is -32602 in the modern era
     and -32002 before it (specification 2026-07-28, changelog), and a complaint about our own hop is no complaint
-    about the client.
+    about the client (what the client lacks is one, and only a modern client knows its code).
     """
     code = error.rpc_code
-    if code in _OF_THE_HOP:
+    if code in _OF_THE_HOP and not (modern and code == era.MISSING_CLIENT_CAPABILITY):
         message = f"server {server} refused {_OF_THE_HOP[code]}: {error.message}"
         return Fault(era.INTERNAL_ERROR, message, _where(server))
     if modern and code == era.RESOURCE_NOT_FOUND:
@@ -133,6 +142,16 @@ def passed_on(error: RpcError, server: str, method: str, *, modern: bool) -> Fau
     elif not modern and code == era.INVALID_PARAMS and method == "resources/read":
         code = era.RESOURCE_NOT_FOUND
     return Fault(code, error.message, error.data if error.data is not None else _where(server))
+
+
+def url_elicitations(error: RpcError) -> list[Raw]:
+    """Return the visits to URLs that a server of 2025-11-25 makes a condition (-32042), as elicitation params."""
+    if error.rpc_code != era.URL_ELICITATION_REQUIRED:
+        return []
+    try:
+        return _decode_elsewhere(error.data or b"").elicitations[:_MAX_VISITS]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
 
 
 def unknown_tool(name: str, alike: Sequence[str]) -> Fault:

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 from msgspec import Raw
 
 from vsm_mcp import config
-from vsm_mcp.gateway import messages, results
+from vsm_mcp.gateway import capabilities, messages, results
+from vsm_mcp.gateway.asking import Asking
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.calls import Calls
 from vsm_mcp.gateway.catalogue import PAGE_ITEMS, Catalogue
@@ -24,14 +25,13 @@ from vsm_mcp.routing.names import exposed
 from vsm_mcp.routing.table import Naming
 from vsm_mcp.wire import era
 
-_MODERN_CAPABILITIES: Final = {
+_CAPABILITIES: Final = {
     "tools": {"listChanged": True},
     "resources": {"listChanged": True},
     "prompts": {"listChanged": True},
     "completions": {},
+    "logging": {},
 }
-_LEGACY_CAPABILITIES: Final = {**_MODERN_CAPABILITIES, "logging": {}}
-_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 _EMPTY: Final = results.empty(is_modern=False)
 
 
@@ -77,7 +77,8 @@ class Gateway:
         self.vigil = Vigil()
         self._offers: dict[str, Offer] = {}
         self._denied: tuple[str, ...] = ()
-        self._calls = Calls(upstream, self.settings.call_timeout_seconds)
+        self._asking = Asking(upstream, self.settings.call_timeout_seconds, self.settings.call_limit_seconds)
+        self._calls = Calls(self._asking)
 
     # --- what is served -------------------------------------------------------------------------------------------
 
@@ -112,6 +113,7 @@ class Gateway:
     def close(self) -> None:
         """End every stream that waits for news; calls in flight are the fronts' to end."""
         self.view.changes.close()
+        self._asking.close()
 
     # --- answering ------------------------------------------------------------------------------------------------
 
@@ -151,9 +153,10 @@ class Gateway:
         if session is None:
             full = Fault(era.INTERNAL_ERROR, "too many sessions are open and busy; try again later")
             return Answer(messages.fault(request.id, full), full.rpc_code), None
+        session.capabilities = capabilities.read(request.params.get("capabilities"))
         result: dict[str, object] = {
             "protocolVersion": version,
-            "capabilities": _LEGACY_CAPABILITIES,
+            "capabilities": _CAPABILITIES,
             "serverInfo": Raw(results.SERVER_INFO),
             "instructions": view.catalogue.instructions,
         }
@@ -181,8 +184,11 @@ class Gateway:
         if method == "ping":
             return _EMPTY
         if method == "logging/setLevel":
-            if request.text("level") not in _LEVELS:
-                raise Fault(era.INVALID_PARAMS, f"level is one of {', '.join(_LEVELS)}")
+            level = request.text("level")
+            if level not in era.LOG_LEVELS:
+                raise Fault(era.INVALID_PARAMS, f"level is one of {', '.join(era.LOG_LEVELS)}")
+            if caller.session is not None:
+                caller.session.log_level = level
             return _EMPTY
         return None
 
@@ -191,7 +197,7 @@ class Gateway:
         members = encode(
             {
                 "supportedVersions": [era.MODERN],
-                "capabilities": _MODERN_CAPABILITIES,
+                "capabilities": _CAPABILITIES,
                 "instructions": view.catalogue.instructions,
             }
         )

@@ -54,7 +54,9 @@ class Legacy:
     async def one_way(self, message: Message, headers: Fields, exchange: Exchange) -> None:
         """Take a notification or a response: 202, or :class:`Refusal` when there is no such session."""
         session = self._session(headers, exchange.view, NO_ID)
-        if message.method == "notifications/cancelled":
+        if message.method is None:
+            session.questions.answered(message)
+        elif message.method == "notifications/cancelled":
             self._gateway.cancelled(session.ident, message.params)
         await respond(exchange.send, 202)
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 
+from vsm_mcp.gateway.capabilities import NONE, Capabilities
 from vsm_mcp.gateway.changes import Listener
+from vsm_mcp.gateway.questions import Questions
 from vsm_mcp.gateway.view import View
 
 
 class Session:
-    """One client that said ``initialize``. ``busy`` counts requests and streams that are open now."""
+    """One client that said ``initialize``. ``busy`` counts requests and streams that are open now.
 
-    __slots__ = ("busy", "ident", "last_used", "log_level", "stream", "version", "view")
+    ``capabilities`` are what it declared then, ``log_level`` what it set since (``""``: nothing).
+    """
+
+    __slots__ = ("busy", "capabilities", "ident", "last_used", "log_level", "questions", "stream", "version", "view")
 
     def __init__(self, ident: str, version: str, view: View, now: float) -> None:
         self.ident = ident
@@ -20,8 +25,16 @@ class Session:
         self.view = view
         self.last_used = now
         self.log_level = ""
+        self.capabilities: Capabilities = NONE
+        self.questions = Questions()
         self.busy = 0
         self.stream: Listener | None = None
+
+    def end(self) -> None:
+        """Let its stream and its questions go."""
+        if self.stream is not None:
+            self.stream.end()
+        self.questions.close()
 
 
 class Sessions:
@@ -65,8 +78,7 @@ class Sessions:
         session = self._sessions.pop(ident, None)
         if session is None:
             return False
-        if session.stream is not None:
-            session.stream.end()
+        session.end()
         return True
 
     def _expire(self, now: float) -> None:
@@ -74,11 +86,10 @@ class Sessions:
             session = next(iter(self._sessions.values()))
             if session.busy or now - session.last_used <= self._idle_seconds:
                 return
-            del self._sessions[session.ident]
+            self.close(session.ident)
 
     def _evict(self) -> bool:
         for session in self._sessions.values():
             if not session.busy:
-                del self._sessions[session.ident]
-                return True
+                return self.close(session.ident)
         return False

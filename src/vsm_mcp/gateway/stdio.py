@@ -95,7 +95,10 @@ class _Pipe:
         return None
 
     def _one_way(self, message: Message) -> None:
-        if message.method == "notifications/cancelled":
+        if message.method is None:
+            if self._session is not None:
+                self._session.questions.answered(message)
+        elif message.method == "notifications/cancelled":
             self._gateway.cancelled(self._who, message.params)
         elif message.method == "notifications/initialized" and self._modern is False and self._news is None:
             self._news = self._view.changes.listen(frozenset(KINDS))

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from msgspec import Raw
+
+from vsm_mcp.wire.dialogue import Dialogue
+
+
+class Call(Protocol):
+    """One call in flight: :class:`vsm_mcp.wire.call.Call`, as far as it is used here."""
+
+    async def answer(self) -> Raw | None:
+        """Await the raw result; ``None`` when the call was paused.
+
+        Raises :class:`vsm_mcp.errors.RpcError`, :class:`RequestTimeout` or :class:`TransportError`.
+        """
+        ...
+
+    def pause(self) -> None:
+        """Wake whoever awaits the answer; the call goes on."""
+        ...
+
+    def put_off(self, seconds: float) -> None:
+        """Let it wait for ``seconds`` from now on."""
+        ...
+
+    def give_up(self) -> None:
+        """Cancel it at the server unless it is answered. Idempotent."""
+        ...
 
 
 class Channel(Protocol):
     """One conversation with one server: :class:`vsm_mcp.wire.connection.Connection`, as far as it is used here."""
+
+    capabilities: dict[str, Any]
 
     @property
     def era(self) -> str:
         """``modern`` or ``legacy``."""
         ...
 
-    async def request(
+    def begin(
         self,
         method: str,
         params: Mapping[str, object] | None = None,
         *,
         timeout: float,
-        on_notification: Callable[[str, Raw], None] | None = None,
-    ) -> Raw:
-        """Ask and await the raw result; ``timeout`` is in seconds.
+        limit: float = 0.0,
+        dialogue: Dialogue | None = None,
+    ) -> Call:
+        """Ask; ``timeout`` (seconds) may be put off by progress until ``limit``. Raises :class:`TransportError`."""
+        ...
 
-        Raises :class:`vsm_mcp.errors.RpcError`, :class:`RequestTimeout` or :class:`TransportError`. When the caller is
-        cancelled, the server is told.
-        """
+    def want_logs(self, level: str) -> None:
+        """Have log messages sent from ``level`` on."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Literal
 
@@ -10,43 +11,31 @@ import msgspec
 from msgspec import Raw
 
 import vsm_mcp
-from vsm_mcp.errors import ProtocolError, RequestTimeout, TransportError
+from vsm_mcp.errors import RequestTimeout, TransportError, VsmError
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.wire import envelope, era, listing
-from vsm_mcp.wire.envelope import Message
+from vsm_mcp.wire.call import Call
+from vsm_mcp.wire.dialogue import Dialogue
+from vsm_mcp.wire.inbox import Inbox, OnChange
 from vsm_mcp.wire.mirror import Mirror
-from vsm_mcp.wire.pending import EXPIRED, LOST, OnNotification, Pending
+from vsm_mcp.wire.pending import Pending
 from vsm_mcp.wire.transport import Head, Transport
+from vsm_mcp.wire.watching import Watch
 
 Params = Mapping[str, object] | None
-OnChange = Callable[[str], None]
 
 CLIENT_INFO: Final = {"name": "vsm-mcp", "version": vsm_mcp.__version__}
 _META: Final[dict[str, object]] = {
     era.META_PROTOCOL: era.MODERN,
     era.META_CLIENT_INFO: CLIENT_INFO,
-    era.META_CLIENT_CAPABILITIES: {},
+    era.META_CLIENT_CAPABILITIES: era.CLIENT_CAPABILITIES,
 }
 _MODERN_META: Final = Raw(msgspec.json.encode(_META))
 _NOT_CANCELLABLE: Final = frozenset({"initialize", "server/discover"})
-_CHANGES: Final = {
-    "notifications/tools/list_changed": "tools",
-    "notifications/resources/list_changed": "resources",
-    "notifications/prompts/list_changed": "prompts",
-}
-_LISTEN_RETRY_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _PUSH_SECONDS: Final = 10.0
 
 _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
-
-
-class _About(msgspec.Struct):
-    progressToken: Raw = Raw(b"null")  # noqa: N815 - the protocol's spelling
-    requestId: Raw = Raw(b"null")  # noqa: N815
-
-
-_decode_about: Final = msgspec.json.Decoder(_About).decode
 
 
 class Connection:
@@ -67,9 +56,10 @@ class Connection:
         self._transport = transport
         self._pending = Pending()
         self._mirror = Mirror()
-        self._on_change: OnChange | None = None
+        self._inbox = Inbox(self._pending, self)
+        self._watch = Watch(self)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listening: asyncio.Task[None] | None = None
+        self._log_level = ""
 
     @property
     def in_flight(self) -> int:
@@ -82,60 +72,101 @@ class Connection:
 
         In the modern era, setting it opens the one subscription that such news needs, if the server offers them.
         """
-        return self._on_change
+        return self._inbox.on_change
 
     @on_change.setter
     def on_change(self, call: OnChange | None) -> None:
-        self._on_change = call
-        if call is not None and self._listening is None and self.era == "modern" and not self.closed.done():
-            wanted = listing.change_filter(self.capabilities)
-            if wanted:
-                self._listening = self._spawn(self._listen(wanted))
+        self._inbox.on_change = call
+        if call is not None:
+            self._watch.lists()
+
+    def on_news(self, updated: Callable[[str], None] | None, mixed: Callable[[], None] | None) -> None:
+        """Have ``updated`` called with the URI of a watched resource that changed.
+
+        ``mixed`` is called when the server asked something over a shared pipe while calls of several clients were in
+        flight, so that nobody could be asked.
+        """
+        self._inbox.on_updated = updated
+        self._inbox.on_mixed = mixed
 
     async def open(self) -> None:
         """Open the transport; raises :class:`TransportError` when that fails."""
-        await self._transport.open(self._deliver, self.fail)
+        await self._transport.open(self._inbox.deliver, self.fail)
 
-    async def request(
+    def begin(
         self,
         method: str,
         params: Params = None,
         *,
         timeout: float,
-        on_notification: OnNotification | None = None,
-    ) -> Raw:
-        """Ask and await the result, raw.
+        limit: float = 0.0,
+        dialogue: Dialogue | None = None,
+    ) -> Call:
+        """Ask, and return the call; await its answer, and give it up in the end.
 
-        Values of ``params`` may be :class:`msgspec.Raw`. ``timeout`` is in seconds and covers the whole call. With
-        ``on_notification`` the request carries a progress token of its own (the request's id, in place of any token
-        of the caller), and each progress notification of this call goes there as (method, raw params).
+        Values of ``params`` may be :class:`msgspec.Raw`. ``timeout`` (seconds) covers the whole call. A ``dialogue``
+        hears what the server says and asks meanwhile; the request then carries a progress token of its own (the
+        request's id, in place of any token of the caller), and progress puts the deadline off, until ``limit``
+        seconds from now at most. Raises :class:`TransportError` when the connection is closed.
+        """
+        if self.closed.done():
+            raise TransportError(self.closed.result())
+        ident = self._pending.next_id()
+        data = envelope.request(ident, method, self._full(params, ident, dialogue))
+        call = Call(self, ident, method, dialogue)
+        self._pending.add(call, timeout, limit)
+        if not self._transport.try_send(data):
+            self.spawn(self._send_call(data, self._head(method, params, ident), call))
+        return call
+
+    async def request(
+        self, method: str, params: Params = None, *, timeout: float, dialogue: Dialogue | None = None
+    ) -> Raw:
+        """Ask and await the result, raw; see :meth:`begin`.
 
         Raises :class:`vsm_mcp.errors.RpcError` when the server answers with an error, :class:`RequestTimeout` when it
         does not answer in time and :class:`TransportError` when the connection breaks. A call that is given up, by
         its deadline or by its caller, is cancelled at the server (specification, "Cancellation") and its late answer
         is dropped.
         """
-        if self.closed.done():
-            raise TransportError(self.closed.result())
-        pending = self._pending
-        ident = pending.next_id()
-        data = envelope.request(ident, method, self._full(params, ident if on_notification is not None else None))
-        answer = pending.add(ident, timeout, on_notification)
+        call = self.begin(method, params, timeout=timeout, dialogue=dialogue)
         try:
-            if self._transport.try_send(data):
-                message = await answer
-            else:
-                message = await self._send_and_wait(data, self._head(method, params, ident), answer, timeout)
+            while (result := await call.answer()) is None:
+                pass
+            return result
         finally:
-            if pending.forget(ident):
-                self._cancel(ident, method)
-        if message.result is not None:
-            return message.result
-        if message is EXPIRED:
-            raise RequestTimeout(f"the server did not answer {method} within {timeout:g} s")
-        if message is LOST:
-            raise TransportError(self.closed.result() if self.closed.done() else "the connection broke")
-        raise envelope.read_error(message.error or Raw(b"{}"))
+            call.give_up()
+
+    def give_up(self, call: Call) -> None:
+        """Forget a call; if it is not answered yet, cancel it at the server. Idempotent."""
+        if self._pending.forget(call.ident):
+            call.stop_sending()
+            self._cancel(call.ident, call.method)
+
+    def put_off(self, call: Call, seconds: float) -> None:
+        """Let a call wait for ``seconds`` from now on, within its limit."""
+        self._pending.put_off(call, seconds)
+
+    def why_lost(self) -> str:
+        """Return why nothing is answered any more."""
+        return self.closed.result() if self.closed.done() else "the connection broke"
+
+    def watch(self, uri: str) -> None:
+        """Have a resource watched: :meth:`on_news` says who hears of it. Idempotent."""
+        self._watch.begin(uri)
+
+    def unwatch(self, uri: str) -> None:
+        """Have a resource watched no longer. Idempotent."""
+        self._watch.end(uri)
+
+    def want_logs(self, level: str) -> None:
+        """Have a server of the handshake versions send log messages from ``level`` on, unless it sends more already."""
+        if "logging" not in self.capabilities or self.era != "legacy" or level not in era.LOG_LEVELS:
+            return
+        current = self._log_level
+        if not current or era.LOG_LEVELS.index(level) < era.LOG_LEVELS.index(current):
+            self._log_level = level
+            self.spawn(self._set_level(level))
 
     async def notify(self, method: str, params: Params = None) -> None:
         """Send a notification; raises :class:`TransportError` when the connection is closed.
@@ -145,9 +176,9 @@ class Connection:
         """
         if self.closed.done():
             raise TransportError(self.closed.result())
-        if not self._can_push:
+        if not self.can_push:
             return
-        data = envelope.notification(method, self._full(params, None) if self.era == "modern" else params)
+        data = envelope.notification(method, self._full(params, 0, None) if self.era == "modern" else params)
         if not self._transport.try_send(data):
             try:
                 async with asyncio.timeout(_PUSH_SECONDS):
@@ -189,25 +220,32 @@ class Connection:
         """
         if not self.closed.done():
             self.closed.set_result(reason)
+        self._inbox.close()
         self._pending.fail_all()
 
     # --- sending -------------------------------------------------------------------------------------------------
 
     @property
-    def _can_push(self) -> bool:
+    def can_push(self) -> bool:
+        """Whether a message that is no request can be sent: not over HTTP in the modern era."""
         return self.era == "legacy" or not self._transport.closing_cancels
 
-    def _full(self, params: Params, token: int | None) -> Params:
-        if self.era == "legacy" and token is None:
+    def _full(self, params: Params, ident: int, dialogue: Dialogue | None) -> Params:
+        """Return the params with the ``_meta`` that this hop needs."""
+        told = dialogue is not None and dialogue.wants_progress
+        if self.era == "legacy" and not told:
             return params
-        given = params.get("_meta") if params else None
-        if given is None and token is None:
-            return {**params, "_meta": _MODERN_META} if params else {"_meta": _MODERN_META}
-        meta = _opened(given)
+        if dialogue is None and not (params and "_meta" in params):
+            return {**(params or {}), "_meta": _MODERN_META}
+        meta = _opened(params.get("_meta") if params else None)
         if self.era == "modern":
             meta.update(_META)
-        if token is not None:
-            meta["progressToken"] = token
+            if dialogue is not None:
+                meta[era.META_CLIENT_CAPABILITIES] = dialogue.capabilities
+                if dialogue.log_level:
+                    meta[era.META_LOG_LEVEL] = dialogue.log_level
+        if told:
+            meta["progressToken"] = ident
         return {**(params or {}), "_meta": meta}
 
     def _head(self, method: str, params: Params, ident: int | None) -> Head:
@@ -225,26 +263,22 @@ class Connection:
             arguments=self._mirror.headers(name, (params or {}).get("arguments")) if method == "tools/call" else {},
         )
 
-    async def _send_and_wait(
-        self,
-        data: bytes,
-        head: Head,
-        answer: asyncio.Future[Message],
-        timeout: float,
-    ) -> Message:
+    async def _send_call(self, data: bytes, head: Head, call: Call) -> None:
+        """Send where that takes a while: over HTTP until the answer is delivered, over a pipe that is full."""
+        call.sender = asyncio.current_task()
         try:
-            async with asyncio.timeout(None if timeout == float("inf") else timeout):
-                await self._transport.send(data, head)
-                return await answer
-        except TimeoutError:
-            return EXPIRED
-        except (TransportError, ProtocolError):
-            if answer.done():  # it came another way, on the stream that the server opened for itself
-                return answer.result()
-            raise
+            await self._transport.send(data, head)
+        except VsmError as error:
+            call.settle(error)  # unless the answer came another way, on the stream the server opened for itself
+        finally:
+            call.sender = None
+
+    async def _set_level(self, level: str) -> None:
+        with contextlib.suppress(VsmError):  # then it sends what it sends
+            await self.request("logging/setLevel", {"level": level}, timeout=_PUSH_SECONDS)
 
     def _cancel(self, ident: int, method: str) -> None:
-        if self.closed.done() or not self._can_push or method in _NOT_CANCELLABLE:
+        if self.closed.done() or not self.can_push or method in _NOT_CANCELLABLE:
             return
         params = {"requestId": ident, "reason": "given up by the caller"}
         self._push(envelope.notification("notifications/cancelled", params), "notification", "notifications/cancelled")
@@ -252,7 +286,7 @@ class Connection:
     def _push(self, data: bytes, kind: Literal["notification", "response"], method: str = "") -> None:
         if not self._transport.try_send(data):
             head = Head(kind=kind, method=method, version=self.protocol or None, modern=self.era == "modern")
-            self._spawn(self._send_quietly(data, head))
+            self.spawn(self._send_quietly(data, head))
 
     async def _send_quietly(self, data: bytes, head: Head) -> None:
         try:
@@ -261,89 +295,20 @@ class Connection:
         except (TransportError, TimeoutError):
             pass  # a courtesy to a server that is gone
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def respond(self, data: bytes) -> None:
+        """Send a response to a request of the server soon."""
+        self._push(data, "response")
+
+    def changed(self, kind: str) -> None:
+        """Tell whoever listens that a list may have changed."""
+        self._inbox.changed(kind)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something until it ends or the connection is closed."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    # --- receiving -----------------------------------------------------------------------------------------------
-
-    def _deliver(self, line: bytes) -> bool:
-        try:
-            message = envelope.read(line)
-        except ProtocolError:
-            if not line.lstrip().startswith(b"["):
-                raise
-            parts = [envelope.read(part) for part in envelope.read_batch(line)]
-            return sum(map(self._dispatch, parts)) > 0
-        return self._dispatch(message)
-
-    def _dispatch(self, message: Message) -> bool:
-        method = message.method
-        if method is None:
-            return message.id is not None and self._pending.answered(message.id, message)
-        if message.id is not None:
-            self._refuse(message.id, method)
-        elif method in _CHANGES:
-            self._changed(_CHANGES[method])
-        elif message.params is not None:
-            self._notified(method, message.params)
-        return False
-
-    def _refuse(self, ident: Raw, method: str) -> None:
-        """Answer a request of the server: no client capability is declared, so only ``ping`` is allowed."""
-        if not self._can_push:
-            return
-        known = method == "ping"
-        answer = (
-            envelope.response(ident, {}) if known else envelope.error(ident, era.METHOD_NOT_FOUND, "Method not found")
-        )
-        self._push(answer, "response")
-
-    def _notified(self, method: str, params: Raw) -> None:
-        if method not in {"notifications/progress", "notifications/cancelled"}:
-            return
-        try:
-            about = _decode_about(params)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return
-        if method == "notifications/cancelled":  # only a subscription is a server's to cancel ("Cancellation")
-            self._pending.release(about.requestId)
-        elif listener := self._pending.listener(about.progressToken):
-            self._tell(listener, method, params)
-
-    def _changed(self, kind: str) -> None:
-        if self._on_change is not None:
-            self._tell(self._on_change, kind)
-
-    @staticmethod
-    def _tell(listener: Callable[..., None], *news: object) -> None:
-        try:
-            listener(*news)
-        except Exception as error:  # noqa: BLE001 - a listener's mistake must not break everybody's connection
-            context = {"message": "a listener of a connection failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-
-    async def _listen(self, wanted: dict[str, bool]) -> None:
-        """Keep one subscription open; when it ends, whatever may have been missed counts as changed."""
-        attempt = 0
-        while not self.closed.done():
-            began = asyncio.get_running_loop().time()
-            try:
-                await self.request("subscriptions/listen", {"notifications": wanted}, timeout=float("inf"))
-            except ProtocolError:
-                return  # the server declared what it does not have
-            except TransportError:
-                pass
-            if self.closed.done():
-                return
-            attempt = 0 if asyncio.get_running_loop().time() - began > _LISTEN_RETRY_SECONDS[-1] else attempt
-            await asyncio.sleep(_LISTEN_RETRY_SECONDS[min(attempt, len(_LISTEN_RETRY_SECONDS) - 1)])
-            attempt += 1
-            for kind in ("tools", "resources", "prompts"):
-                if wanted.get(f"{kind}ListChanged"):
-                    self._changed(kind)
 
 
 def _text_or_none(value: Raw) -> str | None:

@@ -23,6 +23,14 @@ META_LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
 META_SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 META_SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
 
+CLIENT_CAPABILITIES: Final[dict[str, object]] = {
+    "elicitation": {"form": {}, "url": {}},
+    "roots": {},
+    "sampling": {"tools": {}, "context": {}},
+}
+"""What we tell servers that our clients can do. A server of the handshake versions hears it once, before there is a
+client; what the client of a call cannot do is refused when the server asks for it."""
+
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
@@ -32,6 +40,10 @@ RESOURCE_NOT_FOUND: Final = -32002
 HEADER_MISMATCH: Final = -32020
 MISSING_CLIENT_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
+URL_ELICITATION_REQUIRED: Final = -32042
 
 NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """Method → the member of ``params`` that ``Mcp-Name`` repeats (specification 2026-07-28, "Transports: HTTP")."""
+
+LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""Severities of log messages, least severe first (specification, "Logging"; RFC 5424, section 6.2.1)."""

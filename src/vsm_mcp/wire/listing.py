@@ -113,19 +113,6 @@ async def offer(connection: Asks, timeout: float) -> Offer:
     )
 
 
-def change_filter(capabilities: Mapping[str, Any]) -> dict[str, bool]:
-    """Return the subscription for every list that the server says it announces changes of.
-
-    Specification 2026-07-28, "Subscriptions": one boolean for each kind of list.
-    """
-    kinds = ("tools", "resources", "prompts")
-    return {
-        f"{kind}ListChanged": True
-        for kind in kinds
-        if isinstance(capabilities.get(kind), dict) and capabilities[kind].get("listChanged") is True
-    }
-
-
 async def _declared(connection: Asks, method: str, key: str, timeout: float) -> list[Raw]:
     try:
         return await connection.list(method, key, timeout=timeout)

@@ -111,7 +111,11 @@ async def _discovered(connection: Connection, wait: float) -> dict[str, Any]:
 
 async def _initialize(connection: Connection, wait: float) -> None:
     """Shake hands as before 2026-07-28 (specification 2025-11-25, "Lifecycle: Initialization")."""
-    params = {"protocolVersion": era.LATEST_HANDSHAKE, "capabilities": {}, "clientInfo": CLIENT_INFO}
+    params = {
+        "protocolVersion": era.LATEST_HANDSHAKE,
+        "capabilities": era.CLIENT_CAPABILITIES,
+        "clientInfo": CLIENT_INFO,
+    }
     result = _object(await connection.request("initialize", params, timeout=max(wait, 0.0)))
     version = result.get("protocolVersion")
     if version not in era.HANDSHAKE:

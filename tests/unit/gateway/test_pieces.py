@@ -76,10 +76,12 @@ def test_errors_of_servers_and_of_the_hop() -> None:
     assert faults.passed_on(RpcError(-32002, "m"), "s", "resources/read", modern=True).rpc_code == -32602
     assert faults.passed_on(RpcError(-32602, "m"), "s", "resources/read", modern=False).rpc_code == -32002
     assert faults.passed_on(RpcError(-32602, "m"), "s", "tools/call", modern=False).rpc_code == -32602
-    for code in (-32020, -32021, -32022):
-        hop = faults.passed_on(RpcError(code, "m"), "srv", "tools/call", modern=True)
+    for code, modern in ((-32020, True), (-32022, True), (-32020, False), (-32021, False), (-32022, False)):
+        hop = faults.passed_on(RpcError(code, "m"), "srv", "tools/call", modern=modern)
         assert hop.rpc_code == -32603
         assert "srv" in hop.message
+    lacking = faults.passed_on(RpcError(-32021, "m", b'{"requiredCapabilities":{}}'), "srv", "tools/call", modern=True)
+    assert (lacking.rpc_code, lacking.data) == (-32021, b'{"requiredCapabilities":{}}')
 
 
 def test_failures_say_what_a_model_can_act_on() -> None:

@@ -13,8 +13,10 @@ import msgspec
 import pytest
 import uvloop
 from msgspec import Raw
+from tests.unit.wire.hearing import Hearing
 
 from vsm_mcp.errors import ProtocolError, RequestTimeout, RpcError, TransportError
+from vsm_mcp.wire import era as eras
 from vsm_mcp.wire.connection import CLIENT_INFO
 
 Start = Callable[..., Any]
@@ -22,7 +24,7 @@ ERAS = pytest.mark.parametrize("era", ["legacy", "modern"])
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": CLIENT_INFO,
-    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientCapabilities": eras.CLIENT_CAPABILITIES,
 }
 
 
@@ -182,7 +184,7 @@ async def test_progress_goes_to_its_call(start: Start, era: str) -> None:
             "tools/call",
             params,
             timeout=10,
-            on_notification=lambda _m, p: heard.append(msgspec.json.decode(p)["progress"]),
+            dialogue=Hearing(lambda _m, p: heard.append(msgspec.json.decode(p)["progress"])),
         )
         return heard
 
@@ -239,7 +241,7 @@ async def test_a_listener_that_fails_breaks_nothing(start: Start) -> None:
         raise ValueError("a mistake")
 
     connection.on_change = fail
-    await connection.request("tools/call", call("echo", text="x"), timeout=5, on_notification=fail)
+    await connection.request("tools/call", call("echo", text="x"), timeout=5, dialogue=Hearing(fail))
     assert text(await connection.request("tools/call", call("echo", text="y"), timeout=5)) == "echo:y"
     assert [str(failure["exception"]) for failure in failures] == ["a mistake"] * 2
 
@@ -418,7 +420,7 @@ async def test_megabytes_come_in_small_pieces_without_quadratic_cost(peer: Any) 
 
 
 async def test_the_subscription_of_a_modern_connection(peer: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vsm_mcp.wire.connection._LISTEN_RETRY_SECONDS", (0.05, 60.0))
+    monkeypatch.setattr("vsm_mcp.wire.watching._RETRY_SECONDS", (0.05, 60.0))
     connection = await peer.open("modern")
     connection.capabilities = {"tools": {"listChanged": True}, "prompts": {"listChanged": False}, "resources": {}}
     news: list[str] = []

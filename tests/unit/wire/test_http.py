@@ -12,9 +12,11 @@ import aiohttp
 import msgspec
 import pytest
 from msgspec import Raw
+from tests.unit.wire.hearing import Hearing
 
 from vsm_mcp.errors import HttpRefused, ProtocolError, RequestTimeout, RpcError, TransportError
 from vsm_mcp.testing.faulty_http import Endpoint, serving
+from vsm_mcp.wire import era as eras
 from vsm_mcp.wire.connection import Connection
 from vsm_mcp.wire.http import HttpTransport
 from vsm_mcp.wire.negotiate import connect
@@ -71,7 +73,7 @@ async def test_modern_headers() -> None:
         assert call["Authorization"] == "Bearer s3cret"
         assert call["Accept"] == "application/json, text/event-stream"
         assert "Mcp-Session-Id" not in call
-        assert message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] == {}
+        assert message["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] == eras.CLIENT_CAPABILITIES
         assert not [m for _, m in endpoint.seen if "id" not in m]  # modern HTTP has no notifications from clients
 
 
@@ -206,7 +208,9 @@ async def test_news_of_a_changed_list(era: str, until: Any) -> None:
 async def test_progress(era: str) -> None:
     async with talking(f"--mode={era}", "--progress", "3") as (connection, _):
         heard: list[str] = []
-        await connection.request("tools/call", ECHO, timeout=5, on_notification=lambda method, _: heard.append(method))
+        await connection.request(
+            "tools/call", ECHO, timeout=5, dialogue=Hearing(lambda method, _: heard.append(method))
+        )
         assert heard == ["notifications/progress"] * 3
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from vsm_mcp.errors import ProtocolError, RequestTimeout, RpcError, TransportError
+from vsm_mcp.wire import era as eras
 from vsm_mcp.wire.negotiate import connect
 
 Start = Callable[..., Any]
@@ -130,7 +131,7 @@ async def test_odd_answers_to_the_probe_mean_an_older_server(peer: Any, answer: 
     assert hello["method"] == "initialize"
     assert "_meta" not in hello["params"]
     assert hello["params"]["protocolVersion"] == "2025-11-25"
-    assert hello["params"]["capabilities"] == {}
+    assert hello["params"]["capabilities"] == eras.CLIENT_CAPABILITIES
     peer.write(b'{"jsonrpc":"2.0","id":%d,"result":{"protocolVersion":"2025-06-18","capabilities":[]}}\n' % hello["id"])
     connection = await connecting
     assert (connection.protocol, connection.capabilities, connection.server_info) == ("2025-06-18", {}, {})

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec import Raw
+from tests.unit.wire.hearing import Hearing
 
 from vsm_mcp.errors import RequestTimeout, RpcError
 from vsm_mcp.model.definition import ItemKind
@@ -68,7 +69,7 @@ async def test_everything(connection: Connection, until: Callable[..., Any]) -> 
     def listen(method: str, params: Raw) -> None:
         heard.append((method, msgspec.json.decode(params)))
 
-    await connection.request("tools/call", {"name": "progress"}, timeout=10, on_notification=listen)
+    await connection.request("tools/call", {"name": "progress"}, timeout=10, dialogue=Hearing(listen))
     assert [(method, params["progress"]) for method, params in heard] == [
         ("notifications/progress", n) for n in (1, 2, 3)
     ]

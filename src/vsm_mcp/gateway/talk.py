@@ -1,0 +1,173 @@
+"""The client's side of one call at a server: what the server says and asks in the middle of it, in the client's era."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from vsm_mcp.errors import RequestTimeout, RpcError, VsmError
+from vsm_mcp.gateway import capabilities, messages
+from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
+from vsm_mcp.gateway.rounds import METHODS, Ask
+from vsm_mcp.gateway.upstream import Call
+from vsm_mcp.wire import era
+from vsm_mcp.wire.dialogue import Question
+from vsm_mcp.wire.inbox import QUESTION_SECONDS
+
+_URL: Final = Raw(b'"url"')
+
+
+class _Log(msgspec.Struct):
+    level: str = ""
+
+
+_decode_log: Final = msgspec.json.Decoder(_Log).decode
+
+
+class Talk:
+    """A :class:`~vsm_mcp.wire.dialogue.Dialogue` on behalf of one caller.
+
+    A client of the handshake versions is asked at once, on the stream of its call. For a modern one the questions are
+    kept, and whoever awaits the call is woken to ask them in a result.
+    """
+
+    def __init__(self, request: Request, caller: Caller) -> None:
+        self.client = caller.who or f"{id(self):x}"
+        self.capabilities: Mapping[str, object] = caller.capabilities(request)
+        self.log_level = caller.log_level(request)
+        self.call: Call | None = None
+        self._caller = caller
+        self._may_ask = request.method in METHODS
+        self._token = request.meta.get("progressToken") if request.meta is not None else None
+        self.wants_progress = self._token is not None and caller.back is not None
+        self._waiting: dict[str, Question] = {}
+        self._asked = 0
+        self._asking: set[asyncio.Task[None]] = set()
+
+    # --- what the server says --------------------------------------------------------------------------------------
+
+    def notified(self, method: str, params: Raw) -> None:
+        """Pass a notification on to the client, under the token that it knows."""
+        back = self._caller.back
+        if back is None:
+            return
+        if method == "notifications/message":
+            if self._wants(params):
+                back.notify(messages.notification(method, bytes(params)))
+        elif self._token is not None:
+            try:
+                members = decode_object(params)
+            except UNREADABLE:
+                return
+            back.notify(messages.notification(method, encode({**members, "progressToken": self._token})))
+
+    def _wants(self, params: Raw) -> bool:
+        try:
+            level = _decode_log(params).level
+        except UNREADABLE:
+            return False
+        known = era.LOG_LEVELS
+        return self.log_level in known and level in known and known.index(level) >= known.index(self.log_level)
+
+    # --- what the server asks --------------------------------------------------------------------------------------
+
+    def asked(self, question: Question) -> None:
+        """Ask the client, or say why it cannot be asked."""
+        lacking = capabilities.missing(question.method, question.params, self.capabilities)
+        if lacking is not None:
+            what = ", ".join(lacking) or question.method[:100]
+            question.refuse(era.METHOD_NOT_FOUND, f"Method not found: the client of this call has no {what}")
+        elif self._caller.modern:
+            self._keep(question)
+        else:
+            task = asyncio.get_running_loop().create_task(self._relay(question))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+            question.on_withdrawn = lambda: _stop(task)
+
+    def _keep(self, question: Question) -> None:
+        if not self._may_ask or self.call is None:
+            return question.refuse(era.METHOD_NOT_FOUND, "Method not found: nothing can be asked during this request")
+        self._asked += 1
+        key = f"q{self._asked}"
+        self._waiting[key] = question
+        question.on_withdrawn = lambda: self._forget(key)
+        return self.call.pause()
+
+    def _forget(self, key: str) -> None:
+        self._waiting.pop(key, None)
+
+    async def _relay(self, question: Question) -> None:
+        try:
+            question.answer(await self.put(Ask(question.method, question.params or Raw(b"{}"))))
+        except RpcError as error:
+            question.refuse(error.rpc_code, error.message, error.data)
+        except VsmError as error:
+            question.refuse(era.INTERNAL_ERROR, error.message)
+
+    async def put(self, ask: Ask) -> Raw:
+        """Ask a client of the handshake versions and await its result, for ten minutes at most.
+
+        Raises :class:`RpcError` for a client's error, :class:`RequestTimeout` and :class:`TransportError`.
+        """
+        session, back = self._caller.session, self._caller.back
+        if session is None or back is None:
+            raise RpcError(era.METHOD_NOT_FOUND, "Method not found: the client of this call takes no questions")
+        params = _in_old_words(ask)
+        try:
+            async with asyncio.timeout(QUESTION_SECONDS):
+                return await session.questions.put(ask.method, params, back.notify)
+        except TimeoutError:
+            raise RequestTimeout(f"the client did not answer {ask.method} in time") from None
+
+    # --- a modern client's rounds ----------------------------------------------------------------------------------
+
+    @property
+    def open(self) -> dict[str, Ask]:
+        """The questions that wait for a modern client, by key."""
+        return {key: Ask(question.method, question.params or Raw(b"{}")) for key, question in self._waiting.items()}
+
+    def resume(self, request: Request, caller: Caller, answers: Mapping[str, Raw]) -> None:
+        """Go on in the name of the client's next request, which answers questions; those not answered stay open."""
+        self._caller = caller
+        self._token = request.meta.get("progressToken") if request.meta is not None else None
+        self.log_level = caller.log_level(request)
+        for key, answer in answers.items():
+            question = self._waiting.pop(key, None)
+            if question is not None:
+                question.answer(answer)
+
+    def rest(self) -> None:
+        """Say nothing to the client until it comes back."""
+        self._caller = self._caller.silent()
+
+    def close(self) -> None:
+        """End it: nobody is asked any more."""
+        for task in tuple(self._asking):
+            task.cancel()
+        for question in tuple(self._waiting.values()):
+            question.refuse(era.INTERNAL_ERROR, "the client did not answer")
+        self._waiting.clear()
+
+
+def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+
+
+def _in_old_words(ask: Ask) -> Raw:
+    """Return the params as the handshake versions have them: a visit to a URL has an id there (2025-11-25)."""
+    if ask.method != "elicitation/create":
+        return ask.params
+    try:
+        members = decode_object(ask.params)
+    except UNREADABLE:
+        return ask.params
+    if members.get("mode") != _URL or "elicitationId" in members:
+        return ask.params
+    return Raw(encode({**members, "elicitationId": secrets.token_hex(8)}))

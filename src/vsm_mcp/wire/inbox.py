@@ -1,0 +1,197 @@
+"""What a server says: each message goes to the call, the client or the listener that it is meant for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import Raw
+
+from vsm_mcp.errors import ProtocolError
+from vsm_mcp.wire import envelope, era
+from vsm_mcp.wire.call import Call
+from vsm_mcp.wire.dialogue import Question
+from vsm_mcp.wire.envelope import Message
+from vsm_mcp.wire.pending import Pending, number
+
+OnChange = Callable[[str], None]
+
+QUESTION_SECONDS: Final = 600.0
+"""How long a call may wait while its client thinks about a question."""
+
+_CHANGES: Final = {
+    "notifications/tools/list_changed": "tools",
+    "notifications/resources/list_changed": "resources",
+    "notifications/prompts/list_changed": "prompts",
+}
+_MAX_QUESTIONS: Final = 64
+
+
+class _About(msgspec.Struct):
+    progressToken: Raw = Raw(b"null")  # noqa: N815 - the protocol's spelling
+    requestId: Raw = Raw(b"null")  # noqa: N815
+    uri: Raw = Raw(b"null")
+
+
+_decode_about: Final = msgspec.json.Decoder(_About).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Out(Protocol):
+    """The way back to the server."""
+
+    era: Any
+
+    @property
+    def can_push(self) -> bool:
+        """Whether a message that is no request can be sent."""
+        ...
+
+    def respond(self, data: bytes) -> None:
+        """Send a response soon."""
+        ...
+
+
+class Inbox:
+    """Dispatches the messages of one connection.
+
+    ``on_change`` is called with ``tools``, ``resources`` or ``prompts`` when a list changed, ``on_updated`` with the
+    URI of a resource that did, ``on_mixed`` when the server asked something that could be meant for several clients.
+    """
+
+    def __init__(self, pending: Pending, out: Out) -> None:
+        self.on_change: OnChange | None = None
+        self.on_updated: Callable[[str], None] | None = None
+        self.on_mixed: Callable[[], None] | None = None
+        self._pending = pending
+        self._out = out
+        self._questions: dict[bytes, Question] = {}
+
+    def deliver(self, line: bytes, origin: int | None = None) -> bool:
+        """Take one message; says whether it answered a call.
+
+        ``origin`` is the id of the call whose stream or body carried it, where the transport knows. Raises
+        :class:`ProtocolError` for what is no message.
+        """
+        try:
+            message = envelope.read(line)
+        except ProtocolError:
+            if not line.lstrip().startswith(b"["):
+                raise
+            parts = [envelope.read(part) for part in envelope.read_batch(line)]
+            return sum(self._dispatch(part, origin) for part in parts) > 0
+        return self._dispatch(message, origin)
+
+    def changed(self, kind: str) -> None:
+        """Tell whoever listens that a list changed."""
+        if self.on_change is not None:
+            _tell(self.on_change, kind)
+
+    def close(self) -> None:
+        """Take every open question back: nobody waits for its answer any more."""
+        questions, self._questions = self._questions, {}
+        for question in questions.values():
+            question.withdraw()
+
+    def _dispatch(self, message: Message, origin: int | None) -> bool:
+        method = message.method
+        if method is None:
+            return message.id is not None and self._pending.answered(message.id, message)
+        if message.id is not None:
+            self._asked(message.id, method, message.params, origin)
+        elif method in _CHANGES:
+            self.changed(_CHANGES[method])
+        elif message.params is not None:
+            self._notified(method, message.params, origin)
+        return False
+
+    # --- notifications -------------------------------------------------------------------------------------------
+
+    def _notified(self, method: str, params: Raw, origin: int | None) -> None:
+        if method == "notifications/message":
+            call = self._call_of(origin)
+            if call is not None:
+                self._tell_call(call, method, params)
+            return
+        try:
+            about = _decode_about(params)
+        except _UNREADABLE:
+            return
+        if method == "notifications/progress":
+            call = self._pending.get(number(about.progressToken))
+            if call is not None and call.dialogue is not None:
+                call.put_off(call.timeout)
+                self._tell_call(call, method, params)
+        elif method == "notifications/cancelled":
+            self._cancelled(about.requestId)
+        elif method == "notifications/resources/updated" and self.on_updated is not None:
+            _tell(self.on_updated, _text(about.uri))
+
+    def _cancelled(self, ident: Raw) -> None:
+        question = self._questions.pop(bytes(ident), None)
+        if question is not None:
+            question.withdraw()
+        else:  # only a subscription is a server's to cancel (specification 2026-07-28, "Cancellation")
+            self._pending.release(ident)
+
+    @staticmethod
+    def _tell_call(call: Call, method: str, params: Raw) -> None:
+        if call.dialogue is not None:
+            _tell(call.dialogue.notified, method, params)
+
+    # --- questions -----------------------------------------------------------------------------------------------
+
+    def _asked(self, ident: Raw, method: str, params: Raw | None, origin: int | None) -> None:
+        if not self._out.can_push:
+            return None
+        if method == "ping":
+            return self._out.respond(envelope.response(ident, {}))
+        call = self._call_of(origin) if self._out.era == "legacy" else None
+        if call is None or call.dialogue is None:
+            return self._refuse(ident, era.METHOD_NOT_FOUND, "Method not found: no client is there to be asked", None)
+        if len(self._questions) >= _MAX_QUESTIONS:
+            return self._refuse(ident, era.INTERNAL_ERROR, "too many questions are open", None)
+        question = Question(ident, method, params, self._answer, self._refuse)
+        self._questions[bytes(ident)] = question
+        call.put_off(QUESTION_SECONDS)
+        _tell(call.dialogue.asked, question)
+        return None
+
+    def _call_of(self, origin: int | None) -> Call | None:
+        """Return the call that a message belongs to, or ``None`` when that cannot be told."""
+        if origin is not None:
+            return self._pending.get(origin)
+        calls = self._pending.in_dialogue()
+        if not calls:
+            return None
+        if len({call.dialogue.client for call in calls if call.dialogue is not None}) > 1:
+            if self.on_mixed is not None:
+                self.on_mixed()
+            return None
+        return calls[-1]
+
+    def _answer(self, ident: Raw, result: bytes | Raw) -> None:
+        self._questions.pop(bytes(ident), None)
+        self._out.respond(envelope.response(ident, result))
+
+    def _refuse(self, ident: Raw, code: int, message: str, data: bytes | None) -> None:
+        self._questions.pop(bytes(ident), None)
+        self._out.respond(envelope.error(ident, code, message, data))
+
+
+def _tell(listener: Callable[..., None], *news: object) -> None:
+    try:
+        listener(*news)
+    except Exception as error:  # noqa: BLE001 - a listener's mistake must not break everybody's connection
+        context = {"message": "a listener of a connection failed", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
+
+
+def _text(value: Raw) -> str:
+    try:
+        return _decode_text(value)
+    except _UNREADABLE:
+        return ""
