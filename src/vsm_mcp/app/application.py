@@ -97,6 +97,7 @@ class App:
         self.tasks = await enter(asyncio.TaskGroup())
         self.runtime = await enter(Runtime(self.machine.sandbox, config, emit, self._secrets_of))
         self.gateway = Gateway(self.runtime, config.gateway)
+        self.runtime.on_updated = self.gateway.updated
         self._stack.callback(self.gateway.close)
         self.fleet = Fleet(self.store, emit, self._catalogue_changed)
         self.runtime.on_offer = self._observed

@@ -114,6 +114,11 @@ class Catalogue:
         """Return the items that servers offer and that cannot be listed, and why."""
         return tuple(item for shelf in self.shelves.values() for item in shelf.omitted)
 
+    def subscribable(self, server: str) -> bool:
+        """Return whether a server says that it announces changes of single resources."""
+        shelf = self.shelves.get(server)
+        return shelf is not None and shelf.subscribable
+
     def changed_since(self, before: Catalogue) -> tuple[str, ...]:
         """Return which of ``tools``, ``prompts`` and ``resources`` a client would see differently."""
         differing = [

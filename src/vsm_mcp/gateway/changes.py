@@ -1,4 +1,4 @@
-"""News that a list changed, on its way to whoever listens.
+"""News that a list or a resource changed, on its way to whoever listens.
 
 A level, not a queue: a listener that is slow learns once that tools changed, however often they did.
 """
@@ -6,10 +6,21 @@ A level, not a queue: a listener that is slow learns once that tools changed, ho
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, NamedTuple
 
 KINDS: Final = ("tools", "prompts", "resources")
-METHODS: Final = {kind: f"notifications/{kind}/list_changed" for kind in KINDS}
+_UPDATED: Final = "updated"
+METHODS: Final = {kind: f"notifications/{kind}/list_changed" for kind in KINDS} | {
+    _UPDATED: "notifications/resources/updated"
+}
+_MAX_NEWS: Final = 2000
+
+
+class News(NamedTuple):
+    """What changed: the list of a kind, or (kind ``updated``) the resource ``uri``."""
+
+    kind: str
+    uri: str = ""
 
 
 class Listener:
@@ -17,7 +28,7 @@ class Listener:
 
     def __init__(self, wanted: frozenset[str]) -> None:
         self._wanted = wanted
-        self._news: dict[str, None] = {}
+        self._news: dict[News, None] = {}
         self._wake = asyncio.Event()
         self.ended = False
 
@@ -25,16 +36,29 @@ class Listener:
         """Take note of changed kinds."""
         for kind in kinds:
             if kind in self._wanted:
-                self._news[kind] = None
-                self._wake.set()
+                self._note(News(kind))
+
+    def updated(self, uri: str) -> None:
+        """Take note of a changed resource."""
+        self._note(News(_UPDATED, uri))
+
+    def inherit(self, other: Listener) -> None:
+        """Take over what another one has not told yet."""
+        for news in other._news:
+            self._note(news)
+
+    def _note(self, news: News) -> None:
+        if len(self._news) < _MAX_NEWS:
+            self._news[news] = None
+        self._wake.set()
 
     def end(self) -> None:
         """Let the listener go: no more news will come."""
         self.ended = True
         self._wake.set()
 
-    async def news(self, timeout: float) -> tuple[str, ...] | None:
-        """Return the kinds that changed since the last time; empty after ``timeout`` seconds, ``None`` at the end."""
+    async def news(self, timeout: float) -> tuple[News, ...] | None:
+        """Return what changed since the last time; empty after ``timeout`` seconds, ``None`` at the end."""
         try:
             async with asyncio.timeout(timeout):
                 await self._wake.wait()

@@ -8,15 +8,17 @@ from typing import Final, NamedTuple
 from msgspec import Raw
 
 from vsm_mcp import config
-from vsm_mcp.gateway import capabilities, messages, results
+from vsm_mcp.gateway import capabilities, faults, messages, results
 from vsm_mcp.gateway.asking import Asking
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.calls import Calls
 from vsm_mcp.gateway.catalogue import PAGE_ITEMS, Catalogue
+from vsm_mcp.gateway.changes import KINDS, Listener
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.flights import Flights
 from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.sessions import Session, Sessions
+from vsm_mcp.gateway.updates import Updates
 from vsm_mcp.gateway.upstream import Upstream
 from vsm_mcp.gateway.view import View
 from vsm_mcp.gateway.vigil import Vigil
@@ -27,7 +29,7 @@ from vsm_mcp.wire import era
 
 _CAPABILITIES: Final = {
     "tools": {"listChanged": True},
-    "resources": {"listChanged": True},
+    "resources": {"listChanged": True, "subscribe": True},
     "prompts": {"listChanged": True},
     "completions": {},
     "logging": {},
@@ -71,7 +73,8 @@ class Gateway:
     ) -> None:
         self.settings = settings or config.Gateway()
         self.limits = limits = limits or Limits()
-        self.sessions = Sessions(self.settings.max_sessions, self.settings.session_idle_seconds)
+        self.sessions = Sessions(self.settings.max_sessions, self.settings.session_idle_seconds, self._session_ended)
+        self.updates = Updates(upstream)
         self.view = View(limits.listeners, limits.page_items, name)
         self.flights = Flights()
         self.vigil = Vigil()
@@ -162,6 +165,41 @@ class Gateway:
         }
         return Answer(messages.result(request.id, encode(result))), session
 
+    # --- news -----------------------------------------------------------------------------------------------------
+
+    def hear(self, session: Session) -> Listener:
+        """Return a new listener for a session's news, in place of the one it had: that one's stream ends."""
+        old, session.listener = session.listener, session.view.changes.listen(frozenset(KINDS))
+        if old is not None:
+            session.listener.inherit(old)
+            self.updates.hand_over(old, session.listener)
+            old.end()
+            session.view.changes.leave(old)
+        return session.listener
+
+    def pause_hearing(self, session: Session) -> None:
+        """Take note that a session's stream has ended: news is kept for it only if it waits for a resource."""
+        if session.listener is None:
+            return
+        if self.updates.listens(session.listener):
+            self.hear(session)
+        else:
+            self.unhear(session.view, session.listener)
+            session.listener = None
+
+    def unhear(self, view: View, listener: Listener) -> None:
+        """Forget a listener. Idempotent."""
+        self.updates.leave(listener)
+        view.changes.leave(listener)
+
+    def updated(self, server: str, uri: str) -> None:
+        """Tell whoever listens that a resource of ``server`` changed."""
+        self.updates.updated(server, uri)
+
+    def _session_ended(self, session: Session) -> None:
+        if session.listener is not None:
+            self.unhear(session.view, session.listener)
+
     def cancelled(self, who: str, params: Raw | None) -> None:
         """Give up the request that a ``notifications/cancelled`` of ``who`` names, if it is still being answered."""
         try:
@@ -190,7 +228,22 @@ class Gateway:
             if caller.session is not None:
                 caller.session.log_level = level
             return _EMPTY
+        if method in {"resources/subscribe", "resources/unsubscribe"} and caller.session is not None:
+            return self._subscribed(request, caller.session)
         return None
+
+    def _subscribed(self, request: Request, session: Session) -> bytes:
+        """Note a handshake client's interest in a resource; unknown ones and unwatchable ones are an error."""
+        uri = request.text("uri")
+        if request.method == "resources/unsubscribe":
+            if session.listener is not None:
+                self.updates.unlisten(session.listener, uri)
+            return _EMPTY
+        if session.listener is None and session.view.changes.full:
+            raise Fault(era.INTERNAL_ERROR, "too many clients listen for news; try again later")
+        if not self.updates.listen(session.listener or self.hear(session), session.view, uri):
+            raise faults.unknown_resource(uri, (), modern=False)
+        return _EMPTY
 
     @staticmethod
     def _discovered(view: View) -> bytes:

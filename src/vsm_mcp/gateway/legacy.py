@@ -13,7 +13,6 @@ from typing import Final
 from vsm_mcp.gateway import envelopes, listening, sse
 from vsm_mcp.gateway.asgi import Headers, Receive, Send, respond
 from vsm_mcp.gateway.caller import Caller
-from vsm_mcp.gateway.changes import KINDS
 from vsm_mcp.gateway.exchange import Exchange
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.messages import NO_ID, Request
@@ -65,24 +64,20 @@ class Legacy:
         if b"text/event-stream" not in headers.get(b"accept", b"").lower():
             raise Refusal(406, "a GET is answered with text/event-stream: say so in Accept")
         session = self._session(headers, view, NO_ID)
-        changes = view.changes
-        if changes.full:
+        if view.changes.full:
             raise overloaded("too many streams are open")
-        if session.stream is not None:
-            session.stream.end()
-        listener = session.stream = changes.listen(frozenset(KINDS))
+        listener = self._gateway.hear(session)
         session.busy += 1
         try:
             await sse.begin(send)
             await sse.write(send, sse.PING)
             silence = self._gateway.limits.keep_alive_seconds
-            if await listening.stream(listener, listening.plain_change, silence, receive, send):
+            if await listening.stream(listener, listening.plain_frame, silence, receive, send):
                 await sse.write(send, b"", last=True)
         finally:
             session.busy -= 1
-            changes.leave(listener)
-            if session.stream is listener:
-                session.stream = None
+            if session.listener is listener:
+                self._gateway.pause_hearing(session)
 
     async def end(self, headers: Fields, view: View, send: Send) -> None:
         """End a session (DELETE): its stream ends, its calls in flight are given up."""

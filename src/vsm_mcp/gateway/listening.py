@@ -4,41 +4,52 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from msgspec import Raw
 
 from vsm_mcp.gateway import messages, results, sse
 from vsm_mcp.gateway.asgi import Receive, Send, until_disconnected
-from vsm_mcp.gateway.changes import KINDS, METHODS, Listener
+from vsm_mcp.gateway.changes import KINDS, METHODS, Listener, News
 from vsm_mcp.gateway.exchange import Exchange
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import Request, decode_object, encode
+from vsm_mcp.gateway.updates import MAX_EACH, Updates
+from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
+
+_decode_uris: Final = msgspec.json.Decoder(list[str]).decode
 
 
 class Subscription:
     """What one ``subscriptions/listen`` asked for, and the frames that answer it.
 
-    Every frame carries the request's id in ``_meta`` (specification 2026-07-28, "Subscriptions"). Of the filter, the
-    three list changes are honoured; single resources are not yet, and the acknowledgement says so by leaving them out.
+    Every frame carries the request's id in ``_meta`` (specification 2026-07-28, "Subscriptions"). The acknowledgement
+    leaves out what is not honoured: resources that no server here would announce changes of.
     """
 
     def __init__(self, request: Request) -> None:
         wanted = _filter(request)
         self.kinds = frozenset(kind for kind in KINDS if wanted.get(f"{kind}ListChanged") == Raw(b"true"))
+        self.uris = _uris(wanted.get("resourceSubscriptions"))
         self._ident = request.id
         self._meta = b'"_meta":{"%b":%b}' % (era.META_SUBSCRIPTION.encode(), request.id)
 
-    def acknowledged(self) -> bytes:
-        """Return the first frame: the subset that is honoured."""
-        honoured = encode({f"{kind}ListChanged": True for kind in KINDS if kind in self.kinds})
-        params = b'{"notifications":%b,%b}' % (honoured, self._meta)
-        return messages.notification("notifications/subscriptions/acknowledged", params)
+    def begin(self, view: View, updates: Updates) -> tuple[Listener, bytes]:
+        """Listen; return the listener and the first frame: the subset that is honoured."""
+        listener = view.changes.listen(self.kinds)
+        honoured: dict[str, object] = {f"{kind}ListChanged": True for kind in KINDS if kind in self.kinds}
+        uris = [uri for uri in self.uris if updates.listen(listener, view, uri)]
+        if uris:
+            honoured["resourceSubscriptions"] = uris
+        params = b'{"notifications":%b,%b}' % (encode(honoured), self._meta)
+        return listener, messages.notification("notifications/subscriptions/acknowledged", params)
 
-    def changed(self, kind: str) -> bytes:
-        """Return the frame that says that one list changed."""
-        return messages.notification(METHODS[kind], b"{%b}" % self._meta)
+    def frame(self, news: News) -> bytes:
+        """Return the frame that says what changed."""
+        about = b'"uri":%b,' % encode(news.uri) if news.uri else b""
+        return messages.notification(METHODS[news.kind], b"{%b%b}" % (about, self._meta))
 
     def ended(self) -> bytes:
         """Return the last frame: the result of the request, when the stream ends in good order."""
@@ -51,20 +62,19 @@ class Subscription:
 
 async def listen(exchange: Exchange, subscription: Subscription) -> None:
     """Serve one subscription over HTTP until the client leaves or the gateway ends."""
-    changes, send = exchange.view.changes, exchange.send
-    listener = changes.listen(subscription.kinds)
-    silence = exchange.gateway.limits.keep_alive_seconds
+    gateway, send = exchange.gateway, exchange.send
+    listener, acknowledged = subscription.begin(exchange.view, gateway.updates)
     try:
         await sse.begin(send)
-        await sse.write(send, sse.event(subscription.acknowledged()))
-        if await stream(listener, subscription.changed, silence, exchange.receive, send):
+        await sse.write(send, sse.event(acknowledged))
+        if await stream(listener, subscription.frame, gateway.limits.keep_alive_seconds, exchange.receive, send):
             await sse.write(send, sse.event(subscription.ended()), last=True)
     finally:
-        changes.leave(listener)
+        gateway.unhear(exchange.view, listener)
 
 
 async def stream(
-    listener: Listener, frame: Callable[[str], bytes], silence: float, receive: Receive, send: Send
+    listener: Listener, frame: Callable[[News], bytes], silence: float, receive: Receive, send: Send
 ) -> bool:
     """Send news as events until the listener is ended; ``False`` when the client left instead.
 
@@ -74,15 +84,17 @@ async def stream(
     gone.add_done_callback(lambda _task: listener.end())
     try:
         while (news := await listener.news(silence)) is not None:
-            await sse.write(send, b"".join(sse.event(frame(kind)) for kind in news) or sse.PING)
+            await sse.write(send, b"".join(sse.event(frame(item)) for item in news) or sse.PING)
         return not gone.done()
     finally:
         gone.cancel()
 
 
-def plain_change(kind: str) -> bytes:
-    """Return the notification of a legacy stream that one list changed."""
-    return b'{"jsonrpc":"2.0","method":%b}' % encode(METHODS[kind])
+def plain_frame(news: News) -> bytes:
+    """Return the notification of a handshake client that something changed."""
+    if news.uri:
+        return messages.notification(METHODS[news.kind], encode({"uri": news.uri}))
+    return b'{"jsonrpc":"2.0","method":%b}' % encode(METHODS[news.kind])
 
 
 def _filter(request: Request) -> dict[str, Raw]:
@@ -90,3 +102,12 @@ def _filter(request: Request) -> dict[str, Raw]:
         return decode_object(request.params.get("notifications", Raw(b"")))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Fault(era.INVALID_PARAMS, "subscriptions/listen needs notifications, an object, in its params") from error
+
+
+def _uris(wanted: Raw | None) -> tuple[str, ...]:
+    if wanted is None:
+        return ()
+    try:
+        return tuple(dict.fromkeys(_decode_uris(wanted)))[:MAX_EACH]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Fault(era.INVALID_PARAMS, "resourceSubscriptions is a list of URIs") from error

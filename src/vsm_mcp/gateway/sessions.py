@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
+from collections.abc import Callable
 
 from vsm_mcp.gateway.capabilities import NONE, Capabilities
 from vsm_mcp.gateway.changes import Listener
@@ -14,10 +15,11 @@ from vsm_mcp.gateway.view import View
 class Session:
     """One client that said ``initialize``. ``busy`` counts requests and streams that are open now.
 
-    ``capabilities`` are what it declared then, ``log_level`` what it set since (``""``: nothing).
+    ``capabilities`` are what it declared then, ``log_level`` what it set since (``""``: nothing). ``listener`` hears
+    news for it, while it has a stream open or waits for a resource to change.
     """
 
-    __slots__ = ("busy", "capabilities", "ident", "last_used", "log_level", "questions", "stream", "version", "view")
+    __slots__ = ("busy", "capabilities", "ident", "last_used", "listener", "log_level", "questions", "version", "view")
 
     def __init__(self, ident: str, version: str, view: View, now: float) -> None:
         self.ident = ident
@@ -28,12 +30,12 @@ class Session:
         self.capabilities: Capabilities = NONE
         self.questions = Questions()
         self.busy = 0
-        self.stream: Listener | None = None
+        self.listener: Listener | None = None
 
     def end(self) -> None:
         """Let its stream and its questions go."""
-        if self.stream is not None:
-            self.stream.end()
+        if self.listener is not None:
+            self.listener.end()
         self.questions.close()
 
 
@@ -41,10 +43,14 @@ class Sessions:
     """All sessions, least recently used first; at most ``limit``, each for at most ``idle_seconds`` of silence.
 
     When the limit is reached, the session that was silent longest gives way: its client gets 404 and says
-    ``initialize`` again (specification 2025-11-25, "Transports: Session Management").
+    ``initialize`` again (specification 2025-11-25, "Transports: Session Management"). ``ended`` is called with each
+    session that has ended.
     """
 
-    def __init__(self, limit: int, idle_seconds: float) -> None:
+    def __init__(
+        self, limit: int, idle_seconds: float, ended: Callable[[Session], None] = lambda _session: None
+    ) -> None:
+        self._ended = ended
         self._limit = max(1, limit)
         self._idle_seconds = idle_seconds
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -79,6 +85,7 @@ class Sessions:
         if session is None:
             return False
         session.end()
+        self._ended(session)
         return True
 
     def _expire(self, now: float) -> None:

@@ -46,6 +46,7 @@ class Shelf:
         self.prompts: list[Entry] = []
         self.rules: dict[str, Rules] = {}
         self.omitted: list[Omitted] = []
+        self.subscribable = _declares_subscriptions(offer)
         for item in offer.of(ItemKind.TOOL):
             self._add_tool(item, name(server, item.name))
         for item in offer.of(ItemKind.PROMPT):
@@ -104,6 +105,21 @@ class Shelf:
 
     def _omit(self, item: Definition, reason: str) -> None:
         self.omitted.append(Omitted(self.server, item.name, reason))
+
+
+class _Resources(msgspec.Struct, frozen=True):
+    subscribe: bool = False
+
+
+class _Declared(msgspec.Struct, frozen=True):
+    resources: _Resources = _Resources()
+
+
+def _declares_subscriptions(offer: Offer) -> bool:
+    try:
+        return msgspec.json.decode(offer.capabilities, type=_Declared).resources.subscribe
+    except UNREADABLE:
+        return False
 
 
 def _object_schema(schema: Raw | None) -> Raw | None:

@@ -69,3 +69,11 @@ class Upstream(Protocol):
         Raises any :class:`vsm_mcp.errors.VsmError` that says why there is none (:class:`ServerDown` as a rule).
         """
         ...
+
+    def watch(self, name: str, uri: str) -> None:
+        """Have ``uri`` of a server watched, now and whenever it is started: the gateway's ``updated`` is called."""
+        ...
+
+    def unwatch(self, name: str, uri: str) -> None:
+        """Have it watched no longer. Idempotent."""
+        ...

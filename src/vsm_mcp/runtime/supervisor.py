@@ -30,6 +30,10 @@ OnOffer = Callable[[str, Offer], None]
 _QUEUE_SECONDS: Final = 120.0
 
 
+def _unheard(_name: str, _uri: str) -> None:
+    """Drop the news of a resource."""
+
+
 def _nobody(_name: str, _offer: Offer) -> None:
     """Drop an offer."""
 
@@ -38,11 +42,13 @@ class Runtime:
     """Starts, watches, restarts and stops servers. An async context manager: leaving it stops them all.
 
     ``secrets_of`` gives the secrets of a server by name; they are asked for at each start and kept nowhere.
-    ``on_offer`` is called with what a server offers after each start and whenever it changes.
+    ``on_offer`` is called with what a server offers after each start and whenever it changes, ``on_updated`` with the
+    URI of a watched resource that changed.
     """
 
     def __init__(self, sandbox: Sandbox, config: Config, emit: Emit, secrets_of: SecretsOf) -> None:
         self.on_offer: OnOffer = _nobody
+        self.on_updated: Callable[[str, str], None] = _unheard
         self._sandbox = sandbox
         self._config = config
         self._emit = emit
@@ -74,7 +80,8 @@ class Runtime:
             async def start(known_era: str | None) -> Instance:
                 return await self._start(name, known_era)
 
-            self._units[name] = Unit(name, start, self._rules, self._emit, self._offered)
+            unit = self._units[name] = Unit(name, start, self._rules, self._emit, self._offered)
+            unit.on_news = (lambda uri: self.on_updated(name, uri), None)
 
     async def remove(self, name: str) -> None:
         """Stop a server and forget it. Raises :class:`UnknownServer`."""
@@ -107,6 +114,15 @@ class Runtime:
         :meth:`start` raises, as soon as the start that is under way has failed.
         """
         return await self._unit(name).connection(timeout)
+
+    def watch(self, name: str, uri: str) -> None:
+        """Have a resource of a server watched, now and after each of its starts. Raises :class:`UnknownServer`."""
+        self._unit(name).watch(uri)
+
+    def unwatch(self, name: str, uri: str) -> None:
+        """Have it watched no longer; idempotent, also for a server that is gone."""
+        if name in self._units:
+            self._units[name].unwatch(uri)
 
     def offer(self, name: str) -> Offer | None:
         """Return what a server offered last, or ``None``. Raises :class:`UnknownServer`."""

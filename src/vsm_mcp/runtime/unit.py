@@ -60,6 +60,8 @@ class Unit:
         self.name = name
         self.state = ServerState.STOPPED
         self.offer: Offer | None = None
+        self.watched: set[str] = set()
+        self.on_news: tuple[Callable[[str], None] | None, Callable[[], None] | None] = (None, None)
         self._start = start
         self._rules = rules
         self._emit = emit
@@ -118,6 +120,18 @@ class Unit:
         except TimeoutError:
             raise self._down(f"it was not ready within {seconds:g} s") from None
 
+    def watch(self, uri: str) -> None:
+        """Have a resource watched, in this instance and in those after it. Idempotent."""
+        self.watched.add(uri)
+        if self._instance is not None:
+            self._instance.connection.watch(uri)
+
+    def unwatch(self, uri: str) -> None:
+        """Have a resource watched no longer. Idempotent."""
+        self.watched.discard(uri)
+        if self._instance is not None:
+            self._instance.connection.unwatch(uri)
+
     async def stop(self, reason: str) -> None:
         """End it; nothing of it is left then."""
         task, self._task = self._task, None
@@ -157,6 +171,9 @@ class Unit:
         since = time.monotonic()
         self._stale.set()
         connection.on_change = lambda _kind: self._stale.set()
+        connection.on_news(*self.on_news)
+        for uri in self.watched:
+            connection.watch(uri)
         listing = asyncio.get_running_loop().create_task(self._keep_listed(connection))
         try:
             return await instance.ended()

@@ -68,9 +68,10 @@ class Endpoint:
         status, _, body = await self.post(message, **fields)
         return status, body
 
-    async def initialize(self, version: str = "2025-11-25") -> Any:
+    async def initialize(self, version: str = "2025-11-25", capabilities: Any = None) -> Any:
         """Open a legacy session."""
-        params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}
+        declared = capabilities or {}
+        params = {"protocolVersion": version, "capabilities": declared, "clientInfo": {"name": "t", "version": "0"}}
         message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
         status, headers, body = await self.post(message)
         assert status == 200, body

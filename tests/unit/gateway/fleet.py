@@ -41,6 +41,8 @@ class Fleet:
         self.started: dict[str, int] = {}
         self.gateway: Gateway | None = None
         self.down: dict[str, str] = {}
+        self.watched: dict[str, set[str]] = {}
+        self.mixed: list[str] = []
 
     async def connection(self, server: str, timeout: float) -> Connection:
         if server in self.down:
@@ -49,6 +51,16 @@ class Fleet:
         if found is not None and not found.closed.done():
             return found
         return await self._start(server, timeout)
+
+    def watch(self, name: str, uri: str) -> None:
+        self.watched.setdefault(name, set()).add(uri)
+        if name in self.connections:
+            self.connections[name].watch(uri)
+
+    def unwatch(self, name: str, uri: str) -> None:
+        self.watched.get(name, set()).discard(uri)
+        if name in self.connections:
+            self.connections[name].unwatch(uri)
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,6 +89,9 @@ class Fleet:
         self.connections[server] = connection
         self.started[server] = self.started.get(server, 0) + 1
         connection.on_change = lambda _kind: self._refresh(server, connection)
+        connection.on_news(lambda uri: self._updated(server, uri), lambda: self.mixed.append(server))
+        for uri in self.watched.get(server, set()):
+            connection.watch(uri)
         return connection
 
     def _spawn(self, server: str, options: list[str]) -> StdioTransport:
@@ -92,6 +107,10 @@ class Fleet:
         os.close(theirs_in[0])
         os.close(ours[1])
         return StdioTransport(ours[0], theirs_in[1], max_line=64 << 20)
+
+    def _updated(self, server: str, uri: str) -> None:
+        if self.gateway is not None:
+            self.gateway.updated(server, uri)
 
     def _refresh(self, server: str, connection: Connection) -> None:
         async def fetch() -> None:

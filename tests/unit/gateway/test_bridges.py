@@ -22,7 +22,7 @@ FORM = {"mode": "form", "message": "Your name?", "requestedSchema": {"type": "ob
 SAMPLE = {"messages": [{"role": "user", "content": {"type": "text", "text": "Hi"}}], "maxTokens": 5}
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*deprecated:mcp.MCPDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning"),
     pytest.mark.parametrize("mode", MODES),
     pytest.mark.parametrize("server", ["old", "new"]),
 ]
@@ -133,3 +133,36 @@ async def test_log_messages(start: Any, mode: str, server: str) -> None:
         for level in ("info", "warning", "error"):
             await asking.call_tool(f"{server}__log", {"level": level, "count": 2})
     assert person.logs == [("warning", 0), ("warning", 1), ("error", 0), ("error", 1)]
+
+
+async def test_a_resource_that_is_watched(start: Any, mode: str, server: str) -> None:
+    demo, heard = await start(SERVERS), []
+    uri = f"vsm-mcp://{server}/note://one"
+
+    async def hear(message: Any) -> None:
+        if getattr(message, "method", "") == "notifications/resources/updated":
+            heard.append(str(message.params.uri))
+
+    async with client(demo.url, mode, None, message_handler=hear) as listening:
+        if mode == "legacy":
+            await listening.subscribe_resource(uri)
+            await demo.until(lambda: len(demo.gateway.view.changes) == 1)
+            await touched(listening, server, heard)
+            await listening.unsubscribe_resource(uri)
+        else:
+            async with listening.listen(resource_subscriptions=[uri]) as events:
+                await demo.until(lambda: len(demo.gateway.view.changes) == 1)
+                async with asyncio.TaskGroup() as group:
+                    touching = group.create_task(touched(listening, server, heard))
+                    async for event in events:
+                        heard.append(str(event.uri))
+                        break
+                    await touching
+        assert set(heard) == {uri}
+        await demo.until(lambda: demo.fleet.watched[server] == set())
+
+
+async def touched(client: Any, server: str, heard: list[str]) -> None:
+    """Touch the resource until somebody has heard of it: the server may be told to watch it a moment later."""
+    while not heard:
+        await client.call_tool(f"{server}__touch", {"uri": "note://one"})

@@ -77,7 +77,7 @@ async def test_logging_and_what_is_not_there(demo: Any) -> None:
     await demo.initialize()
     assert (await demo.legacy("logging/setLevel", {"level": "debug"}))[1]["result"] == {}
     assert (await demo.legacy("logging/setLevel", {"level": "loud"}))[1]["error"]["code"] == -32602
-    for method in ("resources/subscribe", "server/discover", "tasks/list", "nonsense"):
+    for method in ("server/discover", "tasks/list", "nonsense"):
         status, body = await demo.legacy(method, {"uri": "x"})
         assert (status, body["error"]["code"]) == (200, -32601), method
 

@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from vsm_mcp.errors import HttpRefused, PolicyDenied, ProtocolError, RpcError, ServerDown
 from vsm_mcp.gateway import faults, messages, results
-from vsm_mcp.gateway.changes import ChangeBus
+from vsm_mcp.gateway.changes import ChangeBus, News
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.param_headers import Rule, disagreement, rules_of
 from vsm_mcp.gateway.sessions import Sessions
@@ -190,10 +190,10 @@ async def test_news_is_a_level_and_ends() -> None:
     for _ in range(1000):
         bus.publish(("tools", "resources"))
     bus.publish(("prompts",))
-    assert await listener.news(1) == ("tools", "prompts")
+    assert await listener.news(1) == (News("tools"), News("prompts"))
     bus.publish(("tools",))
     bus.close()
-    assert await listener.news(1) == ("tools",)
+    assert await listener.news(1) == (News("tools"),)
     async with asyncio.timeout(1):
         assert await listener.news(1) is None
     bus.leave(listener)

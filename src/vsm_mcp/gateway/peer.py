@@ -1,0 +1,187 @@
+"""One client at the other end of a line that carries messages both ways: a pair of pipes, or HTTP+SSE.
+
+The first request decides the era for the life of the connection, as the reference implementations do: one with the
+modern envelope in ``_meta`` opens a modern connection, anything else a legacy one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any
+
+from vsm_mcp.gateway import envelopes, listening, messages
+from vsm_mcp.gateway.caller import Back, Caller
+from vsm_mcp.gateway.changes import Listener
+from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.gateway.gateway import Answer, Gateway
+from vsm_mcp.gateway.listening import Subscription
+from vsm_mcp.gateway.messages import NO_ID, Request
+from vsm_mcp.gateway.sessions import Session
+from vsm_mcp.gateway.view import View
+from vsm_mcp.wire import era
+from vsm_mcp.wire.envelope import Message
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+class Peer:
+    """Takes one client's messages and writes ours to ``out``.
+
+    ``settled`` is called whenever the number of open calls (``len``) has changed.
+    """
+
+    def __init__(self, gateway: Gateway, view: View, out: Back, settled: Callable[[], None] = _nothing) -> None:
+        self._gateway = gateway
+        self._view = view
+        self._out = out
+        self._settled = settled
+        self._who = f"line-{id(self):x}"
+        self._modern: bool | None = None
+        self._session: Session | None = None
+        self._telling = False
+        self._calls: set[asyncio.Task[None]] = set()
+        self._streams: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    async def finish(self, seconds: float) -> None:
+        """Give calls in flight some seconds to be answered."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=seconds)
+
+    async def close(self) -> None:
+        """Give up what is still open, and end the session."""
+        rest = self._calls | self._streams
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        if self._session is not None:
+            self._gateway.sessions.close(self._session.ident)
+            self._session = None
+
+    # --- in -------------------------------------------------------------------------------------------------------
+
+    def take(self, line: bytes | None) -> None:
+        """Take one message; ``None`` stands for one that was too long to be read."""
+        ident = NO_ID
+        try:
+            if line is None:
+                limit = self._gateway.settings.max_body_bytes
+                raise Fault(era.INVALID_REQUEST, f"a message of more than {limit} bytes is not taken")
+            message = messages.read(line)
+            if message.method is None or message.id is None:
+                return self._one_way(message)
+            ident = bytes(message.id)
+            request = messages.request_of(message)
+            self._check_era(request)
+            self._request(request)
+        except Fault as error:
+            self._out.notify(messages.fault(ident, error))
+        return None
+
+    def _one_way(self, message: Message) -> None:
+        if message.method is None:
+            if self._session is not None:
+                self._session.questions.answered(message)
+        elif message.method == "notifications/cancelled":
+            self._gateway.cancelled(self._who, message.params)
+        elif message.method == "notifications/initialized" and self._session is not None and not self._telling:
+            self._telling = True
+            listener = self._session.listener or self._gateway.hear(self._session)
+            self._spawn(self._tell_news(listener), self._streams)
+
+    def _check_era(self, request: Request) -> None:
+        enveloped = request.meta is not None and era.META_PROTOCOL in request.meta
+        if self._modern is None:
+            self._modern = enveloped and request.method != "initialize"
+        if self._modern:
+            if request.method == "initialize":
+                wanted = messages.text_or_none(request.params.get("protocolVersion")) or ""
+                data = messages.encode({"supported": [era.MODERN], "requested": wanted})
+                raise Fault(era.UNSUPPORTED_VERSION, "this connection has begun in the modern era", data)
+            envelopes.check_meta(request)
+        elif enveloped and request.method != "initialize":
+            raise Fault(era.INVALID_REQUEST, "this connection has begun with initialize: send no protocol version")
+
+    def _request(self, request: Request) -> None:
+        modern = bool(self._modern)
+        if request.method == "initialize":
+            return self._initialize(request)
+        caller = Caller(self._view, modern=modern, session=self._session, who=self._who, back=self._out)
+        answer = self._gateway.at_once(request, caller)
+        if answer is not None:
+            self._out.notify(answer.body)
+        elif modern and request.method == "subscriptions/listen":
+            self._spawn(self._listen(request, Subscription(request)), self._streams)
+        else:
+            self._spawn(self._call(request, caller), self._calls)
+            self._settled()
+        return None
+
+    def _initialize(self, request: Request) -> None:
+        answer, session = self._gateway.initialize(request, self._view, monotonic())
+        if session is not None:
+            if self._session is not None:
+                self._gateway.sessions.close(self._session.ident)
+            session.busy = 1
+            self._session = session
+            self._telling = False
+        self._out.notify(answer.body)
+
+    # --- out ------------------------------------------------------------------------------------------------------
+
+    async def _call(self, request: Request, caller: Caller) -> None:
+        answer: Answer | None = None
+        async with _Flight(self._gateway, self._who, request):
+            answer = await self._gateway.answer(request, caller)
+        if answer is not None:  # who has cancelled a call wants no answer (specification, "Cancellation")
+            self._out.notify(answer.body)
+
+    async def _listen(self, request: Request, subscription: Subscription) -> None:
+        if self._view.changes.full:
+            full = Fault(era.INTERNAL_ERROR, "too many subscriptions are open")
+            return self._out.notify(messages.fault(request.id, full))
+        listener, acknowledged = subscription.begin(self._view, self._gateway.updates)
+        self._out.notify(acknowledged)
+        try:
+            async with _Flight(self._gateway, self._who, request):
+                while (news := await listener.news(self._gateway.limits.keep_alive_seconds)) is not None:
+                    for item in news:
+                        self._out.notify(subscription.frame(item))
+                self._out.notify(subscription.ended())
+        finally:
+            self._gateway.unhear(self._view, listener)
+        return None
+
+    async def _tell_news(self, listener: Listener) -> None:
+        while (news := await listener.news(self._gateway.limits.keep_alive_seconds)) is not None:
+            for item in news:
+                self._out.notify(listening.plain_frame(item))
+
+    def _spawn(self, work: Coroutine[Any, Any, None], group: set[asyncio.Task[None]]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        group.add(task)
+        task.add_done_callback(group.discard)
+        task.add_done_callback(lambda _task: self._settled())
+
+
+class _Flight:
+    """A request in flight, which ends quietly when its client takes it back."""
+
+    def __init__(self, gateway: Gateway, who: str, request: Request) -> None:
+        self._flights = gateway.flights
+        self._key = (who, request.id)
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._flights.enter(self._key, task)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: object) -> bool:
+        self._flights.leave(self._key)
+        return kind is asyncio.CancelledError and self._flights.was_withdrawn(asyncio.current_task())
