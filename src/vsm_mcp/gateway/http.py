@@ -17,6 +17,7 @@ from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.exchange import Exchange
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
+from vsm_mcp.gateway.http_sse import MESSAGES, STREAM, OldPair
 from vsm_mcp.gateway.legacy import Legacy
 from vsm_mcp.gateway.listening import Subscription, listen
 from vsm_mcp.gateway.messages import Request
@@ -44,6 +45,7 @@ class Endpoint:
         self._legacy = Legacy(gateway)
         limits = gateway.limits
         self._bodies = Bodies(gateway.settings.max_body_bytes, limits.buffered_bytes, limits.body_seconds)
+        self._pair = OldPair(gateway, limits.listeners)
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,22 +55,24 @@ class Endpoint:
         headers: Fields = dict(scope["headers"])
         try:
             self._check_access(headers)
-            view = self._view(scope["path"])
+            view = self._view(scope["path"], PATH)
             if view is not None:
                 return await self._mcp(scope, headers, view, receive, send)
+            if scope["path"].startswith((STREAM, MESSAGES)):
+                return await self._old_pair(scope, headers, receive, send)
             if self._beside is None:
                 raise Refusal(404, f"nothing is served here but {PATH}")
         except Refusal as refusal:
             return await refuse(send, refusal)
         return await self._beside(scope, receive, send)
 
-    def _view(self, path: str) -> View | None:
-        """Return what ``/mcp`` or ``/mcp/PROFILE`` shows; ``None`` for any other path. 404 for an unknown profile."""
-        if path == PATH:
+    def _view(self, path: str, root: str) -> View | None:
+        """Return what ``ROOT`` or ``ROOT/PROFILE`` shows; ``None`` for any other path. 404 for an unknown profile."""
+        if path == root:
             return self._gateway.view
-        if not path.startswith(f"{PATH}/"):
+        if not path.startswith(f"{root}/"):
             return None
-        profile = path[len(PATH) + 1 :]
+        profile = path[len(root) + 1 :]
         view = self._gateway.find_view(profile)
         if view is None:
             raise Refusal(404, f"there is no profile {profile[:100]!r}")
@@ -114,6 +118,20 @@ class Endpoint:
         finally:
             self._open -= 1
             self._bodies.release(size)
+
+    async def _old_pair(self, scope: Scope, headers: Fields, receive: Receive, send: Send) -> None:
+        verb, path = scope["method"], scope["path"]
+        view = self._view(path, STREAM)
+        if view is not None and verb == "GET":
+            return await self._pair.stream(view, receive, send)
+        if path != MESSAGES or verb != "POST":
+            raise Refusal(404 if view is None else 405, f"nothing is served here but GET {STREAM} and POST {MESSAGES}")
+        peer = self._pair.find(scope)
+        body = await self._bodies.read(headers, scope, receive)
+        if body is not None:
+            self._bodies.release(len(body))
+            await self._pair.take(peer, body, send)
+        return None
 
     async def _message(self, body: bytes, headers: Fields, pairs: Headers, exchange: Exchange) -> None:
         ident = messages.NO_ID

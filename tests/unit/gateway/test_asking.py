@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from vsm_mcp.gateway import parking
 from vsm_mcp.gateway.faults import Fault
@@ -145,11 +146,11 @@ def test_seals() -> None:
     state = State(kind="inner", server="s", client="c", digest=digest(request), until=100.0, inner="x" * 1000)
 
     def opened(text: str, client: str = "c", server: str = "s", now: float = 99.0, by: Seal = seal) -> State | None:
-        back = Request(b"3", "tools/call", {**spelled.params, "requestState": json.dumps(text).encode()}, None)
+        back = Request(b"3", "tools/call", {**spelled.params, "requestState": Raw(json.dumps(text).encode())}, None)
         return by.open(back, client, server, now)
 
     assert opened(seal.close(state)) == state
     assert seal.open(request, "c", "s", 0.0) is None
     for wrong in ({"client": "d"}, {"server": "t"}, {"now": 101.0}, {"by": other}):
         with pytest.raises(Fault):
-            opened(seal.close(state), **wrong)  # type: ignore[arg-type]
+            opened(seal.close(state), **wrong)

@@ -1,0 +1,114 @@
+"""The pair of endpoints of 2024-11-05: a stream of events by GET, and messages by POST beside it.
+
+Specification 2024-11-05, "Transports: HTTP with SSE": the stream's first event names where to POST; every answer comes
+on the stream. Deprecated since 2025-03-26; here for clients that know nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from typing import Final
+from urllib.parse import parse_qs
+
+from vsm_mcp.gateway import sse
+from vsm_mcp.gateway.asgi import Receive, Scope, Send, respond, until_disconnected
+from vsm_mcp.gateway.gateway import Gateway
+from vsm_mcp.gateway.peer import Peer
+from vsm_mcp.gateway.refusals import Refusal, overloaded
+from vsm_mcp.gateway.view import View
+
+STREAM: Final = "/sse"
+MESSAGES: Final = "/messages"
+_MAX_CALLS: Final = 256
+_MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+
+
+class _Stream:
+    """One client's stream: what waits to be written, and who answers. It ends a client that does not read."""
+
+    def __init__(self, gateway: Gateway, view: View) -> None:
+        self.ident = secrets.token_hex(16)
+        self.peer = Peer(gateway, view, self)
+        self._silence = gateway.limits.keep_alive_seconds
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._wake = asyncio.Event()
+        self._ended = False
+
+    def notify(self, message: bytes) -> None:
+        """Write one message soon."""
+        self._size += len(message)
+        if self._size > _MAX_WAITING_BYTES:
+            return self.end()
+        self._waiting.append(sse.event(message))
+        return self._wake.set()
+
+    def end(self) -> None:
+        """Write nothing more."""
+        self._ended = True
+        self._wake.set()
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        """Write until the client has gone."""
+        gone = asyncio.get_running_loop().create_task(until_disconnected(receive))
+        gone.add_done_callback(lambda _task: self.end())
+        try:
+            await sse.begin(send)
+            await sse.write(send, b"event: endpoint\r\ndata: %b?session=%b\r\n\r\n" % _where(self.ident))
+            while not self._ended:
+                await sse.write(send, await self._next())
+        finally:
+            gone.cancel()
+            await self.peer.close()
+
+    async def _next(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._silence):
+                await self._wake.wait()
+        except TimeoutError:
+            return sse.PING
+        self._wake.clear()
+        self._size = 0
+        waiting, self._waiting = self._waiting, deque()
+        return b"".join(waiting) or sse.PING
+
+
+class OldPair:
+    """The streams that are open, at most ``limit``."""
+
+    def __init__(self, gateway: Gateway, limit: int) -> None:
+        self._gateway = gateway
+        self._limit = limit
+        self._streams: dict[str, _Stream] = {}
+
+    async def stream(self, view: View, receive: Receive, send: Send) -> None:
+        """Serve one client's stream until it leaves."""
+        if len(self._streams) >= self._limit:
+            raise overloaded("too many streams are open")
+        stream = _Stream(self._gateway, view)
+        self._streams[stream.ident] = stream
+        try:
+            await stream.run(receive, send)
+        finally:
+            del self._streams[stream.ident]
+
+    def find(self, scope: Scope) -> Peer:
+        """Return who takes the messages of the stream that a POST names; raises :class:`Refusal` (404, 503)."""
+        named = parse_qs(scope["query_string"].decode("latin-1")).get("session", [""])[0]
+        stream = self._streams.get(named)
+        if stream is None:
+            raise Refusal(404, f"there is no such stream: GET {STREAM} opens one")
+        if len(stream.peer) >= _MAX_CALLS:
+            raise overloaded("too many calls of this client are open")
+        return stream.peer
+
+    async def take(self, peer: Peer, body: bytes, send: Send) -> None:
+        """Take one message; its answer comes on the stream."""
+        peer.take(body)
+        await respond(send, 202)
+
+
+def _where(ident: str) -> tuple[bytes, bytes]:
+    return MESSAGES.encode(), ident.encode()
