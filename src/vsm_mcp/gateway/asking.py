@@ -14,7 +14,8 @@ from typing import Final
 from msgspec import Raw
 
 from vsm_mcp.errors import MissingValue, ProtocolError, RequestTimeout, RpcError
-from vsm_mcp.gateway import capabilities, faults, results, rounds, seal
+from vsm_mcp.gateway import capabilities, faults, rounds, seal
+from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import Request, encode
@@ -47,63 +48,85 @@ class Asking:
         self._seal = Seal(seal_key)
         self._parking = Parking()
 
+    def begin(self, route: Route, request: Request, caller: Caller) -> Asked | None:
+        """Ask a server that is ready, without waiting; ``None`` when that takes more: then :meth:`ask` does it.
+
+        Raises :class:`Fault`.
+        """
+        if STATE in request.params or RESPONSES in request.params:
+            return None
+        channel = self._upstream.ready(route.server)
+        return None if channel is None else self._put(Asked(route, request, caller, channel), None, self._timeout)
+
     async def ask(self, route: Route, request: Request, caller: Caller) -> bytes | Raw:
         """Return the server's result in the client's era. ``request`` names things as the server does already.
 
         Raises :class:`Fault`, and any :class:`VsmError` but :class:`RpcError` that says why the server gave none.
         """
-        try:
-            state = self._state(route, request, caller)
-            if state is not None and state.kind == "parked":
-                return await self._resume(state, request, caller)
-            return await self._begin(route, request, caller, state)
-        except RpcError as error:
-            return self._elsewhere(error, route, request, caller)
-
-    async def _begin(self, route: Route, request: Request, caller: Caller, state: State | None) -> bytes | Raw:
+        state = self._state(route, request, caller)
+        if state is not None and state.kind == "parked":
+            return await self.finish(self._resumed(state, route, request, caller))
         began = time.monotonic()
         channel = await self._upstream.connection(route.server, self._timeout)
         left = self._timeout - (time.monotonic() - began)
         if left <= 0:
             raise RequestTimeout(f"{route.server} was not ready within {self._timeout:g} s")
-        talk = Talk(request, caller)
-        if talk.log_level:
-            channel.want_logs(talk.log_level)
-        params = _params(request, channel, state)
+        return await self.finish(self._put(Asked(route, request, caller, channel), state, left))
+
+    async def finish(self, asked: Asked) -> bytes | Raw:
+        """Await what was begun; as :meth:`ask`."""
+        try:
+            return await self._rounds(asked)
+        except RpcError as error:
+            return self._elsewhere(error, asked)
+
+    async def _rounds(self, asked: Asked) -> bytes | Raw:
         for _ in range(_MAX_ROUNDS):
-            talk.call = channel.begin(request.method, params, timeout=left, limit=self._limit, dialogue=talk)
-            raw = await self._outcome(talk.call, talk, route, request, caller)
+            raw = await self._outcome(asked)
             if isinstance(raw, bytes):
                 return raw
-            modern = channel.era == "modern"
-            question = rounds.asked(raw) if modern else None
+            question = rounds.asked(raw) if asked.modern else None
             if question is None:
-                return results.bridged(raw, request.method, to_modern=caller.modern, from_modern=modern)
-            if caller.modern:
-                return self._restated(question, route, request, caller)
-            params = {**params, **await _asked_live(question, talk)}
-            left = self._timeout
+                return asked.bridged(raw)
+            if asked.caller.modern:
+                return self._restated(question, asked)
+            asked.params = {**asked.params, **await _asked_live(question, asked.talk)}
+            asked.call = self._call(asked, self._timeout)
         raise ProtocolError(f"the server asked for input {_MAX_ROUNDS} times and did not come to an end")
+
+    def _put(self, asked: Asked, state: State | None, left: float) -> Asked:
+        if asked.talk.log_level:
+            asked.channel.want_logs(asked.talk.log_level)
+        asked.params = _params(asked.request, asked.channel, state)
+        asked.call = self._call(asked, left)
+        return asked
+
+    def _call(self, asked: Asked, left: float) -> Call:
+        talk, request = asked.talk, asked.request
+        talk.call = asked.channel.begin(request.method, asked.params, timeout=left, limit=self._limit, dialogue=talk)
+        return talk.call
 
     def close(self) -> None:
         """Give up every call that waits for its client."""
         self._parking.close()
 
-    async def _outcome(self, call: Call, talk: Talk, route: Route, request: Request, caller: Caller) -> bytes | Raw:
+    async def _outcome(self, asked: Asked) -> bytes | Raw:
         """Await the server's answer; or bytes of our own that ask a modern client, while the call waits for it."""
-        parked = False
+        parked = asked.unanswered
         try:
-            raw = await call.answer()
+            raw = None if parked else await asked.call.answer()
             if raw is not None:
                 return raw
-            ticket = self._parking.put(call, talk)
             parked = True
-            state = self._new_state("parked", route.server, request, caller, ticket)
-            return rounds.required(talk.open, self._seal.close(state))
+            return self._parked(asked)
         finally:
             if not parked:
-                call.give_up()
-                talk.close()
+                asked.close()
+
+    def _parked(self, asked: Asked) -> bytes:
+        ticket = self._parking.put(asked)
+        state = self._new_state("parked", asked, ticket)
+        return rounds.required(asked.talk.open, self._seal.close(state))
 
     # --- requests that come back ---------------------------------------------------------------------------------
 
@@ -115,46 +138,36 @@ class Asking:
             raise Fault(era.INVALID_REQUEST, "a person declined what the server asked for: nothing was done")
         return state
 
-    def _new_state(self, kind: Kind, server: str, request: Request, caller: Caller, inner: str = "") -> State:
-        until = time.time() + SECONDS
-        bound = seal.digest(request)
-        return State(kind=kind, server=server, client=caller.who, digest=bound, until=until, inner=inner)
+    def _new_state(self, kind: Kind, asked: Asked, inner: str = "") -> State:
+        until, bound = time.time() + SECONDS, seal.digest(asked.request)
+        server, client = asked.route.server, asked.caller.who
+        return State(kind=kind, server=server, client=client, digest=bound, until=until, inner=inner)
 
-    async def _resume(self, state: State, request: Request, caller: Caller) -> bytes | Raw:
+    def _resumed(self, state: State, route: Route, request: Request, caller: Caller) -> Asked:
         """Go on with a call that waits at a server of the handshake versions."""
-        parked = self._parking.take(state.inner)
-        if parked is None:
+        asked = self._parking.take(state.inner)
+        if asked is None:
             raise Fault(era.INVALID_PARAMS, "the call that asked for this is no longer there: make the request again")
-        talk, call = parked.talk, parked.call
-        talk.resume(request, caller, rounds.responses(request.params))
-        call.put_off(self._timeout)
-        if talk.open:  # some answers are missing: ask for them again ("Error Handling")
-            ticket = self._parking.put(call, talk)
-            again = self._new_state("parked", state.server, request, caller, ticket)
-            return rounds.required(talk.open, self._seal.close(again))
-        raw = await self._outcome(call, talk, Route(state.server, ""), request, caller)
-        if isinstance(raw, bytes):
-            return raw
-        return results.bridged(raw, request.method, to_modern=True, from_modern=False)
+        asked.resume(request, caller)
+        asked.call.put_off(self._timeout)
+        return asked
 
-    def _restated(self, question: InputRequired, route: Route, request: Request, caller: Caller) -> bytes | Raw:
+    def _restated(self, question: InputRequired, asked: Asked) -> bytes:
         """Pass a modern server's question on to a modern client, its state sealed."""
         if question.state is None:
             return encode(question.members)
-        state = self._new_state("inner", route.server, request, caller, question.state)
-        return rounds.restated(question, self._seal.close(state))
+        return rounds.restated(question, self._seal.close(self._new_state("inner", asked, question.state)))
 
-    def _elsewhere(self, error: RpcError, route: Route, request: Request, caller: Caller) -> bytes:
+    def _elsewhere(self, error: RpcError, asked: Asked) -> bytes:
         """Turn a handshake server's wish for a visit to a URL into a question to a modern client, if it can open one.
 
         Specification 2025-11-25, "URL Mode Elicitation": error -32042 lists them, and the request is made again after.
         """
-        asks = faults.url_elicitations(error)
-        if not caller.modern or not asks or "url" not in caller.capabilities(request).get("elicitation", {}):
-            raise faults.passed_on(error, route.server, request.method, modern=caller.modern) from error
-        state = self._new_state("again", route.server, request, caller)
-        named = {f"q{number}": Ask("elicitation/create", raw) for number, raw in enumerate(asks, 1)}
-        return rounds.required(named, self._seal.close(state))
+        modern, visits = asked.caller.modern, faults.url_elicitations(error)
+        if not modern or not visits or "url" not in asked.talk.capabilities.get("elicitation", {}):
+            raise faults.passed_on(error, asked.route.server, asked.request.method, modern=modern) from error
+        named = {f"q{number}": Ask("elicitation/create", raw) for number, raw in enumerate(visits, 1)}
+        return rounds.required(named, self._seal.close(self._new_state("again", asked)))
 
 
 def _params(request: Request, channel: Channel, state: State | None) -> dict[str, object]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from msgspec import Raw
 
 from vsm_mcp import config
 from vsm_mcp.gateway import capabilities, faults, messages, results
+from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.asking import Asking
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.calls import Calls
@@ -128,19 +129,23 @@ class Gateway:
             return Answer(messages.fault(request.id, error), error.rpc_code)
         return None if body is None else Answer(messages.result(request.id, body))
 
+    def begin(self, request: Request, caller: Caller) -> Asked | None:
+        """Ask a server that is ready, without waiting; ``None`` when :meth:`answer` has to do it. Raises no fault."""
+        try:
+            return self._calls.begin(request, caller)
+        except Fault:
+            return None
+
     async def answer(self, request: Request, caller: Caller) -> Answer:
         """Answer a request with the help of a server; never raises for anything a client or a server did.
 
         Cancelling the caller cancels the call at the server.
         """
-        method = self._calls.methods.get(request.method)
-        try:
-            if method is None:
-                raise Fault(era.METHOD_NOT_FOUND, f"unknown method: {request.method[:200]}")
-            body: bytes | Raw = await method(request, caller)
-        except Fault as error:
-            return Answer(messages.fault(request.id, error), error.rpc_code)
-        return Answer(messages.result(request.id, body))
+        return await _answer(request.id, self._calls.answer(request, caller))
+
+    async def finish(self, asked: Asked) -> Answer:
+        """Answer what was begun, as :meth:`answer`."""
+        return await _answer(asked.request.id, self._calls.finish(asked))
 
     def initialize(self, request: Request, view: View, now: float) -> tuple[Answer, Session | None]:
         """Open a session for a legacy client (specification 2025-11-25, "Lifecycle: Version Negotiation").
@@ -255,3 +260,10 @@ class Gateway:
             }
         )
         return results.modern(members[1:-1], cacheable=True)
+
+
+async def _answer(ident: bytes, asking: Awaitable[bytes | Raw]) -> Answer:
+    try:
+        return Answer(messages.result(ident, await asking))
+    except Fault as error:
+        return Answer(messages.fault(ident, error), error.rpc_code)

@@ -7,8 +7,7 @@ import secrets
 from typing import Final
 
 from vsm_mcp.errors import TransportError
-from vsm_mcp.gateway.talk import Talk
-from vsm_mcp.gateway.upstream import Call
+from vsm_mcp.gateway.asked import Asked
 
 SECONDS: Final = 600.0
 """How long a call waits for its client."""
@@ -16,56 +15,42 @@ SECONDS: Final = 600.0
 _MAX_PARKED: Final = 1000
 
 
-class Parked:
-    """One call that waits."""
-
-    __slots__ = ("call", "talk", "timer")
-
-    def __init__(self, call: Call, talk: Talk, timer: asyncio.TimerHandle) -> None:
-        self.call = call
-        self.talk = talk
-        self.timer = timer
-
-    def leave(self) -> None:
-        """Give the call up."""
-        self.timer.cancel()
-        self.talk.close()
-        self.call.give_up()
-
-
 class Parking:
     """The calls that wait, by ticket."""
 
     def __init__(self) -> None:
-        self._parked: dict[str, Parked] = {}
+        self._parked: dict[str, tuple[Asked, asyncio.TimerHandle]] = {}
 
     def __len__(self) -> int:
         return len(self._parked)
 
-    def put(self, call: Call, talk: Talk) -> str:
-        """Let a call wait; returns its ticket. Raises :class:`TransportError` when too many do."""
+    def put(self, asked: Asked) -> str:
+        """Let a call wait; returns its ticket. Raises :class:`TransportError`, and gives it up, when too many do."""
         if len(self._parked) >= _MAX_PARKED:
+            asked.close()
             raise TransportError("too many calls wait for their clients' answers", "answer some, or wait")
         ticket = secrets.token_hex(8)
         timer = asyncio.get_running_loop().call_later(SECONDS, self._expire, ticket)
-        self._parked[ticket] = Parked(call, talk, timer)
-        talk.rest()
-        call.put_off(SECONDS)
+        self._parked[ticket] = (asked, timer)
+        asked.talk.rest()
+        asked.call.put_off(SECONDS)
         return ticket
 
-    def take(self, ticket: str) -> Parked | None:
+    def take(self, ticket: str) -> Asked | None:
         """Return a call that waits, to go on with it; ``None`` when it has gone."""
-        parked = self._parked.pop(ticket, None)
-        if parked is not None:
-            parked.timer.cancel()
-        return parked
+        asked, timer = self._parked.pop(ticket, (None, None))
+        if timer is not None:
+            timer.cancel()
+        return asked
 
     def close(self) -> None:
         """Give up every call."""
         for ticket in tuple(self._parked):
-            self._expire(ticket)
+            asked = self.take(ticket)
+            if asked is not None:
+                asked.close()
 
     def _expire(self, ticket: str) -> None:
-        parked = self._parked.pop(ticket, None)
-        if parked is not None:
-            parked.leave()
+        asked = self.take(ticket)
+        if asked is not None:
+            asked.close()

@@ -45,12 +45,17 @@ class InputRequired(msgspec.Struct, frozen=True):
     state: str | None
 
 
+def marked(raw: Raw) -> bool:
+    """Return whether a result may be one that asks: one search for a word."""
+    return _MARK.search(raw) is not None
+
+
 def asked(raw: Raw) -> InputRequired | None:
     """Return the questions in a result, or ``None`` for one that is complete. Raises :class:`ProtocolError` for junk.
 
     Almost every result is told by one search for a word; only where it occurs is anything decoded.
     """
-    if _MARK.search(raw) is None:
+    if not marked(raw):
         return None
     try:
         members = decode_object(raw)

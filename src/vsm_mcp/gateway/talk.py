@@ -13,6 +13,7 @@ from msgspec import Raw
 from vsm_mcp.errors import RequestTimeout, RpcError, VsmError
 from vsm_mcp.gateway import capabilities, messages
 from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.capabilities import Capabilities
 from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
 from vsm_mcp.gateway.rounds import METHODS, Ask
 from vsm_mcp.gateway.upstream import Call
@@ -39,7 +40,7 @@ class Talk:
 
     def __init__(self, request: Request, caller: Caller) -> None:
         self.client = caller.who or f"{id(self):x}"
-        self.capabilities: Mapping[str, object] = caller.capabilities(request)
+        self.capabilities: Capabilities = caller.capabilities(request)
         self.log_level = caller.log_level(request)
         self.call: Call | None = None
         self._caller = caller

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Raw
@@ -12,6 +12,14 @@ from vsm_mcp.wire.dialogue import Dialogue
 
 class Call(Protocol):
     """One call in flight: :class:`vsm_mcp.wire.call.Call`, as far as it is used here."""
+
+    on_settled: Callable[[], None] | None
+    """Called once when there is an outcome, or a pause, that nobody awaits."""
+
+    @property
+    def result(self) -> Raw | None:
+        """The raw result, if there is one by now."""
+        ...
 
     async def answer(self) -> Raw | None:
         """Await the raw result; ``None`` when the call was paused.
@@ -62,6 +70,10 @@ class Channel(Protocol):
 
 class Upstream(Protocol):
     """Gives a conversation with a server, starting the server when it must."""
+
+    def ready(self, name: str) -> Channel | None:
+        """Return a conversation with a server that can be used at once, or ``None``."""
+        ...
 
     async def connection(self, server: str, timeout: float) -> Channel:
         """Return a ready conversation with ``server``, within ``timeout`` seconds.

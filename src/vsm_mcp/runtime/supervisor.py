@@ -107,6 +107,11 @@ class Runtime:
         await self._unit(name).stop("it is restarted")
         await self.start(name)
 
+    def ready(self, name: str) -> Connection | None:
+        """Return the open connection to a server that runs, or ``None``."""
+        unit = self._units.get(name)
+        return None if unit is None else unit.ready
+
     async def connection(self, name: str, timeout: float) -> Connection:
         """Return the open connection to a server, starting it if need be, within ``timeout`` seconds.
 

@@ -104,11 +104,19 @@ class Unit:
         else:
             self._hurry.set()
 
-    async def connection(self, seconds: float) -> Connection:
-        """Return an open connection, starting it if need be. Raises :class:`ServerDown`, saying why there is none."""
+    @property
+    def ready(self) -> Connection | None:
+        """The open connection, if it runs."""
         instance = self._instance
         if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
             return instance.connection
+        return None
+
+    async def connection(self, seconds: float) -> Connection:
+        """Return an open connection, starting it if need be. Raises :class:`ServerDown`, saying why there is none."""
+        ready = self.ready
+        if ready is not None:
+            return ready
         if self.state is ServerState.GAVE_UP:
             raise self._down(f"it was given up: {self._reason}")
         if self.state in {ServerState.FAILED, ServerState.READY}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from msgspec import Raw
@@ -14,7 +15,6 @@ from vsm_mcp.wire.envelope import Message
 
 EXPIRED: Final = Message(jsonrpc="2.0", method="expired")
 LOST: Final = Message(jsonrpc="2.0", method="lost")
-_PAUSED: Final = Message(jsonrpc="2.0", method="paused")
 
 Outcome = Message | VsmError
 
@@ -38,11 +38,15 @@ class Owner(Protocol):
 class Call:
     """A call in flight; made by :meth:`vsm_mcp.wire.connection.Connection.begin`.
 
-    Whoever made it awaits :meth:`answer` and says :meth:`give_up` at the end. ``timeout`` is in seconds; ``deadline``
-    may be put off, never beyond ``limit`` (both in the loop's time).
+    Whoever made it awaits :meth:`answer`, or sets ``on_settled`` and asks :attr:`result` then, and says
+    :meth:`give_up` at the end. ``timeout`` is in seconds; ``deadline`` may be put off, never beyond ``limit`` (both in
+    the loop's time).
     """
 
-    __slots__ = ("_owner", "_turn", "deadline", "dialogue", "ident", "limit", "method", "sender", "timeout")
+    __slots__ = (
+        "_outcome", "_owner", "_paused", "_woken", "deadline", "dialogue", "ident", "limit", "method", "on_settled",
+        "sender", "timeout",
+    )  # fmt: skip
 
     def __init__(self, owner: Owner, ident: int, method: str, dialogue: Dialogue | None) -> None:
         self.ident = ident
@@ -50,8 +54,17 @@ class Call:
         self.dialogue = dialogue
         self.timeout = self.deadline = self.limit = float("inf")
         self.sender: asyncio.Task[None] | None = None
+        self.on_settled: Callable[[], None] | None = None
         self._owner = owner
-        self._turn: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._outcome: Outcome | None = None
+        self._paused = False
+        self._woken: asyncio.Future[None] | None = None
+
+    @property
+    def result(self) -> Raw | None:
+        """The raw result, if there is one by now."""
+        outcome = self._outcome
+        return outcome.result if outcome.__class__ is Message else None
 
     async def answer(self) -> Raw | None:
         """Await the result, raw; ``None`` when the call was paused (it goes on: await again).
@@ -59,13 +72,16 @@ class Call:
         Raises :class:`RpcError` when the server answers with an error, :class:`RequestTimeout` when it does not
         answer in time, :class:`TransportError` when the connection breaks, and what sending raised.
         """
-        outcome = await self._turn
+        if self._outcome is None and not self._paused:
+            self._woken = asyncio.get_running_loop().create_future()
+            await self._woken
+        outcome, self._paused = self._outcome, False
+        if outcome is None:
+            return None
         if isinstance(outcome, VsmError):
             raise outcome
         if outcome.result is not None:
             return outcome.result
-        if outcome is _PAUSED:
-            return None
         if outcome is EXPIRED:
             raise RequestTimeout(f"the server did not answer {self.method} within {self.timeout:g} s")
         if outcome is LOST:
@@ -74,14 +90,15 @@ class Call:
 
     def settle(self, outcome: Outcome) -> None:
         """Give whoever waits the outcome; the first one counts."""
-        if not self._turn.done():
-            self._turn.set_result(outcome)
+        if self._outcome is None:
+            self._outcome = outcome
+            self._wake()
 
     def pause(self) -> None:
         """Wake whoever waits, without an answer."""
-        if not self._turn.done():
-            woken, self._turn = self._turn, asyncio.get_running_loop().create_future()
-            woken.set_result(_PAUSED)
+        if self._outcome is None:
+            self._paused = True
+            self._wake()
 
     def stop_sending(self) -> None:
         """Stop the task that sends it, if one does: over HTTP that is what cancels it."""
@@ -95,3 +112,12 @@ class Call:
     def give_up(self) -> None:
         """Cancel it at the server unless it is answered; a late answer is dropped. Idempotent."""
         self._owner.give_up(self)
+
+    def _wake(self) -> None:
+        woken, self._woken = self._woken, None
+        if woken is not None:
+            if not woken.done():
+                woken.set_result(None)
+        elif self.on_settled is not None:
+            tell, self.on_settled = self.on_settled, None
+            tell()

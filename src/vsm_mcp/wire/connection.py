@@ -31,6 +31,7 @@ _META: Final[dict[str, object]] = {
     era.META_CLIENT_CAPABILITIES: era.CLIENT_CAPABILITIES,
 }
 _MODERN_META: Final = Raw(msgspec.json.encode(_META))
+_MODERN_META_OF_NOTHING: Final = Raw(msgspec.json.encode({**_META, era.META_CLIENT_CAPABILITIES: {}}))
 _NOT_CANCELLABLE: Final = frozenset({"initialize", "server/discover"})
 _PUSH_SECONDS: Final = 10.0
 
@@ -235,8 +236,9 @@ class Connection:
         told = dialogue is not None and dialogue.wants_progress
         if self.era == "legacy" and not told:
             return params
-        if dialogue is None and not (params and "_meta" in params):
-            return {**(params or {}), "_meta": _MODERN_META}
+        plain = not told and not (params and "_meta" in params)
+        if plain and (dialogue is None or not (dialogue.capabilities or dialogue.log_level)):
+            return {**(params or {}), "_meta": _MODERN_META if dialogue is None else _MODERN_META_OF_NOTHING}
         meta = _opened(params.get("_meta") if params else None)
         if self.era == "modern":
             meta.update(_META)

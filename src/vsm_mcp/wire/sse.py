@@ -33,6 +33,8 @@ class SseReader:
 
         Raises :class:`ProtocolError` when one event grows beyond ``max_event`` bytes.
         """
+        if not chunk:
+            return []
         if self._after_cr and chunk.startswith(b"\n"):
             chunk = chunk[1:]
         self._after_cr = chunk.endswith(b"\r")

@@ -44,6 +44,10 @@ class Fleet:
         self.watched: dict[str, set[str]] = {}
         self.mixed: list[str] = []
 
+    def ready(self, name: str) -> Connection | None:
+        found = None if name in self.down else self.connections.get(name)
+        return None if found is None or found.closed.done() else found
+
     async def connection(self, server: str, timeout: float) -> Connection:
         if server in self.down:
             raise ServerDown(f"{server} is not running: {self.down[server]}")

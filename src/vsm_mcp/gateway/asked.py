@@ -1,0 +1,59 @@
+"""One request of a client that a server was asked."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from vsm_mcp.errors import ProtocolError
+from vsm_mcp.gateway import results, rounds
+from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.messages import Request
+from vsm_mcp.gateway.talk import Talk
+from vsm_mcp.gateway.upstream import Call, Channel
+from vsm_mcp.routing.table import Route
+
+
+class Asked:
+    """Who was asked what, in whose name. ``params`` is what was sent, ``call`` the call in flight."""
+
+    __slots__ = ("call", "caller", "channel", "modern", "params", "request", "route", "talk")
+
+    def __init__(self, route: Route, request: Request, caller: Caller, channel: Channel) -> None:
+        self.route = route
+        self.request = request
+        self.caller = caller
+        self.channel = channel
+        self.modern = channel.era == "modern"
+        self.talk = Talk(request, caller)
+        self.params: dict[str, object] = {}
+        self.call: Call
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether questions to a modern client are open: then there is nothing to wait for but its answers."""
+        return self.call.result is None and bool(self.talk.open)
+
+    def plain(self) -> bytes | Raw | None:
+        """Return the result that has arrived, in the client's era; ``None`` for anything but a complete one."""
+        raw = self.call.result
+        if raw is None or (self.modern and rounds.marked(raw)):
+            return None
+        try:
+            return self.bridged(raw)
+        except ProtocolError:
+            return None
+
+    def bridged(self, raw: Raw) -> bytes | Raw:
+        """Return a complete result in the client's era. Raises :class:`ProtocolError` for junk."""
+        return results.bridged(raw, self.request.method, to_modern=self.caller.modern, from_modern=self.modern)
+
+    def resume(self, request: Request, caller: Caller) -> None:
+        """Go on in the name of the client's next request, which answers questions."""
+        self.request = request
+        self.caller = caller
+        self.talk.resume(request, caller, rounds.responses(request.params))
+
+    def close(self) -> None:
+        """Give the call up unless it is answered; nobody is asked any more."""
+        self.call.give_up()
+        self.talk.close()

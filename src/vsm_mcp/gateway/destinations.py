@@ -1,0 +1,93 @@
+"""Who is asked for a request: looked up in the routing table of the caller's view; pure.
+
+The request is changed on the way: from here on it names things as the server does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Raw
+
+from vsm_mcp.gateway import faults, messages
+from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
+from vsm_mcp.routing.names import closest
+from vsm_mcp.routing.table import Route
+from vsm_mcp.wire import era
+
+_REFERRED: Final = {"ref/prompt": "name", "ref/resource": "uri"}
+
+
+def find(request: Request, caller: Caller) -> Route:
+    """Return who answers. Raises :class:`Fault` for what nobody serves, and for methods that no server is asked."""
+    finder = _FINDERS.get(request.method)
+    if finder is None:
+        raise Fault(era.METHOD_NOT_FOUND, f"unknown method: {request.method[:200]}")
+    return finder(request, caller)
+
+
+def _tool(request: Request, caller: Caller) -> Route:
+    name = request.text("name")
+    table = caller.view.catalogue.table
+    route = table.tools.get(name)
+    if route is None:
+        if name in table.denied:
+            raise faults.denied_tool(name)
+        raise faults.unknown_tool(name, closest(name, table.tools))
+    request.params["name"] = Raw(encode(route.name))
+    return route
+
+
+def _prompt(request: Request, caller: Caller) -> Route:
+    name = request.text("name")
+    prompts = caller.view.catalogue.table.prompts
+    route = prompts.get(name)
+    if route is None:
+        raise faults.unknown_prompt(name, closest(name, prompts))
+    request.params["name"] = Raw(encode(route.name))
+    return route
+
+
+def _resource(request: Request, caller: Caller) -> Route:
+    uri = request.text("uri")
+    table = caller.view.catalogue.table
+    route = table.resource(uri)
+    if route is None:
+        raise faults.unknown_resource(uri, closest(uri, table.resources), modern=caller.modern)
+    request.params["uri"] = Raw(encode(route.name))
+    return route
+
+
+def _completion(request: Request, caller: Caller) -> Route:
+    """Find the server that a reference belongs to (specification, "Completion": ref/prompt, ref/resource)."""
+    try:
+        reference = decode_object(request.params.get("ref", Raw(b"")))
+    except UNREADABLE as error:
+        raise Fault(era.INVALID_PARAMS, "completion/complete needs ref, an object") from error
+    table = caller.view.catalogue.table
+    member = _REFERRED.get(messages.text_or_none(reference.get("type")) or "")
+    target = messages.text_or_none(reference.get(member)) if member else None
+    if member is None or target is None:
+        raise Fault(era.INVALID_PARAMS, "ref is {type: ref/prompt, name} or {type: ref/resource, uri}")
+    if member == "name":
+        route = table.prompts.get(target)
+        if route is None:
+            raise faults.unknown_prompt(target, closest(target, table.prompts))
+    else:
+        route = table.templates.get(target) or table.resource(target)
+        if route is None:
+            raise faults.unknown_resource(target, closest(target, table.templates), modern=caller.modern)
+    reference[member] = Raw(encode(route.name))
+    request.params["ref"] = Raw(encode(reference))
+    return route
+
+
+_FINDERS: Final[dict[str, Callable[[Request, Caller], Route]]] = {
+    "tools/call": _tool,
+    "prompts/get": _prompt,
+    "resources/read": _resource,
+    "completion/complete": _completion,
+}
