@@ -15,8 +15,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 WHOLE: Final = "vsm_mcp.whole"
 """Our own extension of the scope: the body, where all of it was there at once. It is received as well."""
 
-TASK: Final = "vsm_mcp.task"
-"""Our own extension of the scope: the task that answers. Asking asyncio for it costs a system call (before 3.12)."""
+TURN: Final = "vsm_mcp.turn"
+"""Our own extension of the scope: the :class:`~vsm_mcp.gateway.turn.Turn`, which can be written to without waiting."""
 
 JSON: Final = (b"content-type", b"application/json")
 CLOSE: Final = (b"connection", b"close")

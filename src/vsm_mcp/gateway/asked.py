@@ -28,11 +28,6 @@ class Asked:
         self.params: dict[str, object] = {}
         self.call: Call
 
-    @property
-    def unanswered(self) -> bool:
-        """Whether questions to a modern client are open: then there is nothing to wait for but its answers."""
-        return self.call.result is None and bool(self.talk.open)
-
     def plain(self) -> bytes | Raw | None:
         """Return the result that has arrived, in the client's era; ``None`` for anything but a complete one."""
         raw = self.call.result
@@ -52,6 +47,8 @@ class Asked:
         self.request = request
         self.caller = caller
         self.talk.resume(request, caller, rounds.responses(request.params))
+        if self.talk.open:  # some answers are missing: they are asked for again ("Error Handling")
+            self.call.pause()
 
     def close(self) -> None:
         """Give the call up unless it is answered; nobody is asked any more."""

@@ -112,9 +112,9 @@ class Asking:
 
     async def _outcome(self, asked: Asked) -> bytes | Raw:
         """Await the server's answer; or bytes of our own that ask a modern client, while the call waits for it."""
-        parked = asked.unanswered
+        parked = False
         try:
-            raw = None if parked else await asked.call.answer()
+            raw = await asked.call.answer()
             if raw is not None:
                 return raw
             parked = True

@@ -10,16 +10,40 @@ from vsm_mcp.gateway.refusals import Refusal, overloaded
 
 
 class Bodies:
-    """Reads bodies of at most ``limit`` bytes, at most ``total`` of them at a time, each within ``seconds``."""
+    """Reads bodies of at most ``limit`` bytes, at most ``total`` of them at a time, each within ``seconds``.
 
-    def __init__(self, limit: int, total: int, seconds: float) -> None:
+    ``requests`` is how many requests may be open at a time.
+    """
+
+    def __init__(self, limit: int, total: int, seconds: float, requests: int) -> None:
+        self._requests = requests
+        self._open = 0
         self._limit = limit
         self._total = max(total, limit)
         self._seconds = seconds
         self._held = 0
 
+    def enter(self) -> None:
+        """Let one request more in; :meth:`leave` lets it out. Raises :class:`Refusal` (503) when too many are open."""
+        if self._open >= self._requests:
+            raise overloaded("too many requests are open", CLOSE)
+        self._open += 1
+
+    def leave(self, size: int) -> None:
+        """Let a request out, and its body of ``size`` bytes."""
+        self._open -= 1
+        self._held -= size
+
+    def whole(self, headers: Mapping[bytes, bytes], body: bytes) -> bool:
+        """Hold a body that is here already; ``False`` for one that :meth:`read` would refuse."""
+        fits = len(body) <= self._limit and self._held + len(body) <= self._total
+        if not fits or headers.get(b"content-type") != b"application/json":
+            return False
+        self._held += len(body)
+        return True
+
     async def read(self, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive) -> bytes | None:
-        """Return the body, or ``None`` when the client has gone; give it back with :meth:`release`.
+        """Return the body, or ``None`` when the client has gone; give it back with :meth:`leave`.
 
         A body that arrived together with its head is in ``scope`` (:data:`~vsm_mcp.gateway.asgi.WHOLE`).
 
@@ -54,10 +78,6 @@ class Bodies:
         self._check(len(body))
         self._held += len(body)
         return body
-
-    def release(self, size: int) -> None:
-        """Give back the space of a body that is done with."""
-        self._held -= size
 
     async def _rest(self, first: bytes, receive: Receive) -> bytes | None:
         parts, size = [first], len(first)

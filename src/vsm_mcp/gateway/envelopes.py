@@ -13,12 +13,14 @@ from msgspec import Raw
 
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import Request, encode, text_or_none
-from vsm_mcp.gateway.param_headers import decoded_value
+from vsm_mcp.gateway.param_headers import PREFIX, decoded_value, disagreement
+from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 
 VERSION: Final = b"mcp-protocol-version"
 METHOD: Final = b"mcp-method"
 NAME: Final = b"mcp-name"
+SESSION: Final = b"mcp-session-id"
 ROUTING: Final = (VERSION, METHOD, NAME)
 
 STATUS: Final[Mapping[int, int]] = {
@@ -32,6 +34,8 @@ STATUS: Final[Mapping[int, int]] = {
 }
 """JSON-RPC error code → HTTP status in the modern era; any other code is answered with 200."""
 
+_PARAM: Final = PREFIX.encode()
+_LEGACY: Final = frozenset(version.encode() for version in era.HANDSHAKE)
 _MODERN_RAW: Final = Raw(encode(era.MODERN))
 
 
@@ -59,6 +63,27 @@ def check(request: Request, headers: Mapping[bytes, bytes], pairs: Sequence[tupl
     member = era.NAMED_BY.get(request.method)
     if member is not None:
         _check_name(headers.get(NAME), request, member)
+
+
+def check_param_headers(request: Request, view: View, pairs: Sequence[tuple[bytes, bytes]]) -> None:
+    """Check the headers that repeat arguments of a tool; raises :class:`Fault` (-32020)."""
+    if request.method != "tools/call" or not view.catalogue.rules:
+        return
+    rules = view.catalogue.rules.get(text_or_none(request.params.get("name")) or "")
+    if rules:
+        given: dict[str, list[str]] = {}
+        for name, value in pairs:
+            if name.startswith(_PARAM):
+                given.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+        wrong = disagreement(rules, request.params.get("arguments"), given)
+        if wrong:
+            raise Fault(era.HEADER_MISMATCH, wrong)
+
+
+def is_modern(headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether a request is of the modern era: it names a version, and none of the handshake's."""
+    version = headers.get(VERSION)
+    return version is not None and version not in _LEGACY
 
 
 def check_version(version: str) -> None:

@@ -3,110 +3,108 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
-from vsm_mcp.gateway.asgi import TASK, Headers, Receive, Scope, Send, respond, until_disconnected
+from vsm_mcp.gateway import sse
+from vsm_mcp.gateway.asgi import JSON, TURN, Headers, Receive, Scope, Send
 from vsm_mcp.gateway.caller import Back, Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
 from vsm_mcp.gateway.messages import Request, fault
-from vsm_mcp.gateway.sse import EventReply
+from vsm_mcp.gateway.turn import PLAIN_JSON, Turn
 from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 
 
 class Exchange:
-    """What answers one request. ``takes_events`` says whether the client reads event streams."""
+    """What answers one request. ``takes_events`` says whether the client reads event streams.
 
-    __slots__ = ("_events", "_json", "_task", "_watch", "gateway", "receive", "send", "takes_events", "view")
+    Notifications are written at once; those to a client that does not read are dropped, the answer never is.
+    """
+
+    __slots__ = ("_events", "_json", "_turn", "gateway", "receive", "send", "takes_events", "view")
 
     def __init__(
         self, gateway: Gateway, view: View, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
     ) -> None:
         self.gateway = gateway
         self.view = view
-        self._task: asyncio.Task[object] | None = scope.get(TASK)
         self.receive = receive
         self.send = send
+        self._turn: Turn = scope[TURN]
         accept = headers.get(b"accept", b"*/*").lower()
         self.takes_events = b"text/event-stream" in accept or b"*/*" in accept or b"text/*" in accept
         # Whoever accepts neither gets JSON all the same: it is what every client of the protocol can read.
         self._json = b"json" in accept or b"*/*" in accept or not self.takes_events
-        self._events: EventReply | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._events = False
 
     @property
     def back(self) -> Back | None:
         """The way back to the client before the answer, if it reads event streams."""
         return self if self.takes_events else None
 
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def notify(self, message: bytes) -> None:
+        """Send a message before the answer, which becomes a stream of events by it."""
+        if not self._turn.clogged:
+            self._event(sse.event(message))
+
+    def ping(self) -> None:
+        """Send a comment, so that nobody on the way takes the silence for the end."""
+        if self.takes_events and not self._turn.clogged:
+            self._event(sse.PING)
+
+    def write(self, answer: Answer, status: int = 200, headers: Headers = ()) -> None:
+        """Send the answer, as the last event if a stream has begun."""
+        if self._events or (not self._json and status == 200 and not headers):
+            self._turn.stream(sse.event(answer.body), sse.HEADERS, last=True)
+        else:
+            self._turn.reply(status, answer.body, [JSON, *headers] if headers else PLAIN_JSON)
+
+    async def finish(self, answer: Answer, status: int = 200, headers: Headers = ()) -> None:
+        """Send the answer, and wait until the client has read most of it."""
+        self.write(answer, status, headers)
+        await self._turn.drained()
+
+    def _event(self, data: bytes) -> None:
+        self._events = True
+        self._turn.stream(data, sse.HEADERS)
+
+    # --- asking, and being told when the client leaves -------------------------------------------------------------
+
     async def ask(self, request: Request, caller: Caller) -> Answer:
         """Answer with the help of a server, giving the call up when the client leaves or takes it back."""
-        task = self._task = self._task or asyncio.current_task()
-        flights, vigil = self.gateway.flights, self.gateway.vigil
+        return await self.watched(request, caller, self.gateway.answer(request, caller))
+
+    async def watched(self, request: Request, caller: Caller, answering: Awaitable[Answer]) -> Answer:
+        """Await the answer, unless the client leaves or takes its request back."""
+        flights, task = self.gateway.flights, asyncio.current_task()
+
+        def withdraw() -> None:
+            flights.withdraw_task(task)
+
         key = (caller.who, request.id) if caller.who else None
-        if key is not None and task is not None:
-            flights.enter(key, task)
-        vigil.enter(self)
+        if key is not None:
+            flights.enter(key, withdraw)
+        self._turn.on_lost = withdraw
+        self.gateway.vigil.enter(self)
         try:
-            return await self.gateway.answer(request, caller)
+            if self._turn.gone:
+                withdraw()
+            return await answering
         except asyncio.CancelledError:
             if not flights.was_withdrawn(task):
-                await self._abandon()
                 raise
-            gone = Fault(era.INTERNAL_ERROR, "the request was cancelled by its client")
-            return Answer(fault(request.id, gone), gone.rpc_code)
+            return cancelled(request)
         finally:
-            vigil.leave(self)
-            if self._watch is not None:
-                self._watch.cancel()
+            self._turn.on_lost = None
+            self.gateway.vigil.leave(self)
             if key is not None:
                 flights.leave(key)
 
-    async def finish(self, answer: Answer, status: int = 200, headers: Headers = ()) -> None:
-        """Send the answer, as the last event if a stream has begun."""
-        if self._events is not None:
-            return await self._finish_events(answer)
-        if not self._json and status == 200 and not headers:
-            return await EventReply(self.send).finish(answer.body)
-        return await respond(self.send, status, answer.body, headers)
 
-    async def _finish_events(self, answer: Answer) -> None:
-        events = self._events
-        if events is None:
-            return
-        try:
-            await events.finish(answer.body)
-        except asyncio.CancelledError:
-            await events.abandon()
-            raise
-
-    async def _abandon(self) -> None:
-        if self._events is not None:
-            await self._events.abandon()
-
-    def notify(self, message: bytes) -> None:
-        """Send a notification before the answer, which becomes a stream by it."""
-        if self._events is None:
-            self._events = EventReply(self.send)
-        self._events.push(message)
-
-    def watch(self) -> None:
-        """Watch for the client's leaving from now on."""
-        if self._task is not None:
-            self._watch = asyncio.get_running_loop().create_task(self._watch_client(self._task))
-
-    async def _watch_client(self, task: asyncio.Task[object]) -> None:
-        """Give the call up when its client leaves; meanwhile keep a silent connection alive."""
-        gone = asyncio.get_running_loop().create_task(until_disconnected(self.receive))
-        try:
-            while not (await asyncio.wait({gone}, timeout=self.gateway.limits.keep_alive_seconds))[0]:
-                if self.takes_events:
-                    if self._events is None:
-                        self._events = EventReply(self.send)
-                    self._events.ping()
-            if self._events is not None:
-                await self._events.abandon()
-            self.gateway.flights.withdraw_task(task)
-        finally:
-            gone.cancel()
+def cancelled(request: Request) -> Answer:
+    """Return the answer to a request that its client took back: over HTTP it would wait for ever otherwise."""
+    gone = Fault(era.INTERNAL_ERROR, "the request was cancelled by its client")
+    return Answer(fault(request.id, gone), gone.rpc_code)

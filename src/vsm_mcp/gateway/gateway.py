@@ -78,7 +78,7 @@ class Gateway:
         self.updates = Updates(upstream)
         self.view = View(limits.listeners, limits.page_items, name)
         self.flights = Flights()
-        self.vigil = Vigil()
+        self.vigil = Vigil(limits.keep_alive_seconds)
         self._offers: dict[str, Offer] = {}
         self._denied: tuple[str, ...] = ()
         self._asking = Asking(upstream, self.settings.call_timeout_seconds, self.settings.call_limit_seconds)

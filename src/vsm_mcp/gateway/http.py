@@ -7,6 +7,7 @@ do: absent or one of the handshake versions means legacy, anything else modern.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from vsm_mcp.gateway import envelopes, messages
@@ -14,6 +15,7 @@ from vsm_mcp.gateway.access import FORBIDDEN, Access
 from vsm_mcp.gateway.asgi import CLOSE, App, Headers, Receive, Scope, Send, respond
 from vsm_mcp.gateway.bodies import Bodies
 from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.envelopes import check_param_headers, is_modern
 from vsm_mcp.gateway.exchange import Exchange
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
@@ -21,14 +23,13 @@ from vsm_mcp.gateway.http_sse import MESSAGES, STREAM, OldPair
 from vsm_mcp.gateway.legacy import Legacy
 from vsm_mcp.gateway.listening import Subscription, listen
 from vsm_mcp.gateway.messages import Request
-from vsm_mcp.gateway.param_headers import PREFIX, disagreement
+from vsm_mcp.gateway.quick import QuickLane
 from vsm_mcp.gateway.refusals import Refusal, overloaded, refuse
 from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 from vsm_mcp.wire.envelope import Message
 
 PATH: Final = "/mcp"
-_LEGACY: Final = frozenset(version.encode() for version in era.HANDSHAKE)
 _ALLOW_MODERN: Final = (b"allow", b"POST")
 _ALLOW_LEGACY: Final = (b"allow", b"GET, POST, DELETE")
 
@@ -44,9 +45,11 @@ class Endpoint:
         self._beside = beside
         self._legacy = Legacy(gateway)
         limits = gateway.limits
-        self._bodies = Bodies(gateway.settings.max_body_bytes, limits.buffered_bytes, limits.body_seconds)
+        self._bodies = Bodies(
+            gateway.settings.max_body_bytes, limits.buffered_bytes, limits.body_seconds, limits.requests
+        )
         self._pair = OldPair(gateway, limits.listeners)
-        self._open = 0
+        self.quick = QuickLane(gateway, access, self._bodies, partial(self._view, root=PATH))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -96,7 +99,7 @@ class Endpoint:
         verb = scope["method"]
         if verb == "POST":
             return await self._post(headers, view, scope, receive, send)
-        if _is_modern(headers):
+        if is_modern(headers):
             raise Refusal(405, f"{verb} is not used in protocol {era.MODERN}", _ALLOW_MODERN)
         if verb == "GET":
             return await self._legacy.stream(headers, view, receive, send)
@@ -105,9 +108,7 @@ class Endpoint:
         raise Refusal(405, f"{verb} is not used", _ALLOW_LEGACY)
 
     async def _post(self, headers: Fields, view: View, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._open >= self._gateway.limits.requests:
-            raise overloaded("too many requests are open", CLOSE)
-        self._open += 1
+        self._bodies.enter()
         size = 0
         try:
             body = await self._bodies.read(headers, scope, receive)
@@ -116,8 +117,7 @@ class Endpoint:
                 exchange = Exchange(self._gateway, view, headers, scope, receive, send)
                 await self._message(body, headers, scope["headers"], exchange)
         finally:
-            self._open -= 1
-            self._bodies.release(size)
+            self._bodies.leave(size)
 
     async def _old_pair(self, scope: Scope, headers: Fields, receive: Receive, send: Send) -> None:
         verb, path = scope["method"], scope["path"]
@@ -127,10 +127,14 @@ class Endpoint:
         if path != MESSAGES or verb != "POST":
             raise Refusal(404 if view is None else 405, f"nothing is served here but GET {STREAM} and POST {MESSAGES}")
         peer = self._pair.find(scope)
-        body = await self._bodies.read(headers, scope, receive)
-        if body is not None:
-            self._bodies.release(len(body))
-            await self._pair.take(peer, body, send)
+        self._bodies.enter()
+        body = None
+        try:
+            body = await self._bodies.read(headers, scope, receive)
+            if body is not None:
+                await self._pair.take(peer, body, send)
+        finally:
+            self._bodies.leave(len(body or b""))
         return None
 
     async def _message(self, body: bytes, headers: Fields, pairs: Headers, exchange: Exchange) -> None:
@@ -141,17 +145,17 @@ class Endpoint:
                 return await self._one_way(message, headers, exchange)
             ident = bytes(message.id)
             request = messages.request_of(message)
-            if not _is_modern(headers):
+            if not is_modern(headers):
                 return await self._legacy.request(request, headers, pairs, exchange)
             envelopes.check(request, headers, pairs)
-            _check_param_headers(request, exchange.view, pairs)
+            check_param_headers(request, exchange.view, pairs)
             return await self._modern(request, exchange)
         except Fault as error:
             answer = Answer(messages.fault(ident, error), error.rpc_code)
             return await exchange.finish(answer, envelopes.STATUS.get(error.rpc_code, 400))
 
     async def _one_way(self, message: Message, headers: Fields, exchange: Exchange) -> None:
-        if not _is_modern(headers):
+        if not is_modern(headers):
             return await self._legacy.one_way(message, headers, exchange)
         if message.method is None:
             raise Fault(era.INVALID_REQUEST, f"clients send no responses in protocol {era.MODERN}")
@@ -173,22 +177,3 @@ class Endpoint:
         if exchange.view.changes.full:
             raise overloaded("too many subscriptions are open")
         await listen(exchange, Subscription(request))
-
-
-def _check_param_headers(request: Request, view: View, pairs: Headers) -> None:
-    if request.method != "tools/call" or not view.catalogue.rules:
-        return
-    rules = view.catalogue.rules.get(messages.text_or_none(request.params.get("name")) or "")
-    if rules:
-        given: dict[str, list[str]] = {}
-        for name, value in pairs:
-            if name.startswith(PREFIX.encode()):
-                given.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
-        wrong = disagreement(rules, request.params.get("arguments"), given)
-        if wrong:
-            raise Fault(era.HEADER_MISMATCH, wrong)
-
-
-def _is_modern(headers: Fields) -> bool:
-    version = headers.get(envelopes.VERSION)
-    return version is not None and version not in _LEGACY

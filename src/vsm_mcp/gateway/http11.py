@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import httptools
 
-from vsm_mcp.gateway.asgi import TASK, App
+from vsm_mcp.gateway.asgi import App
 from vsm_mcp.gateway.turn import Turn
 
 _MAX_HEAD: Final = 64 * 1024
@@ -44,6 +45,22 @@ class Open:
     def __init__(self) -> None:
         self.connections: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.turns: set[Turn] = set()
+        self._empty: asyncio.Future[None] | None = None
+
+    def leave(self, turn: Turn) -> None:
+        """Take note that a turn which no task answers is over."""
+        self.turns.discard(turn)
+        if self._empty is not None and not self.turns and not self._empty.done():
+            self._empty.set_result(None)
+
+    async def ended(self, seconds: float) -> bool:
+        """Wait until every request is answered; ``False`` when that takes longer."""
+        waited: set[asyncio.Future[None]] = set(self.tasks)
+        if self.turns:
+            self._empty = asyncio.get_running_loop().create_future()
+            waited.add(self._empty)
+        return not waited or not (await asyncio.wait(waited, timeout=seconds))[1]
 
 
 class _HeadTooLarge(Exception):
@@ -55,6 +72,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, app: App, opened: Open, timing: Timing) -> None:
         self._app = app
+        self._quick: Callable[[Turn], bool] | None = getattr(app, "quick", None)
         self._opened = opened
         self._timing = timing
         self._loop = asyncio.get_running_loop()
@@ -88,7 +106,7 @@ class Connection(asyncio.Protocol):
         self._timer.cancel()
         self._deaf = True
         self.resume_writing()
-        for turn in self._turns:
+        for turn in tuple(self._turns):
             turn.lost()
 
     def data_received(self, data: bytes) -> None:
@@ -119,6 +137,8 @@ class Connection(asyncio.Protocol):
         full, self._full = self._full, None
         if full is not None and not full.done():
             full.set_result(None)
+        if self._turns and not self._transport.is_closing():
+            self._advance()
 
     # --- the parser's calls --------------------------------------------------------------------------------------
 
@@ -186,6 +206,11 @@ class Connection(asyncio.Protocol):
         """Write to the client."""
         self._transport.write(data)
 
+    @property
+    def clogged(self) -> bool:
+        """Whether the client does not read."""
+        return self._full is not None
+
     async def drained(self) -> None:
         """Wait while the client does not read."""
         if self._full is not None:
@@ -213,15 +238,29 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         if self._turns:
             first = self._turns[0]
-            if not first.started:
+            if not first.started and self._full is None:
                 first.begin()
-                task = first.scope[TASK] = self._loop.create_task(self._answer(first))
-                self._opened.tasks.add(task)
-                task.add_done_callback(self._opened.tasks.discard)
+                if self._quick is None or not first.complete or not self._quickly(first):
+                    task = self._loop.create_task(self._answer(first))
+                    self._opened.tasks.add(task)
+                    task.add_done_callback(self._opened.tasks.discard)
             self._flow()
         elif self._refusal:
             self.write(self._refusal)
             self._linger()
+
+    def _quickly(self, turn: Turn) -> bool:
+        """Answer without a task, now or later; ``False`` (and nothing done) when that cannot be."""
+        self._opened.turns.add(turn)
+        if self._quick is not None and self._quick(turn):
+            return True
+        self._opened.turns.discard(turn)
+        return False
+
+    def answered(self, turn: Turn) -> None:
+        """Take note that a turn which no task answers is over."""
+        self._opened.leave(turn)
+        self._answered(turn)
 
     async def _answer(self, turn: Turn) -> None:
         try:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import monotonic
-from typing import Final
 
 from vsm_mcp.gateway import envelopes, listening, sse
 from vsm_mcp.gateway.asgi import Headers, Receive, Send, respond
 from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.envelopes import SESSION
 from vsm_mcp.gateway.exchange import Exchange
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.messages import NO_ID, Request
@@ -21,8 +21,6 @@ from vsm_mcp.gateway.sessions import Session
 from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 from vsm_mcp.wire.envelope import Message
-
-SESSION: Final = b"mcp-session-id"
 
 Fields = Mapping[bytes, bytes]
 

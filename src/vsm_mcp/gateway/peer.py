@@ -179,8 +179,7 @@ class _Flight:
 
     async def __aenter__(self) -> None:
         task = asyncio.current_task()
-        if task is not None:
-            self._flights.enter(self._key, task)
+        self._flights.enter(self._key, lambda: self._flights.withdraw_task(task))
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: object) -> bool:
         self._flights.leave(self._key)

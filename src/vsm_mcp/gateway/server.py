@@ -101,11 +101,11 @@ class Front:
             self._server.close()
         for connection in tuple(self._open.connections):
             connection.shut()
-        if not await self._ended(self._grace):
+        if not await self._open.ended(self._grace):
             # To a request that is still being answered this is a client that has gone: it gives its call up.
             for connection in tuple(self._open.connections):
                 connection.abort()
-            await self._ended(_LAST_SECONDS)
+            await self._open.ended(_LAST_SECONDS)
         late = set(self._open.tasks)
         for task in late:
             task.cancel()
@@ -114,10 +114,6 @@ class Front:
             connection.abort()
         if self._server is not None:
             await self._server.wait_closed()
-
-    async def _ended(self, seconds: float) -> bool:
-        tasks = set(self._open.tasks)
-        return not tasks or not (await asyncio.wait(tasks, timeout=seconds))[1]
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 import httptools
 
-from vsm_mcp.gateway.asgi import CLOSE, WHOLE, Headers, Message, Scope
+from vsm_mcp.gateway.asgi import CLOSE, JSON, TURN, WHOLE, Headers, Message, Scope
 
 _STATUS: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _CHUNKED: Final = (b"transfer-encoding", b"chunked")
+_PLAIN_HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
+PLAIN_JSON: Final[Headers] = (JSON,)
+"""The headers of an answer that is JSON and nothing else."""
+
 _JOINED: Final = 64 * 1024
 """A body up to this size goes out in one piece with its head; copying a larger one costs more than a second write."""
 
@@ -33,13 +38,22 @@ class Line(Protocol):
         """Take note that so many bytes of a body were read."""
         ...
 
+    @property
+    def clogged(self) -> bool:
+        """Whether the client does not read."""
+        ...
+
+    def answered(self, turn: Turn) -> None:
+        """Take note that a turn which no task answers is over."""
+        ...
+
 
 class Turn:
     """One request and its answer. ``complete``: all of the request is here; ``ended``: all of the answer is written."""
 
     __slots__ = (
         "_body", "_chunked", "_continued", "_given", "_head", "_line", "_modern", "_silent", "_waiter",
-        "begun", "complete", "ended", "gone", "keep", "scope", "started",
+        "begun", "complete", "ended", "gone", "keep", "on_lost", "scope", "started",
     )  # fmt: skip
 
     def __init__(self, line: Line, method: str, url: bytes, headers: Headers, *, keep: bool, modern: bool) -> None:
@@ -50,6 +64,7 @@ class Turn:
             "path": path,
             "query_string": query,
             "headers": headers,
+            TURN: self,
         }
         self.keep = keep and modern
         self.started = self.complete = self.begun = self.ended = self.gone = False
@@ -62,6 +77,7 @@ class Turn:
         self._head: tuple[int, Headers] | None = None
         self._chunked = False
         self._waiter: asyncio.Future[None] | None = None
+        self.on_lost: Callable[[], None] | None = None
 
     # --- the connection's end ------------------------------------------------------------------------------------
 
@@ -89,12 +105,55 @@ class Turn:
         """The client has gone."""
         self.gone = True
         self._wake()
+        if self.on_lost is not None:
+            self.on_lost()
 
     def forget(self) -> int:
         """Drop what nobody read of the body; return how many bytes that were."""
         left = sum(map(len, self._body))
         self._body.clear()
         return left
+
+    # --- the application's end, without waiting ------------------------------------------------------------------
+
+    @property
+    def clogged(self) -> bool:
+        """Whether the client does not read what was written."""
+        return self._line.clogged
+
+    def reply(self, status: int, body: bytes, headers: Headers) -> None:
+        """Write the whole answer."""
+        if self.gone or self.ended:
+            return
+        if status == HTTPStatus.OK and self.keep and headers is PLAIN_JSON and len(body) <= _JOINED:
+            self.begun = True  # almost every answer
+            self._line.write(b"%b%d\r\n\r\n%b" % (_PLAIN_HEAD, len(body), body))
+        else:
+            self._begin(status, headers, body, last=True)
+        self._end()
+
+    def stream(self, data: bytes, headers: Headers, *, last: bool = False) -> None:
+        """Write a part of an answer whose length is not known, its head (``headers``, status 200) first."""
+        if self.gone or self.ended:
+            return
+        if self.begun:
+            self._write(data, last)
+        else:
+            self._begin(HTTPStatus.OK, headers, data, last)
+        if last:
+            self._end()
+
+    async def drained(self) -> None:
+        """Wait until the client has read most of what was written."""
+        await self._line.drained()
+
+    def over(self) -> None:
+        """Say that nobody will write any more, where no task answers."""
+        self._line.answered(self)
+
+    def _end(self) -> None:
+        self.ended = True
+        self._wake()
 
     # --- the application's end -----------------------------------------------------------------------------------
 
@@ -132,8 +191,7 @@ class Turn:
         else:
             self._write(body, last)
         if last:
-            self.ended = True
-            self._wake()
+            self._end()
         await self._line.drained()
 
     def _begin(self, status: int, headers: Headers, body: bytes, last: bool) -> None:

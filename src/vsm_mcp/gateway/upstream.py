@@ -13,12 +13,13 @@ from vsm_mcp.wire.dialogue import Dialogue
 class Call(Protocol):
     """One call in flight: :class:`vsm_mcp.wire.call.Call`, as far as it is used here."""
 
-    on_settled: Callable[[], None] | None
-    """Called once when there is an outcome, or a pause, that nobody awaits."""
-
     @property
     def result(self) -> Raw | None:
         """The raw result, if there is one by now."""
+        ...
+
+    def when_settled(self, tell: Callable[[], None] | None) -> None:
+        """Have ``tell`` called once, when there is an outcome or a pause (soon, if there is already)."""
         ...
 
     async def answer(self) -> Raw | None:

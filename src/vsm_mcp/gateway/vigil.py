@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
-from typing import Final, Protocol
-
-AFTER_SECONDS: Final = 0.05
-"""After this long a request is slow enough to be worth a task that watches for its client's leaving."""
+from typing import Protocol
 
 
 class Slow(Protocol):
-    """A request that may turn out to be slow."""
+    """A request that may take long."""
 
-    def watch(self) -> None:
-        """Begin to watch for the client's leaving."""
+    def ping(self) -> None:
+        """Say something, so that nobody on the way takes the silence for the end."""
         ...
 
 
 class Vigil:
-    """The requests that wait for a server and are not watched yet."""
+    """The requests that wait for a server. Each is pinged every ``silence`` seconds, first after twice that at most."""
 
-    def __init__(self) -> None:
-        self._since: dict[Slow, float] = {}
+    def __init__(self, silence: float) -> None:
+        self._silence = silence
+        self._fresh: set[Slow] = set()
+        self._old: set[Slow] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, request: Slow) -> None:
-        """Watch ``request`` from :data:`AFTER_SECONDS` (at most twice that) on, unless it has left by then."""
-        self._since[request] = monotonic()
+        """Look after a request."""
+        self._fresh.add(request)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(AFTER_SECONDS, self._look)
+            self._timer = asyncio.get_running_loop().call_later(self._silence, self._look)
 
     def leave(self, request: Slow) -> None:
         """Take note that it is answered."""
-        self._since.pop(request, None)
+        self._fresh.discard(request)
+        self._old.discard(request)
 
     def _look(self) -> None:
-        now = monotonic()
-        for request in [request for request, since in self._since.items() if now - since >= AFTER_SECONDS]:
-            del self._since[request]
-            request.watch()
-        waiting = bool(self._since)
-        self._timer = asyncio.get_running_loop().call_later(AFTER_SECONDS, self._look) if waiting else None
+        for request in tuple(self._old):
+            request.ping()
+        self._old |= self._fresh
+        self._fresh = set()
+        waiting = bool(self._old)
+        self._timer = asyncio.get_running_loop().call_later(self._silence, self._look) if waiting else None

@@ -6,17 +6,12 @@ import asyncio
 
 
 class Batch:
-    """Collects lines for a transport.
+    """Collects lines for a transport, which would make a system call of every line. ``size`` is how many bytes wait."""
 
-    uvloop's transports write once, at the end of a turn of the loop, by themselves; asyncio's would make a system call
-    of every line, so there they are collected here. ``size`` is how many bytes wait.
-    """
-
-    __slots__ = ("_by_itself", "_loop", "_transport", "_waiting", "size")
+    __slots__ = ("_loop", "_transport", "_waiting", "size")
 
     def __init__(self, transport: asyncio.WriteTransport) -> None:
         self._loop = asyncio.get_running_loop()
-        self._by_itself = type(self._loop).__module__.startswith("uvloop")
         self._transport = transport
         self._waiting: list[bytes] = []
         self.size = 0
@@ -25,9 +20,6 @@ class Batch:
         """Write one message as a line; line breaks between its tokens become spaces (in strings JSON escapes them)."""
         if b"\n" in message or b"\r" in message:
             message = message.replace(b"\n", b" ").replace(b"\r", b" ")
-        if self._by_itself:
-            self._transport.writelines((message, b"\n"))
-            return
         if not self._waiting:
             self._loop.call_soon(self.flush)
         self._waiting += (message, b"\n")

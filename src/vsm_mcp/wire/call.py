@@ -38,13 +38,13 @@ class Owner(Protocol):
 class Call:
     """A call in flight; made by :meth:`vsm_mcp.wire.connection.Connection.begin`.
 
-    Whoever made it awaits :meth:`answer`, or sets ``on_settled`` and asks :attr:`result` then, and says
+    Whoever made it awaits :meth:`answer`, or waits for :meth:`when_settled` and asks :attr:`result` then, and says
     :meth:`give_up` at the end. ``timeout`` is in seconds; ``deadline`` may be put off, never beyond ``limit`` (both in
     the loop's time).
     """
 
     __slots__ = (
-        "_outcome", "_owner", "_paused", "_woken", "deadline", "dialogue", "ident", "limit", "method", "on_settled",
+        "_on_settled", "_outcome", "_owner", "_paused", "_woken", "deadline", "dialogue", "ident", "limit", "method",
         "sender", "timeout",
     )  # fmt: skip
 
@@ -54,7 +54,7 @@ class Call:
         self.dialogue = dialogue
         self.timeout = self.deadline = self.limit = float("inf")
         self.sender: asyncio.Task[None] | None = None
-        self.on_settled: Callable[[], None] | None = None
+        self._on_settled: Callable[[], None] | None = None
         self._owner = owner
         self._outcome: Outcome | None = None
         self._paused = False
@@ -88,6 +88,12 @@ class Call:
             raise TransportError(self._owner.why_lost())
         raise envelope.read_error(outcome.error or Raw(b"{}"))
 
+    def when_settled(self, tell: Callable[[], None] | None) -> None:
+        """Have ``tell`` called once, when there is an outcome or a pause (soon, if there is already)."""
+        self._on_settled = tell
+        if tell is not None and (self._paused or self._outcome is not None):
+            asyncio.get_running_loop().call_soon(self._wake)
+
     def settle(self, outcome: Outcome) -> None:
         """Give whoever waits the outcome; the first one counts."""
         if self._outcome is None:
@@ -118,6 +124,6 @@ class Call:
         if woken is not None:
             if not woken.done():
                 woken.set_result(None)
-        elif self.on_settled is not None:
-            tell, self.on_settled = self.on_settled, None
+        elif self._on_settled is not None:
+            tell, self._on_settled = self._on_settled, None
             tell()
