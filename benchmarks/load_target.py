@@ -1,8 +1,8 @@
 """VSM-MCP as a target of the load generator: ``bench.py --plugin benchmarks/load_target.py --targets vsm-mcp,…``.
 
 The real product: every server is added with ``add`` (trial included) into a home of its own and runs in the sandbox;
-the gateway is ``vsm-mcp serve``. What the generator needs is an interpreter with its own dependencies; ours is the one
-of this checkout (``make setup``).
+the gateway is ``vsm-mcp serve``, with every tool listed. What the generator needs is an interpreter with its own
+dependencies; ours is the one of this checkout (``make setup``).
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class VsmMcp(Target):
     def _prepared(self, ctx: Any, suffix: str = "http") -> dict[str, str]:
         """Admit the servers of a layout into a home of their own; return the environment that names it."""
         env = {"VSM_MCP_HOME": str(Path(ctx.dir, f"vsm-{suffix}-{ctx.port}").absolute())}
+        env["VSM_MCP_GATEWAY_MODE"] = "all"  # as peers do: every tool is listed, however many there are
         refs = {
             name: server.get("url") or "cmd:" + shlex.join([server["command"], *server["args"]])
             for name, server in ctx.mcp_servers().items()

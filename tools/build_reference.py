@@ -20,21 +20,23 @@ NOTE = "<!-- Written by tools/build_reference.py from the code; change it there.
 def settings() -> str:
     """Return the page of all settings."""
     lines = ["# Settings", "", NOTE, inspect.getdoc(config) or "", ""]
-    for section, kind in config.SECTIONS.items():
+    named = {f"{section}.NAME": kind for section, kind in config.NAMED.items()}
+    for section, kind in {**config.SECTIONS, **named}.items():
         lines += [f"## [{section}]", "", (inspect.getdoc(kind) or "").split(": ", 1)[-1], ""]
         lines += ["| field | variable | default | meaning |", "|---|---|---|---|"]
         hints = get_type_hints(kind, include_extras=True)
         for field in msgspec.structs.fields(kind):
-            variable = f"{config.PREFIX}{section}_{field.name}".upper()
-            lines.append(
-                f"| `{field.name}` | `{variable}` | `{_shown(field.default)}` | {_meaning(hints[field.name])} |"
-            )
+            variable = config.variable(section, field.name)
+            lines.append(f"| `{field.name}` | `{variable}` | {_shown(field.default)} | {_meaning(hints[field.name])} |")
         lines.append("")
     return "\n".join(lines)
 
 
 def _shown(value: Any) -> str:
-    return "[" + ", ".join(f'"{item}"' for item in value) + "]" if isinstance(value, tuple) else str(value)
+    if value is None or value == "":
+        return "not set"
+    items = ", ".join(f'"{item}"' for item in value) if isinstance(value, tuple) else ""
+    return f"`[{items}]`" if isinstance(value, tuple) else f"`{value}`"
 
 
 def _meaning(hint: Any) -> str:

@@ -1,15 +1,16 @@
 """TOML and environment → one frozen Config; the only reader of ``os.environ`` in the product.
 
-``$VSM_MCP_HOME/vsm-mcp.toml`` holds one table per section below; a file is not needed. Any field can be given as
-``VSM_MCP_<SECTION>_<FIELD>`` in the environment, which wins over the file. Every field is documented in
-``docs/reference/settings.md``; a test compares the two.
+``$VSM_MCP_HOME/vsm-mcp.toml`` holds one table per section below, and as many as wanted of a section that has a NAME; a
+file is not needed. Any field can be given as ``VSM_MCP_<SECTION>_<FIELD>`` in the environment, which wins over the
+file. Every field is documented in ``docs/reference/settings.md``; a test compares the two.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
@@ -40,6 +41,36 @@ class Gateway(Section, frozen=True, kw_only=True):
     ] = 3600.0
     allowed_hosts: Annotated[tuple[str, ...], Meta(description="Host headers accepted besides loopback names.")] = ()
     allowed_origins: Annotated[tuple[str, ...], Meta(description="Origin headers accepted besides loopback ones.")] = ()
+    mode: Annotated[
+        str,
+        Meta(description="What the list of tools holds: all tools, search (the tools that find tools), or auto."),
+    ] = "auto"
+    tool_limit: Annotated[int, Meta(description="With mode auto: the most tools that are listed one by one.")] = 60
+    acquire: Annotated[
+        bool, Meta(description="Whether agents may ask for new capabilities, as far as the policy lets them.")
+    ] = True
+
+
+class Profile(Section, frozen=True, kw_only=True):
+    """``[profiles.NAME]``: a part of what is served, at ``/mcp/NAME``.
+
+    NAME is ``[a-z0-9-]``, at most 32 characters; any number of profiles may be written. Patterns hold ``*`` and ``?``
+    as file names do. ``[policy] deny_tools`` holds in every profile. A variable changes a field of a profile that the
+    file names; a hyphen in its name is written ``_``.
+    """
+
+    description: Annotated[str, Meta(description="What it is for, in a line; clients are told.")] = ""
+    servers: Annotated[tuple[str, ...], Meta(description="Patterns over the servers that are served here.")] = ("*",)
+    tools: Annotated[tuple[str, ...], Meta(description="Patterns over the tools that exist here.")] = ("*",)
+    deny_tools: Annotated[tuple[str, ...], Meta(description="Patterns over tools that do not exist here.")] = ()
+    mode: Annotated[str | None, Meta(description="all, search or auto; not set: as in `[gateway]`.")] = None
+    tool_limit: Annotated[int | None, Meta(description="As in `[gateway]`; not set: the same as there.")] = None
+    plain_names: Annotated[
+        bool, Meta(description="Whether tools and prompts keep their own names where only one server has the name.")
+    ] = False
+    acquire: Annotated[
+        bool, Meta(description="Whether agents may ask for new capabilities here; `[gateway] acquire` has to allow it.")
+    ] = False
 
 
 class Policy(Section, frozen=True, kw_only=True):
@@ -148,6 +179,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     discovery: Discovery = Discovery()
     install: Install = Install()
     log: Log = Log()
+    profiles: Mapping[str, Profile] = {}
     environ: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
@@ -163,12 +195,18 @@ SECTIONS: Final[dict[str, type[Section]]] = {
     "install": Install,
     "log": Log,
 }
+NAMED: Final[dict[str, type[Section]]] = {"profiles": Profile}
+"""Sections of which there are any number, each under a name of its own: ``[profiles.NAME]``."""
+
 _CHOICES: Final = {
+    ("gateway", "mode"): ("all", "search", "auto"),
+    ("profiles", "mode"): ("all", "search", "auto", None),
     ("policy", "autonomy"): ("manual", "ask", "guarded", "auto"),
     ("policy", "profile"): ("strict", "standard", "lax"),
     ("log", "level"): ("debug", "info", "warning", "error"),
     ("log", "format"): ("text", "json"),
 }
+_NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 PREFIX: Final = "VSM_MCP_"
 
 
@@ -186,17 +224,40 @@ def load(home: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     environ = dict(os.environ if environ is None else environ)
     home = home.absolute() if home is not None else default_home(environ)
     tables = _read(home / "vsm-mcp.toml")
-    for section, kind in SECTIONS.items():
-        _override(tables.setdefault(section, {}), section, kind, environ)
-    try:
-        sections = {name: msgspec.convert(tables.pop(name), kind, strict=True) for name, kind in SECTIONS.items()}
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"vsm-mcp.toml: {error}", "docs/reference/settings.md lists every field") from error
+    sections: dict[str, Any] = {}
+    for name, kind in SECTIONS.items():
+        sections[name] = _section(tables.pop(name, {}), name, kind, environ)
+    for name, kind in NAMED.items():
+        sections[name] = _named(tables.pop(name, {}), name, kind, environ)
     if tables:
-        raise ConfigError(f"vsm-mcp.toml: unknown section [{min(tables)}]", f"sections are {', '.join(SECTIONS)}")
-    config = Config(home=home, environ=environ, **sections)  # type: ignore[arg-type]
+        known = [*SECTIONS, *(f"{name}.NAME" for name in NAMED)]
+        raise ConfigError(f"vsm-mcp.toml: unknown section [{min(tables)}]", f"sections are {', '.join(known)}")
+    config = Config(home=home, environ=environ, **sections)
     _check(config)
     return config
+
+
+def _section(table: Any, section: str, kind: type[Section], environ: Mapping[str, str]) -> Section:
+    if not isinstance(table, dict):
+        raise ConfigError(f"vsm-mcp.toml: {section} is no table", f"write it as [{section}]")
+    try:
+        return msgspec.convert(_override(table, section, kind, environ), kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise ConfigError(
+            f"vsm-mcp.toml: [{section}] {error}", "docs/reference/settings.md lists every field"
+        ) from error
+
+
+def _named(tables: Any, section: str, kind: type[Section], environ: Mapping[str, str]) -> dict[str, Section]:
+    if not isinstance(tables, dict):
+        raise ConfigError(f"vsm-mcp.toml: {section} is no table", f"write it as [{section}.NAME]")
+    for name in tables:
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"vsm-mcp.toml: [{section}.{name}] has a name that cannot be used",
+                "a name has 1 to 32 of the characters a-z, 0-9 and -",
+            )
+    return {name: _section(table, f"{section}.{name}", kind, environ) for name, table in tables.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -208,11 +269,21 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read: {error}", "mend the file or move it away") from error
 
 
-def _override(table: dict[str, Any], section: str, kind: type[Section], environ: Mapping[str, str]) -> None:
+def _override(
+    table: Mapping[str, Any], section: str, kind: type[Section], environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the table with what the environment says of its fields."""
+    given = dict(table)
     for field, annotation in get_type_hints(kind).items():
-        name = f"{PREFIX}{section}_{field}".upper()
+        name = variable(section, field)
         if name in environ:
-            table[field] = _from_text(environ[name], annotation, name)
+            given[field] = _from_text(environ[name], annotation, name)
+    return given
+
+
+def variable(section: str, field: str) -> str:
+    """Return the name of the environment variable for a field; ``section`` may be ``profiles.NAME``."""
+    return re.sub("[.-]", "_", f"{PREFIX}{section}_{field}").upper()
 
 
 def _from_text(text: str, annotation: Any, name: str) -> Any:
@@ -225,11 +296,19 @@ def _from_text(text: str, annotation: Any, name: str) -> Any:
 
 
 def _check(config: Config) -> None:
-    for (section, field), choices in _CHOICES.items():
-        value = getattr(getattr(config, section), field)
-        if value not in choices:
-            raise ConfigError(f"[{section}] {field} is {value!r}", f"it is one of {', '.join(choices)}")
-    for section in SECTIONS:
-        for field, value in msgspec.structs.asdict(getattr(config, section)).items():
+    for title, kind, section in _all(config):
+        for field, value in msgspec.structs.asdict(section).items():
+            choices = _CHOICES.get((kind, field))
+            if choices is not None and value not in choices:
+                raise ConfigError(f"[{title}] {field} is {value!r}", f"it is one of {', '.join(filter(None, choices))}")
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
-                raise ConfigError(f"[{section}] {field} is {value}", "it cannot be negative")
+                raise ConfigError(f"[{title}] {field} is {value}", "it cannot be negative")
+
+
+def _all(config: Config) -> Iterator[tuple[str, str, Section]]:
+    """Yield every section with its title and its kind."""
+    for name in SECTIONS:
+        yield name, name, getattr(config, name)
+    for kind in NAMED:
+        for name, section in getattr(config, kind).items():
+            yield f"{kind}.{name}", kind, section

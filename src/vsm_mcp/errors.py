@@ -17,7 +17,8 @@
     │   ├── NothingFound        no candidate meets the need
     │   ├── UnknownPackage      the registry does not know the package or the version
     │   ├── UnknownServer       no server of that name in the catalogue
-    │   └── UnknownTool         no tool of that name
+    │   ├── UnknownTool         no tool of that name
+    │   └── UnknownProfile      no profile of that name
     ├── Unreachable             something that should answer does not (exit code 5)
     │   ├── RegistryUnavailable
     │   ├── TransportError      a connection to a server broke or never came up
@@ -182,6 +183,13 @@ class UnknownTool(NotFound):
 
     code = "unknown_tool"
     remedy = "vsm-mcp tools shows the tools"
+
+
+class UnknownProfile(NotFound):
+    """No profile of that name is in the settings."""
+
+    code = "unknown_profile"
+    remedy = "vsm-mcp status shows the profiles; [profiles.NAME] in vsm-mcp.toml makes one"
 
 
 class Unreachable(VsmError):

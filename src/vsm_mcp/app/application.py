@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import msgspec
 
 from vsm_mcp import config as configuration
 from vsm_mcp.app import operations, views
+from vsm_mcp.app.agents import ACTOR, AgentNeeds
 from vsm_mcp.app.bus import Bus
 from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
@@ -26,17 +28,17 @@ from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.autopilot.remove import approve, remove
 from vsm_mcp.autopilot.undo import Undo
-from vsm_mcp.errors import NotFound, PolicyDenied, UnknownTool, VsmError
+from vsm_mcp.errors import NotFound, PolicyDenied, UnknownProfile, UnknownTool, VsmError
 from vsm_mcp.events import Emit, ignore
 from vsm_mcp.gateway.gateway import Gateway
+from vsm_mcp.gateway.view import View
 from vsm_mcp.install.transaction import Installations
-from vsm_mcp.matching.tools import ToolIndex, ToolText
 from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
-from vsm_mcp.routing.names import closest, exposed
+from vsm_mcp.routing.names import closest
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import HomeLock, Store
 
@@ -96,7 +98,9 @@ class App:
         self.machine: Machine = await open_machine(config, self.store, enter)
         self.tasks = await enter(asyncio.TaskGroup())
         self.runtime = await enter(Runtime(self.machine.sandbox, config, emit, self._secrets_of))
-        self.gateway = Gateway(self.runtime, config.gateway)
+        agent = functools.partial(self.acquire, actor=ACTOR)
+        needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
+        self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
         self.runtime.on_updated = self.gateway.updated
         self._stack.callback(self.gateway.close)
         self.fleet = Fleet(self.store, emit, self._catalogue_changed)
@@ -114,20 +118,30 @@ class App:
         return views.candidates(need, ranked[:limit])
 
     async def acquire(
-        self, need: str, settings: Settings | None = None, *, name: str = "", yes: bool = False, tries: int = 3
+        self,
+        need: str,
+        settings: Settings | None = None,
+        *,
+        name: str = "",
+        yes: bool = False,
+        tries: int = 3,
+        actor: str = "",
     ) -> Outcome:
-        """Find, vet, install, try and serve the best server for a need. Raises :class:`NothingFound`."""
-        settings = settings or Settings()
+        """Find, vet, install, try and serve the best server for a need. Raises :class:`NothingFound`.
+
+        ``actor`` is in whose name (default: the app's own): what a person may agree to, an agent may not.
+        """
+        settings, actor = settings or Settings(), actor or self.actor
         template = Request(
-            ref=parse_ref("cmd:none"), settings=settings, name=name, actor=self.actor, approved=yes, need=need
+            ref=parse_ref("cmd:none"), settings=settings, name=name, actor=actor, approved=yes, need=need
         )
         try:
             ranked = await self.finder.find(need, settings, self.bus.emit)
         except NotFound:
-            await self.store.demand.record(need, self.actor, met=False)
+            await self.store.demand.record(need, actor, met=False)
             raise
         outcome = await acquire(self._parts(), template, ranked, tries, admit)
-        await self.store.demand.record(need, self.actor, met=outcome.outcome == "served")
+        await self.store.demand.record(need, actor, met=outcome.outcome == "served")
         return await self._taken_in(outcome)
 
     async def add(self, ref: str, settings: Settings | None = None, *, name: str = "", yes: bool = False) -> Outcome:
@@ -179,29 +193,34 @@ class App:
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
         return {"server": {**shown, **self._state(name), "frozen": self.fleet.frozen.get(name, ()), "stderr": words}}
 
-    async def tools(self, query: str = "", limit: int = 200) -> dict[str, Any]:
-        """Return the served tools; with a query those that fit it, the best first."""
-        rows = {
-            exposed(server, tool.name): (server, tool.description)
-            for server, offer in self.fleet.served().items()
-            for tool in offer.of(ItemKind.TOOL)
-        }
-        rows = {name: row for name, row in rows.items() if name not in self.gateway.catalogue.table.denied}
-        scores = dict.fromkeys(sorted(rows), 1.0)
+    async def tools(self, query: str = "", limit: int = 200, profile: str = "") -> dict[str, Any]:
+        """Return the served tools, or a profile's; with a query those that fit it, the best first.
+
+        Raises :class:`UnknownProfile`.
+        """
+        lookup = self.view(profile).catalogue.lookup
         if query:
-            index = ToolIndex(ToolText(name, name, text, server=server) for name, (server, text) in rows.items())
-            scores = dict(index.search(query, limit))
-        shown = [
-            {"name": name, "server": rows[name][0], "description": rows[name][1], "score": round(score, 4)}
-            for name, score in scores.items()
-        ]
-        return {"tools": shown[:limit]}
+            return views.tools((await lookup.find(query, limit)).tools)
+        return views.tools((card, 1.0) for card in lookup.cards(limit))
+
+    def view(self, profile: str) -> View:
+        """Return what a profile shows (``""``: everything). Raises :class:`UnknownProfile`."""
+        view = self.gateway.find_view(profile)
+        if view is None:
+            known = ", ".join(filter(None, self.gateway.views)) or "none is written in vsm-mcp.toml"
+            raise UnknownProfile(f"there is no profile {profile!r}", f"profiles: {known}")
+        return view
 
     async def status(self) -> dict[str, Any]:
-        """Return what the servers are doing."""
-        servers = [msgspec.to_builtins(status) for status in self.runtime.statuses()]
-        pid = os.getpid() if self.serving else None
-        return {"daemon": self.serving, "pid": pid, "address": self.address, "since": self.started, "servers": servers}
+        """Return what the servers are doing, and what each profile shows of them."""
+        return {
+            "daemon": self.serving,
+            "pid": os.getpid() if self.serving else None,
+            "address": self.address,
+            "since": self.started,
+            "servers": [msgspec.to_builtins(status) for status in self.runtime.statuses()],
+            "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
+        }
 
     async def doctor(self) -> dict[str, Any]:
         """Return what this machine gives, and what would improve it."""

@@ -43,10 +43,11 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """``tools``: a query (empty for all) and how many to return."""
+    """``tools``: a query (empty for all), how many to return, and of which profile (empty: of all)."""
 
     query: str = ""
     limit: int = 200
+    profile: str = ""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

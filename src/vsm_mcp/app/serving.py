@@ -14,25 +14,31 @@ from vsm_mcp import config as configuration
 from vsm_mcp.app import memory
 from vsm_mcp.app.application import App
 from vsm_mcp.app.log import log_events
-from vsm_mcp.app.sockets import CONTROL, LINES, listening
+from vsm_mcp.app.sockets import CONTROL, lines, listening
 from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway.access import Access
 from vsm_mcp.gateway.http import Endpoint
 from vsm_mcp.gateway.server import Front
 from vsm_mcp.gateway.server import serve as serve_http
 from vsm_mcp.gateway.stdio import serve_stdio
+from vsm_mcp.gateway.view import View
 from vsm_mcp.web.control import ControlApi
 
 
 async def serve(
-    config: configuration.Config, *, stdio: bool, ready: Callable[[str], None] = lambda _address: None
+    config: configuration.Config,
+    *,
+    stdio: bool,
+    profile: str = "",
+    ready: Callable[[str], None] = lambda _address: None,
 ) -> None:
     """Serve a home until SIGTERM or SIGINT (or, over stdio, until the client has gone).
 
-    ``ready`` is called with the address once the endpoint accepts connections. Raises :class:`HomeBusy` when another
-    process serves this home.
+    Over stdio the client sees ``profile`` (``""``: everything). ``ready`` is called with the address once the endpoint
+    accepts connections. Raises :class:`HomeBusy` when another process serves this home, and :class:`UnknownProfile`.
     """
     async with App.open(config, for_operation="serve", actor="cli") as app:
+        view = app.view(profile)
         app.bus.subscribe(log_events(config))
         app.serving = True
         memory.settle()
@@ -40,7 +46,7 @@ async def serve(
         async with _local(app):
             _start_all(app)
             if stdio:
-                await _until(stop, serve_stdio(app.gateway, 0, 1))
+                await _until(stop, serve_stdio(app.gateway, 0, 1, view))
                 return
             settings = config.gateway
             async with serve_http(app.gateway, settings.host, settings.port, emit=app.bus.emit) as address:
@@ -84,23 +90,27 @@ async def _until(stop: asyncio.Event, work: Any) -> None:
 @contextlib.asynccontextmanager
 async def _local(app: App) -> AsyncIterator[None]:
     """Answer on the home's own sockets: the control API, and MCP for clients that speak stdio through us."""
-    with listening(app.config.home, CONTROL) as control, listening(app.config.home, LINES) as lines:
+    home = app.config.home
+    with contextlib.ExitStack() as sockets:
+        control = sockets.enter_context(listening(home, CONTROL))
+        listeners = {name: sockets.enter_context(listening(home, lines(name))) for name in app.gateway.views}
         front = Front(Endpoint(app.gateway, Access(), beside=ControlApi(app.operate)))
         await front.open(control)
-        accepting = asyncio.ensure_future(_accept(app, lines))
+        accepting = {asyncio.ensure_future(_accept(app, app.view(name), each)) for name, each in listeners.items()}
         try:
             yield
         finally:
-            accepting.cancel()
-            await asyncio.wait({accepting})
+            for task in accepting:
+                task.cancel()
+            await asyncio.wait(accepting)
             await front.close()
 
 
-async def _accept(app: App, lines: socket.socket) -> None:
-    """Serve every client of the line socket until cancelled."""
+async def _accept(app: App, view: View, listener: socket.socket) -> None:
+    """Serve every client of a line socket until cancelled; they see ``view``."""
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as clients:
         while True:
-            client, _ = await loop.sock_accept(lines)
+            client, _ = await loop.sock_accept(listener)
             reading = client.detach()
-            clients.create_task(serve_stdio(app.gateway, reading, os.dup(reading)))
+            clients.create_task(serve_stdio(app.gateway, reading, os.dup(reading), view))

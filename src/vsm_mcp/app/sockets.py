@@ -1,6 +1,8 @@
-"""The daemon's two local sockets: ``control.sock`` speaks HTTP, ``mcp.sock`` one MCP message a line.
+"""The daemon's local sockets: ``control.sock`` speaks HTTP, ``mcp.sock`` one MCP message a line.
 
-A socket's address holds 107 bytes, a home may be deeper: both ends go through the descriptor of its folder.
+Beside ``mcp.sock`` there is one for each profile, ``mcp-NAME.sock``: which one a client comes through says what it
+sees, and nothing but its own bytes passes. A socket's address holds 107 bytes, a home may be deeper: both ends go
+through the descriptor of its folder.
 """
 
 from __future__ import annotations
@@ -15,8 +17,12 @@ from typing import Final
 from vsm_mcp.errors import HomeError
 
 CONTROL: Final = "control.sock"
-LINES: Final = "mcp.sock"
 _BACKLOG: Final = 128
+
+
+def lines(profile: str = "") -> str:
+    """Return the name of the socket on which a profile (``""``: everything) is served, one message a line."""
+    return f"mcp-{profile}.sock" if profile else "mcp.sock"
 
 
 def connect(home: Path, name: str) -> socket.socket:

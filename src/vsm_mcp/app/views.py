@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from vsm_mcp.autopilot.outcome import Outcome
+from vsm_mcp.gateway.lookup import Card
+from vsm_mcp.gateway.view import View
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
@@ -50,6 +52,30 @@ def outcome(result: Outcome) -> dict[str, Any]:
 def exposed_tools(name: str, offer: Offer | None) -> list[str]:
     """Return the exposed names of a server's tools."""
     return [exposed(name, item.name) for item in offer.of(ItemKind.TOOL)] if offer else []
+
+
+def tools(found: Iterable[tuple[Card, float]]) -> dict[str, Any]:
+    """Return the document of ``tools``."""
+    return {
+        "tools": [
+            {"name": card.name, "server": card.server, "description": card.description, "score": round(score, 4)}
+            for card, score in found
+        ]
+    }
+
+
+def profile(view: View, address: str) -> dict[str, Any]:
+    """Return what ``status`` says of one profile; its name is empty for the view of everything."""
+    display, catalogue = view.display, view.catalogue
+    return {
+        "name": display.profile,
+        "url": f"{address}/{display.profile}".rstrip("/") if address else "",
+        "description": display.description,
+        "mode": display.mode,
+        "listed": "search" if catalogue.searching else "all",
+        "servers": len(catalogue.shelves),
+        "tools": len(catalogue.tools),
+    }
 
 
 def server(found: Server, offer: Offer | None, isolation: Isolation, log: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import msgspec
 
 from vsm_mcp.cli import output
 from vsm_mcp.cli.session import Session, common
-from vsm_mcp.errors import HomeBusy, TransportError
+from vsm_mcp.errors import BadArgument, HomeBusy, TransportError
 
 _WAIT_SECONDS = 60.0
 _BETWEEN_SECONDS = 0.2
@@ -19,12 +19,15 @@ _BETWEEN_SECONDS = 0.2
 @click.option("--host", default=None, help="The address to listen on (default: the settings').")
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="The port; 0 takes a free one.")
 @click.option("--stdio", is_flag=True, help="Speak MCP on stdin and stdout, for a client that starts us.")
+@click.option("--profile", default="", metavar="NAME", help="With --stdio: show what [profiles.NAME] shows.")
 @common
-def command(session: Session, host: str | None, port: int | None, stdio: bool) -> None:
-    """Serve every server of the catalogue behind one MCP endpoint.
+def command(session: Session, host: str | None, port: int | None, stdio: bool, profile: str) -> None:
+    """Serve every server of the catalogue behind one MCP endpoint, and each profile at /mcp/NAME.
 
     With --stdio, a daemon that already serves this home is used: this process passes messages on to it.
     """
+    if profile and not stdio:
+        raise BadArgument("--profile goes with --stdio", "over HTTP every profile is served, each at /mcp/NAME")
     import uvloop  # noqa: PLC0415 - loaded for the daemon only
 
     from vsm_mcp.app.passing import pass_on  # noqa: PLC0415 - loaded for the daemon only
@@ -42,12 +45,12 @@ def command(session: Session, host: str | None, port: int | None, stdio: bool) -
         until = asyncio.get_running_loop().time() + _WAIT_SECONDS
         while True:
             try:
-                return await serve(config, stdio=stdio, ready=_announce)
+                return await serve(config, stdio=stdio, profile=profile, ready=_announce)
             except HomeBusy:
                 if not stdio:
                     raise
             try:
-                return await asyncio.to_thread(pass_on, config.home, 0, 1)
+                return await asyncio.to_thread(pass_on, config.home, 0, 1, profile)
             except TransportError:  # no daemon holds the home, but a command that will be done soon
                 if asyncio.get_running_loop().time() > until:
                     raise

@@ -13,7 +13,7 @@ from vsm_mcp.cli.session import Session, common
 @click.command("status")
 @common
 def command(session: Session) -> None:
-    """Show the daemon, its address and the state of its servers."""
+    """Show the daemon, its address, the state of its servers and what each profile shows of them."""
     session.show(session.run("status"), _human)
 
 
@@ -29,3 +29,10 @@ def _human(document: dict[str, Any]) -> None:
             for row in document["servers"]
         ],
     )
+    output.line("")
+    output.table(("PROFILE", "URL", "MODE", "SERVERS", "TOOLS"), [_profile(row) for row in document["profiles"]])
+
+
+def _profile(row: dict[str, Any]) -> tuple[object, ...]:
+    mode = f"auto: {row['listed']}" if row["mode"] == "auto" else row["mode"]
+    return row["name"] or "(all)", row["url"] or "-", mode, row["servers"], row["tools"]

@@ -15,10 +15,11 @@ _WIDTH = 100
 @click.command("tools")
 @click.argument("query", nargs=-1)
 @click.option("--limit", type=click.IntRange(1, 5000), default=200, show_default=True, help="How many tools.")
+@click.option("--profile", default="", metavar="NAME", help="The tools of one profile, under its names.")
 @common
-def command(session: Session, query: tuple[str, ...], limit: int) -> None:
+def command(session: Session, query: tuple[str, ...], limit: int, profile: str) -> None:
     """Show the served tools; with QUERY, those that fit it, the best first."""
-    session.show(session.run("tools", query=" ".join(query), limit=limit), _human)
+    session.show(session.run("tools", query=" ".join(query), limit=limit, profile=profile), _human)
 
 
 def _human(document: dict[str, Any]) -> None:

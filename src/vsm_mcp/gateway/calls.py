@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from msgspec import Raw
 
@@ -12,17 +12,24 @@ from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.asking import Asking
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.messages import Request
+from vsm_mcp.gateway.messages import Request, text_or_none
+from vsm_mcp.gateway.meta.tool import MetaTool
 
 
 class Calls:
-    """Requests that a server has to answer, and how what goes wrong is told."""
+    """Requests that a server has to answer, and how what goes wrong is told.
 
-    def __init__(self, asking: Asking) -> None:
+    ``own`` are the gateway's own tools, by name; those that a view offers are asked before its servers' tools.
+    """
+
+    def __init__(self, asking: Asking, own: Mapping[str, MetaTool]) -> None:
         self._asking = asking
+        self._own = own
 
     def begin(self, request: Request, caller: Caller) -> Asked | None:
         """Ask without waiting; ``None`` (and nothing asked) when that takes more. Raises :class:`Fault`."""
+        if self._own_tool(request, caller) is not None:
+            return None
         route = destinations.find(request, caller)
         try:
             return self._asking.begin(route, request, caller)
@@ -33,12 +40,22 @@ class Calls:
 
     async def answer(self, request: Request, caller: Caller) -> bytes | Raw:
         """Ask and return the result. Raises :class:`Fault`."""
+        own = self._own_tool(request, caller)
+        if own is not None:
+            return await own.answer(request, caller, self.answer)
         route = destinations.find(request, caller)
         return await _told(self._asking.ask(route, request, caller), route.server, request.method, caller)
 
     async def finish(self, asked: Asked) -> bytes | Raw:
         """Return the result of what was begun. Raises :class:`Fault`."""
         return await _told(self._asking.finish(asked), asked.route.server, asked.request.method, asked.caller)
+
+    def _own_tool(self, request: Request, caller: Caller) -> MetaTool | None:
+        offered = caller.view.catalogue.own
+        if not offered or request.method != "tools/call":
+            return None
+        name = text_or_none(request.params.get("name"))
+        return self._own[name] if name in offered else None
 
 
 async def _told(asking: Awaitable[bytes | Raw], server: str, method: str, caller: Caller) -> bytes | Raw:

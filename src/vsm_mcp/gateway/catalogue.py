@@ -6,10 +6,14 @@ import base64
 import binascii
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
 from typing import Final
 
 from vsm_mcp.gateway import results
+from vsm_mcp.gateway.display import Display
 from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.gateway.instructions import instructions
+from vsm_mcp.gateway.lookup import Lookup
 from vsm_mcp.gateway.messages import encode
 from vsm_mcp.gateway.param_headers import Rules
 from vsm_mcp.gateway.shelf import Entry, Omitted, Shelf
@@ -20,13 +24,6 @@ from vsm_mcp.wire import era
 
 PAGE_ITEMS: Final = 5000
 """Items on one page: more than any fleet has, so that a client without cursors sees everything."""
-
-_OWN_INSTRUCTIONS: Final = (
-    "Tools and prompts of several MCP servers, served side by side. A name is SERVER__NAME: what stands before the "
-    "two underscores is the server."
-)
-_MAX_INSTRUCTIONS: Final = 2000
-_MAX_ALL_INSTRUCTIONS: Final = 16_000
 
 
 class Listing:
@@ -79,7 +76,12 @@ class Listing:
 
 
 class Catalogue:
-    """A snapshot: the routing table, and the encoded lists that go with it."""
+    """A snapshot: the routing table, and the encoded lists that go with it.
+
+    Whatever of ``offers`` the ``display`` shows is in the table and can be called by its name; the list of tools holds
+    it, or where the display searches, the gateway's own tools that find it. ``searching`` says which, ``own`` are the
+    names of the gateway's own tools that are listed.
+    """
 
     def __init__(
         self,
@@ -89,17 +91,19 @@ class Catalogue:
         page_items: int = PAGE_ITEMS,
         name: Naming = exposed,
         before: Catalogue | None = None,
+        display: Display | None = None,
     ) -> None:
-        kept = before.shelves if before is not None else {}
-        self.shelves: dict[str, Shelf] = {}
-        for server in sorted(offers):
-            old = kept.get(server)
-            self.shelves[server] = (
-                old if old is not None and old.offer is offers[server] else Shelf(server, offers[server], name)
-            )
+        display = display or Display()
+        served = {server: offers[server] for server in sorted(offers) if display.serves(server)}
+        name = display.naming(served, name)
+        self.shelves: dict[str, Shelf] = _shelves(served, name, before.shelves if before is not None else {})
         shelves = list(self.shelves.values())
-        self.table: Table = _without_omitted(build(offers, denied, name), shelves)
-        tools = (entry for shelf in shelves for entry in shelf.tools if entry.key in self.table.tools)
+        self.table: Table = _without_omitted(build(served, display.choice(denied), name), shelves)
+        self.tools = {entry.key: entry for shelf in shelves for entry in shelf.tools if entry.key in self.table.tools}
+        self.searching = display.searches(len(self.tools))
+        own = display.own(searching=self.searching, denied=denied)
+        self.own = frozenset(entry.key for entry in own)
+        tools = own if self.searching else (*self.tools.values(), *own)
         self.listings: dict[str, Listing] = {
             "tools/list": Listing("tools", tools, page_items),
             "prompts/list": Listing("prompts", (e for shelf in shelves for e in shelf.prompts), page_items),
@@ -107,7 +111,12 @@ class Catalogue:
             "resources/templates/list": Listing("resourceTemplates", self._located(ItemKind.TEMPLATE), page_items),
         }
         self.rules: dict[str, Rules] = {key: rules for shelf in shelves for key, rules in shelf.rules.items()}
-        self.instructions = _instructions(shelves)
+        self.instructions = instructions(display, self.own, shelves, self.table)
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """What finds tools of this catalogue by need; it makes its index when it is first asked."""
+        return Lookup(self.tools, self.table, {name: shelf.offer for name, shelf in self.shelves.items()})
 
     @property
     def omitted(self) -> tuple[Omitted, ...]:
@@ -135,6 +144,16 @@ class Catalogue:
         return [entry for shelf in self.shelves.values() for entry in shelf.located(kind, shown.get(shelf.server, {}))]
 
 
+def _shelves(offers: Mapping[str, Offer], name: Naming, kept: Mapping[str, Shelf]) -> dict[str, Shelf]:
+    """Return a shelf for each server, the one of before where offer and names are the same."""
+    shelves: dict[str, Shelf] = {}
+    for server, offer in offers.items():
+        old = kept.get(server)
+        same = old is not None and old.offer is offer and old.named_by(name)
+        shelves[server] = old if old is not None and same else Shelf(server, offer, name)
+    return shelves
+
+
 def _without_omitted(table: Table, shelves: list[Shelf]) -> Table:
     """Return the table without tools that are not listed: what a client cannot see it shall not call by chance."""
     listed = {entry.key for shelf in shelves for entry in shelf.tools}
@@ -147,13 +166,3 @@ def _without_omitted(table: Table, shelves: list[Shelf]) -> Table:
         denied=table.denied,
         mapped=table.mapped,
     )
-
-
-def _instructions(shelves: list[Shelf]) -> str:
-    parts, room = [_OWN_INSTRUCTIONS], _MAX_ALL_INSTRUCTIONS
-    for shelf in shelves:
-        text = shelf.offer.instructions.strip()[:_MAX_INSTRUCTIONS]
-        if text and len(text) <= room:
-            room -= len(text)
-            parts.append(f"## {shelf.server}\n{text}")
-    return "\n\n".join(parts)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from msgspec import Raw
 
 from vsm_mcp import config
-from vsm_mcp.gateway import capabilities, faults, messages, results
+from vsm_mcp.gateway import capabilities, display, faults, messages, results
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.asking import Asking
 from vsm_mcp.gateway.caller import Caller
@@ -18,6 +18,8 @@ from vsm_mcp.gateway.changes import KINDS, Listener
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.flights import Flights
 from vsm_mcp.gateway.messages import Request, encode
+from vsm_mcp.gateway.meta.tools import own_tools
+from vsm_mcp.gateway.needs import Needs
 from vsm_mcp.gateway.sessions import Session, Sessions
 from vsm_mcp.gateway.updates import Updates
 from vsm_mcp.gateway.upstream import Upstream
@@ -55,13 +57,15 @@ class Limits(NamedTuple):
     body_seconds: float = 30.0
     keep_alive_seconds: float = 15.0
     grace_seconds: float = 3.0
+    acquire_seconds: float = 50.0  # common clients wait a minute
 
 
 class Gateway:
     """Answers requests from a catalogue in memory and from the servers behind ``upstream``.
 
     One instance serves any number of fronts at a time, all in one event loop. Lists never wait for a server; a server
-    that is dead or slow costs only the calls to itself.
+    that is dead or slow costs only the calls to itself. ``profiles`` are views beside that of everything; ``needs`` is
+    whoever looks after what agents lack.
     """
 
     def __init__(
@@ -71,18 +75,24 @@ class Gateway:
         limits: Limits | None = None,
         *,
         name: Naming = exposed,
+        profiles: Mapping[str, config.Profile] | None = None,
+        needs: Needs | None = None,
     ) -> None:
         self.settings = settings or config.Gateway()
         self.limits = limits = limits or Limits()
         self.sessions = Sessions(self.settings.max_sessions, self.settings.session_idle_seconds, self._session_ended)
         self.updates = Updates(upstream)
-        self.view = View(limits.listeners, limits.page_items, name)
+        acquires = needs is not None and needs.acquires
+        displays = display.all_of(self.settings, profiles or {}, acquires=acquires)
+        self.views = {each.profile: View(limits.listeners, limits.page_items, name, display=each) for each in displays}
+        self.view = self.views[""]
         self.flights = Flights()
         self.vigil = Vigil(limits.keep_alive_seconds)
         self._offers: dict[str, Offer] = {}
         self._denied: tuple[str, ...] = ()
-        self._asking = Asking(upstream, self.settings.call_timeout_seconds, self.settings.call_limit_seconds)
-        self._calls = Calls(self._asking)
+        seconds = self.settings.call_timeout_seconds
+        self._asking = Asking(upstream, seconds, self.settings.call_limit_seconds)
+        self._calls = Calls(self._asking, own_tools(needs, min(seconds, limits.acquire_seconds)))
 
     # --- what is served -------------------------------------------------------------------------------------------
 
@@ -93,7 +103,7 @@ class Gateway:
 
     def find_view(self, profile: str) -> View | None:
         """Return what a profile shows (``""``: everything), or ``None`` when there is no such profile."""
-        return None if profile else self.view
+        return self.views.get(profile)
 
     def set_offers(self, offers: Mapping[str, Offer], denied: Collection[str] | None = None) -> None:
         """Serve exactly ``offers`` (server → what it offers), without the tools that ``denied`` names.
@@ -104,7 +114,8 @@ class Gateway:
         self._offers = dict(offers)
         if denied is not None:
             self._denied = tuple(denied)
-        self.view.show(self._offers, self._denied)
+        for view in self.views.values():
+            view.show(self._offers, self._denied, None if view is self.view else self.view.catalogue)
 
     def set_offer(self, server: str, offer: Offer) -> None:
         """Serve what one server offers, in place of what it offered before."""
@@ -116,7 +127,8 @@ class Gateway:
 
     def close(self) -> None:
         """End every stream that waits for news; calls in flight are the fronts' to end."""
-        self.view.changes.close()
+        for view in self.views.values():
+            view.changes.close()
         self._asking.close()
 
     # --- answering ------------------------------------------------------------------------------------------------

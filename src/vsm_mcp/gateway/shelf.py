@@ -42,6 +42,7 @@ class Shelf:
     def __init__(self, server: str, offer: Offer, name: Naming) -> None:
         self.server = server
         self.offer = offer
+        self._name = name
         self.tools: list[Entry] = []
         self.prompts: list[Entry] = []
         self.rules: dict[str, Rules] = {}
@@ -51,6 +52,14 @@ class Shelf:
             self._add_tool(item, name(server, item.name))
         for item in offer.of(ItemKind.PROMPT):
             self._add_prompt(item, name(server, item.name))
+
+    def named_by(self, name: Naming) -> bool:
+        """Say whether the items have the names that ``name`` gives them."""
+        return name is self._name or all(
+            name(self.server, item.name) == self._name(self.server, item.name)
+            for item in self.offer.items
+            if item.kind in (ItemKind.TOOL, ItemKind.PROMPT)
+        )
 
     def located(self, kind: ItemKind, shown: dict[str, str]) -> list[Entry]:
         """Return resources or templates; ``shown`` maps those own URIs to the exposed ones that differ from them."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from vsm_mcp.gateway.catalogue import Catalogue
 from vsm_mcp.gateway.changes import ChangeBus
+from vsm_mcp.gateway.display import Display
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.routing.table import Naming
@@ -14,16 +15,29 @@ from vsm_mcp.routing.table import Naming
 class View:
     """The catalogue as one profile shows it; swapped whole, and whoever listens is told what changed."""
 
-    def __init__(self, listeners: int, page_items: int, name: Naming = exposed) -> None:
+    def __init__(
+        self, listeners: int, page_items: int, name: Naming = exposed, *, display: Display | None = None
+    ) -> None:
+        self.display = display or Display()
         self.changes = ChangeBus(listeners)
-        self.catalogue = Catalogue({}, name=name)
+        self.catalogue = Catalogue({}, name=name, display=self.display)
         self._page_items = page_items
         self._name = name
 
-    def show(self, offers: Mapping[str, Offer], denied: Collection[str]) -> None:
-        """Show exactly ``offers`` (server → what it offers), without the tools that ``denied`` names."""
+    def show(self, offers: Mapping[str, Offer], denied: Collection[str], alike: Catalogue | None = None) -> None:
+        """Show what the display lets through of ``offers`` (server → what it offers) and ``denied`` does not name.
+
+        ``alike`` is a catalogue of the same offers whose parts may be used where the names are the same.
+        """
         before = self.catalogue
-        self.catalogue = Catalogue(offers, denied, page_items=self._page_items, name=self._name, before=before)
+        self.catalogue = Catalogue(
+            offers,
+            denied,
+            page_items=self._page_items,
+            name=self._name,
+            before=before if alike is None or self.display.plain_names else alike,
+            display=self.display,
+        )
         changed = self.catalogue.changed_since(before)
         if changed:
             self.changes.publish(changed)

@@ -15,6 +15,13 @@ FIELDS: Final = {
     "server": Field(0.8, 0.5),
 }
 
+MET: Final = 0.4
+"""A tool whose match (:meth:`vsm_mcp.matching.relevance.Matcher.match`) is below it does not plainly do what is needed.
+
+Lower than the threshold for candidates: a tool says less about itself than a package does, and to take a need for unmet
+that a tool at hand meets costs more than the reverse.
+"""
+
 
 class ToolText(NamedTuple):
     """What is known of one tool in words; ``parameters`` holds names and descriptions, ``server`` name and purpose."""

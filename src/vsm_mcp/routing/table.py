@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -74,14 +74,35 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-def build(offers: Mapping[str, Offer], denied: Iterable[str] = (), name: Naming = exposed) -> Table:
+class Choice(msgspec.Struct, frozen=True):
+    """Which tools of a view are shown, as patterns over their names (``*`` and ``?`` as in file names).
+
+    ``denied`` is the policy's word: such a tool exists and is refused. What ``shown`` leaves out and what ``hidden``
+    names does not exist as far as the view goes. A pattern is held against a tool's ``server__name`` and against the
+    name it is served under, so that a rule holds however a view names its tools.
+    """
+
+    denied: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ("*",)
+    hidden: tuple[str, ...] = ()
+
+    def shows(self, *names: str) -> bool:
+        """Say whether a tool with these names is part of the view."""
+        return _any(names, self.shown) and not _any(names, self.hidden)
+
+    def denies(self, *names: str) -> bool:
+        """Say whether the policy refuses a tool with these names."""
+        return _any(names, self.denied)
+
+
+def build(offers: Mapping[str, Offer], choice: Choice | None = None, name: Naming = exposed) -> Table:
     """Build the table of what ``offers`` (server → offer) hold.
 
-    ``denied`` are exposed tool names, ``*`` and ``?`` standing for any characters. A resource's URI is kept where one
-    server has it, and becomes ``vsm-mcp://SERVER/URI`` for each of those that share it, so that none hides another's.
+    A resource's URI is kept where one server has it, and becomes ``vsm-mcp://SERVER/URI`` for each of those that share
+    it, so that none hides another's; one that looks like a mapped one already is mapped again for the same reason.
     Of two tools with the same name within one server the first counts.
     """
-    tools, barred = _tools(offers, tuple(denied), name)
+    tools, barred = _tools(offers, choice or Choice(), name)
     return Table(
         tools=tools,
         prompts=_named(offers, ItemKind.PROMPT, name),
@@ -97,12 +118,20 @@ def mapped_uri(server: str, uri: str) -> str:
     return f"{MAPPED_SCHEME}{server_part(server)}/{uri}"
 
 
-def _tools(
-    offers: Mapping[str, Offer], denied: tuple[str, ...], name: Naming
-) -> tuple[dict[str, Route], frozenset[str]]:
-    routes = _named(offers, ItemKind.TOOL, name)
-    barred = frozenset(key for key in routes if any(fnmatchcase(key, pattern) for pattern in denied))
-    return {key: route for key, route in routes.items() if key not in barred}, barred
+def _tools(offers: Mapping[str, Offer], choice: Choice, name: Naming) -> tuple[dict[str, Route], frozenset[str]]:
+    routes: dict[str, Route] = {}
+    barred: set[str] = set()
+    for key, route in _named(offers, ItemKind.TOOL, name).items():
+        names = (key,) if name is exposed else (key, exposed(route.server, route.name))
+        if choice.denies(*names) and choice.shows(*names):
+            barred.add(key)
+        elif choice.shows(*names):
+            routes[key] = route
+    return routes, frozenset(barred)
+
+
+def _any(names: Iterable[str], patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def _named(offers: Mapping[str, Offer], kind: ItemKind, name: Naming) -> dict[str, Route]:
@@ -118,7 +147,10 @@ def _located(offers: Mapping[str, Offer], kind: ItemKind) -> dict[str, Route]:
         (server, uri) for server in sorted(offers) for uri in dict.fromkeys(i.name for i in offers[server].of(kind))
     ]
     owners = Counter(uri for _, uri in uris)
-    return {(uri if owners[uri] == 1 else mapped_uri(server, uri)): Route(server, uri) for server, uri in uris}
+    return {
+        uri if owners[uri] == 1 and not uri.startswith(MAPPED_SCHEME) else mapped_uri(server, uri): Route(server, uri)
+        for server, uri in uris
+    }
 
 
 def _origin(uri: str) -> str:

@@ -104,10 +104,11 @@ async def start() -> AsyncIterator[Start]:
             settings: config.Gateway | None = None,
             limits: Limits | None = None,
             down: dict[str, str] | None = None,
+            **more: Any,
         ) -> Endpoint:
             fleet = await stack.enter_async_context(_load().Fleet(servers))
             fleet.down.update(down or {})
-            gateway = await fleet.gather(settings, limits)
+            gateway = await fleet.gather(settings, limits, **more)
             address = await stack.enter_async_context(serve(gateway, "127.0.0.1", 0))
             http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)))
             return Endpoint(gateway, fleet, address.url, http)

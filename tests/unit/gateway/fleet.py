@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -75,9 +75,11 @@ class Fleet:
             process.kill()
             process.wait()
 
-    async def gather(self, settings: config.Gateway | None = None, limits: Limits | None = None) -> Gateway:
+    async def gather(
+        self, settings: config.Gateway | None = None, limits: Limits | None = None, **more: Any
+    ) -> Gateway:
         """Start everything and return a gateway in front of it."""
-        self.gateway = Gateway(self, settings, limits)
+        self.gateway = Gateway(self, settings, limits, **more)
         offers = {}
         for server in self.servers:
             if server not in self.down:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
-from vsm_mcp.routing.table import Route, build, mapped_uri
+from vsm_mcp.routing.table import Choice, Route, build, mapped_uri
 from vsm_mcp.routing.templates import literal_length, matches
 
 
@@ -26,7 +27,7 @@ def test_names_stay_when_others_come_and_go() -> None:
 
 
 def test_denied_tools() -> None:
-    table = build({"a": offer(tools=("read", "write")), "b": offer(tools=("write",))}, denied=("*__write",))
+    table = build({"a": offer(tools=("read", "write")), "b": offer(tools=("write",))}, Choice(denied=("*__write",)))
     assert list(table.tools) == ["a__read"]
     assert table.denied == {"a__write", "b__write"}
 
@@ -49,6 +50,82 @@ def test_uris_are_kept_where_they_are_unique_and_mapped_back_where_not() -> None
 def test_mapping_is_reversible(uri: str, server: str) -> None:
     table = build({server: offer(resources=("x",))})
     assert table.resource(mapped_uri(server, uri)) == Route(server, uri)
+
+
+URIS = st.sampled_from(
+    ["u://1", "u://2", "vsm-mcp://a/u://1", "vsm-mcp://b/u://1", "vsm-mcp://a/vsm-mcp://b/u://1", ""]
+)
+TEMPLATES = st.sampled_from(["t://{x}", "t://{+x}", "{+x}", "vsm-mcp://a/t://{x}", "vsm-mcp://{s}/{+u}", "t://{x}{?q}"])
+OFFERS = st.dictionaries(
+    st.sampled_from(["a", "b", "vsm-mcp", "C d"]), st.tuples(st.sets(URIS), st.sets(TEMPLATES)), min_size=1
+)
+
+
+@given(OFFERS)
+def test_whatever_is_listed_leads_back_to_its_own_server(servers: dict[str, tuple[set[str], set[str]]]) -> None:
+    """Also where servers are gateways like this one, whose URIs look like mapped ones."""
+    table = build(
+        {name: offer(resources=tuple(sorted(r)), templates=tuple(sorted(t))) for name, (r, t) in servers.items()}
+    )
+    resources = {(server, uri) for server, (uris, _) in servers.items() for uri in uris}
+    templates = {(server, uri) for server, (_, uris) in servers.items() for uri in uris}
+    assert {(route.server, route.name) for route in table.resources.values()} == resources
+    assert {(route.server, route.name) for route in table.templates.values()} == templates
+    for uri, route in table.resources.items():
+        assert table.resource(uri) == route
+        alone = sum(route.name in uris for uris, _ in servers.values()) == 1
+        assert (uri == route.name) is (alone and not route.name.startswith("vsm-mcp://"))
+
+
+@given(OFFERS, st.from_regex(r"[a-z0-9%._~-]{1,12}", fullmatch=True))
+def test_what_comes_from_a_mapped_template_leads_to_its_server(
+    servers: dict[str, tuple[set[str], set[str]]], value: str
+) -> None:
+    """A client expands the template that it was given: what it gets is the mapped form of what the server expects."""
+    table = build(
+        {name: offer(resources=tuple(sorted(r)), templates=tuple(sorted(t))) for name, (r, t) in servers.items()}
+    )
+    for shown, route in table.templates.items():
+        if shown != route.name:
+            assert table.resource(expanded(shown, value)) == Route(route.server, expanded(route.name, value))
+    for server in servers:
+        uri = f"note://{value}"
+        assert table.resource(mapped_uri(server, uri)) == Route(server, uri)
+
+
+def expanded(template: str, value: str) -> str:
+    return re.sub(r"\{[^}]*\}", value, template)
+
+
+def test_in_a_smaller_view_more_uris_are_kept() -> None:
+    a, b = offer(resources=("u://1",), templates=("t://{x}",)), offer(resources=("u://1",), templates=("t://{x}",))
+    both, one = build({"a": a, "b": b}), build({"a": a})
+    assert set(both.resources) == {"vsm-mcp://a/u://1", "vsm-mcp://b/u://1"}
+    assert set(one.resources) == {"u://1"}
+    assert one.resource("t://7") == Route("a", "t://7")
+    # what a client remembers from a larger view still leads there, and to no server that the view lacks
+    assert one.resource("vsm-mcp://a/u://1") == Route("a", "u://1")
+    assert one.resource("vsm-mcp://b/u://1") != Route("b", "u://1")
+
+
+def test_what_is_shown_and_what_is_denied() -> None:
+    offers = {"a": offer(tools=("read", "write", "drop")), "b": offer(tools=("read",))}
+    choice = Choice(denied=("*__write",), shown=("a__*",), hidden=("*drop",))
+    table = build(offers, choice)
+    assert list(table.tools) == ["a__read"]
+    assert table.denied == {"a__write"}
+    assert build(offers, Choice(denied=("*",), shown=("b__*",))).denied == {"b__read"}
+
+
+def test_a_pattern_holds_under_either_name() -> None:
+    def plain(_server: str, item: str) -> str:
+        return item
+
+    offers = {"a": offer(tools=("read", "write"))}
+    for pattern in ("write", "a__write", "a__w*"):
+        assert list(build(offers, Choice(denied=(pattern,)), plain).tools) == ["read"]
+        assert list(build(offers, Choice(hidden=(pattern,)), plain).tools) == ["read"]
+        assert list(build(offers, Choice(shown=(pattern,)), plain).tools) == ["write"]
 
 
 def test_templates() -> None:

@@ -1,0 +1,153 @@
+"""Tools found by need: the product's index over the tools of one catalogue, made once and off the call path."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from vsm_mcp.discovery.wiring import matcher
+from vsm_mcp.gateway.messages import UNREADABLE
+from vsm_mcp.gateway.shelf import Entry
+from vsm_mcp.matching.relevance import Thing
+from vsm_mcp.matching.tools import MET, ToolIndex, ToolText
+from vsm_mcp.model.definition import Offer
+from vsm_mcp.routing.table import Table
+
+_PURPOSE: Final = 300
+_PARAMETERS: Final = 16
+_PARAMETER: Final = 100
+_CHOICES: Final = 6
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """One parameter of a tool in short; ``type`` is the schema's, or its choices, or ``any``."""
+
+    name: str
+    type: str
+    required: bool
+    description: str
+
+
+class Card(msgspec.Struct, frozen=True):
+    """One tool: its description as its server wrote it, and at most sixteen parameters, the required ones first."""
+
+    name: str
+    server: str
+    description: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What was found for a need: (tool, score) best first, among how many, and whether one of them plainly meets it."""
+
+    tools: tuple[tuple[Card, float], ...]
+    searched: int
+    met: bool
+
+
+class Lookup:
+    """Finds tools of one catalogue. ``entries`` are its tools by name, ``offers`` those of its servers."""
+
+    def __init__(self, entries: Mapping[str, Entry], table: Table, offers: Mapping[str, Offer]) -> None:
+        self._entries = entries
+        self._routes = table.tools
+        self._offers = offers
+        self._index: ToolIndex | None = None
+        self._building: asyncio.Future[ToolIndex] | None = None
+
+    async def find(self, need: str, limit: int, server: str = "") -> Finding:
+        """Return up to ``limit`` tools for a need, of one server if it is named. Works in a thread."""
+        index = await self._built()
+        return await asyncio.to_thread(self._find, index, need, limit, server)
+
+    def cards(self, limit: int) -> list[Card]:
+        """Return the first ``limit`` tools in the order of their names."""
+        return [self._card(name) for name in sorted(self._entries)[:limit]]
+
+    def _card(self, name: str) -> Card:
+        tool = _opened(self._entries[name])
+        return Card(name, self._routes[name].server, _string(tool.get("description")), _parameters(tool))
+
+    async def _built(self) -> ToolIndex:
+        if self._index is None:
+            if self._building is None:
+                self._building = asyncio.get_running_loop().run_in_executor(None, self._build)
+            # One who gives up waiting must not take the index from the others.
+            self._index = await asyncio.shield(self._building)
+        return self._index
+
+    def _build(self) -> ToolIndex:
+        servers = {
+            name: f"{name} {offer.server_name} {offer.instructions[:_PURPOSE]}" for name, offer in self._offers.items()
+        }
+        return ToolIndex(self._text(name, servers) for name in sorted(self._entries))
+
+    def _text(self, name: str, servers: Mapping[str, str]) -> ToolText:
+        tool = _opened(self._entries[name])
+        route = self._routes[name]
+        words = " ".join(f"{key} {_string(schema.get('description'))}" for key, schema in _properties(tool).items())
+        return ToolText(name, route.name, _string(tool.get("description")), words, servers.get(route.server, ""))
+
+    def _find(self, index: ToolIndex, need: str, limit: int, server: str) -> Finding:
+        ranked = index.search(need, len(index) if server else limit)
+        kept = [(key, score) for key, score in ranked if not server or self._routes[key].server == server][:limit]
+        searched = sum(1 for route in self._routes.values() if not server or route.server == server)
+        tools = tuple((self._card(key), score) for key, score in kept)
+        return Finding(tools, searched, any(self._meets(need, key) for key, _ in kept))
+
+    def _meets(self, need: str, name: str) -> bool:
+        """Compare one tool with a need by the yardstick that candidates are measured with."""
+        text = self._text(name, {})
+        thing = Thing(text.name, text.description, (), self._routes[name].server, text.parameters)
+        yardstick = matcher()
+        return yardstick.match(yardstick.need(need), thing).score >= MET
+
+
+def _opened(entry: Entry) -> dict[str, Any]:
+    """Return a definition; what is beyond reading in it (depth, encoding) is as good as empty here."""
+    try:
+        opened: dict[str, Any] = msgspec.json.decode(entry.modern)
+    except UNREADABLE:
+        return {}
+    return opened
+
+
+def _parameters(tool: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    schema = tool.get("inputSchema")
+    wanted = schema.get("required") if isinstance(schema, dict) else None
+    required = {name for name in wanted if isinstance(name, str)} if isinstance(wanted, list) else set()
+    found = [
+        Parameter(name, _type(part), name in required, one_line(_string(part.get("description")), _PARAMETER))
+        for name, part in _properties(tool).items()
+    ]
+    return tuple(sorted(found, key=lambda parameter: not parameter.required)[:_PARAMETERS])
+
+
+def _properties(tool: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    schema = tool.get("inputSchema")
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict):
+        return {}
+    return {name: part if isinstance(part, dict) else {} for name, part in properties.items()}
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    choices, kind = schema.get("enum"), schema.get("type")
+    if isinstance(choices, list) and choices:
+        shown = [one_line(str(choice), _PARAMETER) for choice in choices[:_CHOICES]]
+        return " | ".join([*shown, *(["…"] if len(choices) > _CHOICES else [])])
+    kinds = kind if isinstance(kind, list) else [kind]
+    return " | ".join(one for one in kinds if isinstance(one, str)) or "any"
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def one_line(text: str, most: int) -> str:
+    """Return text of a server in one line of at most ``most`` characters."""
+    line = " ".join(text[: 4 * most].split())
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vsm_mcp.config import Config, Profile, load, variable
+from vsm_mcp.errors import ConfigError
+
+
+def read(home: Path, text: str, **environ: str) -> Config:
+    (home / "vsm-mcp.toml").write_text(text)
+    return load(home, environ)
+
+
+def test_without_a_file(tmp_path: Path) -> None:
+    config = load(tmp_path, {})
+    assert config.profiles == {}
+    assert (config.gateway.mode, config.gateway.tool_limit, config.gateway.acquire) == ("auto", 60, True)
+
+
+def test_profiles(tmp_path: Path) -> None:
+    text = """
+    [gateway]
+    mode = "all"
+    [profiles.office]
+    servers = ["files", "sheets-*"]
+    tool_limit = 5
+    [profiles."2"]
+    """
+    config = read(tmp_path, text)
+    assert config.gateway.mode == "all"
+    assert config.profiles == {"office": Profile(servers=("files", "sheets-*"), tool_limit=5), "2": Profile()}
+    assert config.profiles["2"].mode is None
+
+
+def test_a_variable_changes_a_field_of_a_profile_that_is_written(tmp_path: Path) -> None:
+    environ = {
+        "VSM_MCP_PROFILES_MY_TEAM_MODE": "search",
+        "VSM_MCP_PROFILES_MY_TEAM_TOOL_LIMIT": "3",
+        "VSM_MCP_PROFILES_MY_TEAM_TOOLS": "a__*, b__*",
+        "VSM_MCP_PROFILES_MY_TEAM_PLAIN_NAMES": "true",
+        "VSM_MCP_PROFILES_OTHER_MODE": "all",
+        "VSM_MCP_GATEWAY_TOOL_LIMIT": "9",
+    }
+    config = read(tmp_path, "[profiles.my-team]\nmode = 'all'", **environ)
+    expected = Profile(mode="search", tool_limit=3, tools=("a__*", "b__*"), plain_names=True)
+    assert config.profiles == {"my-team": expected}
+    assert config.gateway.tool_limit == 9
+    assert variable("profiles.my-team", "deny_tools") == "VSM_MCP_PROFILES_MY_TEAM_DENY_TOOLS"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[gateway]\nmode = 'some'", r"\[gateway\] mode is 'some'"),
+        ("[profiles.x]\nmode = 'some'", r"\[profiles.x\] mode is 'some'"),
+        ("[profiles.x]\ntool_limit = -1", r"\[profiles.x\] tool_limit is -1"),
+        ("[gateway]\ntool_limit = -1", r"\[gateway\] tool_limit is -1"),
+        ("[profiles.x]\nsevers = []", r"\[profiles.x\] .*severs"),
+        ("[profiles.x]\nservers = 'a'", r"\[profiles.x\] .*array"),
+        ("[profiles.Upper]", "Upper"),
+        ("[profiles.a_b]", "a_b"),
+        ("[profiles.'../x']", r"\.\./x"),
+        (f"[profiles.{'x' * 33}]", "x" * 33),
+        ("[profiles]\nx = 1", r"profiles.x is no table"),
+        ("profiles = 1", "profiles is no table"),
+        ("gateway = 1", "gateway is no table"),
+        ("[profile.x]", r"unknown section \[profile\]"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as raised:
+        read(tmp_path, text)
+    assert raised.value.hint
+
+
+def test_a_variable_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="VSM_MCP_PROFILES_X_TOOL_LIMIT"):
+        read(tmp_path, "[profiles.x]", VSM_MCP_PROFILES_X_TOOL_LIMIT="many")
+    with pytest.raises(ConfigError, match=r"\[profiles.x\] mode"):
+        read(tmp_path, "[profiles.x]", VSM_MCP_PROFILES_X_MODE="many")
