@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import httptools
 
-from vsm_mcp.gateway.asgi import App
+from vsm_mcp.gateway.asgi import TURN, App
 from vsm_mcp.gateway.turn import Turn
 
 _MAX_HEAD: Final = 64 * 1024
@@ -149,13 +149,19 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """A part of the target."""
         self._url += url
-        self._count(len(url))
+        self._head_size += len(url)
+        if self._head_size > _MAX_HEAD:
+            raise _HeadTooLarge
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         """One field of the head (or of a trailer, which is dropped)."""
-        if self._arriving is None:
-            self._fields.append((name.lower(), value or b""))
-        self._count(len(name) + len(value or b""))
+        if self._arriving is not None:
+            return
+        fields, value = self._fields, value or b""
+        fields.append((name.lower(), value))
+        self._head_size += len(name) + len(value)
+        if self._head_size > _MAX_HEAD or len(fields) > _MAX_FIELDS:
+            raise _HeadTooLarge
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -182,11 +188,6 @@ class Connection(asyncio.Protocol):
         arrived, self._arriving = self._arriving, None
         if arrived is not None:
             arrived.complete_now()
-
-    def _count(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > _MAX_HEAD or len(self._fields) > _MAX_FIELDS:
-            raise _HeadTooLarge
 
     def _decline(self, rest: bytes) -> None:
         """Another protocol is offered: read the request again without the offer (RFC 9110, section 7.8)."""
@@ -273,6 +274,7 @@ class Connection(asyncio.Protocol):
     def _answered(self, turn: Turn) -> None:
         self._turns.popleft()
         self._unread -= turn.forget()
+        turn.scope.pop(TURN, None)  # a circle, which only the garbage collector could undo
         if self._transport.is_closing():
             return None
         if turn.ended and turn.keep and not turn.gone:

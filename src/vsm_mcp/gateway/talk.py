@@ -150,6 +150,7 @@ class Talk:
 
     def close(self) -> None:
         """End it: nobody is asked any more."""
+        self.call = None
         for task in tuple(self._asking):
             task.cancel()
         for question in tuple(self._waiting.values()):
