@@ -154,11 +154,14 @@ class Connection(asyncio.Protocol):
             raise _HeadTooLarge
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
-        """One field of the head (or of a trailer, which is dropped)."""
+        """One field of the head (or of a trailer, which is dropped).
+
+        White space around a value is no part of it (RFC 9110, section 5.5); the parser leaves what follows.
+        """
         if self._arriving is not None:
             return
         fields, value = self._fields, value or b""
-        fields.append((name.lower(), value))
+        fields.append((name.lower(), value.strip(b" \t")))
         self._head_size += len(name) + len(value)
         if self._head_size > _MAX_HEAD or len(fields) > _MAX_FIELDS:
             raise _HeadTooLarge

@@ -106,6 +106,14 @@ async def test_a_request_may_come_in_any_pieces() -> None:
     assert b"POST /echo again" in answer
 
 
+async def test_white_space_around_a_field_s_value_is_no_part_of_it() -> None:
+    async with served() as (app, port):
+        await asked(port, post(b"{}", b"Mcp-Name: \t two words \t ", b"Empty:  ", b"Connection: close"))
+        headers = dict(app.seen[0]["headers"])
+    assert headers[b"mcp-name"] == b"two words"
+    assert headers[b"empty"] == b""
+
+
 async def test_chunked_bodies_both_ways() -> None:
     chunks = b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     stream = b"GET /stream HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
