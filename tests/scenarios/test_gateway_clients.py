@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.npm.packages import program
 
 HERE = Path(__file__).parent
 FLEET = HERE.parent / "unit" / "gateway" / "fleet.py"
@@ -94,27 +92,9 @@ async def test_python_sdk_calls_side_by_side(url: str, front: str, mode: str) ->
             await client.call_tool("old__ecko", {})
 
 
-@pytest.fixture(scope="session")
-def inspector() -> Path:
-    """The npm Inspector, installed from its lock file into a folder that stays for the next run."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not on this machine: the Inspector cannot run")
-    locked = HERE.parent / "npm"
-    digest = hashlib.sha256((locked / "package-lock.json").read_bytes()).hexdigest()[:12]
-    cache = Path(os.environ.get("VSM_MCP_TEST_CACHE", tempfile.gettempdir()))
-    home = cache / f"vsm-mcp-npm-{os.getuid()}-{digest}"
-    program = home / "node_modules" / ".bin" / "mcp-inspector"
-    if not program.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(locked / name, home / name)
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=home, check=True, timeout=300)
-    return program
-
-
-def inspect(program: Path, home: Path, *arguments: str) -> Any:
+def inspect(home: Path, *arguments: str) -> Any:
     environ = {**os.environ, "HOME": str(home)}
-    argv = ["node", str(program), "--cli", *arguments, "--format", "json", "-q"]
+    argv = [*program("mcp-inspector"), "--cli", *arguments, "--format", "json", "-q"]
     done = subprocess.run(argv, env=environ, capture_output=True, timeout=90, check=False)
     assert done.returncode == 0, (done.stdout[-2000:], done.stderr[-2000:])
     return json.loads(done.stdout)
@@ -124,7 +104,7 @@ def inspect(program: Path, home: Path, *arguments: str) -> Any:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("protocol_era", ["legacy", "modern"])
 @pytest.mark.parametrize("front", ["http", "stdio"])
-def test_inspector(url: str, inspector: Path, tmp_path: Path, front: str, protocol_era: str) -> None:
+def test_inspector(url: str, tmp_path: Path, front: str, protocol_era: str) -> None:
     config = tmp_path / "servers.json"
     stdio = {"type": "stdio", "command": sys.executable, "args": [str(FLEET), SERVERS]}
     http = {"type": "streamable-http", "url": url}
@@ -132,12 +112,12 @@ def test_inspector(url: str, inspector: Path, tmp_path: Path, front: str, protoc
     target = ["--config", str(config), "--server", "gateway", "--protocol-era", protocol_era]
     if front == "http":
         target = ["--server-url", url, "--transport", "http", "--protocol-era", protocol_era]
-    names = {tool["name"] for tool in found(inspect(inspector, tmp_path, *target, "--method", "tools/list"), "tools")}
+    names = {tool["name"] for tool in found(inspect(tmp_path, *target, "--method", "tools/list"), "tools")}
     assert {"old__echo", "new__echo"} <= names
     for server in ("old", "new"):
         call = ["--method", "tools/call", "--tool-name", f"{server}__echo", "--tool-args-json", '{"text":"x"}']
-        assert found(inspect(inspector, tmp_path, *target, *call), "content")[0]["text"] == "echo:x"
-    prompts = found(inspect(inspector, tmp_path, *target, "--method", "prompts/list"), "prompts")
+        assert found(inspect(tmp_path, *target, *call), "content")[0]["text"] == "echo:x"
+    prompts = found(inspect(tmp_path, *target, "--method", "prompts/list"), "prompts")
     assert {prompt["name"] for prompt in prompts} == {"old__greet", "new__greet", "hung__greet"}
 
 
