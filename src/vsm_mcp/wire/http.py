@@ -26,6 +26,7 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=10)
 _ACCEPT: Final = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 _DRAIN_SECONDS: Final = 1.0
 _CLOSE_SECONDS: Final = 2.0
+_HEAR_SECONDS: Final = 1.0
 _RESUME_ATTEMPTS: Final = 5
 _MAX_RETRY_SECONDS: Final = 60.0
 _REFUSAL_BYTES: Final = 64 * 1024
@@ -107,7 +108,7 @@ class HttpTransport:
             await self._post(data, head)
         if head.method == "notifications/initialized":
             self._hello.append((data, head))
-            self._hear()
+            await self._hear()
 
     async def close(self) -> None:
         """End the session at the server (best effort, two seconds) and let go of everything. Idempotent."""
@@ -272,15 +273,24 @@ class HttpTransport:
         except (TransportError, ProtocolError) as error:
             self._lost("the server forgot the session and did not begin a new one")
             raise TransportError("the server forgot the session and did not begin a new one") from error
-        self._hear()
+        await self._hear()
 
-    def _hear(self) -> None:
-        """Listen to what the server says unasked; most servers offer no such stream."""
+    async def _hear(self) -> None:
+        """Listen to what the server says unasked; most servers offer no such stream.
+
+        Returns when the server has answered, or soon: what it asks on that stream in the middle of the first call would
+        be lost before.
+        """
         if self._hearing is not None:
             self._hearing.cancel()
-        self._hearing = self._spawn(self._hear_on())
+        answered = asyncio.Event()
+        self._hearing = self._spawn(self._hear_on(answered))
+        self._hearing.add_done_callback(lambda _: answered.set())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HEAR_SECONDS):
+                await answered.wait()
 
-    async def _hear_on(self) -> None:
+    async def _hear_on(self, answered: asyncio.Event) -> None:
         reader, delay, clock = SseReader(self._max_message), 1.0, asyncio.get_running_loop().time
         while not self._closed:
             began = clock()
@@ -288,14 +298,20 @@ class HttpTransport:
                 response = await self._get(reader.last_id)
                 if response is None:
                     return
+                answered.set()
                 try:
-                    await self._events(response, reader, self._deliver)
+                    await self._events(response, reader, self._overhear)
                 finally:
                     response.close()
             except (*_BROKEN, TransportError, ProtocolError):
-                pass  # the next attempt may find it mended
+                answered.set()  # with a failure; the next attempt may find it mended
             delay = 1.0 if clock() - began > _MAX_RETRY_SECONDS else min(delay * 2, _MAX_RETRY_SECONDS)
             await asyncio.sleep(max(delay, min(reader.retry or 0.0, _MAX_RETRY_SECONDS)))
+
+    def _overhear(self, data: bytes) -> bool:
+        """Deliver what comes on the server's own stream, which no answer ends."""
+        self._deliver(data)
+        return False
 
     async def _get(self, last_id: str) -> aiohttp.ClientResponse | None:
         """Open a stream by GET (from ``last_id`` on, when given); ``None`` when the server offers none."""

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import aiohttp.web
 import msgspec
 import pytest
 from msgspec import Raw
@@ -238,6 +239,44 @@ async def test_sockets_are_used_again() -> None:
             assert open_sockets <= 2
             await connection.close()
             assert not session.closed  # it is its owner's
+
+
+async def test_the_server_s_own_stream_is_open_before_the_first_call_and_after_an_answer() -> None:
+    """What a server says there it may say at once, and an answer that comes there is not the end of it."""
+    streams: list[aiohttp.web.StreamResponse] = []
+
+    async def listened_to(request: aiohttp.web.Request) -> aiohttp.web.StreamResponse:
+        await asyncio.sleep(0.1)  # slower than the first call would be
+        stream = aiohttp.web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
+        streams.append(stream)
+        await asyncio.Event().wait()
+        return stream
+
+    async def posted(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        message = await request.json()
+        if message["method"] == "initialize":
+            result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {}}
+            return aiohttp.web.json_response({"jsonrpc": "2.0", "id": message["id"], "result": result})
+        if message["method"] == "ask":
+            answer = {"jsonrpc": "2.0", "id": message["id"], "result": {"stream": len(streams)}}
+            await streams[-1].write(b"data: %b\n\n" % msgspec.json.encode(answer))
+        return aiohttp.web.Response(status=202)
+
+    app = aiohttp.web.Application()
+    app.add_routes([aiohttp.web.get("/mcp", listened_to), aiohttp.web.post("/mcp", posted)])
+    runner = aiohttp.web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0)
+    await runner.setup()
+    site = aiohttp.web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/mcp"
+    connection = await connect(HttpTransport(url), timeout=5, known_era="legacy")
+    try:
+        for _ in range(3):
+            assert msgspec.json.decode(await connection.request("ask", timeout=5)) == {"stream": 1}
+    finally:
+        await connection.close()
+        await runner.cleanup()
 
 
 async def test_redirects() -> None:
