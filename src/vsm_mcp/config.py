@@ -125,7 +125,19 @@ class Runtime(Section, frozen=True, kw_only=True):
         float, Meta(description="How long a listing or another request of ours may take.")
     ] = 60.0
     max_line_bytes: Annotated[int, Meta(description="The longest message a server may send.")] = 32 * 1024 * 1024
-    starts_at_once: Annotated[int, Meta(description="How many servers are started at a time.")] = 4
+    starts_at_once: Annotated[int, Meta(description="How many processes are started at a time.")] = 4
+    lazy: Annotated[
+        bool, Meta(description="Whether servers are started by their first call instead of with the daemon.")
+    ] = False
+    idle_stop_seconds: Annotated[
+        float, Meta(description="How long a server stays up without a call or a subscription; 0: for ever.")
+    ] = 0.0
+    instances_per_server: Annotated[
+        int, Meta(ge=1, description="The most sessions at a time that get a process of a stateful server each.")
+    ] = 8
+    session_idle_seconds: Annotated[
+        float, Meta(description="How long a session's process stays up without a call; 0: as long as the session.")
+    ] = 600.0
     restart_limit: Annotated[int, Meta(description="Restarts within the period after which a server is given up.")] = 5
     restart_period_seconds: Annotated[float, Meta(description="The period for restart_limit.")] = 60.0
     log_bytes: Annotated[int, Meta(description="The size at which the log of a server is rotated.")] = 5 * 1024 * 1024

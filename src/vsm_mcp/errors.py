@@ -24,7 +24,8 @@
     │   ├── TransportError      a connection to a server broke or never came up
     │   │   └── HttpRefused     an HTTP server answered with a status that will not change by trying again
     │   ├── RequestTimeout      a server did not answer one request in time
-    │   └── ServerDown          a server is not running, and why
+    │   ├── ServerDown          a server is not running, and why
+    │   └── Overloaded          everything that could answer is busy
     ├── ProtocolError           a server said something that is not MCP
     │   └── RpcError            a server answered with a JSON-RPC error
     ├── InstallFailed           an installation could not be made
@@ -243,6 +244,13 @@ class ServerDown(Unreachable):
     def __init__(self, message: str, hint: str = "", cause: Any = None) -> None:
         super().__init__(message, hint)
         self.cause = cause
+
+
+class Overloaded(Unreachable):
+    """Everything that could answer is busy; the message says what, and how much of it there is."""
+
+    code = "overload"
+    remedy = "try again in a while"
 
 
 class ProtocolError(VsmError):

@@ -128,34 +128,44 @@ class SourceAnswered(Event, frozen=True, tag=True):
 
 
 class ServerStarted(Event, frozen=True, tag=True):
-    """A process of a server runs and its handshake is done."""
+    """A process of a server runs and its handshake is done; ``session`` names the one it belongs to, if to one only."""
 
     server: str
     pid: int
     era: str
     tier: str
     seconds: float
+    session: str = ""
 
 
 class ServerStopped(Event, frozen=True, tag=True):
-    """A process of a server ended because we asked it to."""
+    """A process of a server (that of one ``session``, where given) ended because we asked it to."""
 
     server: str
     reason: str
+    session: str = ""
 
 
 class ServerCrashed(Event, frozen=True, tag=True):
-    """A process of a server ended by itself, or never came up."""
+    """A process of a server (that of one ``session``, where given) ended by itself, or never came up."""
 
     server: str
     reason: str
+    session: str = ""
 
 
 class GaveUp(Event, frozen=True, tag=True):
-    """An algedonic signal: a server failed too often and is not restarted any more."""
+    """An algedonic signal: a server failed too often and is not restarted any more (for one ``session``, if given)."""
 
     server: str
     reason: str
+    session: str = ""
+
+
+class ServerFoundStateful(Event, frozen=True, tag=True):
+    """A server was seen to need a process for each client session, and gets them from now on."""
+
+    server: str
 
 
 class ToolsChanged(Event, frozen=True, tag=True):

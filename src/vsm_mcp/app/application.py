@@ -105,6 +105,7 @@ class App:
         self._stack.callback(self.gateway.close)
         self.fleet = Fleet(self.store, emit, self._catalogue_changed)
         self.runtime.on_offer = self._observed
+        self.runtime.on_stateful = self._found_stateful
         await self.fleet.load()
         for server in self.fleet.servers.values():
             self._supervise(server)
@@ -190,6 +191,7 @@ class App:
         server = self.fleet.get(name)
         log = str(self.runtime.log_path(name))
         shown = views.server(server, self.fleet.seen(name), self.machine.isolation, log)
+        shown |= views.tenure(self.runtime.tenure(server))
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
         return {"server": {**shown, **self._state(name), "frozen": self.fleet.frozen.get(name, ()), "stderr": words}}
 
@@ -333,6 +335,14 @@ class App:
         with contextlib.suppress(VsmError):  # a full disk must not stop what is served: it is remembered next time
             await self.store.servers.put_offer(name, offer)
 
+    def _found_stateful(self, name: str) -> None:
+        self.tasks.create_task(self._remember_stateful(name))
+
+    async def _remember_stateful(self, name: str) -> None:
+        with contextlib.suppress(VsmError):  # as above
+            await self.store.servers.mark_stateful(name)
+            await self.fleet.refresh(name)
+
     def _catalogue_changed(self) -> None:
         self.gateway.set_offers(self.fleet.served(), self.config.policy.deny_tools)
 
@@ -350,7 +360,8 @@ class App:
     def _state(self, name: str) -> dict[str, Any]:
         server = self.fleet.get(name)
         if server.quarantined:
-            return {"name": name, "state": "quarantined", "tier": "", "pid": None, "era": "", "reason": ""}
+            held = {"name": name, "state": "quarantined", "tier": "", "pid": None, "era": "", "reason": ""}
+            return {**held, "instances": []}
         status: dict[str, Any] = msgspec.to_builtins(self.runtime.status(name))
         status.pop("stderr_tail")
         status["tier"] = status["tier"] or str(self.machine.tier_of(server))
@@ -366,6 +377,7 @@ class App:
             "tier": state["tier"],
             "tools": views.exposed_tools(server.name, self.fleet.offers.get(server.name)),
             "pid": state["pid"],
+            "instances": state["instances"],
             "reason": state["reason"],
             "added": server.added,
             "evidence": server.acquisition,

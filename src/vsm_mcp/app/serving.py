@@ -56,14 +56,14 @@ async def serve(
 
 
 def _start_all(app: App) -> None:
-    """Start every enabled server in the background: lists come from memory, calls wait for their server only."""
+    """Start in the background what no call shall wait for: lists come from memory, calls wait for their server only."""
 
     async def start(name: str) -> None:
         with contextlib.suppress(VsmError):  # the runtime has published why, and tries again by its policy
             await app.runtime.connection(name, app.config.runtime.start_timeout_seconds)
 
-    for status in app.runtime.statuses():
-        app.tasks.create_task(start(status.name))
+    for name in app.runtime.eager():
+        app.tasks.create_task(start(name))
 
 
 def _stop_asked() -> asyncio.Event:

@@ -14,6 +14,7 @@ from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
+from vsm_mcp.runtime.tenure import Tenure
 from vsm_mcp.sandbox.tier import Isolation
 
 _SHOWN = 160  # characters of what the publisher says, where nobody wrote a better line
@@ -104,6 +105,17 @@ def server(found: Server, offer: Offer | None, isolation: Isolation, log: str) -
         "tools": exposed_tools(found.name, offer),
         "evidence": found.acquisition,
         "log": log,
+    }
+
+
+def tenure(found: Tenure) -> dict[str, Any]:
+    """Return what ``inspect`` shows of how a server's processes are shared and kept; times in seconds, 0 is never."""
+    return {
+        "stateful": found.stateful,
+        "stateful_by": found.because,
+        "lazy": found.lazy,
+        "idle_stop": found.idle_seconds,
+        "session_idle": found.session_idle_seconds,
     }
 
 

@@ -285,8 +285,9 @@ class _Admission:
     async def _activated(self, server: Server, settings: Settings, report: TrialReport, verdict: VetReport) -> Outcome:
         parts, quarantined = self._parts, self._held_back(verdict)
         async with self._step("activate"):
-            server = msgspec.structs.replace(server, quarantined=quarantined, era=report.era)
             before = [other for other in await parts.store.servers.all() if other.name == server.name]
+            seen = any(old.observed_stateful for old in before)
+            server = msgspec.structs.replace(server, quarantined=quarantined, era=report.era, observed_stateful=seen)
             parts.store.secrets.put(self.id, settings.secrets)
             await parts.installations.activate(server.name, self._plan.version)
             await parts.store.servers.put(server, report.offer, pins_of(report.offer))

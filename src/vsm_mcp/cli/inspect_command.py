@@ -31,10 +31,14 @@ def _human(document: dict[str, Any]) -> None:
 def _shown(key: str, value: object) -> str:
     if key == "since" and isinstance(value, float):
         return output.when(value)
+    if key in ("idle_stop", "session_idle") and isinstance(value, (int, float)):
+        return f"after {value:g} s without use" if value else "never"
     if key == "tools" and isinstance(value, list):
         return output.some([str(name) for name in value])
     if key == "stderr" and isinstance(value, (list, tuple)):
         return f"\n{'':<14}".join(map(str, value))
+    if key == "instances" and isinstance(value, (list, tuple)):
+        return f"\n{'':<14}".join(f"{item['session']} {item['state']}, pid {item['pid'] or '-'}" for item in value)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     if isinstance(value, dict):

@@ -22,9 +22,14 @@ def _human(document: dict[str, Any]) -> None:
     output.table(
         ("NAME", "REF", "VERSION", "STATE", "SANDBOX", "TOOLS", "PID"),
         [
-            (row["name"], row["ref"], row["version"], row["state"], row["tier"], len(row["tools"]), row["pid"] or "-")
+            (row["name"], row["ref"], row["version"], row["state"], row["tier"], len(row["tools"]), _pids(row))
             for row in rows
         ],
     )
     if not rows:
         output.note("the catalogue is empty: vsm-mcp acquire NEED, or vsm-mcp add REF")
+
+
+def _pids(row: dict[str, Any]) -> str:
+    sessions = len(row["instances"])
+    return str(row["pid"] or "-") + (f" +{sessions}" if sessions else "")

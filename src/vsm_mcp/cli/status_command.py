@@ -24,10 +24,7 @@ def _human(document: dict[str, Any]) -> None:
         output.line("daemon: not running (vsm-mcp serve starts it)")
     output.table(
         ("NAME", "STATE", "ERA", "RESTARTS", "PID", "REASON"),
-        [
-            (row["name"], row["state"], row["era"] or "-", row["restarts"], row["pid"] or "-", row["reason"])
-            for row in document["servers"]
-        ],
+        [_row(row) for server in document["servers"] for row in (server, *server["instances"])],
     )
     output.line("")
     output.table(("PROFILE", "URL", "MODE", "SERVERS", "TOOLS"), [_profile(row) for row in document["profiles"]])
@@ -36,3 +33,8 @@ def _human(document: dict[str, Any]) -> None:
 def _profile(row: dict[str, Any]) -> tuple[object, ...]:
     mode = f"auto: {row['listed']}" if row["mode"] == "auto" else row["mode"]
     return row["name"] or "(all)", row["url"] or "-", mode, row["servers"], row["tools"]
+
+
+def _row(row: dict[str, Any]) -> tuple[object, ...]:
+    name = row.get("name") or f"  session {row['session']}"
+    return name, row["state"], row.get("era") or "-", row["restarts"], row["pid"] or "-", row["reason"]

@@ -72,14 +72,32 @@ class Channel(Protocol):
 class Upstream(Protocol):
     """Gives a conversation with a server, starting the server when it must."""
 
-    def ready(self, name: str) -> Channel | None:
-        """Return a conversation with a server that can be used at once, or ``None``."""
+    def ready(self, server: str, session: str = "") -> Channel | None:
+        """Return what :meth:`connection` would, if it can be had at once, or ``None``."""
         ...
 
-    async def connection(self, server: str, timeout: float) -> Channel:
-        """Return a ready conversation with ``server``, within ``timeout`` seconds.
+    async def connection(self, server: str, timeout: float, session: str = "") -> Channel:
+        """Return a ready conversation with ``server``, within ``timeout`` seconds; ask again for each call.
 
-        Raises any :class:`vsm_mcp.errors.VsmError` that says why there is none (:class:`ServerDown` as a rule).
+        ``session`` is an opaque key of the client that asks, empty for none in particular. A stateful server has a
+        process for each, every other one ignores it.
+
+        Raises any :class:`vsm_mcp.errors.VsmError` that says why there is none: :class:`ServerDown` as a rule,
+        :class:`Overloaded` when a stateful server has no process left for one more session.
+        """
+        ...
+
+    def end_session(self, session: str) -> None:
+        """Take note that a client is gone for good: what runs for it alone is ended, calls in flight or not.
+
+        Does not wait and may be repeated. A key that is used again afterwards is a new client's.
+        """
+        ...
+
+    def observe_stateful(self, server: str) -> None:
+        """Take note that ``server`` was seen to need a process for each client, as one does that asks its client.
+
+        From now on each session gets one (calls in flight stay where they are), unless a person said otherwise.
         """
         ...
 

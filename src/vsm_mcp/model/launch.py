@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -50,7 +50,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a person gave for one server: the options of ``vsm-mcp add``.
 
     ``secrets`` maps a variable's name to its value; it is never logged, shown or kept in evidence. ``paths`` are
-    ``(absolute path, writable)``; ``hosts`` are ``host`` or ``host:port``.
+    ``(absolute path, writable)``; ``hosts`` are ``host`` or ``host:port``. ``stateful`` (a process for each client
+    session) is as observed where nobody said; ``lazy`` (started by the first call) and ``idle_stop_seconds`` (0:
+    never stopped for want of use) are as ``[runtime]`` has them where nobody said.
     """
 
     args: tuple[str, ...] = ()
@@ -62,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allow_scripts: bool = False
     allow_unsandboxed: bool = False
     cwd: str = ""
+    stateful: bool | None = None
+    lazy: bool | None = None
+    idle_stop_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
     def __repr__(self) -> str:
         return f"Settings(args={self.args!r}, env={sorted(self.env)}, secrets={sorted(self.secrets)})"

@@ -37,7 +37,8 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
 class Server(msgspec.Struct, frozen=True, kw_only=True):
     """A server in the catalogue: its installation, how it is launched, and whether it shall run.
 
-    ``era`` is the one that the trial found (``modern``, ``legacy``); empty where nobody knows.
+    ``era`` is the one that the trial found (``modern``, ``legacy``); empty where nobody knows. ``observed_stateful``
+    says that it was seen to need a process for each client session.
     """
 
     name: str
@@ -54,3 +55,4 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     acquisition: str = ""
     added: float = 0.0
+    observed_stateful: bool = False

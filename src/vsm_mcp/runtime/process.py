@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -66,9 +65,9 @@ class Instance(Protocol):
 class Process:
     """A child in its sandbox with an open conversation; made by :func:`start`."""
 
-    def __init__(self, spec: ServerSpec, child: Child, limits: Limits, log_path: Path) -> None:
+    def __init__(self, spec: ServerSpec, child: Child, limits: Limits, file: RotatedFile) -> None:
         redactor = Redactor(spec.secrets)
-        file = RotatedFile(log_path, limits.log_bytes)
+        whose = f"[{spec.session}] ".encode() if spec.session else b""
         self.name = spec.name
         self.tier = child.tier.value
         self.exit: Exit | None = None
@@ -77,8 +76,8 @@ class Process:
         self._child = child
         self._limits = limits
         self._file = file
-        self._stderr = Lines(file, redactor)
-        self._junk = Lines(file, redactor, b"stdout: ")
+        self._stderr = Lines(file, redactor, whose)
+        self._junk = Lines(file, redactor, whose + b"stdout: ")
         self._drain = Drain(child.stderr_fd, self._stderr.feed)
 
     @property
@@ -171,35 +170,41 @@ class Process:
         return self.exit
 
 
-async def start(spec: ServerSpec, sandbox: Sandbox, limits: Limits, log_path: Path, emit: Emit) -> Process:
+async def start(spec: ServerSpec, sandbox: Sandbox, limits: Limits, file: RotatedFile, emit: Emit) -> Process:
     """Start a server's program and shake hands; ``spec.start_timeout`` covers everything.
 
+    ``file`` is the server's log, shared by all its processes: each closes it at its end, and writing opens it again.
     A server that dies of the first question (old ones do of ``server/discover``) is started once more and asked in
     the old way. Raises :class:`StartFailed` (a :class:`ServerDown`), and what :meth:`Sandbox.spawn` raises.
     """
     began = time.monotonic()
     try:
-        process = await _attempt(spec, sandbox, limits, log_path, spec.start_timeout)
+        process = await _attempt(spec, sandbox, limits, file, spec.start_timeout)
     except ServerDown as error:
         left = spec.start_timeout - (time.monotonic() - began)
         if spec.known_era == "legacy" or error.cause.code not in _UNEXPLAINED or left <= 0:
             raise
         again = msgspec.structs.replace(spec, known_era="legacy")
-        process = await _attempt(again, sandbox, limits, log_path, left)
+        process = await _attempt(again, sandbox, limits, file, left)
     seconds = time.monotonic() - began
     emit(
         ServerStarted(
-            server=spec.name, pid=process.pid or 0, era=process.era, tier=process.tier, seconds=round(seconds, 3)
+            server=spec.name,
+            pid=process.pid or 0,
+            era=process.era,
+            tier=process.tier,
+            seconds=round(seconds, 3),
+            session=spec.session,
         )
     )
     return process
 
 
-async def _attempt(spec: ServerSpec, sandbox: Sandbox, limits: Limits, log_path: Path, seconds: float) -> Process:
+async def _attempt(spec: ServerSpec, sandbox: Sandbox, limits: Limits, file: RotatedFile, seconds: float) -> Process:
     if spec.command is None or spec.confinement is None:
         raise ServerDown(f"{spec.name} has no program", "add it again")
     child = await sandbox.spawn(spec.command, spec.confinement, name=spec.name, unsandboxed=spec.unsandboxed)
-    process = Process(spec, child, limits, log_path)
+    process = Process(spec, child, limits, file)
     try:
         await process.open(spec.known_era, seconds)
     except VsmError as error:

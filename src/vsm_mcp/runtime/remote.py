@@ -55,5 +55,7 @@ async def open_remote(spec: ServerSpec, emit: Emit) -> Remote:
         cause = Cause(code=error.code, message=error.message, hint=error.hint)
         raise ServerDown(f"{spec.name} cannot be reached: {error.message}", error.hint, cause) from error
     seconds = round(time.monotonic() - began, 3)
-    emit(ServerStarted(server=spec.name, pid=0, era=connection.era, tier="remote", seconds=seconds))
+    emit(
+        ServerStarted(server=spec.name, pid=0, era=connection.era, tier="remote", seconds=seconds, session=spec.session)
+    )
     return Remote(connection)

@@ -19,7 +19,8 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How to get a connection: a program (``command`` and ``confinement``) or an address (``url`` and ``headers``).
 
     ``start_timeout`` is in seconds. ``known_era`` is what an earlier connection found (``modern``, ``legacy``).
-    ``secrets`` are the values that no log may show.
+    ``secrets`` are the values that no log may show. ``session`` is the shortened key of the session that has the
+    process for itself, if one has.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     unsandboxed: bool = False
     known_era: str | None = None
     secrets: tuple[str, ...] = ()
+    session: str = ""
 
     def __repr__(self) -> str:
         return f"ServerSpec(name={self.name!r}, command={self.command!r}, url={self.url!r})"

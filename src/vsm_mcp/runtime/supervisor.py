@@ -12,30 +12,32 @@ from typing import Final, Self
 import msgspec
 
 from vsm_mcp.config import Config
-from vsm_mcp.errors import UnknownServer
-from vsm_mcp.events import Emit
+from vsm_mcp.errors import ServerDown, UnknownServer
+from vsm_mcp.events import Emit, ServerFoundStateful
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server
-from vsm_mcp.runtime import process, remote
+from vsm_mcp.runtime import idle, process, remote
+from vsm_mcp.runtime.log import RotatedFile
+from vsm_mcp.runtime.pool import Pool
 from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.restart import Limits
 from vsm_mcp.runtime.spec import spec_of
-from vsm_mcp.runtime.unit import Rules, Status, Unit
+from vsm_mcp.runtime.status import Status, shortened
+from vsm_mcp.runtime.tenure import Tenure, tenure_of
+from vsm_mcp.runtime.unit import Listeners, Rules, Unit
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.wire.connection import Connection
 
 SecretsOf = Callable[[str], Mapping[str, str]]
 OnOffer = Callable[[str, Offer], None]
+OnUpdated = Callable[[str, str], None]
+OnStateful = Callable[[str], None]
 
 _QUEUE_SECONDS: Final = 120.0
 
 
-def _unheard(_name: str, _uri: str) -> None:
-    """Drop the news of a resource."""
-
-
-def _nobody(_name: str, _offer: Offer) -> None:
-    """Drop an offer."""
+def _nobody(*_news: object) -> None:
+    """Drop the news."""
 
 
 class Runtime:
@@ -43,19 +45,24 @@ class Runtime:
 
     ``secrets_of`` gives the secrets of a server by name; they are asked for at each start and kept nowhere.
     ``on_offer`` is called with what a server offers after each start and whenever it changes, ``on_updated`` with the
-    URI of a watched resource that changed.
+    URI of a watched resource that changed, ``on_stateful`` with the name of a server that was found to need a process
+    for each session.
     """
 
     def __init__(self, sandbox: Sandbox, config: Config, emit: Emit, secrets_of: SecretsOf) -> None:
         self.on_offer: OnOffer = _nobody
-        self.on_updated: Callable[[str, str], None] = _unheard
+        self.on_updated: OnUpdated = _nobody
+        self.on_stateful: OnStateful = _nobody
         self._sandbox = sandbox
         self._config = config
         self._emit = emit
         self._secrets_of = secrets_of
-        self._units: dict[str, Unit] = {}
-        self._servers: dict[str, Server] = {}
+        self._pools: dict[str, Pool] = {}
+        self._logs: dict[str, RotatedFile] = {}
         self._starts = asyncio.Semaphore(max(config.runtime.starts_at_once, 1))
+        self._news = asyncio.Event()
+        self._timer: asyncio.Task[None] | None = None
+        self._leaving = False
         settings = config.runtime
         self._rules = Rules(
             limits=Limits(count=settings.restart_limit, period=settings.restart_period_seconds),
@@ -64,30 +71,45 @@ class Runtime:
         )
 
     async def __aenter__(self) -> Self:
+        watching = idle.watch(lambda: tuple(self._pools.values()), self._news)
+        self._timer = asyncio.get_running_loop().create_task(watching, name="idle times")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await asyncio.gather(*(unit.stop("the daemon stops") for unit in self._units.values()))
+        self._leaving = True
+        if self._timer is not None:
+            self._timer.cancel()
+            await asyncio.wait([self._timer])
+        await asyncio.gather(*(pool.stop("the daemon stops") for pool in self._pools.values()))
 
     def add(self, server: Server) -> None:
         """Take a server under supervision, or take note of its new settings (they count from its next start)."""
-        name = server.name
-        self._servers[name] = server
-        if name not in self._units:
+        name, tenure = server.name, tenure_of(server, self._config.runtime)
+        pool = self._pools.get(name)
+        if pool is not None:
+            pool.server, pool.tenure = server, tenure
+            self._news.set()
+            return
 
-            async def start(known_era: str | None) -> Instance:
-                return await self._start(name, known_era)
+        async def start(session: str, known_era: str | None) -> Instance:
+            return await self._start(name, session, known_era)
 
-            unit = self._units[name] = Unit(name, start, self._rules, self._emit, self._offered)
-            unit.on_news = (lambda uri: self.on_updated(name, uri), None)
+        self._logs[name] = RotatedFile(self.log_path(name), self._config.runtime.log_bytes)
+        listeners = Listeners(
+            offered=lambda offer: self.on_offer(name, offer),
+            updated=lambda uri: self.on_updated(name, uri),
+            mixed=lambda: self.observe_stateful(name),
+            watched=set(),
+        )
+        self._pools[name] = Pool(server, tenure, start, self._rules, self._emit, listeners)
 
     async def remove(self, name: str) -> None:
         """Stop a server and forget it. Raises :class:`UnknownServer`."""
-        await self._unit(name).stop("it was removed")
-        self._units.pop(name, None)
-        self._servers.pop(name, None)
+        await self._pool(name).stop("it was removed")
+        self._pools.pop(name, None)
+        self._logs.pop(name, None)
 
     async def start(self, name: str) -> None:
         """Start a server and wait until it is ready; its failures so far are forgotten.
@@ -99,65 +121,98 @@ class Runtime:
         await unit.connection(self._config.runtime.start_timeout_seconds + _QUEUE_SECONDS)
 
     async def stop(self, name: str) -> None:
-        """Stop a server; a call starts it again. Raises :class:`UnknownServer`."""
-        await self._unit(name).stop("it was asked to")
+        """Stop a server, all processes of it; a call starts it again. Raises :class:`UnknownServer`."""
+        await self._pool(name).stop("it was asked to")
 
     async def restart(self, name: str) -> None:
         """Stop a server and start it; see :meth:`start`."""
-        await self._unit(name).stop("it is restarted")
+        await self._pool(name).stop("it is restarted")
         await self.start(name)
 
-    def ready(self, name: str) -> Connection | None:
-        """Return the open connection to a server that runs, or ``None``."""
-        unit = self._units.get(name)
-        return None if unit is None else unit.ready
+    def ready(self, name: str, session: str = "") -> Connection | None:
+        """Return what :meth:`connection` would, if it can be had at once, or ``None``."""
+        pool = self._pools.get(name)
+        return None if pool is None else pool.ready(session)
 
-    async def connection(self, name: str, timeout: float) -> Connection:
+    async def connection(self, name: str, timeout: float, session: str = "") -> Connection:
         """Return the open connection to a server, starting it if need be, within ``timeout`` seconds.
 
-        A server that waits for its restart is started at once; one that was given up is not. Raises what
-        :meth:`start` raises, as soon as the start that is under way has failed.
+        ``session`` is the opaque key of the client that asks (empty: none in particular): a stateful server gets a
+        process for each, any other one process for all. A server that waits for its restart is started at once; one
+        that was given up is not. Ask again for each call: that is what a server's idle time is counted from.
+
+        Raises what :meth:`start` raises, as soon as the start that is under way has failed, and :class:`Overloaded`
+        when all processes that a stateful server may have are busy for other sessions.
         """
-        return await self._unit(name).connection(timeout)
+        return await self._unit(name, session).connection(timeout)
+
+    def end_session(self, session: str) -> None:
+        """Begin to end every process that belongs to a session, calls in flight or not; idempotent."""
+        for pool in self._pools.values():
+            pool.end(session, "its session ended")
+
+    def observe_stateful(self, name: str) -> None:
+        """Take note that a server needs a process for each session, unless a person said whether it does.
+
+        Raises :class:`UnknownServer`.
+        """
+        pool = self._pool(name)
+        if pool.tenure.because == "default":
+            self.add(msgspec.structs.replace(pool.server, observed_stateful=True))
+            self._emit(ServerFoundStateful(server=name))
+            self.on_stateful(name)
+
+    def eager(self) -> tuple[str, ...]:
+        """Return the names of the servers that start with the daemon, not with their first call."""
+        return tuple(name for name, pool in self._pools.items() if not pool.tenure.lazy)
+
+    def tenure(self, server: Server) -> Tenure:
+        """Return for whom a server's processes are and how long they stay, whether it is supervised or not."""
+        return tenure_of(server, self._config.runtime)
 
     def watch(self, name: str, uri: str) -> None:
         """Have a resource of a server watched, now and after each of its starts. Raises :class:`UnknownServer`."""
-        self._unit(name).watch(uri)
+        self._pool(name).watch(uri)
 
     def unwatch(self, name: str, uri: str) -> None:
         """Have it watched no longer; idempotent, also for a server that is gone."""
-        if name in self._units:
-            self._units[name].unwatch(uri)
+        if name in self._pools:
+            self._pools[name].unwatch(uri)
 
     def offer(self, name: str) -> Offer | None:
         """Return what a server offered last, or ``None``. Raises :class:`UnknownServer`."""
-        return self._unit(name).offer
+        return self._pool(name).offer
 
     def status(self, name: str) -> Status:
         """Return what is known about a server. Raises :class:`UnknownServer`."""
-        return self._unit(name).status()
+        return self._pool(name).status()
 
     def statuses(self) -> tuple[Status, ...]:
         """Return what is known about every server, by name."""
-        return tuple(self._units[name].status() for name in sorted(self._units))
+        return tuple(self._pools[name].status() for name in sorted(self._pools))
 
     def log_path(self, name: str) -> Path:
         """Return where a server's log is."""
         return self._config.home / "logs" / f"{name}.log"
 
-    async def _start(self, name: str, known_era: str | None) -> Instance:
+    async def _start(self, name: str, session: str, known_era: str | None) -> Instance:
         async with self._starts:
-            spec = spec_of(self._servers[name], self._secrets_of(name), self._config)
-            spec = msgspec.structs.replace(spec, known_era=known_era or spec.known_era)
-            if spec.url is not None:
-                return await remote.open_remote(spec, self._emit)
-            return await process.start(spec, self._sandbox, self._config.runtime, self.log_path(name), self._emit)
+            spec = spec_of(self._pools[name].server, self._secrets_of(name), self._config)
+            spec = msgspec.structs.replace(spec, known_era=known_era or spec.known_era, session=shortened(session))
+            try:
+                if spec.url is not None:
+                    return await remote.open_remote(spec, self._emit)
+                return await process.start(spec, self._sandbox, self._config.runtime, self._logs[name], self._emit)
+            finally:
+                self._news.set()
 
-    def _offered(self, name: str, offer: Offer) -> None:
-        self.on_offer(name, offer)
+    def _unit(self, name: str, session: str = "") -> Unit:
+        if self._leaving:
+            raise ServerDown(f"{name} is not running: the daemon stops", "start the daemon again")
+        return self._pool(name).unit(session)
 
-    def _unit(self, name: str) -> Unit:
+    def _pool(self, name: str) -> Pool:
         try:
-            return self._units[name]
+            return self._pools[name]
         except KeyError:
             raise UnknownServer(f"no server is called {name}", "vsm-mcp list shows them") from None

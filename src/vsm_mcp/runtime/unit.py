@@ -1,21 +1,22 @@
-"""One server under supervision: one task runs it, restarts it, and gives up on it."""
+"""One process of a server under supervision: one task runs it, restarts it, and gives up on it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import msgspec
 
 from vsm_mcp.errors import ServerDown, UsageError, VsmError
-from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped, ToolsChanged
+from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import ServerState
 from vsm_mcp.runtime.process import Instance, StartFailed
 from vsm_mcp.runtime.restart import Failure, GiveUp, Limits, decide, remember
+from vsm_mcp.runtime.status import Status, shortened
 from vsm_mcp.wire.connection import Connection
 
 _BETWEEN_LISTINGS_SECONDS: Final = 0.5
@@ -23,24 +24,6 @@ _LISTING_RETRY_SECONDS: Final = 10.0
 
 Start = Callable[[str | None], Awaitable[Instance]]
 """Starts one instance; takes the era that is known, raises :class:`VsmError`."""
-
-
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known about one server now.
-
-    ``since`` is when it took on ``state`` (seconds since the epoch); ``restarts`` counts those since it was added.
-    ``reason`` says why it is not ready, or what went wrong last.
-    """
-
-    name: str
-    state: ServerState
-    pid: int | None = None
-    tier: str = ""
-    era: str = ""
-    restarts: int = 0
-    since: float = 0.0
-    reason: str = ""
-    stderr_tail: tuple[str, ...] = ()
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,22 +34,44 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     jitter: Callable[[], float]
 
 
-class Unit:
-    """The state of one server. All methods belong to the event loop it was made in."""
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose process it is: everybody's, or that of one ``session``; ``lists`` says whether it is asked what it offers.
 
-    def __init__(
-        self, name: str, start: Start, rules: Rules, emit: Emit, offered: Callable[[str, Offer], None]
-    ) -> None:
-        self.name = name
+    Only the shared one is asked again when it says that this changed: what a session changes is that session's.
+    """
+
+    name: str
+    session: str = ""
+    lists: bool = True
+
+
+class Listeners(msgspec.Struct, frozen=True, kw_only=True):
+    """Who hears what one server says, through whichever of its processes.
+
+    ``offered`` gets what it offers, ``updated`` the URI of a resource that changed, of those that are ``watched``;
+    ``mixed`` is called when it asked something that could be meant for several clients.
+    """
+
+    offered: Callable[[Offer], None]
+    updated: Callable[[str], None]
+    mixed: Callable[[], None]
+    watched: set[str]
+
+
+class Unit:
+    """The state of one process, also while it is down. All methods belong to the event loop it was made in."""
+
+    def __init__(self, role: Role, start: Start, rules: Rules, emit: Emit, listeners: Listeners) -> None:
+        self.name = role.name
         self.state = ServerState.STOPPED
-        self.offer: Offer | None = None
-        self.watched: set[str] = set()
-        self.on_news: tuple[Callable[[str], None] | None, Callable[[], None] | None] = (None, None)
+        self._role = role
+        self._session = shortened(role.session)
         self._start = start
         self._rules = rules
         self._emit = emit
-        self._offered = offered
+        self._listeners = listeners
         self._task: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Future[Any]] = set()
         self._instance: Instance | None = None
         self._history: tuple[Failure, ...] = ()
         self._ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
@@ -77,6 +82,25 @@ class Unit:
         self._since = time.time()
         self._reason = ""
         self._last_words: tuple[str, ...] = ()
+        self._waiting = 0
+        self._used = False
+        self._quiet_since = asyncio.get_running_loop().time()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is in flight, or somebody waits for its start."""
+        return self._waiting > 0 or (self._instance is not None and self._instance.connection.calls > 0)
+
+    def quiet(self, now: float) -> float:
+        """Return for how many seconds (of the loop's time) nobody has used it, as far as anybody looked.
+
+        A call that went by since the last look counts as if it ended now, so that the call path needs no clock.
+        """
+        busy = self.busy or bool(self._listeners.watched)
+        if busy or self._used:
+            self._quiet_since = now
+        self._used = busy
+        return now - self._quiet_since
 
     def status(self) -> Status:
         """Return what is known now."""
@@ -95,26 +119,28 @@ class Unit:
 
     def begin(self, *, afresh: bool = False) -> None:
         """See to it that it runs; ``afresh`` forgets its failures, also if it was given up."""
+        self._used = True
         if afresh:
             self._history = ()
         if self._task is None or self._task.done():
             self._new_attempt()
             self._change(ServerState.STARTING)
-            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"server {self.name}")
+            name = f"server {self.name} {self._session}".rstrip()
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=name)
         else:
             self._hurry.set()
 
-    @property
     def ready(self) -> Connection | None:
-        """The open connection, if it runs."""
-        instance = self._instance
+        """Return the open connection, if it runs; that counts as use."""
+        instance = self._instance if self._task is not None else None  # without a task it is being stopped
         if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
+            self._used = True
             return instance.connection
         return None
 
     async def connection(self, seconds: float) -> Connection:
         """Return an open connection, starting it if need be. Raises :class:`ServerDown`, saying why there is none."""
-        ready = self.ready
+        ready = self.ready()
         if ready is not None:
             return ready
         if self.state is ServerState.GAVE_UP:
@@ -122,39 +148,49 @@ class Unit:
         if self.state in {ServerState.FAILED, ServerState.READY}:
             self._new_attempt()  # READY: it has just broken, and its task does not know yet
         self.begin()
+        self._waiting += 1
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(self._ready)
         except TimeoutError:
             raise self._down(f"it was not ready within {seconds:g} s") from None
+        finally:
+            self._waiting -= 1
 
     def watch(self, uri: str) -> None:
-        """Have a resource watched, in this instance and in those after it. Idempotent."""
-        self.watched.add(uri)
+        """Have one of the watched resources watched by what runs now."""
         if self._instance is not None:
             self._instance.connection.watch(uri)
 
     def unwatch(self, uri: str) -> None:
-        """Have a resource watched no longer. Idempotent."""
-        self.watched.discard(uri)
+        """Have it watched no longer."""
         if self._instance is not None:
             self._instance.connection.unwatch(uri)
 
-    async def stop(self, reason: str) -> None:
-        """End it; nothing of it is left then."""
+    def stop(self, reason: str) -> Coroutine[Any, Any, None]:
+        """End it: nobody gets it from now on, and nothing of it is left once what this returns was awaited.
+
+        Who asks for it meanwhile gets a new one, started when this one has ended.
+        """
         task, self._task = self._task, None
+        running = task is not None and self.state is not ServerState.GAVE_UP
         if task is not None:
             task.cancel()
-            await asyncio.wait([task])
-        if self.state is not ServerState.STOPPED:
-            if self.state is not ServerState.GAVE_UP:
-                self._emit(ServerStopped(server=self.name, reason=reason))
-            self._change(ServerState.STOPPED, reason)
+            self._track(task)
         self._refuse(ServerDown(f"{self.name} was stopped: {reason}"))
+        return self._stopped(reason, running=running)
+
+    async def _stopped(self, reason: str, *, running: bool) -> None:
+        await self._gone()
+        if running:
+            self._emit(ServerStopped(server=self.name, reason=reason, session=self._session))
+        if self._task is None and self.state is not ServerState.STOPPED:
+            self._change(ServerState.STOPPED, reason)
 
     # --- the one task ------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
+        await self._gone()
         while True:
             self._change(ServerState.STARTING, self._reason)
             came_up = False
@@ -177,22 +213,24 @@ class Unit:
         if not self._ready.done():
             self._ready.set_result(connection)
         since = time.monotonic()
-        self._stale.set()
-        connection.on_change = lambda _kind: self._stale.set()
-        connection.on_news(*self.on_news)
-        for uri in self.watched:
+        connection.on_news(self._listeners.updated, None if self._role.session else self._listeners.mixed)
+        for uri in self._listeners.watched:
             connection.watch(uri)
-        listing = asyncio.get_running_loop().create_task(self._keep_listed(connection))
+        listing = asyncio.get_running_loop().create_task(self._keep_listed(connection)) if self._role.lists else None
         try:
             return await instance.ended()
         finally:
-            listing.cancel()
-            await asyncio.wait([listing])
+            if listing is not None:
+                listing.cancel()
+                await asyncio.wait([listing])
             if time.monotonic() - since >= self._rules.limits.period:
                 self._history = ()
 
     async def _keep_listed(self, connection: Connection) -> None:
         """Ask what the server offers, again whenever it says that this changed; a failure leaves the last answer."""
+        self._stale.set()
+        if not self._role.session:
+            connection.on_change = lambda _kind: self._stale.set()
         while True:
             await self._stale.wait()
             self._stale.clear()
@@ -204,18 +242,14 @@ class Unit:
                 await asyncio.sleep(_LISTING_RETRY_SECONDS)
             else:
                 self._reason = ""
-                changed = self.offer is not None and self.offer != offer
-                self.offer = offer
-                self._offered(self.name, offer)
-                if changed:
-                    self._emit(ToolsChanged(server=self.name))
+                self._listeners.offered(offer)
             await asyncio.sleep(_BETWEEN_LISTINGS_SECONDS)
 
     async def _recover(self, reason: str, error: VsmError | None, *, ready: bool) -> bool:
         """Take note of a failure; wait until the next start; return false if there is none."""
         if isinstance(error, StartFailed):
             self._last_words = error.stderr_tail
-        self._emit(ServerCrashed(server=self.name, reason=reason))
+        self._emit(ServerCrashed(server=self.name, reason=reason, session=self._session))
         self._history = remember(self._history, Failure(time.monotonic(), ready), self._rules.limits)
         verdict = decide(self._history, time.monotonic(), self._rules.limits, self._rules.jitter())
         if isinstance(error, UsageError):
@@ -223,7 +257,7 @@ class Unit:
         if isinstance(verdict, GiveUp):
             why = reason if verdict.reason == reason else f"{verdict.reason}; the last time: {reason}"
             self._change(ServerState.GAVE_UP, why)
-            self._emit(GaveUp(server=self.name, reason=why))
+            self._emit(GaveUp(server=self.name, reason=why, session=self._session))
             self._refuse(error or self._down(why))
             return False
         self._change(ServerState.FAILED, reason)
@@ -242,8 +276,19 @@ class Unit:
         instance, self._instance = self._instance, None
         if instance is not None:
             self._last_words = instance.stderr_tail
-            await asyncio.shield(instance.stop())
+            ending = asyncio.ensure_future(instance.stop())
+            self._track(ending)
+            await asyncio.shield(ending)
             self._last_words = instance.stderr_tail
+
+    def _track(self, ending: asyncio.Future[Any]) -> None:
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+    async def _gone(self) -> None:
+        """Wait until nothing is left of what is being stopped."""
+        if self._ending:
+            await asyncio.wait(tuple(self._ending))
 
     # --- those who wait ----------------------------------------------------------------------------------------------
 

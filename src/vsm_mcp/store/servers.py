@@ -40,6 +40,17 @@ class Servers:
 
         await self._database.run(work)
 
+    async def mark_stateful(self, name: str) -> None:
+        """Remember that a server was seen to be stateful; one that is gone meanwhile is left alone."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            row = connection.execute("SELECT body FROM server WHERE name = ?", (name,)).fetchone()
+            if row is not None:
+                server = msgspec.structs.replace(msgspec.json.decode(row[0], type=Server), observed_stateful=True)
+                connection.execute("UPDATE server SET body = ? WHERE name = ?", (msgspec.json.encode(server), name))
+
+        await self._database.run(work)
+
     async def put_offer(self, name: str, offer: Offer) -> None:
         """Remember what a server offers; a server that is gone meanwhile is left alone."""
         await self._database.run(lambda connection: _put_offer(connection, name, offer))

@@ -41,6 +41,7 @@ same-cursor off with --pages: the cursor never changes
 empty-cursor off the last page carries nextCursor ''
 bad-schema off one tool's inputSchema is no JSON Schema
 nameless off one tool has no name
+counter off one tool more, count(): how often this process was asked for it
 swap-description off with --change-after: echo's description changes, too
 no-capabilities off declare nothing
 junk off junk lines on stdout before each answer
@@ -118,7 +119,7 @@ class Server:
         self.modern = chosen.mode == "modern"
         self.supported = chosen.only_version or MODERN
         self.decided = chosen.mode != "both"
-        self.calls = 0
+        self.calls = self.counted = 0
         self.changed = False
         self.discovers = 0
         self.grandchild = 0
@@ -337,6 +338,8 @@ class Server:
             tool("pid", "Returns the number of the process."),
         ]
         tools += [tool(f"tool_{n:04}", f"The extra tool number {n}.", value=text) for n in range(self.chosen.tools)]
+        if self.chosen.counter:
+            tools.append(tool("count", "Counts how often it was called."))
         if self.chosen.bad_schema:
             schema = {"type": "nonsense", "properties": 7}
             tools.append({"name": "bad", "description": "Its schema is none.", "inputSchema": schema})
@@ -371,6 +374,9 @@ class Server:
         if name == "pid":
             structured = {"pid": os.getpid(), "grandchild": self.grandchild}
             return {**content(str(os.getpid())), "structuredContent": structured}
+        if name == "count":
+            self.counted += 1
+            return content(str(self.counted))
         if name == "fail":
             return {**content("it failed, as asked"), "isError": True}
         texts: dict[str, Callable[[], str]] = {

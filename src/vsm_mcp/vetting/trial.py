@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -16,6 +15,7 @@ from vsm_mcp.events import Emit
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.trial import Cause, Probe, TrialReport
 from vsm_mcp.runtime.cause import explain
+from vsm_mcp.runtime.log import RotatedFile
 from vsm_mcp.runtime.process import Process
 from vsm_mcp.runtime.process import start as start_process
 from vsm_mcp.runtime.remote import Remote, open_remote
@@ -145,8 +145,8 @@ class _Run:
             return await open_remote(spec, self._emit)
         return await start_process(spec, self._sandbox, self._config.runtime, self._log(), self._emit)
 
-    def _log(self) -> Path:
-        return self._config.home / "logs" / f"{self._spec.name}.log"
+    def _log(self) -> RotatedFile:
+        return RotatedFile(self._config.home / "logs" / f"{self._spec.name}.log", self._config.runtime.log_bytes)
 
     async def _list(self) -> bool:
         """Ask for every list it declares: the first thing that whoever uses it will do."""

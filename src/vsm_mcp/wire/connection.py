@@ -33,6 +33,17 @@ _META: Final[dict[str, object]] = {
 _MODERN_META: Final = Raw(msgspec.json.encode(_META))
 _MODERN_META_OF_NOTHING: Final = Raw(msgspec.json.encode({**_META, era.META_CLIENT_CAPABILITIES: {}}))
 _NOT_CANCELLABLE: Final = frozenset({"initialize", "server/discover"})
+_OURS: Final = _NOT_CANCELLABLE | {
+    "logging/setLevel",
+    "prompts/list",
+    "resources/list",
+    "resources/subscribe",
+    "resources/templates/list",
+    "resources/unsubscribe",
+    "subscriptions/listen",
+    "tools/list",
+}
+"""What is asked for all clients at once, and keeps no single one waiting."""
 _PUSH_SECONDS: Final = 10.0
 
 _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -66,6 +77,11 @@ class Connection:
     def in_flight(self) -> int:
         """How many calls wait for an answer now."""
         return len(self._pending)
+
+    @property
+    def calls(self) -> int:
+        """How many calls wait for an answer that a client wants: lists and subscriptions are for all, and left out."""
+        return self._pending.count(besides=_OURS)
 
     @property
     def on_change(self) -> OnChange | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container
 from typing import Final
 
 import msgspec
@@ -71,6 +72,10 @@ class Pending:
     def get(self, ident: int) -> Call | None:
         """Return the call with an id of ours."""
         return self._calls.get(ident)
+
+    def count(self, *, besides: Container[str]) -> int:
+        """Return how many calls wait whose method is not one of ``besides``."""
+        return sum(call.method not in besides for call in self._calls.values())
 
     def in_dialogue(self) -> list[Call]:
         """Return the calls whose client can be spoken to, oldest first."""

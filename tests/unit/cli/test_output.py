@@ -59,7 +59,8 @@ def test_every_error_has_a_code_of_its_own_or_of_its_parent() -> None:
 
 def options(**given: object) -> dict[str, object]:
     empty = {"args": (), "env": (), "secrets": (), "paths": (), "hosts": (), "cwd": ""}
-    return {**empty, "allow_scripts": False, "allow_unsandboxed": False, **given}
+    unsaid = dict.fromkeys(("stateful", "lazy", "idle_stop"))
+    return {**empty, **unsaid, "allow_scripts": False, "allow_unsandboxed": False, **given}
 
 
 def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +72,9 @@ def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert settings["env"] == {"A": "1=2"}
     assert settings["secrets"] == {"MY_KEY": "value"}
     assert settings["paths"] == [(str(tmp_path), True), (str(tmp_path), False)]
+    assert [settings[name] for name in ("stateful", "lazy", "idle_stop_seconds")] == [None, None, None]
+    said = settings_from(options(stateful=False, lazy=True, idle_stop=0.0), interactive=False)
+    assert [said[name] for name in ("stateful", "lazy", "idle_stop_seconds")] == [False, True, 0.0]
 
 
 @pytest.mark.parametrize(
@@ -84,6 +88,8 @@ def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         {"hosts": ("https://h/x",)},
         {"hosts": ("h:port",)},
         {"cwd": "/no/such/path"},
+        {"idle_stop": float("nan")},
+        {"idle_stop": float("inf")},
     ],
 )
 def test_bad_options_are_refused_with_a_hint(bad: dict[str, object]) -> None:

@@ -44,17 +44,23 @@ class Fleet:
         self.watched: dict[str, set[str]] = {}
         self.mixed: list[str] = []
 
-    def ready(self, name: str) -> Connection | None:
-        found = None if name in self.down else self.connections.get(name)
+    def ready(self, server: str, session: str = "") -> Connection | None:
+        found = None if server in self.down else self.connections.get(server)
         return None if found is None or found.closed.done() else found
 
-    async def connection(self, server: str, timeout: float) -> Connection:
+    async def connection(self, server: str, timeout: float, session: str = "") -> Connection:
         if server in self.down:
             raise ServerDown(f"{server} is not running: {self.down[server]}")
         found = self.connections.get(server)
         if found is not None and not found.closed.done():
             return found
         return await self._start(server, timeout)
+
+    def end_session(self, session: str) -> None:
+        """Sessions share everything here."""
+
+    def observe_stateful(self, server: str) -> None:
+        """Sessions share everything here."""
 
     def watch(self, name: str, uri: str) -> None:
         self.watched.setdefault(name, set()).add(uri)

@@ -5,95 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from tests.unit.runtime.world import SECRET, World, call, gone, until
 
 from vsm_mcp.config import Config
 from vsm_mcp.config import Runtime as Limits
 from vsm_mcp.errors import BadArgument, RequestTimeout, ServerDown, TransportError, UnknownServer
-from vsm_mcp.events import Event, GaveUp, ServerCrashed, ServerStarted, ServerStopped, ToolsChanged
-from vsm_mcp.model.definition import ItemKind, Offer
-from vsm_mcp.model.launch import Entry, Settings
-from vsm_mcp.model.ref import parse_ref
-from vsm_mcp.model.server import Installation, Server, ServerState
-from vsm_mcp.runtime.supervisor import Runtime
+from vsm_mcp.events import GaveUp, ServerCrashed, ServerStarted, ServerStopped, ToolsChanged
+from vsm_mcp.model.definition import ItemKind
+from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.server import ServerState
 from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.probe import probe
-from vsm_mcp.sandbox.tier import Tier
-from vsm_mcp.testing import faulty
 from vsm_mcp.wire.connection import Connection
-
-PROGRAM = Path(faulty.__file__)
-SECRET = "hush-hush-7"
-
-
-class World:
-    """A runtime on a made-up home, and what it told."""
-
-    def __init__(self, sandbox: Sandbox, config: Config) -> None:
-        self.events: list[Event] = []
-        self.offers: list[tuple[str, Offer]] = []
-        self.config = config
-        self.runtime = Runtime(sandbox, config, self.events.append, lambda _name: {"TOKEN": SECRET})
-        self.runtime.on_offer = lambda name, offer: self.offers.append((name, offer))
-
-    def add(self, name: str, *args: str, settings: Settings | None = None, ref: str = "pypi:faulty") -> None:
-        python = f"{sys.base_prefix}/bin/python3"
-        parsed = parse_ref(ref)
-        entry = Entry(
-            argv=(python, "-I", "-S", str(PROGRAM), *args), runtime="python", roots=(str(PROGRAM), sys.base_prefix)
-        )
-        if ref.startswith("http"):
-            entry = Entry(argv=(), runtime="remote")
-        installation = Installation(server=name, ref=parsed, version="1", path=str(PROGRAM.parent), entry=entry)
-        self.runtime.add(
-            Server(name=name, ref=parsed, version="1", installation=installation, settings=settings or Settings())
-        )
-
-    def of(self, kind: type[Event]) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    def log(self, name: str) -> str:
-        return self.runtime.log_path(name).read_text()
-
-
-@pytest.fixture(scope="module")
-def isolation() -> Any:
-    return asyncio.run(probe())
-
-
-@pytest.fixture
-async def world(isolation: Any, tmp_path: Path) -> AsyncIterator[World]:
-    if isolation.tier is Tier.NONE:
-        pytest.skip(f"no sandbox here: {isolation.reasons}")
-    limits = Limits(
-        start_timeout_seconds=15, stop_grace_seconds=0.3, restart_limit=2, log_bytes=100_000, max_line_bytes=1_000_000
-    )
-    async with Sandbox(isolation) as sandbox:
-        made = World(sandbox, Config(home=tmp_path, runtime=limits))
-        async with made.runtime:
-            yield made
-
-
-async def call(connection: Connection, tool: str, within: float = 10, **arguments: object) -> str:
-    raw = await connection.request("tools/call", {"name": tool, "arguments": arguments}, timeout=within)
-    text: str = msgspec.json.decode(raw)["content"][0]["text"]
-    return text
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 -- what it waits for is outside of this process
-            await asyncio.sleep(0.01)
-
-
-def gone(pid: int) -> bool:
-    return not Path(f"/proc/{pid}").exists()
 
 
 async def test_a_call_starts_the_server_and_stop_ends_it(world: World) -> None:
@@ -233,7 +159,7 @@ async def test_hung_crashing_and_flooding_servers_cost_the_others_nothing(world:
 async def test_stubborn_server_is_stopped(world: World) -> None:
     world.add("a", "--ignore-sigterm", "--ignore-eof", "--double-fork")
     await world.runtime.start("a")
-    instance = world.runtime._units["a"]._instance
+    instance = world.runtime._pools["a"].shared._instance
     assert instance is not None
     pids = instance.processes()  # type: ignore[attr-defined]
     assert len(pids) >= 2

@@ -51,6 +51,27 @@ async def test_a_server_comes_back_as_it_was_put_less_its_secrets(store: Store) 
     assert await store.servers.pins("time") == {"tool:t": "abc"}
 
 
+async def test_what_was_seen_of_a_server_is_remembered(store: Store) -> None:
+    await store.servers.put(a_server())
+    await store.servers.mark_stateful("time")
+    await store.servers.mark_stateful("gone")
+    found = await store.servers.get("time")
+    assert found == msgspec.structs.replace(a_server(), settings=Settings(env={"A": "1"}), observed_stateful=True)
+    assert [server.name for server in await store.servers.all()] == ["time"]
+
+
+async def test_a_server_written_before_there_were_processes_for_sessions_is_read(store: Store) -> None:
+    await store.servers.put(a_server())
+    body = msgspec.json.decode(msgspec.json.encode(await store.servers.get("time")))
+    del body["observed_stateful"]
+    for later in ("stateful", "lazy", "idle_stop_seconds"):
+        del body["settings"][later]
+    with sqlite3.connect(store.home / "state.db") as database:
+        database.execute("UPDATE server SET body = ?", (msgspec.json.encode(body),))
+    database.close()
+    assert await store.servers.get("time") == msgspec.structs.replace(a_server(), settings=Settings(env={"A": "1"}))
+
+
 async def test_no_secret_reaches_the_database_file(store: Store) -> None:
     await store.servers.put(a_server(secret="needle-in-the-file"))
     written = b"".join(path.read_bytes() for path in store.home.glob("state.db*"))
