@@ -93,6 +93,13 @@ class Policy(Section, frozen=True, kw_only=True):
     deny_tools: Annotated[
         tuple[str, ...], Meta(description="Patterns over exposed tool names that are neither listed nor called.")
     ] = ()
+    changed_tools: Annotated[
+        str,
+        Meta(
+            description="What becomes of a definition that a server changes after it was approved: freeze keeps it back"
+            " until a person approves it, serve shows it at once."
+        ),
+    ] = "freeze"
     profile: Annotated[str, Meta(description="How strictly checks are judged: strict, standard or lax.")] = "standard"
     allow_unsandboxed: Annotated[bool, Meta(description="Whether --allow-unsandboxed may be used.")] = True
     allow_network: Annotated[bool, Meta(description="Whether --allow-host may be used.")] = True
@@ -214,6 +221,7 @@ _CHOICES: Final = {
     ("gateway", "mode"): ("all", "search", "auto"),
     ("profiles", "mode"): ("all", "search", "auto", None),
     ("policy", "autonomy"): ("manual", "ask", "guarded", "auto"),
+    ("policy", "changed_tools"): ("freeze", "serve"),
     ("policy", "profile"): ("strict", "standard", "lax"),
     ("log", "level"): ("debug", "info", "warning", "error"),
     ("log", "format"): ("text", "json"),

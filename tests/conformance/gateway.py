@@ -1,4 +1,4 @@
-"""The gateway in front of one server, whose names it serves as they are; prints its URL.
+"""The whole product in front of one server, whose names it serves as they are; prints its URL.
 
 python -m tests.conformance.gateway (PROGRAM [ARGUMENT …] | URL)
 """
@@ -7,25 +7,46 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import signal
 import sys
+import tempfile
+from pathlib import Path
 
 import uvloop
-from tests.unit.gateway.fleet import Fleet
+from tests.npm import packages
 
-from vsm_mcp import config
+from vsm_mcp import config as configuration
+from vsm_mcp.app import App
 from vsm_mcp.gateway.server import serve
+from vsm_mcp.model.launch import Settings
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = """
+[policy]
+changed_tools = "serve"  # the suite adds a tool and wants to hear of it
+[profiles.plain]
+mode = "all"
+plain_names = true
+"""
 
 
 async def main(server: list[str]) -> None:
     """Serve until told to stop."""
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    async with Fleet({"fixture": server[0] if server[0].startswith("http") else ["--", *server]}) as fleet:
-        gateway = await fleet.gather(profiles={"plain": config.Profile(mode="all", plain_names=True)})
-        async with serve(gateway, "127.0.0.1", 0) as address:
-            print(json.dumps({"url": f"{address.url}/plain"}), flush=True)  # noqa: T201
-            await stopped.wait()
+    remote = server[0].startswith("http")
+    ref = server[0] if remote else f"cmd:{shlex.join(server)}"
+    seen = tuple((str(path), False) for path in (ROOT, packages.folder(), Path(sys.prefix)))
+    with tempfile.TemporaryDirectory() as home:
+        Path(home, "vsm-mcp.toml").write_text(SETTINGS, "utf-8")
+        async with App.open(configuration.load(Path(home)), for_operation="serve") as app:
+            settings = Settings() if remote else Settings(paths=seen, cwd=str(ROOT))
+            outcome = await app.add(ref, settings, name="fixture", yes=True)
+            assert outcome.outcome == "served", outcome
+            async with serve(app.gateway, "127.0.0.1", 0) as address:
+                print(json.dumps({"url": f"{address.url}/plain"}), flush=True)  # noqa: T201
+                await stopped.wait()
 
 
 if __name__ == "__main__":

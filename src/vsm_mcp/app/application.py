@@ -103,7 +103,8 @@ class App:
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
         self.runtime.on_updated = self.gateway.updated
         self._stack.callback(self.gateway.close)
-        self.fleet = Fleet(self.store, emit, self._catalogue_changed)
+        freeze = config.policy.changed_tools == "freeze"
+        self.fleet = Fleet(self.store, emit, self._catalogue_changed, freeze=freeze)
         self.runtime.on_offer = self._observed
         self.runtime.on_stateful = self._found_stateful
         await self.fleet.load()

@@ -19,14 +19,19 @@ _UNPINNED: Final = f"{ItemKind.RESOURCE.value}:"
 
 
 class Fleet:
-    """One loop owns it; every change ends in ``changed``, which swaps the gateway's catalogue."""
+    """One loop owns it; every change ends in ``changed``, which swaps the gateway's catalogue.
 
-    def __init__(self, store: Store, emit: Emit, changed: Callable[[], None]) -> None:
+    ``freeze`` says whether what differs from its pin is kept back (``[policy] changed_tools``).
+    """
+
+    def __init__(self, store: Store, emit: Emit, changed: Callable[[], None], *, freeze: bool = True) -> None:
+        self._freeze = freeze
         self._store = store
         self._emit = emit
         self._changed = changed
         self._pins: dict[str, dict[str, str]] = {}
         self._seen: dict[str, Offer] = {}
+        self._differing: dict[str, tuple[str, ...]] = {}
         self.servers: dict[str, Server] = {}
         self.offers: dict[str, Offer] = {}
         self.frozen: dict[str, tuple[str, ...]] = {}
@@ -45,7 +50,7 @@ class Fleet:
         try:
             self.servers[name] = await self._store.servers.get(name)
         except UnknownServer:
-            for table in (self.servers, self.offers, self._seen, self._pins, self.frozen):
+            for table in (self.servers, self.offers, self._seen, self._pins, self.frozen, self._differing):
                 table.pop(name, None)
         else:
             self._pins[name] = await self._store.servers.pins(name)
@@ -83,16 +88,17 @@ class Fleet:
         return {name: tuple(tool.name for tool in offer.of(ItemKind.TOOL)) for name, offer in self._seen.items()}
 
     def _judge(self, name: str) -> None:
-        """Freeze what differs from its pin: it is neither listed nor called until a person approves."""
+        """Freeze what differs from its pin: it is neither listed nor called until a person approves, or say so."""
         offer = self._seen.get(name)
         if offer is None:
             return
         difference = compare(self._pins.get(name, {}), offer)
-        frozen = tuple(item for item in (*difference.changed, *difference.new) if not item.startswith(_UNPINNED))
-        for item in frozen:
-            if item not in self.frozen.get(name, ()):
+        differing = tuple(item for item in (*difference.changed, *difference.new) if not item.startswith(_UNPINNED))
+        for item in differing:
+            if item not in self._differing.get(name, ()):
                 self._emit(PinChanged(server=name, item=item))
-        self.frozen[name] = frozen
+        self._differing[name] = differing
+        frozen = self.frozen[name] = differing if self._freeze else ()
         kept = tuple(item for item in offer.items if key(item) not in frozen)
         instructions = "" if f"{ItemKind.INSTRUCTIONS.value}:" in frozen else offer.instructions
         self.offers[name] = msgspec.structs.replace(offer, items=kept, instructions=instructions)

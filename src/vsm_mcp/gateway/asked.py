@@ -7,6 +7,7 @@ from msgspec import Raw
 from vsm_mcp.errors import ProtocolError
 from vsm_mcp.gateway import results, rounds
 from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.leases import Lease
 from vsm_mcp.gateway.messages import Request
 from vsm_mcp.gateway.talk import Talk
 from vsm_mcp.gateway.upstream import Call, Channel
@@ -14,16 +15,22 @@ from vsm_mcp.routing.table import Route
 
 
 class Asked:
-    """Who was asked what, in whose name. ``params`` is what was sent, ``call`` the call in flight."""
+    """Who was asked what, in whose name. ``params`` is what was sent, ``call`` the call in flight.
 
-    __slots__ = ("call", "caller", "channel", "modern", "params", "request", "route", "talk")
+    ``lease`` is the place of a caller without a session at a stateful server, until :meth:`close`.
+    """
 
-    def __init__(self, route: Route, request: Request, caller: Caller, channel: Channel) -> None:
+    __slots__ = ("call", "caller", "channel", "lease", "modern", "params", "request", "route", "talk")
+
+    def __init__(
+        self, route: Route, request: Request, caller: Caller, channel: Channel, lease: Lease | None = None
+    ) -> None:
         self.route = route
         self.request = request
         self.caller = caller
         self.channel = channel
         self.modern = channel.era == "modern"
+        self.lease = lease
         self.talk = Talk(request, caller)
         self.params: dict[str, object] = {}
         self.call: Call
@@ -31,7 +38,7 @@ class Asked:
     def plain(self) -> bytes | Raw | None:
         """Return the result that has arrived, in the client's era; ``None`` for anything but a complete one."""
         raw = self.call.result
-        if raw is None or (self.modern and rounds.marked(raw)):
+        if raw is None or self.talk.lacking or (self.modern and rounds.marked(raw)):
             return None
         try:
             return self.bridged(raw)
@@ -54,3 +61,5 @@ class Asked:
         """Give the call up unless it is answered; nobody is asked any more."""
         self.call.give_up()
         self.talk.close()
+        if self.lease is not None:
+            self.lease.give_back()

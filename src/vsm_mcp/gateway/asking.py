@@ -13,12 +13,13 @@ from typing import Final
 
 from msgspec import Raw
 
-from vsm_mcp.errors import MissingValue, ProtocolError, RequestTimeout, RpcError
+from vsm_mcp.errors import MissingValue, Overloaded, ProtocolError, RequestTimeout, RpcError, VsmError
 from vsm_mcp.gateway import capabilities, faults, rounds, seal
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.messages import Request, encode
+from vsm_mcp.gateway.leases import Lease, Leases
+from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
 from vsm_mcp.gateway.parking import SECONDS, Parking
 from vsm_mcp.gateway.rounds import Ask, InputRequired
 from vsm_mcp.gateway.seal import RESPONSES, STATE, Kind, Seal, State
@@ -47,6 +48,7 @@ class Asking:
         self._limit = limit
         self._seal = Seal(seal_key)
         self._parking = Parking()
+        self._leases = Leases()
 
     def begin(self, route: Route, request: Request, caller: Caller) -> Asked | None:
         """Ask a server that is ready, without waiting; ``None`` when that takes more: then :meth:`ask` does it.
@@ -55,8 +57,13 @@ class Asking:
         """
         if STATE in request.params or RESPONSES in request.params:
             return None
-        channel = self._upstream.ready(route.server)
-        return None if channel is None else self._put(Asked(route, request, caller, channel), None, self._timeout)
+        lease = self._lease(route.server, caller)
+        channel = self._upstream.ready(route.server, caller.who if lease is None else lease.session)
+        if channel is None:
+            if lease is not None:
+                lease.give_back()
+            return None
+        return self._put(Asked(route, request, caller, channel, lease), None, self._timeout)
 
     async def ask(self, route: Route, request: Request, caller: Caller) -> bytes | Raw:
         """Return the server's result in the client's era. ``request`` names things as the server does already.
@@ -67,11 +74,17 @@ class Asking:
         if state is not None and state.kind == "parked":
             return await self.finish(self._resumed(state, route, request, caller))
         began = time.monotonic()
-        channel = await self._upstream.connection(route.server, self._timeout)
+        asked = await self._reached(route, request, caller)
         left = self._timeout - (time.monotonic() - began)
-        if left <= 0:
-            raise RequestTimeout(f"{route.server} was not ready within {self._timeout:g} s")
-        return await self.finish(self._put(Asked(route, request, caller, channel), state, left))
+        try:
+            if left <= 0:
+                raise RequestTimeout(f"{route.server} was not ready within {self._timeout:g} s")
+            self._put(asked, state, left)
+        except VsmError:
+            if asked.lease is not None:
+                asked.lease.give_back()
+            raise
+        return await self.finish(asked)
 
     async def finish(self, asked: Asked) -> bytes | Raw:
         """Await what was begun; as :meth:`ask`."""
@@ -80,6 +93,26 @@ class Asking:
         except RpcError as error:
             return self._elsewhere(error, asked)
 
+    def _lease(self, server: str, caller: Caller) -> Lease | None:
+        """Return a place for a caller without a session at a stateful server; ``None`` for any other."""
+        return self._leases.take(server, "") if not caller.who and self._upstream.stateful(server) else None
+
+    async def _reached(self, route: Route, request: Request, caller: Caller) -> Asked:
+        """Return what is asked, with a conversation that is open; waits for the server to start."""
+        for attempt in (1, 2):
+            lease = self._lease(route.server, caller)
+            session = caller.who if lease is None else lease.session
+            try:
+                channel = await self._upstream.connection(route.server, self._timeout, session)
+                return Asked(route, request, caller, channel, lease)
+            except BaseException as error:
+                if lease is not None:
+                    lease.give_back()
+                abandoned = isinstance(error, Overloaded) and attempt == 1 and self._parking.abandon(route.server)
+                if not abandoned:
+                    raise
+        raise AssertionError("unreachable")
+
     async def _rounds(self, asked: Asked) -> bytes | Raw:
         for _ in range(_MAX_ROUNDS):
             raw = await self._outcome(asked)
@@ -87,6 +120,7 @@ class Asking:
                 return raw
             question = rounds.asked(raw) if asked.modern else None
             if question is None:
+                _check_lacking(asked, raw)
                 return asked.bridged(raw)
             if asked.caller.modern:
                 return self._restated(question, asked)
@@ -199,6 +233,22 @@ async def _asked_live(question: InputRequired, talk: Talk) -> Mapping[str, objec
     if question.state is not None:
         given[STATE] = question.state
     return given
+
+
+def _check_lacking(asked: Asked, raw: Raw) -> None:
+    """Tell a modern client what it lacks when a call failed for want of it (specification: error -32021)."""
+    lacking = asked.talk.lacking
+    if lacking and asked.caller.modern and _failed(raw):
+        data = encode({"requiredCapabilities": lacking})
+        message = f"server {asked.route.server} needs a client that can do what it asks: {', '.join(lacking)}"
+        raise Fault(era.MISSING_CLIENT_CAPABILITY, message, data)
+
+
+def _failed(raw: Raw) -> bool:
+    try:
+        return decode_object(raw).get("isError") == Raw(b"true")
+    except UNREADABLE:
+        return False
 
 
 def _declined(request: Request) -> bool:

@@ -11,6 +11,7 @@ from msgspec import Raw
 from vsm_mcp.errors import (
     HttpRefused,
     NotFound,
+    Overloaded,
     ProtocolError,
     Refused,
     RequestTimeout,
@@ -72,8 +73,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "class"
 def failure_of(error: VsmError, server: str) -> Failure:
     """Describe why ``server`` gave no result.
 
-    ``kind`` is ``timeout``, ``transport``, ``auth``, ``quota``, ``policy``, ``protocol``, ``usage``, ``not_found``
-    or ``internal``.
+    ``kind`` is ``timeout``, ``transport``, ``auth``, ``quota``, ``overload``, ``policy``, ``protocol``, ``usage``,
+    ``not_found`` or ``internal``.
     """
     kind, hint = "transport", f"the server is restarted when it is called again; `vsm-mcp inspect {server}` says more"
     if isinstance(error, RequestTimeout):
@@ -81,6 +82,8 @@ def failure_of(error: VsmError, server: str) -> Failure:
         hint = "it may have been carried out all the same: look before you repeat it, or ask for less at once"
     elif isinstance(error, HttpRefused) and error.status in _REFUSED:
         kind, hint = _REFUSED[error.status]
+    elif isinstance(error, Overloaded):
+        kind, hint = "overload", "try again in a while"
     elif isinstance(error, Refused):
         kind, hint = "policy", "a person has to change the policy"
     elif isinstance(error, ProtocolError):

@@ -82,6 +82,7 @@ class Gateway:
         self.limits = limits = limits or Limits()
         self.sessions = Sessions(self.settings.max_sessions, self.settings.session_idle_seconds, self._session_ended)
         self.updates = Updates(upstream)
+        self._upstream = upstream
         acquires = needs is not None and needs.acquires
         displays = display.all_of(self.settings, profiles or {}, acquires=acquires)
         self.views = {each.profile: View(limits.listeners, limits.page_items, name, display=each) for each in displays}
@@ -213,7 +214,12 @@ class Gateway:
         """Tell whoever listens that a resource of ``server`` changed."""
         self.updates.updated(server, uri)
 
+    def end_client(self, who: str) -> None:
+        """Take note that a client with a line or a session of its own is gone: what runs for it alone is ended."""
+        self._upstream.end_session(who)
+
     def _session_ended(self, session: Session) -> None:
+        self.end_client(session.ident)
         if session.listener is not None:
             self.unhear(session.view, session.listener)
 

@@ -12,6 +12,7 @@ from vsm_mcp.gateway.asked import Asked
 SECONDS: Final = 600.0
 """How long a call waits for its client."""
 
+_PATIENCE_SECONDS: Final = 60.0
 _MAX_PARKED: Final = 1000
 
 
@@ -19,7 +20,7 @@ class Parking:
     """The calls that wait, by ticket."""
 
     def __init__(self) -> None:
-        self._parked: dict[str, tuple[Asked, asyncio.TimerHandle]] = {}
+        self._parked: dict[str, tuple[Asked, asyncio.TimerHandle]] = {}  # the one that waits longest is first
 
     def __len__(self) -> int:
         return len(self._parked)
@@ -42,6 +43,15 @@ class Parking:
         if timer is not None:
             timer.cancel()
         return asked
+
+    def abandon(self, server: str) -> bool:
+        """Give up the call at ``server`` that waits longest, if its client had time to answer; says whether one was."""
+        latest = asyncio.get_running_loop().time() + SECONDS - _PATIENCE_SECONDS
+        for ticket, (asked, timer) in self._parked.items():
+            if asked.route.server == server and asked.lease is not None and timer.when() <= latest:
+                self._expire(ticket)
+                return True
+        return False
 
     def close(self) -> None:
         """Give up every call."""

@@ -63,6 +63,7 @@ class Peer:
         if self._session is not None:
             self._gateway.sessions.close(self._session.ident)
             self._session = None
+        self._gateway.end_client(self._who)
 
     # --- in -------------------------------------------------------------------------------------------------------
 

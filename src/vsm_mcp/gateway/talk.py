@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -21,6 +21,7 @@ from vsm_mcp.wire import era
 from vsm_mcp.wire.dialogue import Question
 from vsm_mcp.wire.inbox import QUESTION_SECONDS
 
+_GATHER_SECONDS: Final = 0.02
 _URL: Final = Raw(b'"url"')
 
 
@@ -35,7 +36,8 @@ class Talk:
     """A :class:`~vsm_mcp.wire.dialogue.Dialogue` on behalf of one caller.
 
     A client of the handshake versions is asked at once, on the stream of its call. For a modern one the questions are
-    kept, and whoever awaits the call is woken to ask them in a result.
+    kept, and whoever awaits the call is woken to ask them in a result. ``lacking`` is what the server wanted of a
+    client that cannot give it.
     """
 
     def __init__(self, request: Request, caller: Caller) -> None:
@@ -50,6 +52,8 @@ class Talk:
         self._waiting: dict[str, Question] = {}
         self._asked = 0
         self._asking: set[asyncio.Task[None]] = set()
+        self._gathering: asyncio.TimerHandle | None = None
+        self.lacking: dict[str, Any] = {}
 
     # --- what the server says --------------------------------------------------------------------------------------
 
@@ -82,6 +86,7 @@ class Talk:
         """Ask the client, or say why it cannot be asked."""
         lacking = capabilities.missing(question.method, question.params, self.capabilities)
         if lacking is not None:
+            self.lacking |= lacking
             what = ", ".join(lacking) or question.method[:100]
             question.refuse(era.METHOD_NOT_FOUND, f"Method not found: the client of this call has no {what}")
         elif self._caller.modern:
@@ -99,7 +104,14 @@ class Talk:
         key = f"q{self._asked}"
         self._waiting[key] = question
         question.on_withdrawn = lambda: self._forget(key)
-        return self.call.pause()
+        if self._gathering is None:  # a server may ask several things side by side
+            self._gathering = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._ask_now)
+        return None
+
+    def _ask_now(self) -> None:
+        self._gathering = None
+        if self._waiting and self.call is not None:
+            self.call.pause()
 
     def _forget(self, key: str) -> None:
         self._waiting.pop(key, None)
@@ -151,6 +163,8 @@ class Talk:
     def close(self) -> None:
         """End it: nobody is asked any more."""
         self.call = None
+        if self._gathering is not None:
+            self._gathering.cancel()
         for task in tuple(self._asking):
             task.cancel()
         for question in tuple(self._waiting.values()):

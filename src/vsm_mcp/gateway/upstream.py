@@ -87,6 +87,10 @@ class Upstream(Protocol):
         """
         ...
 
+    def stateful(self, server: str) -> bool:
+        """Return whether a server has a process for each session."""
+        ...
+
     def end_session(self, session: str) -> None:
         """Take note that a client is gone for good: what runs for it alone is ended, calls in flight or not.
 

@@ -100,7 +100,7 @@ class Runtime:
         listeners = Listeners(
             offered=lambda offer: self.on_offer(name, offer),
             updated=lambda uri: self.on_updated(name, uri),
-            mixed=lambda: self.observe_stateful(name),
+            asking=lambda: self.observe_stateful(name),
             watched=set(),
         )
         self._pools[name] = Pool(server, tenure, start, self._rules, self._emit, listeners)
@@ -145,6 +145,11 @@ class Runtime:
         when all processes that a stateful server may have are busy for other sessions.
         """
         return await self._unit(name, session).connection(timeout)
+
+    def stateful(self, name: str) -> bool:
+        """Return whether a server has a process for each session."""
+        pool = self._pools.get(name)
+        return pool is not None and pool.tenure.stateful
 
     def end_session(self, session: str) -> None:
         """Begin to end every process that belongs to a session, calls in flight or not; idempotent."""

@@ -49,12 +49,12 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     """Who hears what one server says, through whichever of its processes.
 
     ``offered`` gets what it offers, ``updated`` the URI of a resource that changed, of those that are ``watched``;
-    ``mixed`` is called when it asked something that could be meant for several clients.
+    ``asking`` is called when it asks a client over a pipe that clients share.
     """
 
     offered: Callable[[Offer], None]
     updated: Callable[[str], None]
-    mixed: Callable[[], None]
+    asking: Callable[[], None]
     watched: set[str]
 
 
@@ -213,7 +213,7 @@ class Unit:
         if not self._ready.done():
             self._ready.set_result(connection)
         since = time.monotonic()
-        connection.on_news(self._listeners.updated, None if self._role.session else self._listeners.mixed)
+        connection.on_news(self._listeners.updated, None if self._role.session else self._listeners.asking)
         for uri in self._listeners.watched:
             connection.watch(uri)
         listing = asyncio.get_running_loop().create_task(self._keep_listed(connection)) if self._role.lists else None

@@ -97,14 +97,14 @@ class Connection:
         if call is not None:
             self._watch.lists()
 
-    def on_news(self, updated: Callable[[str], None] | None, mixed: Callable[[], None] | None) -> None:
+    def on_news(self, updated: Callable[[str], None] | None, asking: Callable[[], None] | None) -> None:
         """Have ``updated`` called with the URI of a watched resource that changed.
 
-        ``mixed`` is called when the server asked something over a shared pipe while calls of several clients were in
-        flight, so that nobody could be asked.
+        ``asking`` is called when the server asks a client over a shared pipe: while calls of several clients are in
+        flight there, nothing tells whom, and nobody is asked.
         """
         self._inbox.on_updated = updated
-        self._inbox.on_mixed = mixed
+        self._inbox.on_asking = asking
 
     async def open(self) -> None:
         """Open the transport; raises :class:`TransportError` when that fails."""

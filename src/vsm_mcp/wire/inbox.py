@@ -59,13 +59,13 @@ class Inbox:
     """Dispatches the messages of one connection.
 
     ``on_change`` is called with ``tools``, ``resources`` or ``prompts`` when a list changed, ``on_updated`` with the
-    URI of a resource that did, ``on_mixed`` when the server asked something that could be meant for several clients.
+    URI of a resource that did, ``on_asking`` when the server asks a client over a pipe that clients share.
     """
 
     def __init__(self, pending: Pending, out: Out) -> None:
         self.on_change: OnChange | None = None
         self.on_updated: Callable[[str], None] | None = None
-        self.on_mixed: Callable[[], None] | None = None
+        self.on_asking: Callable[[], None] | None = None
         self._pending = pending
         self._out = out
         self._questions: dict[bytes, Question] = {}
@@ -158,6 +158,8 @@ class Inbox:
         self._questions[bytes(ident)] = question
         call.put_off(QUESTION_SECONDS)
         _tell(call.dialogue.asked, question)
+        if question.open and origin is None:
+            self._shared()
         return None
 
     def _call_of(self, origin: int | None) -> Call | None:
@@ -168,10 +170,14 @@ class Inbox:
         if not calls:
             return None
         if len({call.dialogue.client for call in calls if call.dialogue is not None}) > 1:
-            if self.on_mixed is not None:
-                self.on_mixed()
+            self._shared()
             return None
         return calls[-1]
+
+    def _shared(self) -> None:
+        """Say that this server asks, and that nothing but there being one client tells whom."""
+        if self.on_asking is not None:
+            _tell(self.on_asking)
 
     def _answer(self, ident: Raw, result: bytes | Raw) -> None:
         self._questions.pop(bytes(ident), None)

@@ -42,7 +42,7 @@ class Fleet:
         self.gateway: Gateway | None = None
         self.down: dict[str, str] = {}
         self.watched: dict[str, set[str]] = {}
-        self.mixed: list[str] = []
+        self.asking: list[str] = []
 
     def ready(self, server: str, session: str = "") -> Connection | None:
         found = None if server in self.down else self.connections.get(server)
@@ -55,6 +55,9 @@ class Fleet:
         if found is not None and not found.closed.done():
             return found
         return await self._start(server, timeout)
+
+    def stateful(self, server: str) -> bool:
+        return False
 
     def end_session(self, session: str) -> None:
         """Sessions share everything here."""
@@ -101,7 +104,7 @@ class Fleet:
         self.connections[server] = connection
         self.started[server] = self.started.get(server, 0) + 1
         connection.on_change = lambda _kind: self._refresh(server, connection)
-        connection.on_news(lambda uri: self._updated(server, uri), lambda: self.mixed.append(server))
+        connection.on_news(lambda uri: self._updated(server, uri), lambda: self.asking.append(server))
         for uri in self.watched.get(server, set()):
             connection.watch(uri)
         return connection

@@ -122,7 +122,7 @@ async def test_nobody_is_asked_for_somebody_else(start: Any) -> None:
     demo = await start(SERVERS)
     async with asyncio.TaskGroup() as group:
         stuck = [group.create_task(ask(demo, "old__stuck")) for _ in range(2)]
-        await demo.until(lambda: "old" in demo.fleet.mixed)
+        await demo.until(lambda: "old" in demo.fleet.asking)
         for task in stuck:
             task.cancel()
 
