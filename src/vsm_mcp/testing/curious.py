@@ -2,9 +2,9 @@
 
 Standard library only, and one file, as ``faulty.py``. ``python curious.py [--mode legacy|modern]``.
 
-Tools: ``ask(method, params, count)`` asks the client and answers with what it said; ``log(level, count)`` sends log
-messages; ``visit(url)`` wants a URL opened first; ``touch(uri)`` says that a resource changed; ``count()`` counts its
-own calls; ``stuck()`` asks and never answers.
+Tools: ``ask(method, params, count, together, strict)`` asks the client and answers with what it said;
+``log(level, count)`` sends log messages; ``visit(url)`` wants a URL opened first; ``touch(uri)`` says that a resource
+changed; ``count()`` counts its own calls; ``stuck()`` asks and never answers.
 """
 
 from __future__ import annotations
@@ -121,7 +121,11 @@ class Curious:
         asked = given.get("params", _FORM)
         if self.modern:
             return self.ask_again(method, asked, count, params)
-        return content([self.put(method, asked) for _ in range(count)])
+        if given.get("together"):
+            return content(self.put_all(method, asked, count))
+        answers = [self.put(method, asked) for _ in range(count)]
+        failed = given.get("strict") and any("code" in answer for answer in answers)
+        return {**content(answers), "isError": bool(failed)}
 
     def ask_again(self, method: str, asked: object, count: int, params: dict[str, Any]) -> dict[str, Any]:
         """Ask as the modern era does: one question more in each round, until ``count``."""
@@ -141,6 +145,15 @@ class Curious:
         with self.arrived:
             self.arrived.wait_for(lambda: ident in self.answers)
             return self.answers.pop(ident)
+
+    def put_all(self, method: str, params: object, count: int) -> list[Any]:
+        """Ask several times at once."""
+        idents = [f"side-{self.calls}-{number}" for number in range(count)]
+        for ident in idents:
+            self.send({"id": ident, "method": method, "params": params})
+        with self.arrived:
+            self.arrived.wait_for(lambda: all(ident in self.answers for ident in idents))
+            return [self.answers.pop(ident) for ident in idents]
 
     def tool_stuck(self, _given: dict[str, Any], _params: dict[str, Any]) -> None:
         """Ask, take the question back once it was heard, and never answer."""

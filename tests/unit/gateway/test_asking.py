@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from vsm_mcp.gateway import parking
 from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.gateway.leases import Leases
 from vsm_mcp.gateway.messages import Request, decode_object
 from vsm_mcp.gateway.seal import Seal, State, digest
 from vsm_mcp.testing import curious
@@ -154,3 +155,32 @@ def test_seals() -> None:
     for wrong in ({"client": "d"}, {"server": "t"}, {"now": 101.0}, {"by": other}):
         with pytest.raises(Fault):
             opened(seal.close(state), **wrong)
+
+
+def test_leases() -> None:
+    leases = Leases()
+    first, second, other = leases.take("s", "a"), leases.take("s", "a"), leases.take("s", "b")
+    assert [lease.session for lease in (first, second, other)] == ["a#0", "a#1", "b#0"]
+    first.give_back()
+    first.give_back()
+    assert leases.take("s", "a").session == "a#0"
+    assert leases.take("s", "a").session == "a#2"
+    second.give_back()
+    assert leases.take("t", "a").session == "a#0"
+
+
+async def test_several_questions_side_by_side_are_one_round(start: Any) -> None:
+    demo = await start(SERVERS)
+    _, result = await ask(demo, "old__ask", {"count": 3, "together": True})
+    assert len(result["inputRequests"]) == 3
+    _, done = await ask(demo, "old__ask", {"count": 3, "together": True}, **answers(result))
+    assert json.loads(done["content"][0]["text"]) == [ANSWER] * 3
+
+
+async def test_what_a_client_lacks_is_told(start: Any) -> None:
+    demo = await start(SERVERS)
+    wanted = {"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}, "strict": True}
+    status, error = await ask(demo, "old__ask", wanted)
+    assert (status, error["code"], error["data"]) == (400, -32021, {"requiredCapabilities": {"sampling": {}}})
+    _, tolerant = await ask(demo, "old__ask", {**wanted, "strict": False})
+    assert json.loads(tolerant["content"][0]["text"])[0]["code"] == -32601
