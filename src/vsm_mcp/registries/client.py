@@ -10,16 +10,21 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
-import aiohttp
 import msgspec
 
+from vsm_mcp.deferred import deferred
 from vsm_mcp.errors import NotFound, RegistryUnavailable, UnknownPackage
 from vsm_mcp.model.ref import normalise_pypi
 from vsm_mcp.registries.addresses import Addresses, package_file, shown
 from vsm_mcp.registries.simple_index import JSON_FIRST, read_project
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = deferred("aiohttp")
 
 _MAX_BYTES: Final = 96 * 1024 * 1024
 _MAX_CACHED: Final = 4 * 1024 * 1024

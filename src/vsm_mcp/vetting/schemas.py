@@ -10,16 +10,20 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import jsonschema
-import jsonschema.validators
 import msgspec
 
+from vsm_mcp.deferred import deferred
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
 
+if TYPE_CHECKING:
+    import jsonschema
+    import jsonschema.validators
+else:
+    jsonschema = deferred("jsonschema")
+
 _MAX_DEPTH: Final = 100
-_DEFAULT: Final = jsonschema.Draft202012Validator
 
 
 class SchemaReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +97,8 @@ def _validator(schema: dict[str, Any]) -> Any:
 
 @cache
 def _for_dialect(declared: str) -> Any:
-    kind: Any = jsonschema.validators.validator_for({"$schema": declared}, default=_DEFAULT) if declared else _DEFAULT
+    default = jsonschema.Draft202012Validator
+    kind: Any = jsonschema.validators.validator_for({"$schema": declared}, default=default) if declared else default
     return kind(kind.META_SCHEMA)
 
 
