@@ -8,7 +8,7 @@ import msgspec
 
 
 class ActionKind(StrEnum):
-    """Everything that changes what runs."""
+    """Everything that changes what runs, and who may use it."""
 
     ACQUIRE = "acquire"
     ADD = "add"
@@ -17,6 +17,8 @@ class ActionKind(StrEnum):
     STOP = "stop"
     RESTART = "restart"
     APPROVE = "approve"
+    CREATE_KEY = "create_key"
+    REVOKE_KEY = "revoke_key"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,7 +56,7 @@ def _judgement(action: Action, _policy: Policy) -> Decision | None:
 
 
 def _stopping(action: Action, _policy: Policy) -> Decision | None:
-    """Taking something out of service, and starting what was admitted, needs no further leave from a person."""
+    """Taking something out of service, starting what was admitted, and giving out keys needs no further leave."""
     if action.kind in _ADMISSIONS or action.kind is ActionKind.APPROVE:
         return None
     if action.actor in _PEOPLE or action.kind in (ActionKind.START, ActionKind.RESTART):

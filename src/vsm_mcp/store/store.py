@@ -10,6 +10,7 @@ from vsm_mcp.errors import HomeError
 from vsm_mcp.store.cache import Cache, Demand
 from vsm_mcp.store.database import Database
 from vsm_mcp.store.journal import Evidence, Journal
+from vsm_mcp.store.keys import Keys
 from vsm_mcp.store.sagas import Sagas
 from vsm_mcp.store.secrets import Secrets
 from vsm_mcp.store.servers import Servers
@@ -28,6 +29,7 @@ class Store:
         self.evidence = Evidence(self._database)
         self.cache = Cache(self._database)
         self.demand = Demand(self._database)
+        self.keys = Keys(self._database)
         self.secrets = Secrets(home)
 
     async def __aenter__(self) -> Self:
