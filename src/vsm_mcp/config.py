@@ -28,7 +28,9 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Gateway(Section, frozen=True, kw_only=True):
     """``[gateway]``: the one MCP endpoint."""
 
-    host: Annotated[str, Meta(description="The address to listen on; loopback only until keys exist.")] = "127.0.0.1"
+    host: Annotated[
+        str, Meta(description="The address to listen on; other machines reach it with a key or a token only.")
+    ] = "127.0.0.1"
     port: Annotated[int, Meta(description="The port of the endpoint; 0 takes a free one.")] = 8765
     max_body_bytes: Annotated[int, Meta(description="The largest request body, in bytes.")] = 16 * 1024 * 1024
     max_sessions: Annotated[int, Meta(description="The most sessions of older clients at a time.")] = 10_000
@@ -71,6 +73,37 @@ class Profile(Section, frozen=True, kw_only=True):
     acquire: Annotated[
         bool, Meta(description="Whether agents may ask for new capabilities here; `[gateway] acquire` has to allow it.")
     ] = False
+
+
+class Auth(Section, frozen=True, kw_only=True):
+    """``[auth]``: who may call the endpoint over HTTP.
+
+    ``mode`` is auto (nobody is asked on loopback; elsewhere keys are asked for, and tokens where an issuer is named),
+    none (loopback only), keys, or oauth (tokens of the issuer, and keys). Keys are made by ``vsm-mcp key create``.
+    """
+
+    mode: Annotated[str, Meta(description="Who is asked for what: auto, none, keys or oauth.")] = "auto"
+    public_url: Annotated[
+        str,
+        Meta(description="The URL of the endpoint as clients know it, `https://HOST/mcp`; default: where it listens."),
+    ] = ""
+    issuer: Annotated[str, Meta(description="The issuer of tokens: the URL of an OAuth authorization server.")] = ""
+    audience: Annotated[str, Meta(description="The audience that tokens have to name; default: public_url.")] = ""
+    jwks_url: Annotated[
+        str, Meta(description="Where the issuer publishes its keys; default: where its metadata says.")
+    ] = ""
+    required_scopes: Annotated[tuple[str, ...], Meta(description="Scopes that every token needs.")] = ()
+    claim: Annotated[
+        str, Meta(description="The claim that lists the profiles a token opens (`/`: the endpoint without one).")
+    ] = ""
+    algorithms: Annotated[
+        tuple[str, ...], Meta(description="Signature algorithms that are accepted; none with a shared secret can be.")
+    ] = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
+    leeway_seconds: Annotated[float, Meta(description="How far the clocks of issuer and gateway may differ.")] = 30.0
+    token_rate: Annotated[float, Meta(description="Requests a minute of whoever presents tokens; 0: no limit.")] = 0.0
+    token_concurrency: Annotated[
+        int, Meta(description="Requests at a time of whoever presents tokens; 0: no limit.")
+    ] = 0
 
 
 class Policy(Section, frozen=True, kw_only=True):
@@ -192,6 +225,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     home: Path
     gateway: Gateway = Gateway()
+    auth: Auth = Auth()
     policy: Policy = Policy()
     sandbox: Sandbox = Sandbox()
     runtime: Runtime = Runtime()
@@ -207,6 +241,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 SECTIONS: Final[dict[str, type[Section]]] = {
     "gateway": Gateway,
+    "auth": Auth,
     "policy": Policy,
     "sandbox": Sandbox,
     "runtime": Runtime,
@@ -218,6 +253,7 @@ NAMED: Final[dict[str, type[Section]]] = {"profiles": Profile}
 """Sections of which there are any number, each under a name of its own: ``[profiles.NAME]``."""
 
 _CHOICES: Final = {
+    ("auth", "mode"): ("auto", "none", "keys", "oauth"),
     ("gateway", "mode"): ("all", "search", "auto"),
     ("profiles", "mode"): ("all", "search", "auto", None),
     ("policy", "autonomy"): ("manual", "ask", "guarded", "auto"),

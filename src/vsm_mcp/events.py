@@ -203,6 +203,20 @@ class GatewayListening(Event, frozen=True, tag=True):
     address: str
 
 
+class AccessRefused(Event, frozen=True, tag=True):
+    """Somebody at ``address`` presented a key or a token that is not good; ``reason`` holds no part of it."""
+
+    address: str
+    reason: str
+
+
+class AccessInClear(Event, frozen=True, tag=True):
+    """Keys and tokens travel unencrypted to an address that other machines reach; ``hint`` says what to do."""
+
+    address: str
+    hint: str
+
+
 class ActionDecided(Event, frozen=True, tag=True):
     """Policy decided on an action: ``verdict`` is allow, ask or deny."""
 

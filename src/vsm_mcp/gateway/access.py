@@ -1,7 +1,8 @@
 """Who may talk to the endpoint from a browser, and under which host name.
 
 A page of any site can make a browser send requests to loopback; without these checks it could drive local servers by
-DNS rebinding (specification, "Transports: Security Warning").
+DNS rebinding (specification, "Transports: Security Warning"). Where a key is asked for, the name alone opens nothing:
+a page knows no key, and a browser never adds one by itself.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ class Access:
     """Which ``Host`` and ``Origin`` values are served.
 
     Loopback names, with any port, are; ``hosts`` adds names (``NAME`` or ``NAME:PORT``) and ``origins`` whole origins
-    (``https://NAME[:PORT]``). A request without ``Origin`` comes from no page and passes.
+    (``https://NAME[:PORT]``). A request without ``Origin`` comes from no page and passes. ``any_host`` serves every
+    host name.
     """
 
-    def __init__(self, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
+    def __init__(self, hosts: Iterable[str] = (), origins: Iterable[str] = (), *, any_host: bool = False) -> None:
         self._hosts = _LOOPBACK | {host.lower().strip("[]") for host in hosts}
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
+        self._any_host = any_host
         self._known_hosts: set[bytes] = set()
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> int:
@@ -44,7 +47,7 @@ class Access:
         return 0
 
     def _host_served(self, host: str) -> bool:
-        return bool(host) and (host in self._hosts or _without_port(host) in self._hosts)
+        return self._any_host or (bool(host) and (host in self._hosts or _without_port(host) in self._hosts))
 
     def _origin_served(self, origin: str) -> bool:
         if origin in self._origins:

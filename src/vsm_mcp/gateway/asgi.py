@@ -18,6 +18,10 @@ WHOLE: Final = "vsm_mcp.whole"
 TURN: Final = "vsm_mcp.turn"
 """Our own extension of the scope: the :class:`~vsm_mcp.gateway.turn.Turn`, which can be written to without waiting."""
 
+VISIT: Final = "vsm_mcp.visit"
+"""Our own extension of the scope: where everybody is asked who they are, this request's
+:class:`~vsm_mcp.gateway.visitors.Visit`."""
+
 JSON: Final = (b"content-type", b"application/json")
 CLOSE: Final = (b"connection", b"close")
 

@@ -167,14 +167,14 @@ class Asking:
     def _state(self, route: Route, request: Request, caller: Caller) -> State | None:
         if not caller.modern or request.method not in rounds.METHODS or STATE not in request.params:
             return None
-        state = self._seal.open(request, caller.who, route.server, time.time())
+        state = self._seal.open(request, caller.owner, route.server, time.time())
         if state is not None and state.kind == "again" and _declined(request):
             raise Fault(era.INVALID_REQUEST, "a person declined what the server asked for: nothing was done")
         return state
 
     def _new_state(self, kind: Kind, asked: Asked, inner: str = "") -> State:
         until, bound = time.time() + SECONDS, seal.digest(asked.request)
-        server, client = asked.route.server, asked.caller.who
+        server, client = asked.route.server, asked.caller.owner
         return State(kind=kind, server=server, client=client, digest=bound, until=until, inner=inner)
 
     def _resumed(self, state: State, route: Route, request: Request, caller: Caller) -> Asked:

@@ -34,18 +34,19 @@ class Bodies:
         self._open -= 1
         self._held -= size
 
-    def whole(self, headers: Mapping[bytes, bytes], body: bytes) -> bool:
+    def whole(self, headers: Mapping[bytes, bytes], body: bytes, most: int = 0) -> bool:
         """Hold a body that is here already; ``False`` for one that :meth:`read` would refuse."""
-        fits = len(body) <= self._limit and self._held + len(body) <= self._total
+        fits = len(body) <= (min(most, self._limit) if most else self._limit) and self._held + len(body) <= self._total
         if not fits or headers.get(b"content-type") != b"application/json":
             return False
         self._held += len(body)
         return True
 
-    async def read(self, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive) -> bytes | None:
+    async def read(self, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, most: int = 0) -> bytes | None:
         """Return the body, or ``None`` when the client has gone; give it back with :meth:`leave`.
 
-        A body that arrived together with its head is in ``scope`` (:data:`~vsm_mcp.gateway.asgi.WHOLE`).
+        A body that arrived together with its head is in ``scope`` (:data:`~vsm_mcp.gateway.asgi.WHOLE`). ``most`` is
+        a limit for this one, in bytes; 0: the limit for all.
 
         Raises :class:`Refusal`: 415 for another type than JSON, 413 for one that is too long (before it is read),
         408 for one that does not arrive, 503 when too much is held already.
@@ -53,12 +54,13 @@ class Bodies:
         kind = headers.get(b"content-type", b"")
         if kind != b"application/json" and kind.split(b";")[0].strip().lower() != b"application/json":
             raise Refusal(415, "Content-Type has to be application/json", CLOSE)
+        limit = min(most, self._limit) if most else self._limit
         length = headers.get(b"content-length")
         if length is not None and length.isdigit():
-            self._check(int(length))
+            self._check(int(length), limit)
         whole: bytes | None = scope.get(WHOLE)
         if whole is not None:
-            self._check(len(whole))
+            self._check(len(whole), limit)
             self._held += len(whole)
             return whole
         deadline = asyncio.get_running_loop().call_later(self._seconds, _cancel, task := asyncio.current_task())
@@ -68,24 +70,24 @@ class Bodies:
                 return None
             body: bytes = message.get("body", b"")
             if message.get("more_body", False):
-                return await self._rest(body, receive)
+                return await self._rest(body, receive, limit)
         except asyncio.CancelledError:
             if deadline.when() > asyncio.get_running_loop().time() or task is None or task.uncancel():
                 raise
             raise Refusal(408, f"the body did not arrive within {self._seconds:g} s", CLOSE) from None
         finally:
             deadline.cancel()
-        self._check(len(body))
+        self._check(len(body), limit)
         self._held += len(body)
         return body
 
-    async def _rest(self, first: bytes, receive: Receive) -> bytes | None:
+    async def _rest(self, first: bytes, receive: Receive, limit: int) -> bytes | None:
         parts, size = [first], len(first)
         self._held += size
         complete = False
         try:
             while not complete:
-                self._check(size, held=size)
+                self._check(size, limit, held=size)
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     self._held -= size
@@ -95,15 +97,15 @@ class Bodies:
                 size += len(part)
                 self._held += len(part)
                 complete = not message.get("more_body", False)
-            self._check(size, held=size)
+            self._check(size, limit, held=size)
         except BaseException:
             self._held -= size
             raise
         return b"".join(parts)
 
-    def _check(self, size: int, held: int = 0) -> None:
-        if size > self._limit:
-            raise Refusal(413, f"the body is larger than {self._limit} bytes", CLOSE)
+    def _check(self, size: int, limit: int, held: int = 0) -> None:
+        if size > limit:
+            raise Refusal(413, f"the body is larger than {limit} bytes", CLOSE)
         if self._held + size - held > self._total:
             raise overloaded("too much is being received", CLOSE)
 

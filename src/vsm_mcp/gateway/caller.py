@@ -10,6 +10,7 @@ from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import Request, text_or_none
 from vsm_mcp.gateway.sessions import Session
 from vsm_mcp.gateway.view import View
+from vsm_mcp.model.principal import LOCAL, Principal
 from vsm_mcp.wire import era
 
 _DEFAULT_LEVEL: Final = "info"
@@ -28,10 +29,10 @@ class Caller:
     """Who asks. ``back`` is ``None`` where nothing but the answer reaches the client.
 
     ``session`` is a handshake client's; ``who`` tells clients apart that have a connection or a session of their own,
-    and is empty for a client of the modern era over HTTP.
+    and is empty for a client of the modern era over HTTP. ``principal`` is whose key or token it presented.
     """
 
-    __slots__ = ("back", "modern", "session", "view", "who")
+    __slots__ = ("back", "modern", "principal", "session", "view", "who")
 
     def __init__(
         self,
@@ -41,12 +42,19 @@ class Caller:
         session: Session | None = None,
         who: str = "",
         back: Back | None = None,
+        principal: Principal = LOCAL,
     ) -> None:
         self.view = view
         self.modern = modern
         self.session = session
         self.who = who or (session.ident if session is not None else "")
         self.back = back
+        self.principal = principal
+
+    @property
+    def owner(self) -> str:
+        """Whose a call is that waits for its client: nobody else can go on with it."""
+        return self.who or ("" if self.principal is LOCAL else self.principal.name)
 
     def capabilities(self, request: Request) -> Capabilities:
         """Return what the client can do in the middle of this request."""
@@ -72,4 +80,4 @@ class Caller:
 
     def silent(self) -> Caller:
         """Return the same client where nothing reaches it any more."""
-        return Caller(self.view, modern=self.modern, session=self.session, who=self.who)
+        return Caller(self.view, modern=self.modern, session=self.session, who=self.who, principal=self.principal)

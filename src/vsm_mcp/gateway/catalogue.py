@@ -48,6 +48,11 @@ class Listing:
             return self.first[modern]
         return self._page(bisect_right(self.keys, self._opened(cursor)), modern=modern)
 
+    def only(self, keys: Collection[str], more: Iterable[Entry] = ()) -> Listing:
+        """Return the list with some of its items alone, and ``more``."""
+        kept = (entry for entry in map(Entry, self.keys, self._modern, self._legacy) if entry.key in keys)
+        return Listing(self._member.decode(), (*kept, *more), self._page_items)
+
     def same_as(self, other: Listing) -> bool:
         """Return whether a client would see no difference."""
         return self.keys == other.keys and self._modern == other._modern and self._legacy == other._legacy

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Mapping
 
 from vsm_mcp.gateway import sse
-from vsm_mcp.gateway.asgi import JSON, TURN, Headers, Receive, Scope, Send
+from vsm_mcp.gateway.asgi import JSON, TURN, VISIT, Headers, Receive, Scope, Send
 from vsm_mcp.gateway.caller import Back, Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
 from vsm_mcp.gateway.messages import Request, fault
 from vsm_mcp.gateway.turn import PLAIN_JSON, Turn
 from vsm_mcp.gateway.view import View
+from vsm_mcp.gateway.visitors import Visit
+from vsm_mcp.model.principal import LOCAL
 from vsm_mcp.wire import era
 
 
@@ -22,13 +24,17 @@ class Exchange:
     Notifications are written at once; those to a client that does not read are dropped, the answer never is.
     """
 
-    __slots__ = ("_events", "_json", "_turn", "gateway", "receive", "send", "takes_events", "view")
+    __slots__ = (
+        "_events", "_json", "_turn", "gateway", "principal", "receive", "send", "takes_events", "view", "visit",
+    )  # fmt: skip
 
     def __init__(
         self, gateway: Gateway, view: View, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
     ) -> None:
         self.gateway = gateway
         self.view = view
+        self.visit: Visit | None = scope.get(VISIT)
+        self.principal = LOCAL if self.visit is None else self.visit.principal
         self.receive = receive
         self.send = send
         self._turn: Turn = scope[TURN]

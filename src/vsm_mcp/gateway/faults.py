@@ -173,11 +173,12 @@ def unknown_resource(uri: str, alike: Sequence[str], *, modern: bool) -> Fault:
 
 
 def denied_tool(name: str) -> Fault:
-    """Return the error for a tool that exists and that policy does not serve."""
+    """Return the error for a tool that exists and that policy, or the key that was presented, does not cover."""
+    hint = "a person can change [policy] deny_tools, or give a key that covers it"
     return Fault(
         era.INVALID_PARAMS,
-        f"the policy of this gateway does not serve the tool {name}",
-        _encode({"class": "policy", "retryable": False, "hint": "a person can change [policy] deny_tools"}),
+        f"the policy of this gateway does not serve you the tool {name}",
+        _encode({"class": "policy", "retryable": False, "hint": hint}),
     )
 
 

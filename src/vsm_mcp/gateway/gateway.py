@@ -19,13 +19,16 @@ from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.flights import Flights
 from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.meta.tools import own_tools
+from vsm_mcp.gateway.narrowing import Narrowings
 from vsm_mcp.gateway.needs import Needs
 from vsm_mcp.gateway.sessions import Session, Sessions
 from vsm_mcp.gateway.updates import Updates
 from vsm_mcp.gateway.upstream import Upstream
 from vsm_mcp.gateway.view import View
 from vsm_mcp.gateway.vigil import Vigil
+from vsm_mcp.gateway.visitors import Visitors
 from vsm_mcp.model.definition import Offer
+from vsm_mcp.model.principal import LOCAL, Principal
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.routing.table import Naming
 from vsm_mcp.wire import era
@@ -89,6 +92,8 @@ class Gateway:
         self.view = self.views[""]
         self.flights = Flights()
         self.vigil = Vigil(limits.keep_alive_seconds)
+        self.visitors = Visitors()
+        self.narrowings = Narrowings(self.find_view)
         self._offers: dict[str, Offer] = {}
         self._denied: tuple[str, ...] = ()
         seconds = self.settings.call_timeout_seconds
@@ -126,6 +131,11 @@ class Gateway:
         """Serve nothing of ``server`` any more; idempotent."""
         self.set_offers({name: offer for name, offer in self._offers.items() if name != server})
 
+    def expel(self, name: str) -> None:
+        """Cut off whatever a principal has open: its sessions, its streams, its calls."""
+        self.sessions.expel(name)
+        self.visitors.expel(name)
+
     def close(self) -> None:
         """End every stream that waits for news; calls in flight are the fronts' to end."""
         for view in self.views.values():
@@ -160,7 +170,9 @@ class Gateway:
         """Answer what was begun, as :meth:`answer`."""
         return await _answer(asked.request.id, self._calls.finish(asked))
 
-    def initialize(self, request: Request, view: View, now: float) -> tuple[Answer, Session | None]:
+    def initialize(
+        self, request: Request, view: View, now: float, principal: Principal = LOCAL
+    ) -> tuple[Answer, Session | None]:
         """Open a session for a legacy client (specification 2025-11-25, "Lifecycle: Version Negotiation").
 
         The version asked for is agreed on if it is one of the handshake versions, else the latest of those is offered.
@@ -170,7 +182,7 @@ class Gateway:
         except Fault as error:
             return Answer(messages.fault(request.id, error), error.rpc_code), None
         version = wanted if wanted in era.HANDSHAKE else era.LATEST_HANDSHAKE
-        session = self.sessions.open(version, view, now)
+        session = self.sessions.open(version, view, now, principal)
         if session is None:
             full = Fault(era.INTERNAL_ERROR, "too many sessions are open and busy; try again later")
             return Answer(messages.fault(request.id, full), full.rpc_code), None

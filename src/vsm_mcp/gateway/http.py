@@ -6,15 +6,16 @@ do: absent or one of the handshake versions means legacy, anything else modern.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from vsm_mcp.gateway import envelopes, messages
 from vsm_mcp.gateway.access import FORBIDDEN, Access
 from vsm_mcp.gateway.asgi import CLOSE, App, Headers, Receive, Scope, Send, respond
+from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.bodies import Bodies
 from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.entrance import PATH, Entrance, most_bytes, principal_of, profile_of, stay
 from vsm_mcp.gateway.envelopes import check_param_headers, is_modern
 from vsm_mcp.gateway.exchange import Exchange
 from vsm_mcp.gateway.faults import Fault
@@ -29,27 +30,38 @@ from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 from vsm_mcp.wire.envelope import Message
 
-PATH: Final = "/mcp"
 _ALLOW_MODERN: Final = (b"allow", b"POST")
+_ALLOW_STREAM: Final = (b"allow", b"GET")
 _ALLOW_LEGACY: Final = (b"allow", b"GET, POST, DELETE")
 
 Fields = Mapping[bytes, bytes]
+Serve = Callable[[str, Scope, Fields, Receive, Send], Awaitable[None]]
 
 
 class Endpoint:
-    """The ASGI application. ``beside`` serves every path but ``/mcp``; host and origin are checked for it too."""
+    """The ASGI application. ``beside`` serves every path but ours; host and origin are checked for it too.
 
-    def __init__(self, gateway: Gateway, access: Access, beside: App | None = None) -> None:
+    With an ``authentication`` every request needs a key or a token but one for the metadata that leads to tokens.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        access: Access,
+        beside: App | None = None,
+        authentication: Authentication | None = None,
+    ) -> None:
         self._gateway = gateway
         self._access = access
         self._beside = beside
+        self._entrance = Entrance(gateway, authentication)
         self._legacy = Legacy(gateway)
         limits = gateway.limits
         self._bodies = Bodies(
             gateway.settings.max_body_bytes, limits.buffered_bytes, limits.body_seconds, limits.requests
         )
         self._pair = OldPair(gateway, limits.listeners)
-        self.quick = QuickLane(gateway, access, self._bodies, partial(self._view, root=PATH))
+        self.quick = QuickLane(gateway, access, self._bodies, self._entrance)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -58,28 +70,37 @@ class Endpoint:
         headers: Fields = dict(scope["headers"])
         try:
             self._check_access(headers)
-            view = self._view(scope["path"], PATH)
-            if view is not None:
-                return await self._mcp(scope, headers, view, receive, send)
-            if scope["path"].startswith((STREAM, MESSAGES)):
-                return await self._old_pair(scope, headers, receive, send)
-            if self._beside is None:
-                raise Refusal(404, f"nothing is served here but {PATH}")
+            path = scope["path"]
+            for root, serve in ((PATH, self._mcp), (STREAM, self._stream), (MESSAGES, self._take)):
+                profile = profile_of(path, root)
+                if profile is not None:
+                    return await self._inside(profile, serve, scope, headers, receive, send)
+            return await self._elsewhere(scope, headers, receive, send)
         except Refusal as refusal:
             return await refuse(send, refusal)
-        return await self._beside(scope, receive, send)
 
-    def _view(self, path: str, root: str) -> View | None:
-        """Return what ``ROOT`` or ``ROOT/PROFILE`` shows; ``None`` for any other path. 404 for an unknown profile."""
-        if path == root:
-            return self._gateway.view
-        if not path.startswith(f"{root}/"):
-            return None
-        profile = path[len(root) + 1 :]
-        view = self._gateway.find_view(profile)
-        if view is None:
-            raise Refusal(404, f"there is no profile {profile[:100]!r}")
-        return view
+    async def _inside(
+        self, profile: str, serve: Serve, scope: Scope, headers: Fields, receive: Receive, send: Send
+    ) -> None:
+        visit = await self._entrance.enter(profile, scope, headers)
+        try:
+            await serve(profile, scope, headers, receive, send)
+        finally:
+            if visit is not None:
+                visit.leave()
+
+    async def _elsewhere(self, scope: Scope, headers: Fields, receive: Receive, send: Send) -> None:
+        authentication, path = self._entrance.authentication, scope["path"]
+        document = authentication.document(path) if authentication is not None else None
+        if document is not None:
+            if scope["method"] not in {"GET", "HEAD"}:
+                raise Refusal(405, f"{scope['method']} is not used", _ALLOW_STREAM)
+            return await respond(send, 200, document)
+        if self._beside is None:
+            raise Refusal(404, f"nothing is served here but {PATH}")
+        if authentication is not None:
+            await authentication.principal(scope, headers, "")
+        return await self._beside(scope, receive, send)
 
     def _check_access(self, headers: Fields) -> None:
         status = self._access.refusal(headers)
@@ -89,29 +110,30 @@ class Endpoint:
             raise Refusal(status, "this Host is not served here; see [gateway] allowed_hosts", CLOSE)
 
     async def _not_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._beside is not None:
+        if self._beside is not None and self._entrance.authentication is None:
             return await self._beside(scope, receive, send)
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})
         return None
 
-    async def _mcp(self, scope: Scope, headers: Fields, view: View, receive: Receive, send: Send) -> None:
-        verb = scope["method"]
+    async def _mcp(self, profile: str, scope: Scope, headers: Fields, receive: Receive, send: Send) -> None:
+        view, verb = self._entrance.view(profile, scope), scope["method"]
         if verb == "POST":
             return await self._post(headers, view, scope, receive, send)
         if is_modern(headers):
             raise Refusal(405, f"{verb} is not used in protocol {era.MODERN}", _ALLOW_MODERN)
         if verb == "GET":
-            return await self._legacy.stream(headers, view, receive, send)
+            stay(scope)
+            return await self._legacy.stream(headers, view, receive, send, principal_of(scope))
         if verb == "DELETE":
-            return await self._legacy.end(headers, view, send)
+            return await self._legacy.end(headers, view, send, principal_of(scope))
         raise Refusal(405, f"{verb} is not used", _ALLOW_LEGACY)
 
     async def _post(self, headers: Fields, view: View, scope: Scope, receive: Receive, send: Send) -> None:
         self._bodies.enter()
         size = 0
         try:
-            body = await self._bodies.read(headers, scope, receive)
+            body = await self._bodies.read(headers, scope, receive, most_bytes(scope))
             if body is not None:
                 size = len(body)
                 exchange = Exchange(self._gateway, view, headers, scope, receive, send)
@@ -119,23 +141,25 @@ class Endpoint:
         finally:
             self._bodies.leave(size)
 
-    async def _old_pair(self, scope: Scope, headers: Fields, receive: Receive, send: Send) -> None:
-        verb, path = scope["method"], scope["path"]
-        view = self._view(path, STREAM)
-        if view is not None and verb == "GET":
-            return await self._pair.stream(view, receive, send)
-        if path != MESSAGES or verb != "POST":
-            raise Refusal(404 if view is None else 405, f"nothing is served here but GET {STREAM} and POST {MESSAGES}")
-        peer = self._pair.find(scope)
+    async def _stream(self, profile: str, scope: Scope, _headers: Fields, receive: Receive, send: Send) -> None:
+        view = self._entrance.view(profile, scope)
+        if scope["method"] != "GET":
+            raise Refusal(405, f"{STREAM} is for GET", _ALLOW_STREAM)
+        stay(scope)
+        return await self._pair.stream(view, receive, send, principal_of(scope))
+
+    async def _take(self, profile: str, scope: Scope, headers: Fields, receive: Receive, send: Send) -> None:
+        if profile or scope["method"] != "POST":
+            raise Refusal(404, f"nothing is served here but POST {MESSAGES}")
+        peer = self._pair.find(scope, principal_of(scope))
         self._bodies.enter()
         body = None
         try:
-            body = await self._bodies.read(headers, scope, receive)
+            body = await self._bodies.read(headers, scope, receive, most_bytes(scope))
             if body is not None:
                 await self._pair.take(peer, body, send)
         finally:
             self._bodies.leave(len(body or b""))
-        return None
 
     async def _message(self, body: bytes, headers: Fields, pairs: Headers, exchange: Exchange) -> None:
         ident = messages.NO_ID
@@ -163,7 +187,7 @@ class Endpoint:
         return await respond(exchange.send, 202)
 
     async def _modern(self, request: Request, exchange: Exchange) -> None:
-        caller = Caller(exchange.view, modern=True, back=exchange.back)
+        caller = Caller(exchange.view, modern=True, back=exchange.back, principal=exchange.principal)
         answer = self._gateway.at_once(request, caller)
         if answer is None:
             if request.method == "subscriptions/listen":
@@ -176,4 +200,6 @@ class Endpoint:
             raise Refusal(406, "subscriptions/listen is answered with text/event-stream", ident=request.id)
         if exchange.view.changes.full:
             raise overloaded("too many subscriptions are open")
+        if exchange.visit is not None:
+            exchange.visit.stay()
         await listen(exchange, Subscription(request))

@@ -76,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._opened = opened
         self._timing = timing
         self._loop = asyncio.get_running_loop()
+        self.peer: tuple[str, int] | None = None
         self._parser: Any = httptools.HttpRequestParser(self)
         self._turns: deque[Turn] = deque()  # the first is being answered
         self._arriving: Turn | None = None  # the one whose body is still to come
@@ -96,6 +97,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport: Any = transport
+        name = transport.get_extra_info("peername")
+        self.peer = (name[0], name[1]) if isinstance(name, tuple) else None
         self._opened.connections.add(self)
         self._since = self._loop.time()
         self._timer = self._loop.call_later(self._timing.look, self._look)

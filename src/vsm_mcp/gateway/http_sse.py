@@ -16,8 +16,9 @@ from vsm_mcp.gateway import sse
 from vsm_mcp.gateway.asgi import Receive, Scope, Send, respond, until_disconnected
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.peer import Peer
-from vsm_mcp.gateway.refusals import Refusal, overloaded
+from vsm_mcp.gateway.refusals import Refusal, overloaded, too_many
 from vsm_mcp.gateway.view import View
+from vsm_mcp.model.principal import LOCAL, Principal
 
 STREAM: Final = "/sse"
 MESSAGES: Final = "/messages"
@@ -28,9 +29,10 @@ _MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 class _Stream:
     """One client's stream: what waits to be written, and who answers. It ends a client that does not read."""
 
-    def __init__(self, gateway: Gateway, view: View) -> None:
+    def __init__(self, gateway: Gateway, view: View, principal: Principal) -> None:
         self.ident = secrets.token_hex(16)
-        self.peer = Peer(gateway, view, self)
+        self.principal = principal
+        self.peer = Peer(gateway, view, self, principal=principal)
         self._silence = gateway.limits.keep_alive_seconds
         self._waiting: deque[bytes] = deque()
         self._size = 0
@@ -83,26 +85,35 @@ class OldPair:
         self._limit = limit
         self._streams: dict[str, _Stream] = {}
 
-    async def stream(self, view: View, receive: Receive, send: Send) -> None:
+    async def stream(self, view: View, receive: Receive, send: Send, principal: Principal = LOCAL) -> None:
         """Serve one client's stream until it leaves."""
         if len(self._streams) >= self._limit:
             raise overloaded("too many streams are open")
-        stream = _Stream(self._gateway, view)
+        stream = _Stream(self._gateway, view, principal)
         self._streams[stream.ident] = stream
         try:
             await stream.run(receive, send)
         finally:
             del self._streams[stream.ident]
 
-    def find(self, scope: Scope) -> Peer:
-        """Return who takes the messages of the stream that a POST names; raises :class:`Refusal` (404, 503)."""
+    def find(self, scope: Scope, principal: Principal = LOCAL) -> Peer:
+        """Return who takes the messages of the stream that a POST names; raises :class:`Refusal` (404, 429, 503).
+
+        A stream belongs to the principal that opened it.
+        """
         named = parse_qs(scope["query_string"].decode("latin-1")).get("session", [""])[0]
         stream = self._streams.get(named)
-        if stream is None:
+        if stream is None or stream.principal.name != principal.name:
             raise Refusal(404, f"there is no such stream: GET {STREAM} opens one")
+        most = principal.grant.concurrency
+        if most and self._calls(principal.name) >= most:
+            raise too_many(f"{principal.name} may have {most} requests open at a time", 1.0)
         if len(stream.peer) >= _MAX_CALLS:
             raise overloaded("too many calls of this client are open")
         return stream.peer
+
+    def _calls(self, name: str) -> int:
+        return sum(len(stream.peer) for stream in self._streams.values() if stream.principal.name == name)
 
     async def take(self, peer: Peer, body: bytes, send: Send) -> None:
         """Take one message; its answer comes on the stream."""

@@ -15,6 +15,7 @@ from vsm_mcp.wire.envelope import Message
 NO_ID: Final = b"null"
 _NULL: Final = Raw(b"null")
 _MAX_ID: Final = 1024
+_MAX_LOOKED_AT: Final = 64 * 1024
 _ID_STARTS: Final = frozenset(b'"-0123456789')
 
 decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -58,6 +59,14 @@ def read(body: bytes) -> Message:
         if ident[0] not in _ID_STARTS or len(ident) > _MAX_ID:
             raise Fault(era.INVALID_REQUEST, f"the id of a request is a string or a number of at most {_MAX_ID} bytes")
     return message
+
+
+def ident_of(body: bytes) -> bytes:
+    """Return the raw id of the message that a body holds, ``null`` where it holds none or is too long to look at."""
+    try:
+        return bytes(read(body).id or NO_ID) if len(body) <= _MAX_LOOKED_AT else NO_ID
+    except Fault:
+        return NO_ID
 
 
 def request_of(message: Message) -> Request:

@@ -20,6 +20,7 @@ from vsm_mcp.gateway.listening import Subscription
 from vsm_mcp.gateway.messages import NO_ID, Request
 from vsm_mcp.gateway.sessions import Session
 from vsm_mcp.gateway.view import View
+from vsm_mcp.model.principal import LOCAL, Principal
 from vsm_mcp.wire import era
 from vsm_mcp.wire.envelope import Message
 
@@ -31,14 +32,22 @@ def _nothing() -> None:
 class Peer:
     """Takes one client's messages and writes ours to ``out``.
 
-    ``settled`` is called whenever the number of open calls (``len``) has changed.
+    ``settled`` is called whenever the number of open calls (``len``) has changed. The client is ``principal``.
     """
 
-    def __init__(self, gateway: Gateway, view: View, out: Back, settled: Callable[[], None] = _nothing) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        view: View,
+        out: Back,
+        settled: Callable[[], None] = _nothing,
+        principal: Principal = LOCAL,
+    ) -> None:
         self._gateway = gateway
         self._view = view
         self._out = out
         self._settled = settled
+        self._principal = principal
         self._who = f"line-{id(self):x}"
         self._modern: bool | None = None
         self._session: Session | None = None
@@ -113,7 +122,14 @@ class Peer:
         modern = bool(self._modern)
         if request.method == "initialize":
             return self._initialize(request)
-        caller = Caller(self._view, modern=modern, session=self._session, who=self._who, back=self._out)
+        caller = Caller(
+            self._view,
+            modern=modern,
+            session=self._session,
+            who=self._who,
+            back=self._out,
+            principal=self._principal,
+        )
         answer = self._gateway.at_once(request, caller)
         if answer is not None:
             self._out.notify(answer.body)
@@ -125,7 +141,7 @@ class Peer:
         return None
 
     def _initialize(self, request: Request) -> None:
-        answer, session = self._gateway.initialize(request, self._view, monotonic())
+        answer, session = self._gateway.initialize(request, self._view, monotonic(), self._principal)
         if session is not None:
             if self._session is not None:
                 self._gateway.sessions.close(self._session.ident)

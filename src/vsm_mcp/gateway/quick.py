@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import monotonic
 
 from vsm_mcp.gateway import envelopes, messages
@@ -17,6 +17,7 @@ from vsm_mcp.gateway.asgi import WHOLE
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.bodies import Bodies
 from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.entrance import Entrance, most_bytes
 from vsm_mcp.gateway.exchange import Exchange, cancelled
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
@@ -29,13 +30,13 @@ log = logging.getLogger(__name__)
 
 
 class QuickLane:
-    """Takes a request that is here as a whole; ``view_of`` says what a path shows."""
+    """Takes a request that is here as a whole; ``entrance`` says who may enter without waiting, and what it sees."""
 
-    def __init__(self, gateway: Gateway, access: Access, bodies: Bodies, view_of: Callable[[str], View | None]) -> None:
+    def __init__(self, gateway: Gateway, access: Access, bodies: Bodies, entrance: Entrance) -> None:
         self._gateway = gateway
         self._access = access
         self._bodies = bodies
-        self._view_of = view_of
+        self._entrance = entrance
 
     def __call__(self, turn: Turn) -> bool:
         """Answer, now or later; ``False``, and nothing done, for what takes the long way."""
@@ -44,9 +45,9 @@ class QuickLane:
         if scope["method"] != "POST" or self._access.refusal(headers):
             return False
         try:
-            view = self._view_of(scope["path"])
+            view = self._entrance.quickly(scope, headers)
             body: bytes = scope[WHOLE]
-            if view is None or not self._bodies.whole(headers, body):
+            if view is None or not self._bodies.whole(headers, body, most_bytes(scope)):
                 return False
         except Refusal:
             return False
@@ -109,18 +110,21 @@ class Passage:
             pairs = self._turn.scope["headers"]
             envelopes.check(request, self._headers, pairs)
             envelopes.check_param_headers(request, self._view, pairs)
-            return Caller(self._view, modern=True, back=exchange.back)
+            return Caller(self._view, modern=True, back=exchange.back, principal=exchange.principal)
         given = self._headers.get(envelopes.SESSION)
         session = None if given is None else self._gateway.sessions.find(given.decode("latin-1"), monotonic())
-        if session is None or session.view is not self._view or request.method == "initialize":
+        principal = exchange.principal
+        if session is None or not session.is_of(self._view, principal) or request.method == "initialize":
             return None
-        return Caller(self._view, modern=False, session=session, back=exchange.back)
+        return Caller(self._view, modern=False, session=session, back=exchange.back, principal=principal)
 
     def _ask(self, request: Request, caller: Caller) -> bool:
         asked = self._gateway.begin(request, caller)
         if asked is None:
             return False
         self._asked = asked
+        if self._exchange.visit is not None:
+            self._exchange.visit.cut = self._lost
         if caller.session is not None:
             caller.session.busy += 1
         if caller.who:
@@ -180,4 +184,6 @@ class Passage:
 
     def _leave(self) -> None:
         self._bodies.leave(self._size)
+        if self._exchange.visit is not None:
+            self._exchange.visit.leave()
         self._turn.over()

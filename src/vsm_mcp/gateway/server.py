@@ -15,12 +15,19 @@ from vsm_mcp.errors import ConfigError
 from vsm_mcp.events import Emit, GatewayListening, ignore
 from vsm_mcp.gateway.access import Access, is_loopback
 from vsm_mcp.gateway.asgi import App
+from vsm_mcp.gateway.authentication import Authentication
+from vsm_mcp.gateway.entrance import PATH
 from vsm_mcp.gateway.gateway import Gateway
-from vsm_mcp.gateway.http import PATH, Endpoint
+from vsm_mcp.gateway.http import Endpoint
 from vsm_mcp.gateway.http11 import Connection, Open, Timing
 
 _BACKLOG: Final = 2048
 _LAST_SECONDS: Final = 2.0
+ASK_WHO: Final = (
+    'vsm-mcp key create NAME makes a key, then start again; or name who issues tokens ([auth] mode = "oauth", issuer, '
+    "public_url); or listen on 127.0.0.1"
+)
+"""What to do before listening where other machines can reach it."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -42,29 +49,37 @@ class Address(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def serve(
-    gateway: Gateway, host: str = "", port: int | None = None, *, beside: App | None = None, emit: Emit = ignore
+    gateway: Gateway,
+    host: str = "",
+    port: int | None = None,
+    *,
+    beside: App | None = None,
+    authentication: Authentication | None = None,
+    emit: Emit = ignore,
 ) -> AsyncIterator[Address]:
     """Serve ``gateway`` over HTTP for as long as the context lasts; gives the bound address.
 
     ``host`` and ``port`` default to the settings'; port 0 takes any free one. ``beside`` is an ASGI application for
-    every path but ``/mcp``. On leaving, requests in flight get ``Limits.grace_seconds`` to end; nothing is left.
+    every path but ``/mcp``. On leaving, requests in flight get ``Limits.grace_seconds`` to end; nothing is left. With
+    an ``authentication`` every host name is served unless ``allowed_hosts`` names some.
 
     Raises :class:`ConfigError` when the address is in use or cannot be listened on, and for an address that others
-    can reach while no host name is allowed explicitly.
+    can reach without an ``authentication``.
     """
     settings = gateway.settings
     host = host or settings.host
-    if not is_loopback(host) and not settings.allowed_hosts:
-        raise ConfigError(
-            f"{host} can be reached from other machines, and the gateway does not ask for keys yet",
-            "listen on 127.0.0.1, or put a proxy that authenticates in front and name its host in allowed_hosts",
-        )
+    if not is_loopback(host) and authentication is None:
+        raise ConfigError(f"{host} can be reached from other machines, so the gateway has to ask who calls", ASK_WHO)
     listening = _bind(host, settings.port if port is None else port)
     bound = listening.getsockname()
-    endpoint = Endpoint(gateway, Access((*settings.allowed_hosts, bound[0]), settings.allowed_origins), beside)
+    any_host = authentication is not None and not settings.allowed_hosts
+    access = Access((*settings.allowed_hosts, bound[0]), settings.allowed_origins, any_host=any_host)
+    endpoint = Endpoint(gateway, access, beside, authentication)
+    address = Address(bound[0], bound[1])
+    if authentication is not None:
+        authentication.listening(address.url)
     front = Front(endpoint, gateway.limits.grace_seconds)
     await front.open(listening)
-    address = Address(bound[0], bound[1])
     emit(GatewayListening(address=address.url))
     try:
         yield address

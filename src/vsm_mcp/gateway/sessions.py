@@ -10,27 +10,36 @@ from vsm_mcp.gateway.capabilities import NONE, Capabilities
 from vsm_mcp.gateway.changes import Listener
 from vsm_mcp.gateway.questions import Questions
 from vsm_mcp.gateway.view import View
+from vsm_mcp.model.principal import LOCAL, Principal
 
 
 class Session:
-    """One client that said ``initialize``. ``busy`` counts requests and streams that are open now.
+    """One client that said ``initialize``, of one principal. ``busy`` counts requests and streams that are open now.
 
     ``capabilities`` are what it declared then, ``log_level`` what it set since (``""``: nothing). ``listener`` hears
     news for it, while it has a stream open or waits for a resource to change.
     """
 
-    __slots__ = ("busy", "capabilities", "ident", "last_used", "listener", "log_level", "questions", "version", "view")
+    __slots__ = (
+        "busy", "capabilities", "ident", "last_used", "listener", "log_level", "principal", "questions", "version",
+        "view",
+    )  # fmt: skip
 
-    def __init__(self, ident: str, version: str, view: View, now: float) -> None:
+    def __init__(self, ident: str, version: str, view: View, now: float, principal: Principal = LOCAL) -> None:
         self.ident = ident
         self.version = version
         self.view = view
+        self.principal = principal
         self.last_used = now
         self.log_level = ""
         self.capabilities: Capabilities = NONE
         self.questions = Questions()
         self.busy = 0
         self.listener: Listener | None = None
+
+    def is_of(self, view: View, principal: Principal) -> bool:
+        """Say whether a client is the one that opened it: what it sees and who it is are the same."""
+        return self.view is view and (self.principal is principal or self.principal.name == principal.name)
 
     def end(self) -> None:
         """Let its stream and its questions go."""
@@ -58,12 +67,12 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(self, version: str, view: View, now: float) -> Session | None:
+    def open(self, version: str, view: View, now: float, principal: Principal = LOCAL) -> Session | None:
         """Return a new session, or ``None`` when there are too many and every one is busy."""
         self._expire(now)
         if len(self._sessions) >= self._limit and not self._evict():
             return None
-        session = Session(secrets.token_hex(16), version, view, now)
+        session = Session(secrets.token_hex(16), version, view, now, principal)
         self._sessions[session.ident] = session
         return session
 
@@ -87,6 +96,11 @@ class Sessions:
         session.end()
         self._ended(session)
         return True
+
+    def expel(self, name: str) -> None:
+        """End every session of a principal."""
+        for ident in [ident for ident, session in self._sessions.items() if session.principal.name == name]:
+            self.close(ident)
 
     def _expire(self, now: float) -> None:
         while self._sessions:

@@ -24,7 +24,9 @@ _JOINED: Final = 64 * 1024
 
 
 class Line(Protocol):
-    """What a turn needs of its connection."""
+    """What a turn needs of its connection. ``peer``: address and port of the client, ``None`` on a unix socket."""
+
+    peer: tuple[str, int] | None
 
     def write(self, data: bytes) -> None:
         """Write to the client."""
@@ -64,6 +66,7 @@ class Turn:
             "path": path,
             "query_string": query,
             "headers": headers,
+            "client": line.peer,
             TURN: self,
         }
         self.keep = keep and modern

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from vsm_mcp import config
+from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.gateway import Gateway, Limits
 from vsm_mcp.gateway.server import serve
 
@@ -104,12 +105,13 @@ async def start() -> AsyncIterator[Start]:
             settings: config.Gateway | None = None,
             limits: Limits | None = None,
             down: dict[str, str] | None = None,
+            authentication: Authentication | None = None,
             **more: Any,
         ) -> Endpoint:
             fleet = await stack.enter_async_context(_load().Fleet(servers))
             fleet.down.update(down or {})
             gateway = await fleet.gather(settings, limits, **more)
-            address = await stack.enter_async_context(serve(gateway, "127.0.0.1", 0))
+            address = await stack.enter_async_context(serve(gateway, "127.0.0.1", 0, authentication=authentication))
             http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)))
             return Endpoint(gateway, fleet, address.url, http)
 

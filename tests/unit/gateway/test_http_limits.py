@@ -10,7 +10,9 @@ import pytest
 
 from vsm_mcp import config
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.gateway import Gateway, Limits
+from vsm_mcp.gateway.keyring import Keyring
 from vsm_mcp.gateway.server import serve
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
@@ -140,11 +142,12 @@ async def test_port_in_use_and_addresses_that_others_reach() -> None:
             async with serve(gateway, "127.0.0.1", taken.getsockname()[1]):
                 pass
         assert "--port" in raised.value.hint
-    with pytest.raises(ConfigError, match="other machines"):
+    with pytest.raises(ConfigError, match="other machines") as raised:
         async with serve(gateway, "0.0.0.0", 0):  # noqa: S104
             pass
+    assert "vsm-mcp key create" in raised.value.hint
     with pytest.raises(ConfigError, match="cannot listen"):
-        async with serve(Gateway(object(), config.Gateway(allowed_hosts=("x",))), "no.such.host.invalid", 0):  # type: ignore[arg-type]
+        async with serve(gateway, "no.such.host.invalid", 0, authentication=Authentication(Keyring())):
             pass
 
 

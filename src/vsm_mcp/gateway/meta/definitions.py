@@ -133,6 +133,9 @@ _ACQUIRE: Final = _entry(
 FINDING: Final = (_FIND, _DESCRIBE, _CALL)
 """What stands in the place of a list that is too long."""
 
+FINDERS: Final = frozenset(entry.key for entry in FINDING)
+"""The names of those: they show and call nothing that the caller's view does not hold."""
+
 ACQUIRING: Final = (_ACQUIRE,)
 
 NAMES: Final = frozenset({FIND, DESCRIBE, CALL, ACQUIRE})
