@@ -53,9 +53,15 @@ def commands() -> str:
         command = cli.main.get_command(context, name)
         if command is None:
             raise SystemExit(f"the command {name} cannot be loaded")
-        sub = click.Context(command, info_name=f"vsm-mcp {name}", max_content_width=110, terminal_width=110)
-        lines += [f"## {name}", "", "```text", command.get_help(sub), "```", ""]
+        lines += _command(command, name)
+        for below, part in command.commands.items() if isinstance(command, click.Group) else ():
+            lines += _command(part, f"{name} {below}")
     return "\n".join(lines)
+
+
+def _command(command: click.Command, name: str) -> list[str]:
+    context = click.Context(command, info_name=f"vsm-mcp {name}", max_content_width=110, terminal_width=110)
+    return [f"## {name}", "", "```text", command.get_help(context), "```", ""]
 
 
 def event_page() -> str:

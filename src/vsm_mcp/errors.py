@@ -18,7 +18,8 @@
     │   ├── UnknownPackage      the registry does not know the package or the version
     │   ├── UnknownServer       no server of that name in the catalogue
     │   ├── UnknownTool         no tool of that name
-    │   └── UnknownProfile      no profile of that name
+    │   ├── UnknownProfile      no profile of that name
+    │   └── UnknownKey          no key of access of that name
     ├── Unreachable             something that should answer does not (exit code 5)
     │   ├── RegistryUnavailable
     │   ├── TransportError      a connection to a server broke or never came up
@@ -191,6 +192,13 @@ class UnknownProfile(NotFound):
 
     code = "unknown_profile"
     remedy = "vsm-mcp status shows the profiles; [profiles.NAME] in vsm-mcp.toml makes one"
+
+
+class UnknownKey(NotFound):
+    """No key of access has that name."""
+
+    code = "unknown_key"
+    remedy = "vsm-mcp key list shows the keys"
 
 
 class Unreachable(VsmError):

@@ -58,13 +58,20 @@ class Home:
         given = [f"--arg={flag}" for flag in flags]
         return self.run("add", f"cmd:{sys.executable} {FAULTY}", "--name", name, "--yes", *given, *options)
 
-    def serve(self) -> str:
-        """Start a daemon; return its address once it listens."""
-        daemon = subprocess.Popen(
-            [PROGRAM, "serve", "--port", "0"], env=self.env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+    def serve(self, *words: str) -> str:
+        """Start a daemon; return its address once it listens. What it says is in :attr:`said`."""
+        self.path.mkdir(exist_ok=True)
+        with (self.path / "daemon.log").open("ab") as log:
+            daemon = subprocess.Popen(
+                [PROGRAM, "serve", "--port", "0", *words], env=self.env, stdin=subprocess.DEVNULL, stderr=log
+            )
         self.daemons.append(daemon)
         return str(self.until(lambda: self.run("status").document.get("address", "")))
+
+    @property
+    def said(self) -> str:
+        """What the daemons wrote on stderr."""
+        return (self.path / "daemon.log").read_text("utf-8")
 
     def until(self, question: Callable[[], Any], seconds: float = 30) -> Any:
         """Ask until the answer is true; fail after ``seconds``."""

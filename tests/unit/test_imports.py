@@ -17,6 +17,11 @@ def test_nothing_of_the_sdk_is_loaded(module: str) -> None:
     assert not loaded(f"import {module}") & {"mcp", "mcp_types", "pydantic", "httpx2", "starlette", "fastmcp"}
 
 
+def test_only_who_uses_oauth_pays_for_it() -> None:
+    assert not loaded("import vsm_mcp.app.serving, vsm_mcp.app.access") & {"jwt", "cryptography"}
+    assert loaded("import vsm_mcp.gateway.tokens") >= {"jwt", "cryptography"}
+
+
 def test_help_and_a_running_daemon_are_reached_without_the_heavy_parts() -> None:
     assert not loaded("import vsm_mcp.cli.session, vsm_mcp.cli.call_command") & {
         "aiohttp",

@@ -19,6 +19,7 @@ from vsm_mcp.app.bus import Bus
 from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
+from vsm_mcp.app.keys import KeyCabinet
 from vsm_mcp.app.typed import typed_arguments
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
@@ -103,6 +104,8 @@ class App:
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
         self.runtime.on_updated = self.gateway.updated
         self._stack.callback(self.gateway.close)
+        self.keys = KeyCabinet(self.store.keys, self.performer, self.gateway.expel, self.actor)
+        await self.keys.load()
         freeze = config.policy.changed_tools == "freeze"
         self.fleet = Fleet(self.store, emit, self._catalogue_changed, freeze=freeze)
         self.runtime.on_offer = self._observed
@@ -285,7 +288,8 @@ class App:
         params = operations.read(operation, body)
         self.bus.listen(listener)
         given = {name: getattr(params, name) for name in params.__struct_fields__}
-        result = await getattr(self, operation)(**given)
+        of_keys = operation.startswith("key_")
+        result = await getattr(self.keys if of_keys else self, operation.removeprefix("key_"))(**given)
         return views.outcome(result) if isinstance(result, Outcome) else result
 
     # --- inside --------------------------------------------------------------------------------------------------

@@ -9,10 +9,20 @@ import time
 from typing import Final
 
 from vsm_mcp.config import Config
-from vsm_mcp.events import Emit, Event, GaveUp, PinChanged, ServerCrashed, StepFailed, UndoFailed
+from vsm_mcp.events import (
+    AccessInClear,
+    AccessRefused,
+    Emit,
+    Event,
+    GaveUp,
+    PinChanged,
+    ServerCrashed,
+    StepFailed,
+    UndoFailed,
+)
 
 _ALARMS: Final = (GaveUp, UndoFailed, PinChanged)
-_TROUBLES: Final = (ServerCrashed, StepFailed)
+_TROUBLES: Final = (AccessInClear, AccessRefused, ServerCrashed, StepFailed)
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 

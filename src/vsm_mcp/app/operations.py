@@ -8,6 +8,7 @@ import msgspec
 
 from vsm_mcp.errors import BadArgument
 from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.principal import Grant
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +38,7 @@ class Add(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
-    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``approve``: a server's name."""
+    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``approve``: a server; ``key_revoke``: a key."""
 
     name: str
 
@@ -56,6 +57,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tool: str
     arguments: dict[str, Any] = {}
     typed: dict[str, str] = {}
+
+
+class KeyCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """``key_create``: the name of a key, and what it grants."""
+
+    name: str
+    grant: Grant = Grant()
 
 
 class EvidenceOf(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,12 +95,15 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "approve": Named,
     "tools": Tools,
     "call": Call,
+    "key_create": KeyCreate,
+    "key_list": Nothing,
+    "key_revoke": Named,
     "evidence": EvidenceOf,
     "journal": JournalOf,
     "status": Nothing,
     "doctor": Nothing,
 }
-CHANGING = frozenset({"acquire", "add", "remove", "approve", "start", "stop", "restart"})
+CHANGING = frozenset({"acquire", "add", "remove", "approve", "start", "stop", "restart", "key_create", "key_revoke"})
 """Operations that change what a home holds: one process at a time may do them."""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from vsm_mcp import config as configuration
 from vsm_mcp.app import memory
+from vsm_mcp.app.access import authentication, warn_in_clear
 from vsm_mcp.app.application import App
 from vsm_mcp.app.log import log_events
 from vsm_mcp.app.sockets import CONTROL, lines, listening
@@ -35,12 +36,14 @@ async def serve(
     """Serve a home until SIGTERM or SIGINT (or, over stdio, until the client has gone).
 
     Over stdio the client sees ``profile`` (``""``: everything). ``ready`` is called with the address once the endpoint
-    accepts connections. Raises :class:`HomeBusy` when another process serves this home, and :class:`UnknownProfile`.
+    accepts connections. Raises :class:`HomeBusy` when another process serves this home, :class:`UnknownProfile`, and
+    :class:`ConfigError` when others could reach the endpoint and nobody would be asked for a key.
     """
     async with App.open(config, for_operation="serve", actor="cli") as app:
         view = app.view(profile)
         app.bus.subscribe(log_events(config))
         app.serving = True
+        asks = None if stdio else authentication(config, app.keys.ring, app.bus.emit)
         memory.settle()
         stop = _stop_asked()
         async with _local(app):
@@ -48,9 +51,10 @@ async def serve(
             if stdio:
                 await _until(stop, serve_stdio(app.gateway, 0, 1, view))
                 return
-            settings = config.gateway
-            async with serve_http(app.gateway, settings.host, settings.port, emit=app.bus.emit) as address:
+            at = (config.gateway.host, config.gateway.port)
+            async with serve_http(app.gateway, *at, authentication=asks, emit=app.bus.emit) as address:
                 app.address = address.url
+                warn_in_clear(config, address.url, app.bus.emit)
                 ready(address.url)
                 await stop.wait()
 

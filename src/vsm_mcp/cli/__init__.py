@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "restart",
     "approve",
     "remove",
+    "key",
     "serve",
     "status",
     "evidence",

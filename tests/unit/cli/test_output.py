@@ -98,9 +98,11 @@ def test_bad_options_are_refused_with_a_hint(bad: dict[str, object]) -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", [*(name for name in COMMANDS if name != "key"), "key create", "key list", "key revoke"]
+)
 def test_every_command_explains_itself_and_speaks_json(name: str) -> None:
-    done = subprocess.run([PROGRAM, name, "--help"], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([PROGRAM, *name.split(), "--help"], capture_output=True, text=True, check=True, timeout=60)
     assert "Usage: vsm-mcp" in done.stdout
     assert "--json" in done.stdout
 
