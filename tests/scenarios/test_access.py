@@ -18,7 +18,9 @@ ELSEWHERE = "0.0.0.0"  # noqa: S104 - every address of this machine
 
 
 @asynccontextmanager
-async def client(url: str, headers: dict[str, str] | None = None, auth: Any = None) -> AsyncIterator[Any]:
+async def client(
+    url: str, headers: dict[str, str] | None = None, auth: Any = None, mode: str = "legacy"
+) -> AsyncIterator[Any]:
     import httpx2
     from mcp import Client
     from mcp.client.streamable_http import streamable_http_client
@@ -26,7 +28,7 @@ async def client(url: str, headers: dict[str, str] | None = None, auth: Any = No
     async with (
         asyncio.timeout(60),
         httpx2.AsyncClient(headers=headers, auth=auth) as http,
-        Client(streamable_http_client(url, http_client=http), mode="legacy") as connected,
+        Client(streamable_http_client(url, http_client=http), mode=mode) as connected,
     ):
         yield connected
 
@@ -93,6 +95,19 @@ async def test_a_key_opens_the_gateway_until_it_is_revoked(home: Home) -> None:
         assert "key" not in home.run("key", "list").document["keys"][0]
         assert key["key"].split("_")[2][:16] not in written
         assert key["id"] in written
+
+
+@pytest.mark.slow
+async def test_what_a_server_keeps_for_one_key_no_other_sees(home: Home) -> None:
+    assert home.add_faulty("one", "--counter", options=("--stateful",)).document["outcome"] == "served"
+    keys = [home.run("key", "create", name).document["key"] for name in ("first", "second")]
+    url = reached(home.serve("--host", ELSEWHERE))
+    counts: list[list[str]] = []
+    for key in keys:  # without a session: all that tells these clients apart is their key
+        async with client(url, bearer(key), mode="2026-07-28") as connected:
+            results = [await connected.call_tool("one__count", {}) for _ in range(2)]
+            counts.append([result.content[0].text for result in results])
+    assert counts == [["1", "2"], ["1", "2"]]
 
 
 @pytest.mark.slow

@@ -95,7 +95,7 @@ class Asking:
 
     def _lease(self, server: str, caller: Caller) -> Lease | None:
         """Return a place for a caller without a session at a stateful server; ``None`` for any other."""
-        return self._leases.take(server, "") if not caller.who and self._upstream.stateful(server) else None
+        return self._leases.take(server, caller.owner) if not caller.who and self._upstream.stateful(server) else None
 
     async def _reached(self, route: Route, request: Request, caller: Caller) -> Asked:
         """Return what is asked, with a conversation that is open; waits for the server to start."""

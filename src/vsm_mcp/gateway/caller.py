@@ -53,7 +53,7 @@ class Caller:
 
     @property
     def owner(self) -> str:
-        """Whose a call is that waits for its client: nobody else can go on with it."""
+        """Whose a call is that waits for its client, and a place at a stateful server: nobody else gets at either."""
         return self.who or ("" if self.principal is LOCAL else self.principal.name)
 
     def capabilities(self, request: Request) -> Capabilities:
