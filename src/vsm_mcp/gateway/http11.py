@@ -114,10 +114,10 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return None
         self._since = self._loop.time()
+        left: bytes | memoryview = data
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            return self._decline(data[offer.args[0] :])
+            while left:
+                left = self._parse(left)
         except httptools.HttpParserError as error:
             self._deaf = True
             large = isinstance(error.__context__, _HeadTooLarge)
@@ -192,17 +192,25 @@ class Connection(asyncio.Protocol):
         if arrived is not None:
             arrived.complete_now()
 
-    def _decline(self, rest: bytes) -> None:
-        """Another protocol is offered: read the request again without the offer (RFC 9110, section 7.8)."""
+    def _parse(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Parse; return what is left to be parsed where another protocol was offered in between."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            return memoryview(data)[offer.args[0] :] if self._declined() else b""
+        return b""
+
+    def _declined(self) -> bool:
+        """Read the request again without its offer of another protocol (RFC 9110, section 7.8)."""
         turn = self._turns[-1]
         if turn.scope["method"] == "CONNECT":  # what follows would be a tunnel
             self._deaf, turn.keep = True, False
-            return self._advance()
+            return False
         self._turns.pop()
         self._parser = httptools.HttpRequestParser(self)
         fields = b"".join(b"%b: %b\r\n" % field for field in self._fields if field[0] not in _OFFER)
-        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (turn.scope["method"].encode(), self._url, fields)
-        return self.data_received(head + rest)
+        self._parser.feed_data(b"%b %b HTTP/1.1\r\n%b\r\n" % (turn.scope["method"].encode(), self._url, fields))
+        return True
 
     # --- the turns' calls ----------------------------------------------------------------------------------------
 

@@ -152,6 +152,13 @@ async def test_an_offer_of_another_protocol_is_not_taken_up() -> None:
     assert b"GET /last" in answer
 
 
+async def test_any_number_of_offers_is_not_taken_up() -> None:
+    offer = b"GET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    async with served() as (_, port):
+        answer = await asked(port, offer * 2000 + LAST)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2001
+
+
 async def test_a_tunnel_is_not_opened() -> None:
     async with served() as (_, port):
         answer = await asked(port, b"CONNECT elsewhere:443 HTTP/1.1\r\nHost: h\r\n\r\n\x16\x03\x01")
