@@ -82,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_size = 0
+        self._mute = 0  # bytes since the parser found anything: those of a field, whose end it waits for
         self._head_since = 0.0
         self._since = 0.0
         self._unread = 0
@@ -114,16 +115,16 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return None
         self._since = self._loop.time()
+        self._mute += len(data)
         left: bytes | memoryview = data
         try:
             while left:
                 left = self._parse(left)
         except httptools.HttpParserError as error:
-            self._deaf = True
-            large = isinstance(error.__context__, _HeadTooLarge)
-            self._refusal = _TOO_LARGE if large else _BAD
-            if self._arriving is not None:
-                self._arriving.lost()
+            self._refuse(_TOO_LARGE if isinstance(error.__context__, _HeadTooLarge) else _BAD)
+        else:
+            if self._mute > _MAX_HEAD:
+                self._refuse(_TOO_LARGE)
         return self._advance()
 
     def pause_writing(self) -> None:
@@ -145,6 +146,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._url, self._fields, self._head_size, self._head_since = b"", [], 0, self._since
+        self._mute = 0
 
     def on_url(self, url: bytes) -> None:
         """A part of the target."""
@@ -158,6 +160,7 @@ class Connection(asyncio.Protocol):
 
         White space around a value is no part of it (RFC 9110, section 5.5); the parser leaves what follows.
         """
+        self._mute = 0
         if self._arriving is not None:
             return
         fields, value = self._fields, value or b""
@@ -183,6 +186,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
+        self._mute = 0
         if self._arriving is not None and self._arriving.feed(data):
             self._unread += len(data)
 
@@ -211,6 +215,12 @@ class Connection(asyncio.Protocol):
         fields = b"".join(b"%b: %b\r\n" % field for field in self._fields if field[0] not in _OFFER)
         self._parser.feed_data(b"%b %b HTTP/1.1\r\n%b\r\n" % (turn.scope["method"].encode(), self._url, fields))
         return True
+
+    def _refuse(self, refusal: bytes) -> None:
+        """Take nothing more, and say why once everything before is answered."""
+        self._deaf, self._refusal = True, refusal
+        if self._arriving is not None:
+            self._arriving.lost()
 
     # --- the turns' calls ----------------------------------------------------------------------------------------
 

@@ -187,6 +187,21 @@ async def test_what_is_no_request_is_refused_and_the_connection_closed(sent: byt
     assert answer.startswith(b"HTTP/1.1 " + status)
 
 
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /x HTTP/1.1\r\nHost: h\r\nlong: ",
+        b"GET /x HTTP/1.1\r\nHost: h\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;",
+        b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nlong: ",
+    ],
+)
+async def test_a_field_that_never_ends_is_refused_and_not_kept(begun: bytes) -> None:
+    async with served() as (_, port):
+        answer = await asked(port, begun, *[b"x" * 16_384] * 8)
+    assert answer.startswith(b"HTTP/1.1 431")
+
+
 async def test_a_good_request_is_answered_before_the_bad_one_after_it_is_refused() -> None:
     async with served() as (_, port):
         answer = await asked(port, GET + b"nonsense\r\n\r\n")
