@@ -43,16 +43,14 @@ class QuickLane:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         if scope["method"] != "POST" or self._access.refusal(headers):
             return False
+        body: bytes = scope[WHOLE]
         try:
             view = self._view_of(scope["path"])
-            body: bytes = scope[WHOLE]
-            if view is None or not self._bodies.whole(headers, body):
-                return False
-        except Refusal:
-            return False
-        try:
             self._bodies.enter()
         except Refusal:
+            return False
+        if view is None or not self._bodies.whole(headers, body):
+            self._bodies.leave(0)
             return False
         passage = Passage(self._gateway, view, headers, turn, self._bodies, len(body))
         if passage.begin(body):

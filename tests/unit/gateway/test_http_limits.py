@@ -131,6 +131,22 @@ async def test_too_much_at_a_time(start: Any) -> None:
     await asyncio.gather(first, return_exceptions=True)
 
 
+async def test_refused_requests_hold_nothing(start: Any) -> None:
+    demo = await start(
+        {"old": ["--no-answer"]}, config.Gateway(max_body_bytes=9_000), Limits(requests=1, buffered_bytes=10_000)
+    )
+    await demo.initialize()
+    first = asyncio.ensure_future(demo.legacy("tools/call", {"name": "old__echo", "arguments": {"text": "x"}}))
+    connection = demo.fleet.connections["old"]
+    await demo.until(lambda: connection.in_flight > 0)
+    for _ in range(5):
+        status, headers, _ = await demo.post({**PING, "params": {"x": "x" * 5_000}}, mcp_session_id=demo.session)
+        assert (status, headers["retry-after"]) == (503, "1")
+    first.cancel()
+    await demo.until(lambda: connection.in_flight == 0)
+    assert (await demo.legacy("ping", {"x": "x" * 5_000}))[0] == 200
+
+
 async def test_port_in_use_and_addresses_that_others_reach() -> None:
     gateway = Gateway(object())  # type: ignore[arg-type]
     with socket.socket() as taken:
