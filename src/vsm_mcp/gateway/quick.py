@@ -137,6 +137,7 @@ class Passage:
         body = asked.plain()
         if body is None:
             self._task = asyncio.get_running_loop().create_task(self._finish())
+            self._task.add_done_callback(self._finished)
             return
         asked.close()
         self._exchange.write(Answer(messages.result(asked.request.id, body)))
@@ -149,8 +150,12 @@ class Passage:
             self._exchange.write(answer, status)
         except Exception:  # a fault of ours costs one request, not the gateway
             log.exception("a request was not answered")
-        finally:
-            self._end()
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        """The task is over; one that was cancelled may never have begun."""
+        if task.cancelled():
+            self._asked.close()
+        self._end()
 
     def _lost(self) -> None:
         """The client has gone."""

@@ -118,6 +118,19 @@ async def test_one_request_too_many(start: Any) -> None:
     assert (await demo.legacy("ping"))[0] == 200
 
 
+async def test_a_client_that_leaves_as_its_server_does(start: Any) -> None:
+    demo = await start({"old": ["--no-answer"]}, limits=Limits(requests=1))
+    await demo.initialize()
+    call = asyncio.ensure_future(demo.legacy("tools/call", {"name": "old__echo", "arguments": {"text": "x"}}))
+    connection = demo.fleet.connections["old"]
+    await demo.until(lambda: connection.in_flight == 1)
+    connection.fail("it broke")  # in one turn of the loop: telling the client begins, and has no time to
+    assert demo.gateway.flights.withdraw((demo.session, b"1"))
+    assert "cancelled" in (await call)[1]["error"]["message"]
+    assert (await demo.legacy("ping"))[0] == 200
+    assert demo.gateway.sessions.find(demo.session, 0.0).busy == 0
+
+
 async def test_too_much_at_a_time(start: Any) -> None:
     demo = await start({"old": ["--no-answer"]}, config.Gateway(max_body_bytes=60_000), Limits(buffered_bytes=100_000))
     await demo.initialize()
