@@ -145,6 +145,19 @@ async def test_calls_side_by_side_and_cancelled(demo: Any) -> None:
         assert (await client.ask("ping", ident=9))["result"] == {}  # no answer to the cancelled call came before
 
 
+async def test_a_call_that_is_cancelled_in_the_same_breath(demo: Any) -> None:
+    async with attached(demo.gateway) as client:
+        await initialize(client)
+        slow = {"name": "old__slow", "arguments": {"seconds": 30}}
+        client.send(
+            {"jsonrpc": "2.0", "id": "slow", "method": "tools/call", "params": slow},
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "slow"}},
+        )
+        assert (await client.ask("ping", ident=9))["result"] == {}
+        await demo.until(lambda: demo.fleet.connections["old"].in_flight == 0)
+        assert len(demo.gateway.flights) == 0
+
+
 async def test_progress(start: Any) -> None:
     demo = await start({"old": ["--progress", "2"]})
     async with attached(demo.gateway) as client:
