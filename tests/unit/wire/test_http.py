@@ -196,6 +196,14 @@ async def test_giving_up_a_call_reaches_the_server(era: str, until: Any) -> None
 
 
 @pytest.mark.parametrize("era", ["both", "legacy"])
+async def test_a_call_that_is_given_up_at_once_is_never_made(era: str) -> None:
+    async with talking(f"--mode={era}") as (connection, endpoint):
+        connection.begin("tools/call", ECHO, timeout=5).give_up()
+        await connection.request("tools/list", timeout=5)
+        assert not posts(endpoint, "tools/call")
+
+
+@pytest.mark.parametrize("era", ["both", "legacy"])
 async def test_news_of_a_changed_list(era: str, until: Any) -> None:
     async with talking(f"--mode={era}", "--change-after", "1") as (connection, endpoint):
         news: list[str] = []
