@@ -114,6 +114,8 @@ def number(ident: Raw) -> int:
         pass
     try:
         value = _decode_any(ident)
-        return -1 if value is None or (value != int(value) and not isinstance(value, str)) else int(value)
+        if isinstance(value, str):
+            return int(value) if value.isascii() and value.isdigit() else -1  # Python reads "1_0" and " 7 ", too
+        return -1 if value is None or value != int(value) else int(value)
     except (ValueError, OverflowError, msgspec.DecodeError):
         return -1

@@ -325,6 +325,10 @@ async def test_only_the_right_id_answers(peer: Any) -> None:
         b"1e999",
         b'"\\ud800"',
         b'""',
+        b'" 1 "',
+        b'"+1"',
+        b'"0_1"',
+        b'"\xd9\xa1"',  # an Arabic one
         b"99999999999999999999",
     ):
         peer.write(b'{"jsonrpc":"2.0","id":%b,"result":{"wrong":true}}\n' % ident)
