@@ -83,6 +83,8 @@ def read(line: bytes) -> Message:
         message = _decode(line)
     except _UNREADABLE as error:
         message = _once_more(_decode, line, f"not a JSON-RPC message: {error}")
+    if message.method is None and message.result is not None and message.error is not None:
+        _drop_null(message)
     if message.method is None and (message.id is None or (message.result is None) == (message.error is None)):
         raise ProtocolError("not a JSON-RPC message: it has no method, and no id with either a result or an error")
     return message
@@ -150,6 +152,14 @@ def _as_utf8(line: bytes) -> bytes:
     except UnicodeDecodeError:
         return line.decode(errors="replace").encode()
     return line
+
+
+def _drop_null(message: Message) -> None:
+    """Some servers write both ``result`` and ``error``, and ``null`` for the one that is not there."""
+    if bytes(message.error or b"") == b"null":
+        message.error = None
+    elif bytes(message.result or b"") == b"null":
+        message.result = None
 
 
 def _once_more(decode: Callable[[bytes], _T], line: bytes, why: str) -> _T:

@@ -90,6 +90,15 @@ def test_a_bad_byte_does_not_lose_the_answer() -> None:
     assert json.loads(bytes(message.result or b"")) == {"text": "caf\ufffd \ufffd"}
 
 
+def test_null_stands_for_the_member_that_is_not_there() -> None:
+    kinds = {
+        b'{"jsonrpc":"2.0","id":1,"result":{},"error":null}': "response",
+        b'{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":1,"message":""}}': "error",
+        b'{"jsonrpc":"2.0","id":1,"result":null}': "response",
+    }
+    assert {line: envelope.read(line).kind for line in kinds} == kinds
+
+
 def test_half_of_a_surrogate_pair_does_not_lose_the_answer() -> None:
     text = rb"\ud83d \ude00\ud83d\uD83D\uDE00 \\ud83d \\\udbff"
     whole = b'{"jsonrpc":"2.0","id":1,"result":{"text":"%b"}}' % text
