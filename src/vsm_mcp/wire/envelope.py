@@ -67,6 +67,11 @@ _ESCAPES: Final = re.compile(
 )
 """Every escape in a string of JSON: a pair of surrogates, half of one (group 1), any other."""
 
+_ID: Final = rb'"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*"?(\d{1,18})"?\s*'
+_ANSWER_BEGINS: Final = re.compile(rb"\s*\{\s*" + _ID + rb'(?:,\s*"(?:result|error)"|\})')
+_ANSWER_ENDS: Final = re.compile(_ID + rb"\}\s*\Z")
+_ENDING: Final = 200
+
 _T = TypeVar("_T")
 
 
@@ -99,6 +104,19 @@ def read_batch(line: bytes) -> list[bytes]:
         return [bytes(part) for part in _decode_batch(line)]
     except _UNREADABLE as error:
         return [bytes(part) for part in _once_more(_decode_batch, line, f"not a JSON-RPC batch: {error}")]
+
+
+def answered(line: bytes) -> int | None:
+    """Return which request of ours a line was meant to answer that cannot be read; ``None`` when nothing tells.
+
+    Both orders in which libraries write an answer do: ``jsonrpc`` and ``id`` at its beginning or at its end.
+    """
+    if not line.rstrip().endswith(b"}"):
+        return None  # cut off: whoever reads the rest, or misses it, says so
+    found = _ANSWER_BEGINS.match(line)
+    if found is None and line.lstrip().startswith((b'{"result"', b'{"error"')):
+        found = _ANSWER_ENDS.search(line[-_ENDING:])
+    return None if found is None else int(found[1])
 
 
 def read_error(error: Raw) -> RpcError:
