@@ -15,7 +15,7 @@ import pytest
 from msgspec import Raw
 from tests.unit.wire.hearing import Hearing
 
-from vsm_mcp.errors import HttpRefused, ProtocolError, RequestTimeout, RpcError, TransportError
+from vsm_mcp.errors import HttpRefused, ProtocolError, RequestTimeout, RpcError, Throttled, TransportError
 from vsm_mcp.testing.faulty_http import Endpoint, serving
 from vsm_mcp.wire import era as eras
 from vsm_mcp.wire.connection import Connection
@@ -131,6 +131,8 @@ async def test_statuses(status: int, retryable: bool, says: str) -> None:
             await connection.request("tools/call", ECHO, timeout=5)
         assert refused.value.retryable == retryable
         assert isinstance(refused.value, HttpRefused) != retryable
+        assert isinstance(refused.value, Throttled) == (status == 429)
+        assert ("wait 7 s" in refused.value.hint) == retryable
 
 
 async def test_a_refusal_in_words_keeps_its_code() -> None:
