@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from vsm_mcp.gateway import envelopes, listening, messages
 from vsm_mcp.gateway.caller import Back, Caller
@@ -28,13 +28,21 @@ def _nothing() -> None:
     """Do nothing."""
 
 
+class Line(Back, Protocol):
+    """The way out to one client."""
+
+    async def drained(self) -> None:
+        """Wait while the client does not read."""
+        ...
+
+
 class Peer:
     """Takes one client's messages and writes ours to ``out``.
 
     ``settled`` is called whenever the number of open calls (``len``) has changed.
     """
 
-    def __init__(self, gateway: Gateway, view: View, out: Back, settled: Callable[[], None] = _nothing) -> None:
+    def __init__(self, gateway: Gateway, view: View, out: Line, settled: Callable[[], None] = _nothing) -> None:
         self._gateway = gateway
         self._view = view
         self._out = out
@@ -82,7 +90,7 @@ class Peer:
             self._check_era(request)
             self._request(request)
         except Fault as error:
-            self._out.notify(messages.fault(ident, error))
+            self._out.put(messages.fault(ident, error))
         return None
 
     def _one_way(self, message: Message) -> None:
@@ -116,7 +124,7 @@ class Peer:
         caller = Caller(self._view, modern=modern, session=self._session, who=self._who, back=self._out)
         answer = self._gateway.at_once(request, caller)
         if answer is not None:
-            self._out.notify(answer.body)
+            self._out.put(answer.body)
         elif modern and request.method == "subscriptions/listen":
             self._fly(request, self._listen(request, Subscription(request)), self._streams)
         else:
@@ -132,25 +140,26 @@ class Peer:
             session.busy = 1
             self._session = session
             self._telling = False
-        self._out.notify(answer.body)
+        self._out.put(answer.body)
 
     # --- out ------------------------------------------------------------------------------------------------------
 
     async def _call(self, request: Request, caller: Caller) -> None:
         answer = await self._gateway.answer(request, caller)
-        self._out.notify(answer.body)
+        self._out.put(answer.body)
 
     async def _listen(self, request: Request, subscription: Subscription) -> None:
         if self._view.changes.full:
             full = Fault(era.INTERNAL_ERROR, "too many subscriptions are open")
-            return self._out.notify(messages.fault(request.id, full))
+            return self._out.put(messages.fault(request.id, full))
         listener, acknowledged = subscription.begin(self._view, self._gateway.updates)
-        self._out.notify(acknowledged)
+        self._out.put(acknowledged)
         try:
             while (news := await listener.news(self._gateway.limits.keep_alive_seconds)) is not None:
                 for item in news:
-                    self._out.notify(subscription.frame(item))
-            self._out.notify(subscription.ended())
+                    self._out.put(subscription.frame(item))
+                await self._out.drained()
+            self._out.put(subscription.ended())
         finally:
             self._gateway.unhear(self._view, listener)
         return None
@@ -158,7 +167,8 @@ class Peer:
     async def _tell_news(self, listener: Listener) -> None:
         while (news := await listener.news(self._gateway.limits.keep_alive_seconds)) is not None:
             for item in news:
-                self._out.notify(listening.plain_frame(item))
+                self._out.put(listening.plain_frame(item))
+            await self._out.drained()
 
     def _fly(self, request: Request, work: Coroutine[Any, Any, None], group: set[asyncio.Task[None]]) -> None:
         """Answer a request in a task. From now on its client can take it back, and then wants no answer.

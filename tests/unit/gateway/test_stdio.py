@@ -221,6 +221,25 @@ async def test_a_client_that_does_not_read_is_not_read_from(demo: Any) -> None:
             await client.reader.read()
 
 
+async def test_what_a_server_says_to_a_client_that_does_not_read_is_dropped_but_for_its_answer(start: Any) -> None:
+    demo = await start({"old": ["--progress", "20000"]})
+    async with attached(demo.gateway) as client:
+        await initialize(client)
+        client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        params = {"name": "old__echo", "arguments": {"text": "x"}, "_meta": {"progressToken": "t" * 500}}
+        client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+        connection = demo.fleet.connections["old"]
+        await demo.until(lambda: connection.in_flight > 0)
+        await demo.until(lambda: connection.in_flight == 0)
+        client.reader._transport.resume_reading()  # type: ignore[attr-defined]
+        heard = 0
+        while "method" in (message := await client.receive()):
+            heard += 1
+        assert message["id"] == 1
+        assert 0 < heard < 5000
+        assert (await client.ask("ping"))["result"] == {}
+
+
 async def test_one_socket_in_both_directions(demo: Any) -> None:
     ours, theirs = socket.socketpair()
     descriptor = ours.detach()
