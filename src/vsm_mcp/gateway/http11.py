@@ -322,12 +322,14 @@ class Connection(asyncio.Protocol):
         much = self._unread > _MAX_UNREAD or len(self._turns) > _MAX_AHEAD
         if much != self._paused and not self._transport.is_closing():
             self._paused = much
+            if self._head_since:  # while we do not read on, its client is not slow
+                self._head_since = self._loop.time()
             (self._transport.pause_reading if much else self._transport.resume_reading)()
 
     def _look(self) -> None:
         """Close a connection whose client takes too long over a head, over reading, or over anything at all."""
         now, timing = self._loop.time(), self._timing
-        slow = self._head_since and now - self._head_since > timing.head
+        slow = self._head_since and not self._paused and now - self._head_since > timing.head
         if self._full is not None and now - self._full_since > timing.idle:
             self._transport.abort()
         elif slow or (not self._turns and now - self._since > timing.idle):

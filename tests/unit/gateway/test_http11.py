@@ -25,7 +25,7 @@ def post(body: bytes, *fields: bytes) -> bytes:
 
 
 class Application:
-    """Answers with what it was asked; ``/slow``, ``/stream``, ``/big``, ``/refuse`` and ``/fail`` do as they say."""
+    """Answers with what it was asked; ``/slow``, ``/later``, ``/stream``, ``/big``, ``/refuse`` and ``/fail`` do as they say."""
 
     def __init__(self) -> None:
         self.seen: list[Scope] = []
@@ -40,6 +40,9 @@ class Application:
                 return await respond(send, 401, b"{}", [CLOSE])
             case "/ignore":
                 return await respond(send, 200, b'"ignored"')
+            case "/later":
+                await asyncio.sleep(0.02)
+                return await respond(send, 200, b'"later"')
             case "/slow":
                 await until_disconnected(receive)
                 return self.left.set()
@@ -267,6 +270,13 @@ async def test_a_silent_connection_with_a_request_under_way_is_kept() -> None:
         await asyncio.sleep(0.4)
         assert not app.left.is_set()
         writer.close()
+
+
+async def test_a_head_that_we_do_not_read_on_is_not_too_slow() -> None:
+    later = GET.replace(b"/x", b"/later")
+    async with served(Timing(head=0.2, idle=5, look=0.05)) as (_, port):
+        answer = await asked(port, later * 60 + LAST[:10], LAST[10:], pause=0.05)
+    assert answer.count(b"HTTP/1.1 200 OK") == 61
 
 
 async def test_many_requests_ahead_are_all_answered() -> None:
