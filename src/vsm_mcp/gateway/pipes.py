@@ -38,7 +38,7 @@ class Lines(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take what is left as a line: a last message without its newline is still one. Idempotent."""
-        if self._rest:
+        if self._rest or self._skipping:
             self._end_line(b"")
         if not self.ended.done():
             self.ended.set_result(None)

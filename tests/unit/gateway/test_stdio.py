@@ -196,6 +196,14 @@ async def test_the_last_answers_are_given_after_the_client_closed_its_end(demo: 
             assert await client.reader.read() == b""
 
 
+async def test_a_last_message_that_is_too_long_is_answered_too(start: Any) -> None:
+    demo = await start({}, config.Gateway(max_body_bytes=1000))
+    async with attached(demo.gateway) as client:
+        os.write(client.write_fd, b"x" * 3000)  # without its newline
+        client.leave()
+        assert "more than 1000 bytes" in (await client.receive())["error"]["message"]
+
+
 async def test_a_client_that_does_not_read_is_not_read_from(demo: Any) -> None:
     async with attached(demo.gateway) as client:
         await initialize(client)
