@@ -23,7 +23,8 @@
     ├── Unreachable             something that should answer does not (exit code 5)
     │   ├── RegistryUnavailable
     │   ├── TransportError      a connection to a server broke or never came up
-    │   │   └── HttpRefused     an HTTP server answered with a status that will not change by trying again
+    │   │   ├── HttpRefused     an HTTP server answered with a status that will not change by trying again
+    │   │   └── Throttled       an HTTP server wants to be asked less often
     │   ├── RequestTimeout      a server did not answer one request in time
     │   ├── ServerDown          a server is not running, and why
     │   └── Overloaded          everything that could answer is busy
@@ -234,6 +235,13 @@ class HttpRefused(TransportError):
     def __init__(self, status: int, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
         self.status = status
+
+
+class Throttled(TransportError):
+    """An HTTP server wants to be asked less often (429); the hint says how long to wait, where it said so."""
+
+    code = "throttled"
+    remedy = "wait before you ask again"
 
 
 class RequestTimeout(Unreachable):

@@ -21,7 +21,11 @@ class Back(Protocol):
     """The way back to a client in the middle of a call."""
 
     def notify(self, message: bytes) -> None:
-        """Send one whole JSON-RPC message: a notification, or a question to a client of the handshake versions."""
+        """Send a notification, a whole JSON-RPC message; it is dropped while the client does not read."""
+        ...
+
+    def put(self, message: bytes) -> None:
+        """Send what is waited for, a question to a client of the handshake versions: it is never dropped."""
         ...
 
 

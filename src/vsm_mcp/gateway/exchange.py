@@ -21,7 +21,8 @@ from vsm_mcp.wire import era
 class Exchange:
     """What answers one request. ``takes_events`` says whether the client reads event streams.
 
-    Notifications are written at once; those to a client that does not read are dropped, the answer never is.
+    Notifications are written at once; those to a client that does not read are dropped, questions and the answer never
+    are.
     """
 
     __slots__ = (
@@ -54,7 +55,11 @@ class Exchange:
     def notify(self, message: bytes) -> None:
         """Send a message before the answer, which becomes a stream of events by it."""
         if not self._turn.clogged:
-            self._event(sse.event(message))
+            self.put(message)
+
+    def put(self, message: bytes) -> None:
+        """Send one that is waited for."""
+        self._event(sse.event(message))
 
     def ping(self) -> None:
         """Send a comment, so that nobody on the way takes the silence for the end."""

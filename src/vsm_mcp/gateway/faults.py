@@ -16,6 +16,7 @@ from vsm_mcp.errors import (
     Refused,
     RequestTimeout,
     RpcError,
+    Throttled,
     UsageError,
     VsmError,
 )
@@ -36,7 +37,6 @@ _OF_THE_HOP: Final = {
 _REFUSED: Final = {
     401: ("auth", "the server wants credentials that a person has to give"),
     403: ("auth", "the credentials given do not allow this"),
-    429: ("quota", "wait before you ask again"),
 }
 
 
@@ -82,6 +82,8 @@ def failure_of(error: VsmError, server: str) -> Failure:
         hint = "it may have been carried out all the same: look before you repeat it, or ask for less at once"
     elif isinstance(error, HttpRefused) and error.status in _REFUSED:
         kind, hint = _REFUSED[error.status]
+    elif isinstance(error, Throttled):
+        kind, hint = "quota", "wait before you ask again"
     elif isinstance(error, Overloaded):
         kind, hint = "overload", "try again in a while"
     elif isinstance(error, Refused):

@@ -83,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._fields: list[tuple[bytes, bytes]] = []
         self._head_size = 0
+        self._mute = 0  # bytes since the parser found anything: those of a field, whose end it waits for
         self._head_since = 0.0
         self._since = 0.0
         self._unread = 0
@@ -117,16 +118,16 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return None
         self._since = self._loop.time()
+        self._mute += len(data)
+        left: bytes | memoryview = data
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            return self._decline(data[offer.args[0] :])
+            while left:
+                left = self._parse(left)
         except httptools.HttpParserError as error:
-            self._deaf = True
-            large = isinstance(error.__context__, _HeadTooLarge)
-            self._refusal = _TOO_LARGE if large else _BAD
-            if self._arriving is not None:
-                self._arriving.lost()
+            self._refuse(_TOO_LARGE if isinstance(error.__context__, _HeadTooLarge) else _BAD)
+        else:
+            if self._mute > _MAX_HEAD:
+                self._refuse(_TOO_LARGE)
         return self._advance()
 
     def pause_writing(self) -> None:
@@ -148,6 +149,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """A request begins."""
         self._url, self._fields, self._head_size, self._head_since = b"", [], 0, self._since
+        self._mute = 0
 
     def on_url(self, url: bytes) -> None:
         """A part of the target."""
@@ -161,6 +163,7 @@ class Connection(asyncio.Protocol):
 
         White space around a value is no part of it (RFC 9110, section 5.5); the parser leaves what follows.
         """
+        self._mute = 0
         if self._arriving is not None:
             return
         fields, value = self._fields, value or b""
@@ -186,6 +189,7 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """A part of the body."""
+        self._mute = 0
         if self._arriving is not None and self._arriving.feed(data):
             self._unread += len(data)
 
@@ -195,17 +199,31 @@ class Connection(asyncio.Protocol):
         if arrived is not None:
             arrived.complete_now()
 
-    def _decline(self, rest: bytes) -> None:
-        """Another protocol is offered: read the request again without the offer (RFC 9110, section 7.8)."""
+    def _parse(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Parse; return what is left to be parsed where another protocol was offered in between."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            return memoryview(data)[offer.args[0] :] if self._declined() else b""
+        return b""
+
+    def _declined(self) -> bool:
+        """Read the request again without its offer of another protocol (RFC 9110, section 7.8)."""
         turn = self._turns[-1]
         if turn.scope["method"] == "CONNECT":  # what follows would be a tunnel
             self._deaf, turn.keep = True, False
-            return self._advance()
+            return False
         self._turns.pop()
         self._parser = httptools.HttpRequestParser(self)
         fields = b"".join(b"%b: %b\r\n" % field for field in self._fields if field[0] not in _OFFER)
-        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (turn.scope["method"].encode(), self._url, fields)
-        return self.data_received(head + rest)
+        self._parser.feed_data(b"%b %b HTTP/1.1\r\n%b\r\n" % (turn.scope["method"].encode(), self._url, fields))
+        return True
+
+    def _refuse(self, refusal: bytes) -> None:
+        """Take nothing more, and say why once everything before is answered."""
+        self._deaf, self._refusal = True, refusal
+        if self._arriving is not None:
+            self._arriving.lost()
 
     # --- the turns' calls ----------------------------------------------------------------------------------------
 
@@ -307,12 +325,14 @@ class Connection(asyncio.Protocol):
         much = self._unread > _MAX_UNREAD or len(self._turns) > _MAX_AHEAD
         if much != self._paused and not self._transport.is_closing():
             self._paused = much
+            if self._head_since:  # while we do not read on, its client is not slow
+                self._head_since = self._loop.time()
             (self._transport.pause_reading if much else self._transport.resume_reading)()
 
     def _look(self) -> None:
         """Close a connection whose client takes too long over a head, over reading, or over anything at all."""
         now, timing = self._loop.time(), self._timing
-        slow = self._head_since and now - self._head_since > timing.head
+        slow = self._head_since and not self._paused and now - self._head_since > timing.head
         if self._full is not None and now - self._full_since > timing.idle:
             self._transport.abort()
         elif slow or (not self._turns and now - self._since > timing.idle):

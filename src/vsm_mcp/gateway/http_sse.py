@@ -23,6 +23,7 @@ from vsm_mcp.model.principal import LOCAL, Principal
 STREAM: Final = "/sse"
 MESSAGES: Final = "/messages"
 _MAX_CALLS: Final = 256
+_MUCH_WAITING: Final = 1024 * 1024
 _MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 
 
@@ -37,13 +38,26 @@ class _Stream:
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
         self._ended = False
 
     def notify(self, message: bytes) -> None:
+        """Write one message soon, unless the client does not read."""
+        if self._room.is_set():
+            self.put(message)
+
+    async def drained(self) -> None:
+        """Wait while the client does not read."""
+        await self._room.wait()
+
+    def put(self, message: bytes) -> None:
         """Write one message soon."""
         self._size += len(message)
         if self._size > _MAX_WAITING_BYTES:
             return self.end()
+        if self._size > _MUCH_WAITING:
+            self._room.clear()
         self._waiting.append(sse.event(message))
         return self._wake.set()
 
@@ -72,6 +86,7 @@ class _Stream:
         except TimeoutError:
             return sse.PING
         self._wake.clear()
+        self._room.set()
         self._size = 0
         waiting, self._waiting = self._waiting, deque()
         return b"".join(waiting) or sse.PING

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from vsm_mcp.gateway import envelopes, listening, messages
 from vsm_mcp.gateway.caller import Back, Caller
 from vsm_mcp.gateway.changes import Listener
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.gateway import Answer, Gateway
+from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.listening import Subscription
 from vsm_mcp.gateway.messages import NO_ID, Request
 from vsm_mcp.gateway.sessions import Session
@@ -29,6 +29,14 @@ def _nothing() -> None:
     """Do nothing."""
 
 
+class Line(Back, Protocol):
+    """The way out to one client."""
+
+    async def drained(self) -> None:
+        """Wait while the client does not read."""
+        ...
+
+
 class Peer:
     """Takes one client's messages and writes ours to ``out``.
 
@@ -39,7 +47,7 @@ class Peer:
         self,
         gateway: Gateway,
         view: View,
-        out: Back,
+        out: Line,
         settled: Callable[[], None] = _nothing,
         principal: Principal = LOCAL,
     ) -> None:
@@ -91,7 +99,7 @@ class Peer:
             self._check_era(request)
             self._request(request)
         except Fault as error:
-            self._out.notify(messages.fault(ident, error))
+            self._out.put(messages.fault(ident, error))
         return None
 
     def _one_way(self, message: Message) -> None:
@@ -132,11 +140,11 @@ class Peer:
         )
         answer = self._gateway.at_once(request, caller)
         if answer is not None:
-            self._out.notify(answer.body)
+            self._out.put(answer.body)
         elif modern and request.method == "subscriptions/listen":
-            self._spawn(self._listen(request, Subscription(request)), self._streams)
+            self._fly(request, self._listen(request, Subscription(request)), self._streams)
         else:
-            self._spawn(self._call(request, caller), self._calls)
+            self._fly(request, self._call(request, caller), self._calls)
             self._settled()
         return None
 
@@ -148,29 +156,26 @@ class Peer:
             session.busy = 1
             self._session = session
             self._telling = False
-        self._out.notify(answer.body)
+        self._out.put(answer.body)
 
     # --- out ------------------------------------------------------------------------------------------------------
 
     async def _call(self, request: Request, caller: Caller) -> None:
-        answer: Answer | None = None
-        async with _Flight(self._gateway, self._who, request):
-            answer = await self._gateway.answer(request, caller)
-        if answer is not None:  # who has cancelled a call wants no answer (specification, "Cancellation")
-            self._out.notify(answer.body)
+        answer = await self._gateway.answer(request, caller)
+        self._out.put(answer.body)
 
     async def _listen(self, request: Request, subscription: Subscription) -> None:
         if self._view.changes.full:
             full = Fault(era.INTERNAL_ERROR, "too many subscriptions are open")
-            return self._out.notify(messages.fault(request.id, full))
+            return self._out.put(messages.fault(request.id, full))
         listener, acknowledged = subscription.begin(self._view, self._gateway.updates)
-        self._out.notify(acknowledged)
+        self._out.put(acknowledged)
         try:
-            async with _Flight(self._gateway, self._who, request):
-                while (news := await listener.news(self._gateway.limits.keep_alive_seconds)) is not None:
-                    for item in news:
-                        self._out.notify(subscription.frame(item))
-                self._out.notify(subscription.ended())
+            while (news := await listener.news(self._gateway.limits.keep_alive_seconds)) is not None:
+                for item in news:
+                    self._out.put(subscription.frame(item))
+                await self._out.drained()
+            self._out.put(subscription.ended())
         finally:
             self._gateway.unhear(self._view, listener)
         return None
@@ -178,26 +183,22 @@ class Peer:
     async def _tell_news(self, listener: Listener) -> None:
         while (news := await listener.news(self._gateway.limits.keep_alive_seconds)) is not None:
             for item in news:
-                self._out.notify(listening.plain_frame(item))
+                self._out.put(listening.plain_frame(item))
+            await self._out.drained()
 
-    def _spawn(self, work: Coroutine[Any, Any, None], group: set[asyncio.Task[None]]) -> None:
+    def _fly(self, request: Request, work: Coroutine[Any, Any, None], group: set[asyncio.Task[None]]) -> None:
+        """Answer a request in a task. From now on its client can take it back, and then wants no answer.
+
+        Specification, "Cancellation"; the notification may come right behind the request.
+        """
+        flights, key = self._gateway.flights, (self._who, request.id)
+        task = self._spawn(work, group)
+        flights.enter(key, lambda: flights.withdraw_task(task))
+        task.add_done_callback(lambda _task: flights.leave(key))
+
+    def _spawn(self, work: Coroutine[Any, Any, None], group: set[asyncio.Task[None]]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         group.add(task)
         task.add_done_callback(group.discard)
         task.add_done_callback(lambda _task: self._settled())
-
-
-class _Flight:
-    """A request in flight, which ends quietly when its client takes it back."""
-
-    def __init__(self, gateway: Gateway, who: str, request: Request) -> None:
-        self._flights = gateway.flights
-        self._key = (who, request.id)
-
-    async def __aenter__(self) -> None:
-        task = asyncio.current_task()
-        self._flights.enter(self._key, lambda: self._flights.withdraw_task(task))
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: object) -> bool:
-        self._flights.leave(self._key)
-        return kind is asyncio.CancelledError and self._flights.was_withdrawn(asyncio.current_task())
+        return task

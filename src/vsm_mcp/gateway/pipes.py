@@ -7,10 +7,13 @@ import os
 import socket
 import stat
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.wire.batch import Batch
+
+_MUCH: Final = 1024 * 1024
+"""Bytes of one turn of the loop after which a client counts as one that does not read: the pipe says so only later."""
 
 
 class Lines(asyncio.Protocol):
@@ -35,7 +38,7 @@ class Lines(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take what is left as a line: a last message without its newline is still one. Idempotent."""
-        if self._rest:
+        if self._rest or self._skipping:
             self._end_line(b"")
         if not self.ended.done():
             self.ended.set_result(None)
@@ -58,6 +61,8 @@ class Out(asyncio.BaseProtocol):
         self._paused = paused
         self._batch: Batch | None = None
         self._transport: asyncio.WriteTransport | None = None
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,21 +73,33 @@ class Out(asyncio.BaseProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that nobody reads any more."""
         self._transport = self._batch = None
+        self._flowing.set()
         if not self.closed.done():
             self.closed.set_result(None)
 
     def pause_writing(self) -> None:
         """Stop taking requests: their answers would pile up."""
+        self._flowing.clear()
         self._paused(True)
 
     def resume_writing(self) -> None:
         """Take requests again."""
+        self._flowing.set()
         self._paused(False)
 
     def notify(self, message: bytes) -> None:
+        """Write one message, unless the other side does not read."""
+        if self._flowing.is_set() and self._batch is not None and self._batch.size < _MUCH:
+            self._batch.line(message)
+
+    def put(self, message: bytes) -> None:
         """Write one message; nothing, once nobody reads any more."""
         if self._batch is not None:
             self._batch.line(message)
+
+    async def drained(self) -> None:
+        """Wait while the other side does not read."""
+        await self._flowing.wait()
 
     def flush(self) -> None:
         """Hand everything to the pipe now."""

@@ -44,16 +44,14 @@ class QuickLane:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         if scope["method"] != "POST" or self._access.refusal(headers):
             return False
+        body: bytes = scope[WHOLE]
         try:
             view = self._entrance.quickly(scope, headers)
-            body: bytes = scope[WHOLE]
-            if view is None or not self._bodies.whole(headers, body, most_bytes(scope)):
-                return False
-        except Refusal:
-            return False
-        try:
             self._bodies.enter()
         except Refusal:
+            return False
+        if view is None or not self._bodies.whole(headers, body, most_bytes(scope)):
+            self._bodies.leave(0)
             return False
         passage = Passage(self._gateway, view, headers, turn, self._bodies, len(body))
         if passage.begin(body):
@@ -143,6 +141,7 @@ class Passage:
         body = asked.plain()
         if body is None:
             self._task = asyncio.get_running_loop().create_task(self._finish())
+            self._task.add_done_callback(self._finished)
             return
         asked.close()
         self._exchange.write(Answer(messages.result(asked.request.id, body)))
@@ -155,8 +154,12 @@ class Passage:
             self._exchange.write(answer, status)
         except Exception:  # a fault of ours costs one request, not the gateway
             log.exception("a request was not answered")
-        finally:
-            self._end()
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        """The task is over; one that was cancelled may never have begun."""
+        if task.cancelled():
+            self._asked.close()
+        self._end()
 
     def _lost(self) -> None:
         """The client has gone."""

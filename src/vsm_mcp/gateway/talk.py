@@ -135,7 +135,7 @@ class Talk:
         params = _in_old_words(ask)
         try:
             async with asyncio.timeout(QUESTION_SECONDS):
-                return await session.questions.put(ask.method, params, back.notify)
+                return await session.questions.put(ask.method, params, back.put)
         except TimeoutError:
             raise RequestTimeout(f"the client did not answer {ask.method} in time") from None
 

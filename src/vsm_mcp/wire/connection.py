@@ -133,7 +133,7 @@ class Connection:
         call = Call(self, ident, method, dialogue)
         self._pending.add(call, timeout, limit)
         if not self._transport.try_send(data):
-            self.spawn(self._send_call(data, self._head(method, params, ident), call))
+            call.sender = self.spawn(self._send_call(data, self._head(method, params, ident), call))
         return call
 
     async def request(
@@ -283,7 +283,6 @@ class Connection:
 
     async def _send_call(self, data: bytes, head: Head, call: Call) -> None:
         """Send where that takes a while: over HTTP until the answer is delivered, over a pipe that is full."""
-        call.sender = asyncio.current_task()
         try:
             await self._transport.send(data, head)
         except VsmError as error:

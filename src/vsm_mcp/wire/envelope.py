@@ -6,8 +6,10 @@ views into the line it was read from, so whoever keeps a small part of it for lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+import contextlib
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw
@@ -59,20 +61,35 @@ _decode: Final = msgspec.json.Decoder(Message).decode
 _decode_error: Final = msgspec.json.Decoder(_Error).decode
 _decode_batch: Final = msgspec.json.Decoder(list[Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_ESCAPES: Final = re.compile(
+    rb"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(\\u[dD][89a-fA-F][\da-fA-F]{2})|\\.", re.DOTALL
+)
+"""Every escape in a string of JSON: a pair of surrogates, half of one (group 1), any other."""
+
+_ID: Final = rb'"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*"?(\d{1,18})"?\s*'
+_ANSWER_BEGINS: Final = re.compile(rb"\s*\{\s*" + _ID + rb'(?:,\s*"(?:result|error)"|\})')
+_ANSWER_ENDS: Final = re.compile(_ID + rb"\}\s*\Z")
+_ENDING: Final = 200
+
+_T = TypeVar("_T")
 
 
 def read(line: bytes) -> Message:
     """Read one message.
 
-    Bytes that are no UTF-8 are replaced by U+FFFD first, so that one bad byte inside a string does not lose the
-    answer. Raises :class:`ProtocolError` for anything that is not one JSON-RPC 2.0 message.
+    Bytes that are no UTF-8, and escapes of half a surrogate pair (JavaScript writes them for a text that was cut within
+    an emoji), are replaced by U+FFFD, so that one bad character inside a string does not lose the answer. Raises
+    :class:`ProtocolError` for anything that is not one JSON-RPC 2.0 message.
     """
     if not line.isascii():
         line = _as_utf8(line)
     try:
         message = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolError(f"not a JSON-RPC message: {error}") from error
+    except _UNREADABLE as error:
+        message = _once_more(_decode, line, f"not a JSON-RPC message: {error}")
+    if message.method is None and message.result is not None and message.error is not None:
+        _drop_null(message)
     if message.method is None and (message.id is None or (message.result is None) == (message.error is None)):
         raise ProtocolError("not a JSON-RPC message: it has no method, and no id with either a result or an error")
     return message
@@ -85,15 +102,28 @@ def read_batch(line: bytes) -> list[bytes]:
     """
     try:
         return [bytes(part) for part in _decode_batch(line)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolError(f"not a JSON-RPC batch: {error}") from error
+    except _UNREADABLE as error:
+        return [bytes(part) for part in _once_more(_decode_batch, line, f"not a JSON-RPC batch: {error}")]
+
+
+def answered(line: bytes) -> int | None:
+    """Return which request of ours a line was meant to answer that cannot be read; ``None`` when nothing tells.
+
+    Both orders in which libraries write an answer do: ``jsonrpc`` and ``id`` at its beginning or at its end.
+    """
+    if not line.rstrip().endswith(b"}"):
+        return None  # cut off: whoever reads the rest, or misses it, says so
+    found = _ANSWER_BEGINS.match(line)
+    if found is None and line.lstrip().startswith((b'{"result"', b'{"error"')):
+        found = _ANSWER_ENDS.search(line[-_ENDING:])
+    return None if found is None else int(found[1])
 
 
 def read_error(error: Raw) -> RpcError:
     """Turn the ``error`` member of a message into an exception; what it lacks or spells wrongly gets a default."""
     try:
         body = _decode_error(error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return RpcError(-32603, "the server answered with a malformed error", bytes(error))
     return RpcError(body.code, body.message, None if body.data is None else bytes(body.data))
 
@@ -140,3 +170,20 @@ def _as_utf8(line: bytes) -> bytes:
     except UnicodeDecodeError:
         return line.decode(errors="replace").encode()
     return line
+
+
+def _drop_null(message: Message) -> None:
+    """Some servers write both ``result`` and ``error``, and ``null`` for the one that is not there."""
+    if bytes(message.error or b"") == b"null":
+        message.error = None
+    elif bytes(message.result or b"") == b"null":
+        message.result = None
+
+
+def _once_more(decode: Callable[[bytes], _T], line: bytes, why: str) -> _T:
+    """Decode a line that failed, without its halves of pairs; raises :class:`ProtocolError` if that is no help."""
+    mended = _ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], line)
+    if mended != line:
+        with contextlib.suppress(*_UNREADABLE):
+            return decode(mended)
+    raise ProtocolError(why)

@@ -9,7 +9,7 @@ import base64
 import re
 from typing import Final
 
-from vsm_mcp.errors import HttpRefused, TransportError
+from vsm_mcp.errors import HttpRefused, Throttled, TransportError
 from vsm_mcp.wire.transport import Head
 
 _PLAIN: Final = re.compile(r"[\x20-\x7e]*")
@@ -49,5 +49,6 @@ def refusal(status: int, retry_after: str, place: str) -> TransportError:
         return HttpRefused(status, "a proxy on the way wants authorization (407)", "see HTTPS_PROXY")
     if status in _AGAIN or status >= 500:
         wait = f"it asks to wait {retry_after} s" if retry_after.isdigit() else "try again later"
-        return TransportError(f"{place} is not able to answer now ({status})", wait)
+        kind = Throttled if status == 429 else TransportError
+        return kind(f"{place} is not able to answer now ({status})", wait)
     return HttpRefused(status, f"{place} refused with status {status}", "is this the URL of an MCP endpoint?")

@@ -74,12 +74,13 @@ class Inbox:
         """Take one message; says whether it answered a call.
 
         ``origin`` is the id of the call whose stream or body carried it, where the transport knows. Raises
-        :class:`ProtocolError` for what is no message.
+        :class:`ProtocolError` for what is no message; a call that it was meant to answer fails with that.
         """
         try:
             message = envelope.read(line)
-        except ProtocolError:
+        except ProtocolError as error:
             if not line.lstrip().startswith(b"["):
+                self._pending.spoilt(envelope.answered(line), error)
                 raise
             parts = [envelope.read(part) for part in envelope.read_batch(line)]
             return sum(self._dispatch(part, origin) for part in parts) > 0

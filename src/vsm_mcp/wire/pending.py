@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from vsm_mcp.errors import ProtocolError
 from vsm_mcp.wire.call import EXPIRED, LOST, Call
 from vsm_mcp.wire.envelope import Message
 
@@ -58,6 +59,12 @@ class Pending:
             return False
         call.settle(message)
         return True
+
+    def spoilt(self, ident: int | None, error: ProtocolError) -> None:
+        """Fail a call whose answer cannot be read: another one will not come."""
+        call = self._calls.pop(ident, None) if ident is not None else None
+        if call is not None:
+            call.settle(ProtocolError(f"the server's answer to {call.method} cannot be read: {error.message}"))
 
     def forget(self, ident: int) -> bool:
         """Drop a call, so that its late answer is dropped too; ``False`` when it was already answered."""
@@ -114,6 +121,8 @@ def number(ident: Raw) -> int:
         pass
     try:
         value = _decode_any(ident)
-        return -1 if value is None or (value != int(value) and not isinstance(value, str)) else int(value)
+        if isinstance(value, str):
+            return int(value) if value.isascii() and value.isdigit() else -1  # Python reads "1_0" and " 7 ", too
+        return -1 if value is None or value != int(value) else int(value)
     except (ValueError, OverflowError, msgspec.DecodeError):
         return -1

@@ -64,7 +64,7 @@ class SseReader:
         value = value.removeprefix(b" ")
         if field == b"data":
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(value) + 1  # and the line break: an event may be nothing else
             if self._size > self._max_event:
                 raise ProtocolError(f"the server sent an event of more than {self._max_event} bytes")
         elif field == b"event":

@@ -18,6 +18,9 @@ from vsm_mcp.wire.transport import Deliver, Head, Lost
 HIGH_WATER: Final = 1024 * 1024
 """Bytes that may wait for a server that does not read, before senders wait as well."""
 
+_MOST_WAITING: Final = 4 * HIGH_WATER
+"""Bytes that may wait for it in all: a server that asks and asks, and reads no answer, gets none beyond that."""
+
 _LINGER_SECONDS: Final = 0.5
 
 
@@ -146,11 +149,16 @@ class StdioTransport:
         return True
 
     async def send(self, data: bytes, head: Head) -> None:
-        """Write a message; waits while the server does not read. Raises :class:`TransportError` when it is gone."""
+        """Write a message; a request waits while the server does not read.
+
+        Raises :class:`TransportError` when it is gone, or when too much else waits for it already.
+        """
         if head.kind == "request":
             if self._batch.size > HIGH_WATER:
                 self._batch.flush()
             await self._writer.ready()
+        elif self._batch.size + self._out.get_write_buffer_size() > _MOST_WAITING:
+            raise TransportError("the server does not read")
         if self._closing or self._lost is None:
             raise TransportError("the connection to the server is closed")
         self._batch.line(data)

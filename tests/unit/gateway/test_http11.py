@@ -25,13 +25,13 @@ def post(body: bytes, *fields: bytes) -> bytes:
 
 
 class Application:
-    """Answers with what it was asked; ``/slow``, ``/stream``, ``/big``, ``/refuse`` and ``/fail`` do as they say."""
+    """Answers with what it was asked; ``/slow``, ``/later``, ``/stream`` and the others do as they say."""
 
     def __init__(self) -> None:
         self.seen: list[Scope] = []
         self.left = asyncio.Event()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901 - one arm for each
         self.seen.append(scope)
         match scope["path"]:
             case "/fail":
@@ -40,6 +40,9 @@ class Application:
                 return await respond(send, 401, b"{}", [CLOSE])
             case "/ignore":
                 return await respond(send, 200, b'"ignored"')
+            case "/later":
+                await asyncio.sleep(0.02)
+                return await respond(send, 200, b'"later"')
             case "/slow":
                 await until_disconnected(receive)
                 return self.left.set()
@@ -152,6 +155,13 @@ async def test_an_offer_of_another_protocol_is_not_taken_up() -> None:
     assert b"GET /last" in answer
 
 
+async def test_any_number_of_offers_is_not_taken_up() -> None:
+    offer = b"GET /x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    async with served() as (_, port):
+        answer = await asked(port, offer * 2000 + LAST)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2001
+
+
 async def test_a_tunnel_is_not_opened() -> None:
     async with served() as (_, port):
         answer = await asked(port, b"CONNECT elsewhere:443 HTTP/1.1\r\nHost: h\r\n\r\n\x16\x03\x01")
@@ -178,6 +188,21 @@ async def test_what_is_no_request_is_refused_and_the_connection_closed(sent: byt
         answer = await asked(port, sent)
         assert b"HTTP/1.1 200" in await asked(port, LAST)
     assert answer.startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET /x HTTP/1.1\r\nHost: h\r\nlong: ",
+        b"GET /x HTTP/1.1\r\nHost: h\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;",
+        b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nlong: ",
+    ],
+)
+async def test_a_field_that_never_ends_is_refused_and_not_kept(begun: bytes) -> None:
+    async with served() as (_, port):
+        answer = await asked(port, begun, *[b"x" * 16_384] * 8)
+    assert answer.startswith(b"HTTP/1.1 431")
 
 
 async def test_a_good_request_is_answered_before_the_bad_one_after_it_is_refused() -> None:
@@ -245,6 +270,13 @@ async def test_a_silent_connection_with_a_request_under_way_is_kept() -> None:
         await asyncio.sleep(0.4)
         assert not app.left.is_set()
         writer.close()
+
+
+async def test_a_head_that_we_do_not_read_on_is_not_too_slow() -> None:
+    later = GET.replace(b"/x", b"/later")
+    async with served(Timing(head=0.2, idle=5, look=0.05)) as (_, port):
+        answer = await asked(port, later * 60 + LAST[:10], LAST[10:], pause=0.05)
+    assert answer.count(b"HTTP/1.1 200 OK") == 61
 
 
 async def test_many_requests_ahead_are_all_answered() -> None:

@@ -120,6 +120,19 @@ async def test_one_request_too_many(start: Any) -> None:
     assert (await demo.legacy("ping"))[0] == 200
 
 
+async def test_a_client_that_leaves_as_its_server_does(start: Any) -> None:
+    demo = await start({"old": ["--no-answer"]}, limits=Limits(requests=1))
+    await demo.initialize()
+    call = asyncio.ensure_future(demo.legacy("tools/call", {"name": "old__echo", "arguments": {"text": "x"}}))
+    connection = demo.fleet.connections["old"]
+    await demo.until(lambda: connection.in_flight == 1)
+    connection.fail("it broke")  # in one turn of the loop: telling the client begins, and has no time to
+    assert demo.gateway.flights.withdraw((demo.session, b"1"))
+    assert "cancelled" in (await call)[1]["error"]["message"]
+    assert (await demo.legacy("ping"))[0] == 200
+    assert demo.gateway.sessions.find(demo.session, 0.0).busy == 0
+
+
 async def test_too_much_at_a_time(start: Any) -> None:
     demo = await start({"old": ["--no-answer"]}, config.Gateway(max_body_bytes=60_000), Limits(buffered_bytes=100_000))
     await demo.initialize()
@@ -131,6 +144,22 @@ async def test_too_much_at_a_time(start: Any) -> None:
     assert (await demo.legacy("tools/call", {**large, "arguments": {"text": "x" * 55_000}}))[0] == 503
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
+
+
+async def test_refused_requests_hold_nothing(start: Any) -> None:
+    demo = await start(
+        {"old": ["--no-answer"]}, config.Gateway(max_body_bytes=9_000), Limits(requests=1, buffered_bytes=10_000)
+    )
+    await demo.initialize()
+    first = asyncio.ensure_future(demo.legacy("tools/call", {"name": "old__echo", "arguments": {"text": "x"}}))
+    connection = demo.fleet.connections["old"]
+    await demo.until(lambda: connection.in_flight > 0)
+    for _ in range(5):
+        status, headers, _ = await demo.post({**PING, "params": {"x": "x" * 5_000}}, mcp_session_id=demo.session)
+        assert (status, headers["retry-after"]) == (503, "1")
+    first.cancel()
+    await demo.until(lambda: connection.in_flight == 0)
+    assert (await demo.legacy("ping", {"x": "x" * 5_000}))[0] == 200
 
 
 async def test_port_in_use_and_addresses_that_others_reach() -> None:

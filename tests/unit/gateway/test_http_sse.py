@@ -37,6 +37,27 @@ async def test_where_to_post(demo: Any) -> None:
         assert json.loads(event.split("data: ")[1])["error"]["code"] == -32700
 
 
+async def test_what_a_server_says_to_a_client_that_does_not_read_is_dropped_but_for_its_answer(start: Any) -> None:
+    demo = await start({"old": ["--progress", "20000"]})
+    origin = demo.url.removesuffix("/mcp")
+    params = {"name": "old__echo", "arguments": {"text": "x"}, "_meta": {"progressToken": "t" * 2000}}
+    async with demo.http.get(f"{origin}/sse") as stream:
+        where = origin + (await stream.content.readuntil(b"\r\n\r\n")).decode().split("data: ")[1].strip()
+        stream.connection.transport.pause_reading()
+        message = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
+        async with demo.http.post(where, json=message) as posted:
+            assert posted.status == 202
+        connection = demo.fleet.connections["old"]
+        await demo.until(lambda: connection.in_flight > 0)
+        await demo.until(lambda: connection.in_flight == 0)
+        stream.connection.transport.resume_reading()
+        heard = 0
+        while b"notifications/progress" in (event := await stream.content.readuntil(b"\r\n\r\n")):
+            heard += 1
+        assert json.loads(event.decode().split("data: ")[1])["id"] == 7
+        assert 0 < heard < 15_000
+
+
 async def test_what_is_refused(demo: Any) -> None:
     origin = demo.url.removesuffix("/mcp")
     for verb, path, status in (

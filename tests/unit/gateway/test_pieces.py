@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from vsm_mcp.errors import HttpRefused, PolicyDenied, ProtocolError, RpcError, ServerDown
+from vsm_mcp.errors import HttpRefused, PolicyDenied, ProtocolError, RpcError, ServerDown, Throttled
 from vsm_mcp.gateway import faults, messages, results
 from vsm_mcp.gateway.changes import ChangeBus, News
 from vsm_mcp.gateway.faults import Fault
@@ -91,6 +91,8 @@ def test_failures_say_what_a_model_can_act_on() -> None:
     assert (denied.kind, denied.retryable) == ("policy", False)
     refused = faults.failure_of(HttpRefused(401, "no token"), "srv")
     assert (refused.kind, refused.retryable) == ("auth", False)
+    throttled = faults.failure_of(Throttled("not now", "it asks to wait 7 s"), "srv")
+    assert (throttled.kind, throttled.retryable, throttled.hint) == ("quota", True, "it asks to wait 7 s")
     result = json.loads(faults.tool_failure(denied, modern=True))
     assert result["isError"] is True
     assert result["_meta"]["vsm-mcp/failure"]["class"] == "policy"

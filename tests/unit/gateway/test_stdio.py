@@ -145,6 +145,19 @@ async def test_calls_side_by_side_and_cancelled(demo: Any) -> None:
         assert (await client.ask("ping", ident=9))["result"] == {}  # no answer to the cancelled call came before
 
 
+async def test_a_call_that_is_cancelled_in_the_same_breath(demo: Any) -> None:
+    async with attached(demo.gateway) as client:
+        await initialize(client)
+        slow = {"name": "old__slow", "arguments": {"seconds": 30}}
+        client.send(
+            {"jsonrpc": "2.0", "id": "slow", "method": "tools/call", "params": slow},
+            {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "slow"}},
+        )
+        assert (await client.ask("ping", ident=9))["result"] == {}
+        await demo.until(lambda: demo.fleet.connections["old"].in_flight == 0)
+        assert len(demo.gateway.flights) == 0
+
+
 async def test_progress(start: Any) -> None:
     demo = await start({"old": ["--progress", "2"]})
     async with attached(demo.gateway) as client:
@@ -183,6 +196,14 @@ async def test_the_last_answers_are_given_after_the_client_closed_its_end(demo: 
             assert await client.reader.read() == b""
 
 
+async def test_a_last_message_that_is_too_long_is_answered_too(start: Any) -> None:
+    demo = await start({}, config.Gateway(max_body_bytes=1000))
+    async with attached(demo.gateway) as client:
+        os.write(client.write_fd, b"x" * 3000)  # without its newline
+        client.leave()
+        assert "more than 1000 bytes" in (await client.receive())["error"]["message"]
+
+
 async def test_a_client_that_does_not_read_is_not_read_from(demo: Any) -> None:
     async with attached(demo.gateway) as client:
         await initialize(client)
@@ -206,6 +227,25 @@ async def test_a_client_that_does_not_read_is_not_read_from(demo: Any) -> None:
         client.leave()
         async with asyncio.timeout(30):
             await client.reader.read()
+
+
+async def test_what_a_server_says_to_a_client_that_does_not_read_is_dropped_but_for_its_answer(start: Any) -> None:
+    demo = await start({"old": ["--progress", "20000"]})
+    async with attached(demo.gateway) as client:
+        await initialize(client)
+        client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        params = {"name": "old__echo", "arguments": {"text": "x"}, "_meta": {"progressToken": "t" * 500}}
+        client.send({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+        connection = demo.fleet.connections["old"]
+        await demo.until(lambda: connection.in_flight > 0)
+        await demo.until(lambda: connection.in_flight == 0)
+        client.reader._transport.resume_reading()  # type: ignore[attr-defined]
+        heard = 0
+        while "method" in (message := await client.receive()):
+            heard += 1
+        assert message["id"] == 1
+        assert 0 < heard < 5000
+        assert (await client.ask("ping"))["result"] == {}
 
 
 async def test_one_socket_in_both_directions(demo: Any) -> None:

@@ -325,12 +325,28 @@ async def test_only_the_right_id_answers(peer: Any) -> None:
         b"1e999",
         b'"\\ud800"',
         b'""',
+        b'" 1 "',
+        b'"+1"',
+        b'"0_1"',
+        b'"\xd9\xa1"',  # an Arabic one
         b"99999999999999999999",
     ):
         peer.write(b'{"jsonrpc":"2.0","id":%b,"result":{"wrong":true}}\n' % ident)
     peer.write(b'{"jsonrpc":"2.0","id":1.0,"result":7}\n{"jsonrpc":"2.0","id":1,"result":8}\n')
     assert bytes(await task) == b"7"
     assert connection.in_flight == 0
+
+
+@pytest.mark.parametrize("answer", [b'"jsonrpc":"2.0","id":1,"result":{"x":NaN}', b'"jsonrpc":"2.0","id":1'])
+async def test_an_answer_that_cannot_be_read_fails_its_call_at_once(peer: Any, answer: bytes) -> None:
+    connection = await peer.open()
+    tasks = [asyncio.create_task(connection.request("m", timeout=60)) for _ in range(2)]
+    await peer.line()
+    peer.write(b"{%b}\n" % answer + b'{"jsonrpc":"2.0","id":1,"result":1}\n{"jsonrpc":"2.0","id":2,"result":2}\n')
+    with pytest.raises(ProtocolError, match="answer to m cannot be read"):
+        await tasks[0]
+    assert bytes(await tasks[1]) == b"2"
+    assert peer.junk == [b"{%b}" % answer]
 
 
 async def test_a_late_answer_is_dropped(peer: Any) -> None:
@@ -393,7 +409,7 @@ async def test_junk_of_every_kind_is_survived(peer: Any, until: Any) -> None:
         b"[1]",
         b"[" * 100_00,
         b"\xff\xfe",
-        b'{"jsonrpc":"2.0","id":1}',
+        b'{"jsonrpc":"2.0","id":9}',
         b'"x"',
         b"null",
     ]

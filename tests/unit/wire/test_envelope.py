@@ -90,6 +90,46 @@ def test_a_bad_byte_does_not_lose_the_answer() -> None:
     assert json.loads(bytes(message.result or b"")) == {"text": "caf\ufffd \ufffd"}
 
 
+def test_null_stands_for_the_member_that_is_not_there() -> None:
+    kinds = {
+        b'{"jsonrpc":"2.0","id":1,"result":{},"error":null}': "response",
+        b'{"jsonrpc":"2.0","id":1,"result":null,"error":{"code":1,"message":""}}': "error",
+        b'{"jsonrpc":"2.0","id":1,"result":null}': "response",
+    }
+    assert {line: envelope.read(line).kind for line in kinds} == kinds
+
+
+@pytest.mark.parametrize(
+    ("line", "ident"),
+    [
+        (b'{"jsonrpc":"2.0","id":7,"result":{"x":NaN}}', 7),
+        (b' { "jsonrpc" : "2.0", "id" : "7", "error" : oh }', 7),
+        (b'{"jsonrpc":"2.0","id":7}', 7),
+        (b'{"result":{"text":"\x01"},"jsonrpc":"2.0","id":7} ', 7),
+        (b'{"jsonrpc":"2.0","id":7,"method":"ping","params":NaN}', None),
+        (b'{"method":"ping","params":NaN,"jsonrpc":"2.0","id":7}', None),
+        (b'{"log":"{\\"jsonrpc\\":\\"2.0\\",\\"id\\":7,\\"result\\":1}', None),
+        (b'{"jsonrpc":"2.0","id":%b,"result":NaN}' % (b"7" * 5000), None),
+        (b'{"jsonrpc":"2.0","id":7,"result":{"x":', None),
+        (b"Listening on port 7", None),
+    ],
+)
+def test_what_an_unreadable_line_was_meant_to_answer(line: bytes, ident: int | None) -> None:
+    assert envelope.answered(line) == ident
+
+
+def test_half_of_a_surrogate_pair_does_not_lose_the_answer() -> None:
+    text = rb"\ud83d \ude00\ud83d\uD83D\uDE00 \\ud83d \\\udbff"
+    whole = b'{"jsonrpc":"2.0","id":1,"result":{"text":"%b"}}' % text
+    mended = "\ufffd \ufffd\ufffd\U0001f600 \\ud83d \\\ufffd"
+    assert json.loads(bytes(envelope.read(whole).result or b"")) == {"text": mended}
+    assert [json.loads(part)["result"]["text"] for part in envelope.read_batch(b"[%b]" % whole)] == [mended]
+    with pytest.raises(ProtocolError):
+        envelope.read(whole.replace(b"1,", b"1 "))
+    pair = whole.replace(text, rb"\ud83d\ude00")
+    assert bytes(envelope.read(pair).result or b"") == rb'{"text":"\ud83d\ude00"}'
+
+
 @given(st.integers(0, 2**53) | st.text(), st.text(), st.dictionaries(st.text(), JSON) | st.none())
 def test_requests_read_back(ident: int | str, method: str, params: dict[str, Any] | None) -> None:
     written = json.loads(envelope.request(ident, method, params))

@@ -15,7 +15,7 @@ import pytest
 from msgspec import Raw
 from tests.unit.wire.hearing import Hearing
 
-from vsm_mcp.errors import HttpRefused, ProtocolError, RequestTimeout, RpcError, TransportError
+from vsm_mcp.errors import HttpRefused, ProtocolError, RequestTimeout, RpcError, Throttled, TransportError
 from vsm_mcp.testing.faulty_http import Endpoint, serving
 from vsm_mcp.wire import era as eras
 from vsm_mcp.wire.connection import Connection
@@ -131,6 +131,8 @@ async def test_statuses(status: int, retryable: bool, says: str) -> None:
             await connection.request("tools/call", ECHO, timeout=5)
         assert refused.value.retryable == retryable
         assert isinstance(refused.value, HttpRefused) != retryable
+        assert isinstance(refused.value, Throttled) == (status == 429)
+        assert ("wait 7 s" in refused.value.hint) == retryable
 
 
 async def test_a_refusal_in_words_keeps_its_code() -> None:
@@ -193,6 +195,14 @@ async def test_giving_up_a_call_reaches_the_server(era: str, until: Any) -> None
         [(_, message)] = posts(endpoint, "tools/call")
         await until(logic.cancelled[str(message["id"])].is_set)
         assert bool(posts(endpoint, "notifications/cancelled")) == (era == "legacy")
+
+
+@pytest.mark.parametrize("era", ["both", "legacy"])
+async def test_a_call_that_is_given_up_at_once_is_never_made(era: str) -> None:
+    async with talking(f"--mode={era}") as (connection, endpoint):
+        connection.begin("tools/call", ECHO, timeout=5).give_up()
+        await connection.request("tools/list", timeout=5)
+        assert not posts(endpoint, "tools/call")
 
 
 @pytest.mark.parametrize("era", ["both", "legacy"])

@@ -36,7 +36,7 @@ def test_any_bytes(chunks: list[bytes]) -> None:
         reader.feed(chunk)
 
 
-@pytest.mark.parametrize("endless", [b"data: " + b"x" * 99 + b"\n", b"x" * 99])
+@pytest.mark.parametrize("endless", [b"data: " + b"x" * 99 + b"\n", b"x" * 99, b"data\n" * 99])
 def test_an_event_has_an_end(endless: bytes) -> None:
     reader = SseReader(1000)
     with pytest.raises(ProtocolError, match="more than 1000 bytes"):

@@ -130,6 +130,15 @@ async def test_back_pressure() -> None:
         assert data == b"x" * (2 << 20) + b"\nc\nz\n"
 
 
+async def test_what_waits_for_a_server_that_never_reads_is_bounded() -> None:
+    async with Ends() as ends:
+        with pytest.raises(TransportError, match="does not read"):
+            for _ in range(100):
+                await ends.transport.send(b"x" * 100_000, Head(kind="response"))
+                await asyncio.sleep(0)
+        assert 4_000_000 < ends.transport._out.get_write_buffer_size() < 4_500_000
+
+
 async def test_sending_after_the_end(until: Callable[..., Any]) -> None:
     async with Ends() as ends:
         ends.hang_up()
