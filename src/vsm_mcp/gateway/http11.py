@@ -15,13 +15,15 @@ from typing import Any, Final, NamedTuple
 
 import httptools
 
-from vsm_mcp.gateway.asgi import TURN, App
+from vsm_mcp.gateway.asgi import TURN, App, Headers
 from vsm_mcp.gateway.turn import Turn
 
 _MAX_HEAD: Final = 64 * 1024
 _MAX_FIELDS: Final = 128
 _MAX_AHEAD: Final = 32
+_MAX_DIGITS: Final = 12
 _MAX_UNREAD: Final = 256 * 1024
+_PATIENCE_SECONDS: Final = 0.25
 _LINGER_SECONDS: Final = 1.0
 _OFFER: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
 _BAD: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -90,6 +92,8 @@ class Connection(asyncio.Protocol):
         self._deaf = False
         self._refusal = b""
         self._paused = False
+        self._late: Turn | None = None  # the one whose body was waited for long enough
+        self._patience: asyncio.TimerHandle | None = None
         self._full: asyncio.Future[None] | None = None
         self._full_since = 0.0
 
@@ -108,6 +112,8 @@ class Connection(asyncio.Protocol):
         """End: whoever still answers learns that the client has gone."""
         self._opened.connections.discard(self)
         self._timer.cancel()
+        if self._patience is not None:
+            self._patience.cancel()
         self._deaf = True
         self.resume_writing()
         for turn in tuple(self._turns):
@@ -231,6 +237,10 @@ class Connection(asyncio.Protocol):
         """Write to the client."""
         self._transport.write(data)
 
+    def write_both(self, head: bytes, body: bytes) -> None:
+        """Write a head and a large body at once, without copying it."""
+        self._transport.writelines((head, body))
+
     @property
     def clogged(self) -> bool:
         """Whether the client does not read."""
@@ -263,7 +273,7 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         if self._turns:
             first = self._turns[0]
-            if not first.started and self._full is None:
+            if not first.started and self._full is None and not self._waits(first):
                 first.begin()
                 if self._quick is None or not first.complete or not self._quickly(first):
                     task = self._loop.create_task(self._answer(first))
@@ -273,6 +283,21 @@ class Connection(asyncio.Protocol):
         elif self._refusal:
             self.write(self._refusal)
             self._linger()
+
+    def _waits(self, turn: Turn) -> bool:
+        """Whether a request had better wait for the rest of its body: then it may take the short way."""
+        if turn.complete or self._quick is None or turn is self._late or self._arriving is not turn:
+            return False
+        if not _small(turn.scope["headers"]):
+            return False
+        if self._patience is None:
+            self._patience = self._loop.call_later(_PATIENCE_SECONDS, self._wait_no_longer, turn)
+        return True
+
+    def _wait_no_longer(self, turn: Turn) -> None:
+        self._late, self._patience = turn, None
+        if self._turns and not self._transport.is_closing():
+            self._advance()
 
     def _quickly(self, turn: Turn) -> bool:
         """Answer without a task, now or later; ``False`` (and nothing done) when that cannot be."""
@@ -339,3 +364,10 @@ class Connection(asyncio.Protocol):
             self._transport.close()
         else:
             self._timer = self._loop.call_later(timing.look, self._look)
+
+
+def _small(headers: Headers) -> bool:
+    """Whether a body is announced that is small enough to wait for, by a client that does not wait itself."""
+    size = next((value for name, value in headers if name == b"content-length"), b"")
+    asks = any(name == b"expect" for name, _ in headers)
+    return size.isdigit() and int(size[:_MAX_DIGITS]) <= _MAX_UNREAD and not asks

@@ -19,7 +19,7 @@ _PLAIN_HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncont
 PLAIN_JSON: Final[Headers] = (JSON,)
 """The headers of an answer that is JSON and nothing else."""
 
-_JOINED: Final = 64 * 1024
+_JOINED: Final = 16 * 1024
 """A body up to this size goes out in one piece with its head; copying a larger one costs more than a second write."""
 
 
@@ -30,6 +30,10 @@ class Line(Protocol):
 
     def write(self, data: bytes) -> None:
         """Write to the client."""
+        ...
+
+    def write_both(self, head: bytes, body: bytes) -> None:
+        """Write a head and a large body."""
         ...
 
     async def drained(self) -> None:
@@ -215,9 +219,11 @@ class Turn:
             extra.append(CLOSE)
         fields = b"".join([b"%b: %b\r\n" % field for field in (*headers, *extra)])
         head = b"%b%b\r\n" % (_STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status, fields)
-        if self._chunked or self._silent or len(body) > _JOINED:
+        if self._chunked or self._silent:
             self._line.write(head)
             self._write(body, last)
+        elif len(body) > _JOINED:
+            self._line.write_both(head, body)
         else:
             self._line.write(head + body)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
+
+_JOINED: Final = 16 * 1024
 
 
 class Batch:
@@ -27,6 +30,11 @@ class Batch:
 
     def flush(self) -> None:
         """Hand what waits to the transport now."""
-        waiting, self._waiting, self.size = self._waiting, [], 0
-        if waiting and not self._transport.is_closing():
+        waiting, size = self._waiting, self.size
+        self._waiting, self.size = [], 0
+        if not waiting or self._transport.is_closing():
+            return
+        if size > _JOINED:
+            self._transport.writelines(waiting)  # copying that much costs more than handing over the pieces
+        else:
             self._transport.write(b"".join(waiting))
