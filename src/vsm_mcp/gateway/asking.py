@@ -42,13 +42,17 @@ _MAX_ROUNDS: Final = 16
 class Asking:
     """The one who asks. ``timeout`` (seconds) is for one call; progress puts it off until ``limit`` at most."""
 
-    def __init__(self, upstream: Upstream, timeout: float, limit: float, seal_key: bytes = b"") -> None:
+    def __init__(self, upstream: Upstream, timeout: float, limit: float) -> None:
         self._upstream = upstream
         self._timeout = timeout
         self._limit = limit
-        self._seal = Seal(seal_key)
+        self._seal = Seal()
         self._parking = Parking()
         self._leases = Leases()
+
+    def seal_with(self, key: bytes) -> None:
+        """Seal with ``key`` (32 bytes) from now on."""
+        self._seal = Seal(key)
 
     def begin(self, route: Route, request: Request, caller: Caller) -> Asked | None:
         """Ask a server that is ready, without waiting; ``None`` when that takes more: then :meth:`ask` does it.

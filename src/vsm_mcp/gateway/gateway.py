@@ -107,6 +107,10 @@ class Gateway:
         """Everything that is served now."""
         return self.view.catalogue
 
+    def seal_with(self, key: bytes) -> None:
+        """Seal what clients carry back with ``key`` (32 bytes), so that it is good for another process as well."""
+        self._asking.seal_with(key)
+
     def find_view(self, profile: str) -> View | None:
         """Return what a profile shows (``""``: everything), or ``None`` when there is no such profile."""
         return self.views.get(profile)

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from vsm_mcp.errors import HomeError, StoreError
+from vsm_mcp.errors import HomeError, StoreError, VsmError
+
+_OWN: Final = "gateway"
+_KEY: Final = "seal"
 
 
 class Secrets:
@@ -49,6 +54,21 @@ class Secrets:
             raise HomeError(
                 f"{self._folder} cannot be written: {error.strerror}", "check its owner and the disk"
             ) from error
+
+    def own_key(self) -> bytes:
+        """Return the key with which this home seals what it gives to clients (32 bytes); made when first asked for.
+
+        Where it can be neither read nor kept, a key for this process alone is returned: what was sealed before counts
+        as forged then.
+        """
+        try:
+            kept = self.of(_OWN).get(_KEY, "")
+            if not kept:
+                kept = secrets.token_hex(32)
+                self.put(_OWN, {_KEY: kept})
+            return bytes.fromhex(kept)
+        except (VsmError, ValueError):
+            return secrets.token_bytes(32)
 
     def remove(self, acquisition: str) -> None:
         """Forget the secrets of one acquisition; idempotent."""

@@ -214,3 +214,16 @@ async def test_a_new_home_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
     for number in range(10):
         opening = (open_one(tmp_path / f"home-{number}") for _ in range(6))
         assert await asyncio.gather(*opening) == [0] * 6
+
+
+async def test_the_key_of_a_home_is_kept(tmp_path: Path) -> None:
+    async with Store(tmp_path) as store:
+        key = store.secrets.own_key()
+        assert len(key) == 32
+        assert store.secrets.own_key() == key
+    kept = tmp_path / "secrets" / "gateway.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    async with Store(tmp_path) as store:
+        assert store.secrets.own_key() == key
+        kept.write_text("rubbish")
+        assert store.secrets.own_key() != key
