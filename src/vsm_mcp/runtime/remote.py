@@ -49,7 +49,7 @@ async def open_remote(spec: ServerSpec, emit: Emit) -> Remote:
     if spec.url is None:
         raise ServerDown(f"{spec.name} has no address", "add it again")
     try:
-        transport = HttpTransport(spec.url, headers=spec.headers, session=None)
+        transport = HttpTransport(spec.url, headers=spec.headers)
         connection = await connect(transport, timeout=spec.start_timeout, known_era=spec.known_era)
     except VsmError as error:
         cause = Cause(code=error.code, message=error.message, hint=error.hint)
