@@ -76,7 +76,9 @@ class BadReference(UsageError):
     """A reference to a server (REF) that cannot be read."""
 
     code = "bad_reference"
-    remedy = 'write npm:NAME[@VERSION], pypi:NAME[==VERSION], https://HOST/PATH or cmd:"PROGRAM ARGS"'
+    remedy = (
+        'write npm:NAME[@VERSION], pypi:NAME[==VERSION], https://HOST/PATH (or wss://, tcp://) or cmd:"PROGRAM ARGS"'
+    )
 
 
 class BadArgument(UsageError):

@@ -1,7 +1,8 @@
 """Finds parts by entry point; only those that the configuration names are loaded.
 
 Built-in parts use the same way in as everyone else's: the entry-point groups ``vsm_mcp.sources``,
-``vsm_mcp.criteria``, ``vsm_mcp.installers`` and ``vsm_mcp.checks`` of the installed distributions.
+``vsm_mcp.criteria``, ``vsm_mcp.installers``, ``vsm_mcp.transports`` and ``vsm_mcp.checks`` of the installed
+distributions.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 from vsm_mcp.errors import ConfigError
 
-POINTS: Final = ("sources", "criteria", "installers", "checks")
+POINTS: Final = ("sources", "criteria", "installers", "transports", "checks")
 
 
 def names(point: str) -> tuple[str, ...]:

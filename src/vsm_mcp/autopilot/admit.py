@@ -287,7 +287,8 @@ class _Admission:
         async with self._step("activate"):
             before = [other for other in await parts.store.servers.all() if other.name == server.name]
             seen = any(old.observed_stateful for old in before)
-            server = msgspec.structs.replace(server, quarantined=quarantined, era=report.era, observed_stateful=seen)
+            found = {"era": report.era, "transport": report.transport, "observed_stateful": seen}
+            server = msgspec.structs.replace(server, quarantined=quarantined, **found)
             parts.store.secrets.put(self.id, settings.secrets)
             await parts.installations.activate(server.name, self._plan.version)
             await parts.store.servers.put(server, report.offer, pins_of(report.offer))

@@ -19,7 +19,8 @@ from vsm_mcp.cli.settings_options import settings_from, settings_options
 def command(session: Session, ref: str, name: str, yes: bool, **options: Any) -> None:
     """Fetch, vet, install, try and serve REF.
 
-    REF is npm:NAME[@VERSION], pypi:NAME[==VERSION], https://HOST/PATH or cmd:"PROGRAM ARGS".
+    REF is npm:NAME[@VERSION], pypi:NAME[==VERSION], https://HOST/PATH, wss://HOST/PATH,
+    tcp://HOST:PORT or cmd:"PROGRAM ARGS".
     """
     settings = settings_from(options, interactive=session.interactive)
     params = {"ref": ref, "name": name, "yes": yes, "settings": settings}

@@ -8,10 +8,12 @@ from typing import Final
 from vsm_mcp.install.installer import Bench, Built, Fetched, Options, Resolved
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind
+from vsm_mcp.runtime.transports import transports_to
+from vsm_mcp.wire.transport import Target
 
 
 class RemoteInstaller:
-    """Takes ``http(s)://HOST/PATH`` into the catalogue; whether something answers there shows at the trial."""
+    """Takes a URL into the catalogue; whether something answers there shows at the trial."""
 
     kind: Final = RefKind.REMOTE
 
@@ -19,7 +21,11 @@ class RemoteInstaller:
         self._bench = bench
 
     async def resolve(self, ref: Ref, options: Options) -> Resolved:
-        """Return the address as it is; a remote server has no version of ours."""
+        """Return the address as it is; a remote server has no version of ours.
+
+        Raises :class:`BadReference` for a scheme that nothing here speaks.
+        """
+        transports_to(Target(url=ref.name))
         return Resolved(ref=ref, version=ref.version or "remote", constraints=options.constraints)
 
     async def fetch(self, resolved: Resolved, into: Path) -> Fetched:

@@ -3,7 +3,7 @@
 Grammar (``docs/reference/references.md``)::
 
     npm:NAME[@VERSION] | pypi:NAME[==VERSION] | git+URL[@REV] | dir:PATH | oci:IMAGE
-    mcpb:FILE-or-URL | http(s)://HOST/PATH | cmd:PROGRAM ARGS…
+    mcpb:FILE-or-URL | SCHEME://HOST[:PORT][/PATH] (http, https, ws, wss, tcp) | cmd:PROGRAM ARGS…
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ _NPM_NAME: Final = re.compile(r"(?:@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~
 _PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]*\Z")
 _OCI: Final = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*\Z")
+# Which schemes can be spoken is known where they are (the plug-in point `transports`), not here.
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9.+-]*://")
 _MAX_LENGTH: Final = 2048
 
 
@@ -84,10 +86,10 @@ def parse_ref(text: str) -> Ref:
     text = text.strip()
     if not text or len(text) > _MAX_LENGTH or any(ord(char) < 32 or ord(char) == 127 for char in text):
         raise BadReference("the reference is empty, too long or holds control characters", _HINT)
-    if text.startswith(("http://", "https://")):
-        return _remote(text)
     if text.startswith("git+"):
         return _git(text)
+    if _SCHEME.match(text):
+        return _remote(text)
     kind, colon, rest = text.partition(":")
     reader = _READERS.get(kind)
     if not colon or reader is None:
@@ -97,7 +99,7 @@ def parse_ref(text: str) -> Ref:
 
 _HINT: Final = (
     "write npm:NAME[@VERSION], pypi:NAME[==VERSION], git+URL[@REV], dir:PATH, oci:IMAGE, mcpb:FILE, "
-    'https://HOST/PATH or cmd:"PROGRAM ARGS"'
+    'https://HOST/PATH, wss://HOST/PATH, tcp://HOST:PORT or cmd:"PROGRAM ARGS"'
 )
 
 

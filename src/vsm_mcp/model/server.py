@@ -37,8 +37,9 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
 class Server(msgspec.Struct, frozen=True, kw_only=True):
     """A server in the catalogue: its installation, how it is launched, and whether it shall run.
 
-    ``era`` is the one that the trial found (``modern``, ``legacy``); empty where nobody knows. ``observed_stateful``
-    says that it was seen to need a process for each client session.
+    ``era`` (``modern``, ``legacy``) and ``transport`` (``stdio``, ``streamable-http``, ``http+sse``, …) are what the
+    trial found; empty where nobody knows. ``observed_stateful`` says that it was seen to need a process for each client
+    session.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     args: tuple[str, ...] = ()
     env: dict[str, str] = {}
     era: str = ""
+    transport: str = ""
     enabled: bool = True
     quarantined: bool = False
     tags: tuple[str, ...] = ()

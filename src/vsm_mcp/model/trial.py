@@ -32,12 +32,16 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the trial saw: whether the server is fit to serve, each probe, and what it offers."""
+    """What the trial saw: whether the server is fit to serve, each probe, and what it offers.
+
+    ``transport`` is what carried it all (``stdio``, ``streamable-http``, …).
+    """
 
     passed: bool
     era: str
     protocol: str
     tier: str
+    transport: str
     start_seconds: float
     probes: tuple[Probe, ...]
     offer: Offer

@@ -42,6 +42,7 @@ class Instance(Protocol):
 
     connection: Connection
     tier: str
+    transport: str
 
     @property
     def pid(self) -> int | None:
@@ -70,6 +71,7 @@ class Process:
         whose = f"[{spec.session}] ".encode() if spec.session else b""
         self.name = spec.name
         self.tier = child.tier.value
+        self.transport = StdioTransport.kind
         self.exit: Exit | None = None
         self.connection: Connection
         self._transport: StdioTransport

@@ -18,9 +18,10 @@ _PATH: Final = ("/usr/local/bin", "/usr/bin", "/bin")
 class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How to get a connection: a program (``command`` and ``confinement``) or an address (``url`` and ``headers``).
 
-    ``start_timeout`` is in seconds. ``known_era`` is what an earlier connection found (``modern``, ``legacy``).
-    ``secrets`` are the values that no log may show. ``session`` is the shortened key of the session that has the
-    process for itself, if one has.
+    ``start_timeout`` is in seconds, ``max_message`` (the longest message of a server that runs elsewhere) in bytes.
+    ``known_era`` (``modern``, ``legacy``) and ``known_transport`` are what an earlier connection found. ``secrets`` are
+    the values that no log may show. ``session`` is the shortened key of the session that has the process for itself,
+    if one has.
     """
 
     name: str
@@ -30,7 +31,9 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     start_timeout: float = 30.0
     unsandboxed: bool = False
+    max_message: int = 32 * 1024 * 1024
     known_era: str | None = None
+    known_transport: str = ""
     secrets: tuple[str, ...] = ()
     session: str = ""
 
@@ -53,7 +56,9 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             url=entry.argv[0] if entry.argv else server.ref.name,
             headers={**server.env, **settings.env, **hidden},
             start_timeout=config.runtime.start_timeout_seconds,
+            max_message=config.runtime.max_line_bytes,
             known_era=server.era or None,
+            known_transport=server.transport,
             secrets=tuple(hidden.values()),
         )
     argv = (*entry.argv, *server.args, *settings.args)

@@ -58,6 +58,7 @@ class Runtime:
         self._emit = emit
         self._secrets_of = secrets_of
         self._pools: dict[str, Pool] = {}
+        self._spoken: dict[str, str] = {}  # by server that runs elsewhere: the transport found last
         self._logs: dict[str, RotatedFile] = {}
         self._starts = asyncio.Semaphore(max(config.runtime.starts_at_once, 1))
         self._news = asyncio.Event()
@@ -109,6 +110,7 @@ class Runtime:
         """Stop a server and forget it. Raises :class:`UnknownServer`."""
         await self._pool(name).stop("it was removed")
         self._pools.pop(name, None)
+        self._spoken.pop(name, None)
         self._logs.pop(name, None)
 
     async def start(self, name: str) -> None:
@@ -205,9 +207,12 @@ class Runtime:
             spec = spec_of(self._pools[name].server, self._secrets_of(name), self._config)
             spec = msgspec.structs.replace(spec, known_era=known_era or spec.known_era, session=shortened(session))
             try:
-                if spec.url is not None:
-                    return await remote.open_remote(spec, self._emit)
-                return await process.start(spec, self._sandbox, self._config.runtime, self._logs[name], self._emit)
+                if spec.url is None:
+                    return await process.start(spec, self._sandbox, self._config.runtime, self._logs[name], self._emit)
+                known = self._spoken.get(name, spec.known_transport)
+                instance = await remote.open_remote(msgspec.structs.replace(spec, known_transport=known), self._emit)
+                self._spoken[name] = instance.transport
+                return instance
             finally:
                 self._news.set()
 

@@ -130,7 +130,8 @@ class Server:
         self.names = {item.get("name") for item in self._tools()}
         self.late = dict(pair.rsplit("=", 1) for pair in chosen.slow_on)
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Write bytes to the client."""
         with self.lock:
             view = memoryview(data)
             while view:
@@ -138,12 +139,12 @@ class Server:
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one message."""
-        self._write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+        self.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
 
     def _answer(self, ident: object, body: dict[str, Any], call: bool) -> None:
         chosen = self.chosen
         if chosen.junk:
-            self._write(JUNK)
+            self.write(JUNK)
         if call and chosen.no_answer:
             return
         if call and chosen.wrong_id:
@@ -153,11 +154,16 @@ class Server:
         if call and chosen.invalid_utf8:
             whole = whole.replace(b"echo:", b"echo:\xff\xfe\xc3(")
         if call and (chosen.half_line or chosen.no_newline):
-            self._write(whole[: len(whole) // 2] if chosen.half_line else whole)
-            os._exit(chosen.exit_code)
+            self.write(whole[: len(whole) // 2] if chosen.half_line else whole)
+            self.leave()
+            return
         if chosen.batch:
             whole = b"[" + whole + b"]"
-        self._write((whole + b"\n") * (2 if call and chosen.twice else 1))
+        self.write((whole + b"\n") * (2 if call and chosen.twice else 1))
+
+    def leave(self) -> None:
+        """Be gone at once."""
+        os._exit(self.chosen.exit_code)
 
     def run(self) -> None:
         """Serve until stdin ends."""
@@ -171,17 +177,19 @@ class Server:
                 self.send({"id": None, "error": {"code": -32700, "message": "Parse error"}})
                 continue
             if isinstance(message, dict):
-                self._take(message)
+                self.take(message)
         while self.chosen.ignore_eof:
             time.sleep(60)
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def take(self, message: dict[str, Any]) -> None:
+        """Take one message of the client."""
         method, ident, params = message.get("method"), message.get("id"), message.get("params") or {}
         if not isinstance(method, str):
             self.asked.get(str(ident), threading.Event()).set()
             return
         if method in self.chosen.die_on:
-            os._exit(self.chosen.exit_code)
+            self.leave()
+            return
         if method in self.chosen.hang_on:
             return
         if ident is None:
@@ -359,7 +367,8 @@ class Server:
         if name == "crash":
             sys.stderr.write("Fatal: the crash tool was called\n")
             sys.stderr.flush()
-            os._exit(self.chosen.exit_code)
+            self.leave()
+            return None
         try:
             if name == "slow" and self.cancelled[str(ident)].wait(float(arguments["seconds"])):
                 return None

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import ssl
 import sys
 import threading
 import uuid
@@ -48,6 +49,10 @@ def options(argv: list[str]) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(faulty.options(rest)), **vars(chosen)})
 
 
+class Left(Exception):
+    """The server went away in the middle of a call."""
+
+
 class _Logic(faulty.Server):
     """The tools and lists, writing to whoever asked."""
 
@@ -65,6 +70,10 @@ class _Logic(faulty.Server):
         for queue in tuple(self.standing):
             self.loop.call_soon_threadsafe(queue.put_nowait, message)
 
+    def leave(self) -> None:
+        """Close the connection that the call came by."""
+        raise Left
+
     def work(self, ident: object, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
         """Answer one request, in a thread."""
         body = self.body(ident, method, params)
@@ -74,7 +83,10 @@ class _Logic(faulty.Server):
 
 
 class Endpoint:
-    """The state of one server: its sessions and what it was asked; ``seen`` holds (headers, message) of each POST."""
+    """The state of one server: its sessions and what it was asked.
+
+    ``seen`` holds (headers, message) of each POST, ``peers`` the sockets that they came by.
+    """
 
     def __init__(self, chosen: argparse.Namespace) -> None:
         self.chosen = chosen
@@ -82,6 +94,7 @@ class Endpoint:
         self.sessions: set[str] = set()
         self.ended: list[str] = []
         self.seen: list[tuple[dict[str, str], dict[str, Any]]] = []
+        self.peers: set[object] = set()
         self.kept: dict[str, dict[str, Any]] = {}
         self.left = chosen.times
         self.forgotten = False
@@ -122,12 +135,15 @@ class Endpoint:
         """Take one message."""
         message = json.loads(await request.read())
         self.seen.append((dict(request.headers), message))
+        self.peers.add(request.transport and request.transport.get_extra_info("peername"))
         method, ident = message.get("method", ""), message.get("id")
         refused = self._refused(request, method, message)
         if refused is not None:
             return refused
         modern = request.headers.get("MCP-Protocol-Version", "") not in {"", *faulty.HANDSHAKE}
         logic = self.logic[modern]
+        if method in self.chosen.hang_on:
+            await asyncio.Event().wait()
         if ident is None or not method:
             logic.noticed(method, message.get("params") or {})
             return web.Response(status=202)
@@ -171,6 +187,8 @@ class Endpoint:
         except asyncio.CancelledError:
             event.set()
             raise
+        except Left:
+            return await self._left(request, b"")
         if body is None:
             return await self._stand(request, logic, sink)
         answer = {"jsonrpc": "2.0", "id": ident, **body}
@@ -179,6 +197,8 @@ class Endpoint:
             return web.Response(text="<html>Welcome</html>", content_type="text/html")
         headers = self._session(method, logic)
         self._forget(call)
+        if call and chosen.half_line:
+            return await self._left(request, json.dumps(answer).encode())
         if not chosen.sse and not sink:
             status = {-32601: 404, -32602: 400, -32022: 400}.get(body.get("error", {}).get("code", 0), 200)
             return web.json_response(answer, status=status if logic.modern else 200, headers=headers)
@@ -187,6 +207,20 @@ class Endpoint:
             self.kept.update({key: answer} if chosen.resumable else {})
             return await self._stream(request, sink, headers, f"id: {key}\nretry: 10\ndata:\n\n")
         return await self._stream(request, [*sink, answer], headers)
+
+    async def _left(self, request: web.Request, whole: bytes) -> web.StreamResponse:
+        """Close the connection after half an answer, or none."""
+        assert request.transport is not None  # noqa: S101 - it is being answered
+        if whole and self.chosen.sse:
+            await (await self._begin(request, {})).write(b"data: " + whole[: len(whole) // 2])
+        elif whole:
+            response = web.StreamResponse(
+                headers={"Content-Type": "application/json", "Content-Length": f"{len(whole)}"}
+            )
+            await response.prepare(request)
+            await response.write(whole[: len(whole) // 2])
+        request.transport.close()
+        return web.Response()
 
     def _session(self, method: str, logic: _Logic) -> dict[str, str]:
         if method != "initialize" or logic.modern or not self.chosen.sessions:
@@ -221,6 +255,8 @@ class Endpoint:
         first: str = ": hello\n\n",
     ) -> web.StreamResponse:
         response = await self._begin(request, headers or {})
+        if self.chosen.junk:
+            first += "".join(f"data: {line}\n\n" for line in faulty.JUNK.decode().split("\n"))
         data = first.encode() + b"".join(self._event(message) for message in messages)
         if self.chosen.crlf:
             data = data.replace(b"\n", b"\r\n")
@@ -241,15 +277,15 @@ class Endpoint:
 
 
 @contextlib.asynccontextmanager
-async def serving(*argv: str) -> AsyncIterator[tuple[str, Endpoint]]:
+async def serving(*argv: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, Endpoint]]:
     """Serve on a free port of the loopback with these options; yields the URL and the state."""
     endpoint = Endpoint(options(list(argv)))
     runner = web.AppRunner(endpoint.app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", endpoint.chosen.port)
+        site = web.TCPSite(runner, "127.0.0.1", endpoint.chosen.port, ssl_context=tls)
         await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/mcp", endpoint
+        yield f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}/mcp", endpoint
     finally:
         await runner.cleanup()
 

@@ -70,7 +70,7 @@ class _Run:
         self._probes: list[Probe] = []
         self._offer = Offer()
         self._instance: Instance | None = None
-        self._era = self._protocol = self._tier = ""
+        self._era = self._protocol = self._tier = self._transport = ""
         self._start_seconds = 0.0
         self._peak: int | None = None
         self._tail: tuple[str, ...] = ()
@@ -116,6 +116,7 @@ class _Run:
             era=self._era,
             protocol=self._protocol,
             tier=self._tier,
+            transport=self._transport,
             start_seconds=round(self._start_seconds, 3),
             probes=tuple(self._probes),
             offer=self._offer,
@@ -137,7 +138,9 @@ class _Run:
         self._start_seconds = time.monotonic() - began
         connection = instance.connection
         self._era, self._protocol, self._tier = connection.era, connection.protocol, instance.tier
-        self.note("handshake", PASS, f"{self._era} era, protocol {self._protocol}", self._start_seconds)
+        self._transport = instance.transport
+        said = f"{self._era} era, protocol {self._protocol}, over {self._transport}"
+        self.note("handshake", PASS, said, self._start_seconds)
         return True
 
     async def _start(self, spec: ServerSpec) -> Instance:
@@ -239,7 +242,7 @@ class _Run:
 
     async def _restart(self) -> None:
         """Start it again, see the same list, and only then show it a malformed line: many die of that."""
-        again = msgspec.structs.replace(self._spec, known_era=self._era)
+        again = msgspec.structs.replace(self._spec, known_era=self._era, known_transport=self._transport)
         began = time.monotonic()
         try:
             self._instance = instance = await self._start(again)

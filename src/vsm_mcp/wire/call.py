@@ -12,6 +12,7 @@ from vsm_mcp.errors import RequestTimeout, TransportError, VsmError
 from vsm_mcp.wire import envelope
 from vsm_mcp.wire.dialogue import Dialogue
 from vsm_mcp.wire.envelope import Message
+from vsm_mcp.wire.transport import Sending
 
 EXPIRED: Final = Message(jsonrpc="2.0", method="expired")
 LOST: Final = Message(jsonrpc="2.0", method="lost")
@@ -53,7 +54,7 @@ class Call:
         self.method = method
         self.dialogue = dialogue
         self.timeout = self.deadline = self.limit = float("inf")
-        self.sender: asyncio.Task[None] | None = None
+        self.sender: Sending | None = None
         self._on_settled: Callable[[], None] | None = None
         self._owner = owner
         self._outcome: Outcome | None = None
@@ -106,8 +107,14 @@ class Call:
             self._paused = True
             self._wake()
 
+    def sent(self, trouble: VsmError | None) -> None:
+        """Take note that it was sent, and over HTTP answered, or why not."""
+        self.sender = None
+        if trouble is not None:
+            self.settle(trouble)  # unless the answer came another way, on the stream the server opened for itself
+
     def stop_sending(self) -> None:
-        """Stop the task that sends it, if one does: over HTTP that is what cancels it."""
+        """Stop sending it, if that goes on: over HTTP that is what cancels it."""
         if self.sender is not None:
             self.sender.cancel()
 

@@ -133,7 +133,10 @@ class Connection:
         call = Call(self, ident, method, dialogue)
         self._pending.add(call, timeout, limit)
         if not self._transport.try_send(data):
-            call.sender = self.spawn(self._send_call(data, self._head(method, params, ident), call))
+            head = self._head(method, params, ident)
+            call.sender = self._transport.begin(data, head, call.sent)
+            if call.sender is None:
+                call.sender = self.spawn(self._send_call(data, head, call))
         return call
 
     async def request(
@@ -283,12 +286,13 @@ class Connection:
 
     async def _send_call(self, data: bytes, head: Head, call: Call) -> None:
         """Send where that takes a while: over HTTP until the answer is delivered, over a pipe that is full."""
+        trouble: VsmError | None = None
         try:
             await self._transport.send(data, head)
         except VsmError as error:
-            call.settle(error)  # unless the answer came another way, on the stream the server opened for itself
+            trouble = error
         finally:
-            call.sender = None
+            call.sent(trouble)
 
     async def _set_level(self, level: str) -> None:
         with contextlib.suppress(VsmError):  # then it sends what it sends

@@ -6,6 +6,7 @@ Sources: specification 2026-07-28, "Transports: Streamable HTTP" (standard and c
 from __future__ import annotations
 
 import base64
+import functools
 import re
 from typing import Final
 
@@ -17,6 +18,7 @@ _SENTINEL: Final = re.compile(r"=\?base64\?.*\?=")
 _AGAIN: Final = frozenset({408, 425, 429})
 STATUS_DECIDES: Final = _AGAIN | {401, 403, 407}
 """Statuses that mean the same whatever the body says."""
+_REMEMBERED: Final = 200
 
 
 def encode(value: str) -> str:
@@ -26,15 +28,33 @@ def encode(value: str) -> str:
     return f"=?base64?{base64.b64encode(value.encode('utf-8', 'replace')).decode()}?="
 
 
-def of_message(head: Head) -> dict[str, str]:
-    """Return the headers that repeat what a message says about itself."""
-    headers = {"MCP-Protocol-Version": head.version} if head.version else {}
-    if head.modern:
-        headers["Mcp-Method"] = encode(head.method)
-        if head.name is not None:
-            headers["Mcp-Name"] = encode(head.name)
-        headers.update((f"Mcp-Param-{name}", encode(value)) for name, value in head.arguments.items())
-    return headers
+def of_message(head: Head) -> bytes:
+    """Return the header lines that repeat what a message says about itself."""
+    lines = _version(head.version) if head.version else b""
+    if not head.modern:
+        return lines
+    name = head.name or ""
+    if len(head.method) + len(name) <= _REMEMBERED:
+        lines += _routing(head.method, head.name)
+    else:  # a resource's URI can be of any length: too much to keep thousands of
+        lines += _routing.__wrapped__(head.method, head.name)
+    for argument, value in head.arguments.items():
+        lines += _line(f"Mcp-Param-{argument}", value)
+    return lines
+
+
+@functools.lru_cache(maxsize=4096)
+def _routing(method: str, name: str | None) -> bytes:
+    return _line("Mcp-Method", method) + (b"" if name is None else _line("Mcp-Name", name))
+
+
+@functools.lru_cache(maxsize=16)
+def _version(version: str) -> bytes:
+    return _line("MCP-Protocol-Version", version)
+
+
+def _line(name: str, value: str) -> bytes:
+    return f"{name}: {encode(value)}\r\n".encode()
 
 
 def refusal(status: int, retry_after: str, place: str) -> TransportError:

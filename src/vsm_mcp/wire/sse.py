@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from vsm_mcp.errors import ProtocolError
@@ -13,20 +14,27 @@ _MAX_RETRY_DIGITS: Final = 9
 class SseReader:
     """Turns chunks of an event stream into the data of its ``message`` events.
 
+    ``on_other`` gets name and data of events with another name; without it they are dropped.
     ``last_id`` is the id a resumed stream starts after (``""``: none), ``retry`` the seconds the server asks for
     before that (``None``: it did not say).
     """
 
-    def __init__(self, max_event: int) -> None:
+    def __init__(self, max_event: int, on_other: Callable[[bytes, bytes], None] | None = None) -> None:
         self.last_id = ""
         self.retry: float | None = None
         self._max_event = max_event
+        self._on_other = on_other
         self._rest = bytearray()
         self._data: list[bytes] = []
         self._size = 0
         self._event = b""
         self._after_cr = False
         self._begun = False
+
+    def restart(self) -> None:
+        """Begin with another stream, which resumes this one: what had arrived of an unfinished event is void."""
+        self._rest, self._data, self._size, self._event = bytearray(), [], 0, b""
+        self._after_cr = self._begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take a chunk and return the data of the events it completes.
@@ -78,4 +86,6 @@ class SseReader:
         data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
         if data and self._event in {b"", b"message"}:
             found.append(data)
+        elif data and self._on_other is not None:
+            self._on_other(self._event, data)
         self._data, self._size, self._event = [], 0, b""

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ssl
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
-Deliver = Callable[[bytes], bool]
+from vsm_mcp.errors import VsmError
+
+Deliver = Callable[[bytes, int | None], bool]
 """Takes one message as bytes and returns whether it answered a call that waits.
 
+The second value is the id of the request whose answer's body or stream carried the message, ``None`` where the
+transport cannot know: on a line that all messages share, and on a stream that the server was given to speak unasked.
 Raises :class:`vsm_mcp.errors.ProtocolError` when it is no message.
 """
 
 Lost = Callable[[str], None]
 """Takes the reason why nothing will arrive any more; called at most once."""
+
+
+Done = Callable[[VsmError | None], None]
+"""Takes what went wrong with a request, or ``None`` once its answer was delivered; called at most once."""
+
+
+class Sending(Protocol):
+    """A request on its way: a task that sends it, or what stands for one."""
+
+    def cancel(self) -> object:
+        """Give it up; nothing more is heard of it."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,10 +52,14 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 class Transport(Protocol):
     """Carries messages to and from one server.
 
-    ``closing_cancels`` says that giving up a :meth:`send` is by itself a cancellation in the modern era, and that no
-    message but a request can be sent there (specification 2026-07-28, "Transports: Streamable HTTP").
+    ``kind`` is what it is called where it is remembered or shown; ``only_era`` names the era of its servers, where that
+    is known beforehand. ``closing_cancels`` says that giving up a
+    :meth:`send` is by itself a cancellation in the modern era, and that no message but a request can be sent there
+    (specification 2026-07-28, "Transports: Streamable HTTP").
     """
 
+    kind: str
+    only_era: str | None
     closing_cancels: bool
 
     async def open(self, deliver: Deliver, lost: Lost) -> None:
@@ -47,6 +67,12 @@ class Transport(Protocol):
 
     def try_send(self, data: bytes) -> bool:
         """Send at once and without waiting if that is possible; otherwise do nothing and return ``False``."""
+
+    def begin(self, data: bytes, head: Head, done: Done) -> Sending | None:
+        """Send a request at once, where its answer comes back by a way of its own; else return ``None``.
+
+        ``done`` is called with the error that :meth:`send` would raise, or with ``None`` after its answer.
+        """
 
     async def send(self, data: bytes, head: Head) -> None:
         """Send a message: over stdio until it is written, over HTTP until its answer is delivered.
@@ -56,3 +82,31 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """End the conversation from our side; idempotent."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that runs elsewhere; its URL and its headers may hold secrets.
+
+    ``max_message`` is the most bytes that one message of it may have; ``context`` says whom to trust over TLS
+    (``None``: whom the machine trusts).
+    """
+
+    url: str
+    headers: Mapping[str, str] = {}
+    max_message: int = 32 * 1024 * 1024
+    context: ssl.SSLContext | None = None
+
+    def __repr__(self) -> str:
+        return "Target(…)"
+
+
+class Ways(Protocol):
+    """What the plug-in point ``transports`` holds for a URL's scheme."""
+
+    def __call__(self, target: Target) -> Sequence[Transport]:
+        """Return the transports that may reach ``target``, the likeliest first; nothing is opened yet.
+
+        The next one is tried when a server refuses with a status that says that it does not speak the one before.
+        Raises :class:`vsm_mcp.errors.BadArgument` for what the scheme cannot carry.
+        """
+        ...

@@ -19,6 +19,9 @@ from vsm_mcp.model.ref import Ref, RefKind, parse_ref
         ("dir:/srv/server", Ref(RefKind.DIR, "/srv/server")),
         ("oci:mcp/time@sha256:abc", Ref(RefKind.OCI, "mcp/time@sha256:abc")),
         ("https://host.example/mcp", Ref(RefKind.REMOTE, "https://host.example/mcp")),
+        ("wss://host.example/mcp", Ref(RefKind.REMOTE, "wss://host.example/mcp")),
+        ("ws://[::1]:8080", Ref(RefKind.REMOTE, "ws://[::1]:8080")),
+        ("tcp://127.0.0.1:7000", Ref(RefKind.REMOTE, "tcp://127.0.0.1:7000")),
         ("cmd:python -m server", Ref(RefKind.CMD, "python -m server")),
     ],
 )
@@ -49,7 +52,10 @@ def test_each_form_is_read_and_written_back(text: str, expected: Ref) -> None:
         "oci:-rf",
         "npm:name\x1b[31m",
         "npm:" + "a" * 300,
-        "ftp://host/x",
+        "://host/x",
+        "wss:host/x",
+        "tcp://",
+        "tcp://user:password@host:7",
     ],
 )
 def test_what_is_no_reference_is_refused_with_a_hint(text: str) -> None:

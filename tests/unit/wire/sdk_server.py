@@ -1,4 +1,7 @@
-"""A small server on the official SDK, in both eras: over stdio, or over HTTP (``--http``; prints its URL)."""
+"""A small server on the official SDK, in both eras: over stdio, or over HTTP (``--http``; prints its URL).
+
+The HTTP server has HTTP+SSE as well, at ``/sse``.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,11 @@ import anyio
 import mcp.types as t
 import uvicorn
 from mcp.server import Server
+from mcp.server.sse import SseServerTransport
 from mcp.server.stdio import stdio_server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 
 OBJECT: dict[str, Any] = {"type": "object"}
 bus = InMemorySubscriptionBus()
@@ -61,8 +67,22 @@ async def stdio() -> None:
         await server.run(reading, writing, server.create_initialization_options())
 
 
+def add_sse(app: Any) -> None:
+    sse = SseServerTransport("/messages/")
+
+    async def stream(request: Any) -> Response:
+        async with sse.connect_sse(request.scope, request.receive, request._send) as (reading, writing):
+            await server.run(reading, writing, server.create_initialization_options())
+        return Response()
+
+    app.router.routes.extend(
+        [Route("/sse", endpoint=stream, methods=["GET"]), Mount("/messages/", app=sse.handle_post_message)]
+    )
+
+
 async def http() -> None:
     app = server.streamable_http_app(streamable_http_path="/mcp")
+    add_sse(app)
     config = uvicorn.Config(app, log_level="error", ws="none")
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio: TCP_NODELAY needs it
     listening.bind(("127.0.0.1", 0))

@@ -27,20 +27,28 @@ def test_values_are_the_sdks(value: str) -> None:
     assert inbound.decode_header_value(header.encode(value)) == value
 
 
+def read(lines: bytes) -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in lines.decode().split("\r\n") if line)
+
+
 def test_of_a_message() -> None:
     head = Head(
         kind="request", method="tools/call", name="grüß", version="2026-07-28", modern=True, arguments={"A": "é"}
     )
-    assert header.of_message(head) == {
+    assert read(header.of_message(head)) == {
         "MCP-Protocol-Version": "2026-07-28",
         "Mcp-Method": "tools/call",
         "Mcp-Name": "=?base64?Z3LDvMOf?=",
         "Mcp-Param-A": "=?base64?w6k=?=",
     }
-    assert header.of_message(Head(kind="request", method="initialize")) == {}
-    assert header.of_message(Head(kind="request", method="x", name="y", version="2025-11-25")) == {
+    assert header.of_message(Head(kind="request", method="initialize")) == b""
+    assert read(header.of_message(Head(kind="request", method="x", name="y", version="2025-11-25"))) == {
         "MCP-Protocol-Version": "2025-11-25"
     }
+    kept = header._routing.cache_info().currsize
+    long = Head(kind="request", method="resources/read", name="x" * 5000, modern=True)
+    assert read(header.of_message(long))["Mcp-Name"] == "x" * 5000
+    assert header._routing.cache_info().currsize == kept
 
 
 def test_statuses() -> None:
@@ -87,5 +95,5 @@ def test_mirrored_arguments_are_the_sdks(schema: dict[str, Any], arguments: dict
         wanted = inbound.mcp_param_headers(inbound.x_mcp_header_map(schema), arguments)
         for given_as in (arguments, Raw(msgspec.json.encode(arguments))):
             head = Head(kind="request", arguments=mirror.headers("t", given_as), modern=True)
-            found = header.of_message(head)
+            found = read(header.of_message(head))
             assert {name: value for name, value in found.items() if name.startswith("Mcp-Param")} == wanted

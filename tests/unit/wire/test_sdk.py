@@ -1,4 +1,4 @@
-"""Both eras against the official SDK's server, over stdio and over HTTP."""
+"""Both eras against the official SDK's server: over stdio, streamable HTTP and HTTP+SSE."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from vsm_mcp.errors import RequestTimeout, RpcError
 from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.wire.connection import Connection
 from vsm_mcp.wire.http import HttpTransport
+from vsm_mcp.wire.http_sse import HttpSseTransport
 from vsm_mcp.wire.negotiate import connect
+from vsm_mcp.wire.transport import Target
 
 Start = Callable[..., Any]
 pytestmark = pytest.mark.slow  # importing the SDK takes a server two seconds
@@ -23,12 +25,15 @@ pytestmark = pytest.mark.slow  # importing the SDK takes a server two seconds
 VERSION = {"modern": "2026-07-28", "legacy": "2025-11-25"}
 
 
-@pytest.fixture(params=["stdio-modern", "stdio-legacy", "http-modern", "http-legacy"])
+@pytest.fixture(params=["stdio-modern", "stdio-legacy", "http-modern", "http-legacy", "sse-legacy"])
 async def connection(request: pytest.FixtureRequest, start_sdk: Start, sdk_url: str) -> AsyncIterator[Connection]:
     way, _, era = request.param.partition("-")
     known = None if era == "modern" else "legacy"
     if way == "stdio":
         made = await start_sdk().connect(known_era=known)
+    elif way == "sse":
+        target = Target(url=sdk_url.replace("/mcp", "/sse"))
+        made = await connect(HttpSseTransport(target), timeout=10, known_era=known)
     else:
         made = await connect(HttpTransport(sdk_url), timeout=10, known_era=known)
     assert (made.era, made.protocol) == (era, VERSION[era])

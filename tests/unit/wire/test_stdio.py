@@ -29,7 +29,8 @@ class Ends:
         self.lost: list[str] = []
         self.transport = StdioTransport(read_fd, write_fd, max_line=max_line, on_junk=self.junk.append)
 
-    def deliver(self, line: bytes) -> bool:
+    def deliver(self, line: bytes, about: int | None) -> bool:
+        assert about is None
         if not line.startswith(b"{"):
             raise ProtocolError("junk")
         self.lines.append(line)
@@ -157,6 +158,17 @@ async def test_server_that_closes_its_input(until: Callable[..., Any]) -> None:
         ends.stdin = os.open("/dev/null", os.O_RDONLY)
 
 
+async def test_the_last_words_of_a_server_that_closes_its_input(until: Callable[..., Any]) -> None:
+    async with Ends() as ends:
+        os.close(ends.stdin)
+        ends.transport.try_send(b"{}")
+        os.write(ends.stdout, b'{"last":1}\n')
+        await until(lambda: ends.lost)
+        assert ends.lines == [b'{"last":1}']
+        assert ends.lost == ["the server closed its input"]
+        ends.stdin = os.open("/dev/null", os.O_RDONLY)
+
+
 async def test_closing_ends_stdin_and_waits_for_the_last_words() -> None:
     ends = Ends()
     await ends.transport.open(ends.deliver, ends.lost.append)
@@ -189,7 +201,7 @@ async def test_descriptors_that_are_no_pipes(tmp_path: Path) -> None:
     read_fd, write_fd = os.open(tmp_path / "out", os.O_CREAT), os.open(tmp_path / "in", os.O_CREAT | os.O_WRONLY)
     transport = StdioTransport(read_fd, write_fd, max_line=10)
     with pytest.raises(TransportError, match="cannot be used"):
-        await transport.open(lambda _line: False, lambda _reason: None)
+        await transport.open(lambda _line, _about: False, lambda _reason: None)
     await transport.close()
     for fd in (read_fd, write_fd):  # nothing is left open
         with pytest.raises(OSError, match="Bad file"):

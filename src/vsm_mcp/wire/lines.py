@@ -1,0 +1,218 @@
+"""One message a line, over anything that carries bytes both ways.
+
+The asyncio protocols here replace ``StreamReader``: a line may be tens of megabytes long, and whoever writes must not
+pay a task or a system call for every small message.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from vsm_mcp.errors import ProtocolError, TransportError
+from vsm_mcp.wire.batch import Batch
+from vsm_mcp.wire.transport import Deliver, Done, Head, Lost
+
+HIGH_WATER: Final = 1024 * 1024
+"""Bytes that may wait for a server that does not read, before senders wait as well."""
+
+_MOST_WAITING: Final = 4 * HIGH_WATER
+"""Bytes that may wait for it in all: a server that asks and asks, and reads no answer, gets none beyond that."""
+
+_LINGER_SECONDS: Final = 0.5
+
+
+def ignore(_line: bytes) -> None:
+    """Drop a line."""
+
+
+def _nobody(_line: bytes, _about: int | None) -> bool:
+    """Deliver to nobody yet."""
+    return False
+
+
+class Reader(asyncio.Protocol):
+    """Splits what arrives into lines; each byte is searched once and copied twice, whatever the length of a line."""
+
+    def __init__(self, take: Callable[[bytes], None], ended: Callable[[str], None], max_line: int) -> None:
+        self._take = take
+        self._ended = ended
+        self._max_line = max_line
+        self._rest = bytearray()
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the lines that are whole; keep the rest."""
+        *lines, last = data.split(b"\n")
+        for line in lines:
+            whole = line
+            if self._rest:
+                self._rest += line
+                whole, self._rest = bytes(self._rest), bytearray()
+            if len(whole) > self._max_line:
+                return self._refuse()
+            self._take(whole)
+        self._rest += last
+        if len(self._rest) > self._max_line:
+            self._refuse()
+        return None
+
+    def _refuse(self) -> None:
+        self._rest = bytearray()
+        self._ended(f"the server sent a line of more than {self._max_line} bytes")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take what is left, and say that it is over."""
+        rest, self._rest = bytes(self._rest), bytearray()
+        if rest:
+            self._take(rest)  # a last answer without its newline is still an answer
+        cut = f" after half a line ({len(rest)} bytes)" if rest else ""
+        self._ended(f"the server closed its output{cut}" if exc is None else f"reading from the server failed: {exc}")
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+class Writer(asyncio.BaseProtocol):
+    """Knows whether the other end takes more, and wakes those who wait for it."""
+
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._gone = gone
+        self._ready = asyncio.Event()
+        self._ready.set()
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the other end does not read."""
+        return not self._ready.is_set()
+
+    async def ready(self) -> None:
+        """Wait until it reads, or is gone."""
+        await self._ready.wait()
+
+    def pause_writing(self) -> None:
+        """The other end does not read."""
+        self._ready.clear()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._ready.set()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """It is gone, with an error or without: that depends on whether something was on its way."""
+        self._ready.set()
+        self._gone()
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+class LineTransport(abc.ABC):
+    """A conversation in lines; what carries the lines is a subclass's matter.
+
+    ``on_junk`` gets every line that is no message (servers print banners and logs where they should not); such lines
+    are survived. A line of more than ``max_line`` bytes ends the connection.
+    """
+
+    kind = "lines"
+    only_era: str | None = None
+    closing_cancels = False
+
+    def __init__(self, *, max_line: int, on_junk: Callable[[bytes], None] = ignore) -> None:
+        self._max_line = max_line
+        self._on_junk = on_junk
+        self._deliver: Deliver = _nobody
+        self._lost: Lost | None = None
+        self._opened = False
+        self._closing = False
+        self._deaf = False  # nothing that is sent would arrive
+
+    async def open(self, deliver: Deliver, lost: Lost) -> None:
+        """Attach to what carries the lines; raises :class:`TransportError` when that cannot be done."""
+        self._deliver, self._lost = deliver, lost
+        self._writer = Writer(self._unheard)
+        self._reader = Reader(self._take, self._ended, self._max_line)
+        self._out = await self._attach(self._reader, self._writer)
+        self._out.set_write_buffer_limits(high=HIGH_WATER)
+        self._batch = Batch(self._out)
+        self._opened = True
+
+    def try_send(self, data: bytes) -> bool:
+        """Queue a message for the end of this turn of the loop, unless the server lets too much wait already."""
+        if self._deaf or self._lost is None or self._writer.paused or self._batch.size > HIGH_WATER:
+            return False
+        self._batch.line(data)
+        return True
+
+    def begin(self, data: bytes, head: Head, done: Done) -> None:
+        """Do nothing: answers come when they come."""
+        return
+
+    async def send(self, data: bytes, head: Head) -> None:
+        """Write a message; a request waits while the server does not read.
+
+        Raises :class:`TransportError` when it is gone, or when too much else waits for it already.
+        """
+        if head.kind == "request":
+            if self._batch.size > HIGH_WATER:
+                self._batch.flush()
+            await self._writer.ready()
+        if self._deaf or self._lost is None:
+            raise TransportError("the connection to the server is closed")
+        if head.kind != "request" and self._batch.size + self._out.get_write_buffer_size() > _MOST_WAITING:
+            raise TransportError("the server does not read")
+        self._batch.line(data)
+
+    async def close(self) -> None:
+        """End our side, leave the server half a second to end its own, then let go of that too."""
+        if not self._opened or self._closing:
+            return
+        self._batch.flush()
+        self._closing = self._deaf = True
+        self._hang_up()
+        ends = [self._reader.done, self._writer.done]
+        try:  # asyncio.wait: a time-out must not cancel the futures themselves
+            await asyncio.wait(ends, timeout=_LINGER_SECONDS)
+        finally:
+            self._let_go()
+            if not self._writer.done.done():
+                self._out.abort()
+            self._ended("the connection was closed")
+        await asyncio.wait(ends, timeout=_LINGER_SECONDS)
+
+    # --- what a subclass does ------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    async def _attach(self, reader: Reader, writer: Writer) -> asyncio.WriteTransport:
+        """Connect both protocols and return the way out."""
+
+    @abc.abstractmethod
+    def _hang_up(self) -> None:
+        """Say that nothing more will be sent."""
+
+    @abc.abstractmethod
+    def _let_go(self) -> None:
+        """Read no more."""
+
+    # --- receiving -----------------------------------------------------------------------------------------------
+
+    def _take(self, line: bytes) -> None:
+        if self._lost is None or not line or line.isspace():
+            return
+        try:
+            self._deliver(line, None)
+        except ProtocolError:
+            self._on_junk(line)
+
+    def _unheard(self) -> None:
+        """Take note that the server takes nothing any more; its last words may still be on their way."""
+        self._deaf = True
+        if not self._closing:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_LINGER_SECONDS, self._ended, "the server closed its input")
+
+    def _ended(self, reason: str) -> None:
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost(reason)
