@@ -1,7 +1,7 @@
 """HTTP/1.1 on one socket, as a client: one request at a time, and callbacks for its answer (RFC 9112).
 
 httptools parses; nothing here makes a task, a future or a copy for a call. Why this is not a client from the shelf:
-``docs/adr/0007-our-own-http-client.md``.
+``docs/adr/0008-our-own-http-client.md``.
 """
 
 from __future__ import annotations
