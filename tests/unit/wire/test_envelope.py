@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -70,6 +70,7 @@ def test_rubbish(line: bytes) -> None:
         envelope.read(line)
 
 
+@settings(deadline=None)
 @given(
     st.binary()
     | ALMOST
@@ -130,6 +131,7 @@ def test_half_of_a_surrogate_pair_does_not_lose_the_answer() -> None:
     assert bytes(envelope.read(pair).result or b"") == rb'{"text":"\ud83d\ude00"}'
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**53) | st.text(), st.text(), st.dictionaries(st.text(), JSON) | st.none())
 def test_requests_read_back(ident: int | str, method: str, params: dict[str, Any] | None) -> None:
     written = json.loads(envelope.request(ident, method, params))

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -18,6 +18,7 @@ from vsm_mcp.wire.transport import Head
 inbound = pytest.importorskip("mcp.shared.inbound")
 
 
+@settings(deadline=None)
 @given(
     st.text(st.characters(exclude_categories=["Cs"]))
     | st.sampled_from(["=?base64?YQ==?=", " a", "a ", "é", "a\nb", ""])
@@ -86,6 +87,7 @@ VALUE = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(SCHEMA, st.dictionaries(st.sampled_from("pqr"), VALUE))
 def test_mirrored_arguments_are_the_sdks(schema: dict[str, Any], arguments: dict[str, Any]) -> None:
     mirror = Mirror()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsm_mcp.errors import ProtocolError
@@ -19,6 +19,7 @@ STREAM = (
 FOUND = [b"first", b"one\ntwo\n three", b"last"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(STREAM) * 2)), st.sampled_from([b"\n", b"\r\n", b"\r"]))
 def test_any_cut_and_any_line_ending(cuts: list[int], ending: bytes) -> None:
     stream = STREAM.replace(b"\n", ending)
@@ -29,6 +30,7 @@ def test_any_cut_and_any_line_ending(cuts: list[int], ending: bytes) -> None:
     assert (reader.last_id, reader.retry) == ("8", 1.5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=8))
 def test_any_bytes(chunks: list[bytes]) -> None:
     reader = SseReader(10_000)
