@@ -30,6 +30,7 @@
     │   └── Overloaded          everything that could answer is busy
     ├── ProtocolError           a server said something that is not MCP
     │   └── RpcError            a server answered with a JSON-RPC error
+    ├── TaskFailed              a task at a server ended without a result, or was lost
     ├── InstallFailed           an installation could not be made
     ├── TrialFailed             a server did not pass its trial
     ├── HomeError               the home directory cannot be used (not writable, disk full)
@@ -291,6 +292,13 @@ class RpcError(ProtocolError):
         super().__init__(message)
         self.rpc_code = rpc_code
         self.data = data
+
+
+class TaskFailed(VsmError):
+    """A task at a server ended without a result, or its server lost it."""
+
+    code = "task_failed"
+    remedy = "it may have been carried out in part: look before you call it again"
 
 
 class InstallFailed(VsmError):

@@ -85,6 +85,13 @@ def judge(mode: str, target: list[str], revision: str, out: Path, *, expected: s
     return Verdict(problems, [name for name, folder in _scenarios(out) if name not in bad and _crashed(folder)])
 
 
+def judge_one(scenario: str, url: str, out: Path) -> list[str]:
+    """Run one scenario against a server, required or not; returns what fails, each for a person to read."""
+    argv = [*packages.program("conformance"), "server", "--url", url, "--scenario", scenario, "--force"]
+    code, printed = _run([*argv, "-o", str(out)])
+    return [text for _, _, text in _failures(out)] or ([] if code == 0 else [f"exit code {code}:\n{printed[-4000:]}"])
+
+
 def _run(argv: list[str]) -> tuple[int | None, str]:
     """Run to the end or to the deadline, with all that it starts."""
     with subprocess.Popen(

@@ -260,10 +260,8 @@ class App:
             near = ", ".join(closest(tool, table.tools)) or "vsm-mcp tools lists them"
             raise UnknownTool(f"no tool is called {tool!r}", f"did you mean: {near}" if table.tools else near)
         sent = {**(arguments or {}), **typed_arguments(typed or {}, self._schema(route.server, route.name))}
-        began, limit = time.perf_counter(), self.config.gateway.call_timeout_seconds
-        connection = await self.runtime.connection(route.server, limit)
-        raw = await connection.request("tools/call", {"name": route.name, "arguments": sent}, timeout=limit)
-        result = msgspec.json.decode(raw)
+        began = time.perf_counter()
+        result = msgspec.json.decode(await self.gateway.call(tool, msgspec.json.encode(sent)))
         return {
             "server": route.server,
             "tool": tool,

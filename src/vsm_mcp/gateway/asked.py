@@ -10,17 +10,22 @@ from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.leases import Lease
 from vsm_mcp.gateway.messages import Request
 from vsm_mcp.gateway.talk import Talk
-from vsm_mcp.gateway.upstream import Call, Channel
+from vsm_mcp.gateway.tasks import task
+from vsm_mcp.gateway.tasks.support import Way
+from vsm_mcp.gateway.upstream import Awaited, Call, Channel
 from vsm_mcp.routing.table import Route
 
 
 class Asked:
-    """Who was asked what, in whose name. ``params`` is what was sent, ``call`` the call in flight.
+    """Who was asked what, in whose name. ``params`` is what was sent, ``way`` what becomes of a task.
 
+    ``begun`` is the call that was made, and ``call`` what is awaited now: the same, or the task that was made of it.
     ``lease`` is the place of a caller without a session at a stateful server, until :meth:`close`.
     """
 
-    __slots__ = ("call", "caller", "channel", "lease", "modern", "params", "request", "route", "talk")
+    __slots__ = (
+        "begun", "call", "caller", "channel", "lease", "modern", "params", "request", "route", "talk", "way",
+    )  # fmt: skip
 
     def __init__(
         self, route: Route, request: Request, caller: Caller, channel: Channel, lease: Lease | None = None
@@ -33,12 +38,16 @@ class Asked:
         self.lease = lease
         self.talk = Talk(request, caller)
         self.params: dict[str, object] = {}
-        self.call: Call
+        self.way: Way = "plain"
+        self.begun: Call
+        self.call: Awaited
 
     def plain(self) -> bytes | Raw | None:
         """Return the result that has arrived, in the client's era; ``None`` for anything but a complete one."""
-        raw = self.call.result
+        raw = self.begun.result
         if raw is None or self.talk.lacking or (self.modern and rounds.marked(raw)):
+            return None
+        if self.way != "plain" and task.marked(raw):
             return None
         try:
             return self.bridged(raw)

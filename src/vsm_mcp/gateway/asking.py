@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Raw
 
 from vsm_mcp.errors import MissingValue, Overloaded, ProtocolError, RequestTimeout, RpcError, VsmError
-from vsm_mcp.gateway import capabilities, faults, rounds, seal
+from vsm_mcp.gateway import capabilities, faults, hop, rounds, seal
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
@@ -24,14 +24,15 @@ from vsm_mcp.gateway.parking import SECONDS, Parking
 from vsm_mcp.gateway.rounds import Ask, InputRequired
 from vsm_mcp.gateway.seal import RESPONSES, STATE, Kind, Seal, State
 from vsm_mcp.gateway.talk import Talk
-from vsm_mcp.gateway.upstream import Call, Channel, Upstream
+from vsm_mcp.gateway.tasks import task
+from vsm_mcp.gateway.tasks.extension import ExtensionTask
+from vsm_mcp.gateway.tasks.handshake import HandshakeTask
+from vsm_mcp.gateway.tasks.making import Making
+from vsm_mcp.gateway.tasks.passing import Tasks
+from vsm_mcp.gateway.tasks.support import Way, extends, way_of, with_extension
+from vsm_mcp.gateway.upstream import Channel, Upstream
 from vsm_mcp.routing.table import Route
 from vsm_mcp.wire import era
-
-_OURS: Final = frozenset(
-    {era.META_PROTOCOL, era.META_CLIENT_INFO, era.META_CLIENT_CAPABILITIES, era.META_LOG_LEVEL, "progressToken"}
-)
-"""Members of a client's ``_meta`` that speak about the hop between it and us, and are written anew for the next."""
 
 _CLIENT: Final = "give what it asks for as an argument, or use a client that can be asked"
 
@@ -42,10 +43,11 @@ _MAX_ROUNDS: Final = 16
 class Asking:
     """The one who asks. ``timeout`` (seconds) is for one call; progress puts it off until ``limit`` at most."""
 
-    def __init__(self, upstream: Upstream, timeout: float, limit: float) -> None:
+    def __init__(self, upstream: Upstream, timeout: float, limit: float, tasks: Tasks) -> None:
         self._upstream = upstream
         self._timeout = timeout
         self._limit = limit
+        self._tasks = tasks
         self._seal = Seal()
         self._parking = Parking()
         self._leases = Leases()
@@ -60,6 +62,8 @@ class Asking:
         Raises :class:`Fault`.
         """
         if STATE in request.params or RESPONSES in request.params:
+            return None
+        if caller.view.catalogue.tasking and _way(route, request, caller) != "plain":
             return None
         lease = self._lease(route.server, caller)
         channel = self._upstream.ready(route.server, caller.who if lease is None else lease.session)
@@ -80,6 +84,7 @@ class Asking:
         began = time.monotonic()
         asked = await self._reached(route, request, caller)
         left = self._timeout - (time.monotonic() - began)
+        asked.way = _way(route, request, caller)
         try:
             if left <= 0:
                 raise RequestTimeout(f"{route.server} was not ready within {self._timeout:g} s")
@@ -124,25 +129,50 @@ class Asking:
                 return raw
             question = rounds.asked(raw) if asked.modern else None
             if question is None:
-                _check_lacking(asked, raw)
-                return asked.bridged(raw)
+                if asked.way == "plain" or not self._drives(raw, asked):
+                    return self._complete(raw, asked)
+                continue
             if asked.caller.modern:
                 return self._restated(question, asked)
             asked.params = {**asked.params, **await _asked_live(question, asked.talk)}
-            asked.call = self._call(asked, self._timeout)
+            self._call(asked, self._timeout)
         raise ProtocolError(f"the server asked for input {_MAX_ROUNDS} times and did not come to an end")
 
     def _put(self, asked: Asked, state: State | None, left: float) -> Asked:
         if asked.talk.log_level:
             asked.channel.want_logs(asked.talk.log_level)
         asked.params = _params(asked.request, asked.channel, state)
-        asked.call = self._call(asked, left)
+        if asked.modern and "extensions" in asked.channel.capabilities:
+            _declare_tasks(asked)
+        if asked.way != "passed":
+            asked.params.pop("task", None)
+        self._call(asked, left)
         return asked
 
-    def _call(self, asked: Asked, left: float) -> Call:
+    def _call(self, asked: Asked, left: float) -> None:
         talk, request = asked.talk, asked.request
-        talk.call = asked.channel.begin(request.method, asked.params, timeout=left, limit=self._limit, dialogue=talk)
-        return talk.call
+        if asked.way == "driven" and not asked.modern:
+            asked.call = talk.call = HandshakeTask(asked.channel, talk, asked.params, left, self._limit)
+            return
+        call = asked.channel.begin(request.method, asked.params, timeout=left, limit=self._limit, dialogue=talk)
+        asked.begun = asked.call = talk.call = call
+        if asked.way == "passed":
+            asked.call = talk.call = Making(call, lambda made, raw: self._tasks.adopt(asked, made, raw))
+
+    # --- tasks -------------------------------------------------------------------------------------------------------
+
+    def _drives(self, raw: Raw, asked: Asked) -> bool:
+        """Begin to look after the task that a modern server made of a call, if the client knows none."""
+        made = task.made(raw, modern=True) if asked.modern and asked.way == "driven" else None
+        if made is None:
+            return False
+        asked.call = asked.talk.call = ExtensionTask(asked.channel, asked.talk, made, self._limit)
+        return True
+
+    def _complete(self, raw: Raw, asked: Asked) -> bytes | Raw:
+        """Return a result in the client's era; where it is a task, under the id that the client gets to know."""
+        _check_lacking(asked, raw)
+        return asked.bridged(self._tasks.shown(asked, raw) if asked.way == "passed" else raw)
 
     def close(self) -> None:
         """Give up every call that waits for its client."""
@@ -208,19 +238,31 @@ class Asking:
         return rounds.required(named, self._seal.close(self._new_state("again", asked)))
 
 
+def _way(route: Route, request: Request, caller: Caller) -> Way:
+    """Return what becomes of a request to a server of the handshake versions, as far as tasks go."""
+    tasking = caller.view.catalogue.tasking.get(route.server)
+    return "plain" if tasking is None else way_of(tasking, route.name, request, modern=caller.modern)
+
+
 def _params(request: Request, channel: Channel, state: State | None) -> dict[str, object]:
     """Return what is sent to the server; of ``_meta``, what the client means for it."""
-    params: dict[str, object] = dict(request.params)
-    if request.meta is not None:
-        kept = {member: value for member, value in request.meta.items() if member not in _OURS}
-        if kept:
-            params["_meta"] = kept
+    params = hop.params(request)
     if channel.era == "legacy" or (state is not None and state.kind == "again"):
         params.pop(STATE, None)
         params.pop(RESPONSES, None)
     elif state is not None:
         params[STATE] = state.inner
     return params
+
+
+def _declare_tasks(asked: Asked) -> None:
+    """Declare the extension to a server that has it: the gateway knows what to do with a task, if its client does not.
+
+    SEP-2663, "Capability Negotiation": a server makes tasks for clients that declare it, of calls of tools alone.
+    """
+    if asked.request.method == "tools/call" and extends(asked.channel.capabilities):
+        asked.way = "passed" if asked.caller.modern and extends(asked.talk.capabilities) else "driven"
+        asked.talk.capabilities = with_extension(asked.talk.capabilities)
 
 
 async def _asked_live(question: InputRequired, talk: Talk) -> Mapping[str, object]:

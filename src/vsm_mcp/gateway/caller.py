@@ -84,4 +84,10 @@ class Caller:
 
     def silent(self) -> Caller:
         """Return the same client where nothing reaches it any more."""
-        return Caller(self.view, modern=self.modern, session=self.session, who=self.who, principal=self.principal)
+        return self.through(None)
+
+    def through(self, back: Back | None) -> Caller:
+        """Return the same client with another way back to it."""
+        return Caller(
+            self.view, modern=self.modern, session=self.session, who=self.who, back=back, principal=self.principal
+        )

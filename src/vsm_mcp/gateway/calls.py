@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Mapping
 
 from msgspec import Raw
 
-from vsm_mcp.errors import VsmError
+from vsm_mcp.errors import RpcError, VsmError
 from vsm_mcp.gateway import destinations, faults
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.asking import Asking
@@ -14,6 +14,7 @@ from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import Request, text_or_none
 from vsm_mcp.gateway.meta.tool import MetaTool
+from vsm_mcp.gateway.tasks.passing import LIST, Tasks
 
 
 class Calls:
@@ -22,9 +23,10 @@ class Calls:
     ``own`` are the gateway's own tools, by name; those that a view offers are asked before its servers' tools.
     """
 
-    def __init__(self, asking: Asking, own: Mapping[str, MetaTool]) -> None:
+    def __init__(self, asking: Asking, own: Mapping[str, MetaTool], tasks: Tasks) -> None:
         self._asking = asking
         self._own = own
+        self._tasks = tasks
 
     def begin(self, request: Request, caller: Caller) -> Asked | None:
         """Ask without waiting; ``None`` (and nothing asked) when that takes more. Raises :class:`Fault`."""
@@ -40,15 +42,32 @@ class Calls:
 
     async def answer(self, request: Request, caller: Caller) -> bytes | Raw:
         """Ask and return the result. Raises :class:`Fault`."""
+        if request.method.startswith("tasks/"):
+            return await self._of_task(request, caller)
         own = self._own_tool(request, caller)
         if own is not None:
             return await own.answer(request, caller, self.answer)
         route = destinations.find(request, caller)
         return await _told(self._asking.ask(route, request, caller), route.server, request.method, caller)
 
+    async def alone(self, request: Request, caller: Caller) -> bytes | Raw:
+        """Ask as :meth:`answer` does, for nobody behind a front: whatever goes wrong is raised as it is."""
+        route = destinations.find(request, caller)
+        try:
+            return await self._asking.ask(route, request, caller)
+        except Fault as fault:
+            raise fault.__cause__ if isinstance(fault.__cause__, RpcError) else fault from None
+
     async def finish(self, asked: Asked) -> bytes | Raw:
         """Return the result of what was begun. Raises :class:`Fault`."""
         return await _told(self._asking.finish(asked), asked.route.server, asked.request.method, asked.caller)
+
+    async def _of_task(self, request: Request, caller: Caller) -> bytes | Raw:
+        self._tasks.check(request, caller)
+        if request.method == LIST:
+            return await self._tasks.list(request, caller)
+        target = self._tasks.target(request, caller)
+        return await _told(self._tasks.ask(target, request, caller), target.named.server, request.method, caller)
 
     def _own_tool(self, request: Request, caller: Caller) -> MetaTool | None:
         offered = caller.view.catalogue.own

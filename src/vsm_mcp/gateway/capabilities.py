@@ -12,12 +12,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from vsm_mcp.wire import era
+
 Capabilities = Mapping[str, Any]
 
 NONE: Final[Capabilities] = {}
 _FORWARDED: Final = ("elicitation", "roots", "sampling")
-_EXTENSIONS: Final = frozenset({"io.modelcontextprotocol/ui"})
-"""Extensions that pass through: they live in results and resources, and need no method of their own."""
+_EXTENSIONS: Final = frozenset({"io.modelcontextprotocol/ui", era.TASKS})
+"""Extensions that pass through: they live in results and resources, or the gateway serves their methods."""
 
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

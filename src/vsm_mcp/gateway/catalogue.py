@@ -85,7 +85,7 @@ class Catalogue:
 
     Whatever of ``offers`` the ``display`` shows is in the table and can be called by its name; the list of tools holds
     it, or where the display searches, the gateway's own tools that find it. ``searching`` says which, ``own`` are the
-    names of the gateway's own tools that are listed.
+    names of the gateway's own tools that are listed. ``tasking`` holds the servers that make tasks of calls.
     """
 
     def __init__(
@@ -115,6 +115,7 @@ class Catalogue:
             "resources/list": Listing("resources", self._located(ItemKind.RESOURCE), page_items),
             "resources/templates/list": Listing("resourceTemplates", self._located(ItemKind.TEMPLATE), page_items),
         }
+        self.tasking = {name: shelf.tasking for name, shelf in self.shelves.items() if shelf.tasking.support}
         self.rules: dict[str, Rules] = {key: rules for shelf in shelves for key, rules in shelf.rules.items()}
         self.instructions = instructions(display, self.own, shelves, self.table)
 

@@ -16,6 +16,7 @@ from vsm_mcp.errors import (
     Refused,
     RequestTimeout,
     RpcError,
+    TaskFailed,
     Throttled,
     UsageError,
     VsmError,
@@ -38,6 +39,23 @@ _REFUSED: Final = {
     401: ("auth", "the server wants credentials that a person has to give"),
     403: ("auth", "the credentials given do not allow this"),
 }
+
+
+_KINDS: Final = (
+    (
+        RequestTimeout,
+        "timeout",
+        "it may have been carried out all the same: look before you repeat it, or ask for less at once",
+    ),
+    (Throttled, "quota", "wait before you ask again"),
+    (Overloaded, "overload", "try again in a while"),
+    (Refused, "policy", "a person has to change the policy"),
+    (ProtocolError, "protocol", "the server broke the protocol: try another tool"),
+    (UsageError, "usage", "the server lacks a value that a person has to give"),
+    (NotFound, "not_found", "ask for the list of tools again"),
+    (TaskFailed, "task", TaskFailed.remedy),
+)
+"""Class of errors → kind of failure, and what to do about it; the first that fits counts."""
 
 
 class _Elsewhere(msgspec.Struct):
@@ -74,28 +92,13 @@ def failure_of(error: VsmError, server: str) -> Failure:
     """Describe why ``server`` gave no result.
 
     ``kind`` is ``timeout``, ``transport``, ``auth``, ``quota``, ``overload``, ``policy``, ``protocol``, ``usage``,
-    ``not_found`` or ``internal``.
+    ``not_found``, ``task`` or ``internal``.
     """
-    kind, hint = "transport", f"the server is restarted when it is called again; `vsm-mcp inspect {server}` says more"
-    if isinstance(error, RequestTimeout):
-        kind = "timeout"
-        hint = "it may have been carried out all the same: look before you repeat it, or ask for less at once"
-    elif isinstance(error, HttpRefused) and error.status in _REFUSED:
-        kind, hint = _REFUSED[error.status]
-    elif isinstance(error, Throttled):
-        kind, hint = "quota", "wait before you ask again"
-    elif isinstance(error, Overloaded):
-        kind, hint = "overload", "try again in a while"
-    elif isinstance(error, Refused):
-        kind, hint = "policy", "a person has to change the policy"
-    elif isinstance(error, ProtocolError):
-        kind, hint = "protocol", "the server broke the protocol: try another tool"
-    elif isinstance(error, UsageError):
-        kind, hint = "usage", "the server lacks a value that a person has to give"
-    elif isinstance(error, NotFound):
-        kind, hint = "not_found", "ask for the list of tools again"
-    elif not error.retryable:
-        kind = "internal"
+    again = f"the server is restarted when it is called again; `vsm-mcp inspect {server}` says more"
+    otherwise = ("transport" if error.retryable else "internal", again)
+    kind, hint = next((found for kind, *found in _KINDS if isinstance(error, kind)), otherwise)
+    if isinstance(error, HttpRefused):
+        kind, hint = _REFUSED.get(error.status, (kind, hint))
     return Failure(
         server=server,
         kind=kind,

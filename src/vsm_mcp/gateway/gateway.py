@@ -22,6 +22,9 @@ from vsm_mcp.gateway.meta.tools import own_tools
 from vsm_mcp.gateway.narrowing import Narrowings
 from vsm_mcp.gateway.needs import Needs
 from vsm_mcp.gateway.sessions import Session, Sessions
+from vsm_mcp.gateway.tasks import support
+from vsm_mcp.gateway.tasks.following import Following
+from vsm_mcp.gateway.tasks.passing import Tasks
 from vsm_mcp.gateway.updates import Updates
 from vsm_mcp.gateway.upstream import Upstream
 from vsm_mcp.gateway.view import View
@@ -96,9 +99,11 @@ class Gateway:
         self.narrowings = Narrowings(self.find_view)
         self._offers: dict[str, Offer] = {}
         self._denied: tuple[str, ...] = ()
-        seconds = self.settings.call_timeout_seconds
-        self._asking = Asking(upstream, seconds, self.settings.call_limit_seconds)
-        self._calls = Calls(self._asking, own_tools(needs, min(seconds, limits.acquire_seconds)))
+        seconds, limit = self.settings.call_timeout_seconds, self.settings.call_limit_seconds
+        self.tasks = Tasks(upstream, seconds, limit)
+        self.following = Following(self.tasks)
+        self._asking = Asking(upstream, seconds, limit, self.tasks)
+        self._calls = Calls(self._asking, own_tools(needs, min(seconds, limits.acquire_seconds)), self.tasks)
 
     # --- what is served -------------------------------------------------------------------------------------------
 
@@ -110,6 +115,7 @@ class Gateway:
     def seal_with(self, key: bytes) -> None:
         """Seal what clients carry back with ``key`` (32 bytes), so that it is good for another process as well."""
         self._asking.seal_with(key)
+        self.tasks.seal_with(key)
 
     def find_view(self, profile: str) -> View | None:
         """Return what a profile shows (``""``: everything), or ``None`` when there is no such profile."""
@@ -145,6 +151,7 @@ class Gateway:
         for view in self.views.values():
             view.changes.close()
         self._asking.close()
+        self.tasks.close()
 
     # --- answering ------------------------------------------------------------------------------------------------
 
@@ -174,6 +181,16 @@ class Gateway:
         """Answer what was begun, as :meth:`answer`."""
         return await _answer(asked.request.id, self._calls.finish(asked))
 
+    async def call(self, tool: str, arguments: bytes) -> bytes | Raw:
+        """Call a tool for whoever sits at this machine, and return its result as a modern client gets it.
+
+        ``arguments`` is a raw JSON object. Nobody can be asked anything meanwhile. Raises :class:`Fault`, and any other
+        :class:`VsmError` that says why there is no result: :class:`RpcError` where the server refuses.
+        """
+        params = {"name": Raw(encode(tool)), "arguments": Raw(arguments)}
+        request = Request(messages.NO_ID, "tools/call", params, None)
+        return await self._calls.alone(request, Caller(self.view, modern=True))
+
     def initialize(
         self, request: Request, view: View, now: float, principal: Principal = LOCAL
     ) -> tuple[Answer, Session | None]:
@@ -193,7 +210,7 @@ class Gateway:
         session.capabilities = capabilities.read(request.params.get("capabilities"))
         result: dict[str, object] = {
             "protocolVersion": version,
-            "capabilities": _CAPABILITIES,
+            "capabilities": _CAPABILITIES | support.declared(view.catalogue.tasking.values(), modern=False),
             "serverInfo": Raw(results.SERVER_INFO),
             "instructions": view.catalogue.instructions,
         }
@@ -224,6 +241,7 @@ class Gateway:
     def unhear(self, view: View, listener: Listener) -> None:
         """Forget a listener. Idempotent."""
         self.updates.leave(listener)
+        self.following.leave(listener)
         view.changes.leave(listener)
 
     def updated(self, server: str, uri: str) -> None:
@@ -233,6 +251,7 @@ class Gateway:
     def end_client(self, who: str) -> None:
         """Take note that a client with a line or a session of its own is gone: what runs for it alone is ended."""
         self._upstream.end_session(who)
+        self.tasks.forget(who)
 
     def _session_ended(self, session: Session) -> None:
         self.end_client(session.ident)
@@ -289,7 +308,7 @@ class Gateway:
         members = encode(
             {
                 "supportedVersions": [era.MODERN],
-                "capabilities": _CAPABILITIES,
+                "capabilities": _CAPABILITIES | support.declared(view.catalogue.tasking.values(), modern=True),
                 "instructions": view.catalogue.instructions,
             }
         )

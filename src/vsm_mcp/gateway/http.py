@@ -191,15 +191,15 @@ class Endpoint:
         answer = self._gateway.at_once(request, caller)
         if answer is None:
             if request.method == "subscriptions/listen":
-                return await self._listen(request, exchange)
+                return await self._listen(request, exchange, caller)
             answer = await exchange.ask(request, caller)
         return await exchange.finish(answer, envelopes.STATUS.get(answer.code, 200) if answer.code else 200)
 
-    async def _listen(self, request: Request, exchange: Exchange) -> None:
+    async def _listen(self, request: Request, exchange: Exchange, caller: Caller) -> None:
         if not exchange.takes_events:
             raise Refusal(406, "subscriptions/listen is answered with text/event-stream", ident=request.id)
         if exchange.view.changes.full:
             raise overloaded("too many subscriptions are open")
         if exchange.visit is not None:
             exchange.visit.stay()
-        await listen(exchange, Subscription(request))
+        await listen(exchange, Subscription(request), caller)

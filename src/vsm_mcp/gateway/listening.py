@@ -11,44 +11,58 @@ from msgspec import Raw
 
 from vsm_mcp.gateway import messages, results, sse
 from vsm_mcp.gateway.asgi import Receive, Send, until_disconnected
-from vsm_mcp.gateway.changes import KINDS, METHODS, Listener, News
+from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.changes import KINDS, METHODS, SAID, Listener, News
 from vsm_mcp.gateway.exchange import Exchange
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import Request, decode_object, encode
+from vsm_mcp.gateway.tasks.following import Following
+from vsm_mcp.gateway.tasks.passing import check_declared
 from vsm_mcp.gateway.updates import MAX_EACH, Updates
-from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 
-_decode_uris: Final = msgspec.json.Decoder(list[str]).decode
+_decode_strings: Final = msgspec.json.Decoder(list[str]).decode
 
 
 class Subscription:
     """What one ``subscriptions/listen`` asked for, and the frames that answer it.
 
     Every frame carries the request's id in ``_meta`` (specification 2026-07-28, "Subscriptions"). The acknowledgement
-    leaves out what is not honoured: resources that no server here would announce changes of.
+    leaves out what is not honoured: resources that no server here would announce changes of, and tasks that the client
+    does not hold. Raises :class:`Fault` (-32021) for tasks where the client knows none (SEP-2663, "Error Handling").
     """
 
     def __init__(self, request: Request) -> None:
         wanted = _filter(request)
         self.kinds = frozenset(kind for kind in KINDS if wanted.get(f"{kind}ListChanged") == Raw(b"true"))
-        self.uris = _uris(wanted.get("resourceSubscriptions"))
+        self.uris = _strings(wanted, "resourceSubscriptions")
+        self.tasks = _strings(wanted, "taskIds")
+        if self.tasks:
+            check_declared(request)
         self._ident = request.id
         self._meta = b'"_meta":{"%b":%b}' % (era.META_SUBSCRIPTION.encode(), request.id)
 
-    def begin(self, view: View, updates: Updates) -> tuple[Listener, bytes]:
+    def begin(self, caller: Caller, updates: Updates, following: Following) -> tuple[Listener, bytes]:
         """Listen; return the listener and the first frame: the subset that is honoured."""
+        view = caller.view
         listener = view.changes.listen(self.kinds)
         honoured: dict[str, object] = {f"{kind}ListChanged": True for kind in KINDS if kind in self.kinds}
         uris = [uri for uri in self.uris if updates.listen(listener, view, uri)]
         if uris:
             honoured["resourceSubscriptions"] = uris
+        tasks = following.begin(listener, caller, self.tasks)
+        if tasks:
+            honoured["taskIds"] = tasks
         params = b'{"notifications":%b,%b}' % (encode(honoured), self._meta)
         return listener, messages.notification("notifications/subscriptions/acknowledged", params)
 
     def frame(self, news: News) -> bytes:
         """Return the frame that says what changed."""
-        about = b'"uri":%b,' % encode(news.uri) if news.uri else b""
+        about = b""
+        if news.params:
+            about = b"%b," % news.params[1:-1]
+        elif news.uri:
+            about = b'"uri":%b,' % encode(news.uri)
         return messages.notification(METHODS[news.kind], b"{%b%b}" % (about, self._meta))
 
     def ended(self) -> bytes:
@@ -60,10 +74,10 @@ class Subscription:
         return messages.result(self._ident, encode({"resultType": "complete", "_meta": meta}))
 
 
-async def listen(exchange: Exchange, subscription: Subscription) -> None:
+async def listen(exchange: Exchange, subscription: Subscription, caller: Caller) -> None:
     """Serve one subscription over HTTP until the client leaves or the gateway ends."""
     gateway, send = exchange.gateway, exchange.send
-    listener, acknowledged = subscription.begin(exchange.view, gateway.updates)
+    listener, acknowledged = subscription.begin(caller, gateway.updates, gateway.following)
     try:
         await sse.begin(send)
         await sse.write(send, sse.event(acknowledged))
@@ -92,6 +106,8 @@ async def stream(
 
 def plain_frame(news: News) -> bytes:
     """Return the notification of a handshake client that something changed."""
+    if news.kind == SAID:
+        return news.params
     if news.uri:
         return messages.notification(METHODS[news.kind], encode({"uri": news.uri}))
     return b'{"jsonrpc":"2.0","method":%b}' % encode(METHODS[news.kind])
@@ -104,10 +120,10 @@ def _filter(request: Request) -> dict[str, Raw]:
         raise Fault(era.INVALID_PARAMS, "subscriptions/listen needs notifications, an object, in its params") from error
 
 
-def _uris(wanted: Raw | None) -> tuple[str, ...]:
-    if wanted is None:
+def _strings(wanted: dict[str, Raw], member: str) -> tuple[str, ...]:
+    if member not in wanted:
         return ()
     try:
-        return tuple(dict.fromkeys(_decode_uris(wanted)))[:MAX_EACH]
+        return tuple(dict.fromkeys(_decode_strings(wanted[member])))[:MAX_EACH]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Fault(era.INVALID_PARAMS, "resourceSubscriptions is a list of URIs") from error
+        raise Fault(era.INVALID_PARAMS, f"{member} is a list of strings") from error

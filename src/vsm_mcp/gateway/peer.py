@@ -142,7 +142,7 @@ class Peer:
         if answer is not None:
             self._out.put(answer.body)
         elif modern and request.method == "subscriptions/listen":
-            self._fly(request, self._listen(request, Subscription(request)), self._streams)
+            self._fly(request, self._listen(request, Subscription(request), caller), self._streams)
         else:
             self._fly(request, self._call(request, caller), self._calls)
             self._settled()
@@ -164,11 +164,11 @@ class Peer:
         answer = await self._gateway.answer(request, caller)
         self._out.put(answer.body)
 
-    async def _listen(self, request: Request, subscription: Subscription) -> None:
+    async def _listen(self, request: Request, subscription: Subscription, caller: Caller) -> None:
         if self._view.changes.full:
             full = Fault(era.INTERNAL_ERROR, "too many subscriptions are open")
             return self._out.put(messages.fault(request.id, full))
-        listener, acknowledged = subscription.begin(self._view, self._gateway.updates)
+        listener, acknowledged = subscription.begin(caller, self._gateway.updates, self._gateway.following)
         self._out.put(acknowledged)
         try:
             while (news := await listener.news(self._gateway.limits.keep_alive_seconds)) is not None:

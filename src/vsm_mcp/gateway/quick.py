@@ -130,7 +130,7 @@ class Passage:
             self._gateway.flights.enter(self._key, self._withdraw)
         self._turn.on_lost = self._lost
         self._gateway.vigil.enter(self._exchange)
-        asked.call.when_settled(self._settled)
+        asked.begun.when_settled(self._settled)
         return True
 
     # --- what may happen then ----------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class Passage:
         if self._task is not None:
             self._task.cancel()
         else:
-            self._asked.call.when_settled(None)
+            self._asked.begun.when_settled(None)
             self._asked.close()
             self._end()
 

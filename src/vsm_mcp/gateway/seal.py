@@ -1,16 +1,12 @@
 """``requestState`` as the gateway gives it out: readable by anybody, forgeable by nobody.
 
 Specification 2026-07-28, "Multi Round-Trip Requests": the state comes back from the client and is input of an
-attacker. It is bound to who asked, to what was asked and to a time (server requirements 4 and 5), by HMAC-SHA256.
+attacker. It is bound to who asked, to what was asked and to a time (server requirements 4 and 5).
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import hmac
-import secrets
 from typing import Final, Literal
 
 import msgspec
@@ -18,13 +14,11 @@ from msgspec import Raw
 
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import UNREADABLE, Request, text_or_none
+from vsm_mcp.gateway.stamp import Stamp
 from vsm_mcp.wire import era
 
 STATE: Final = "requestState"
 RESPONSES: Final = "inputResponses"
-_TAG_BYTES: Final = 16
-_MAX_LENGTH: Final = 256 * 1024
-
 
 Kind = Literal["inner", "parked", "again"]
 
@@ -52,12 +46,11 @@ class Seal:
     """Closes and opens states with one ``key`` (default: one of this process)."""
 
     def __init__(self, key: bytes = b"") -> None:
-        self._key = key or secrets.token_bytes(32)
+        self._stamp = Stamp(key)
 
     def close(self, state: State) -> str:
         """Return what a client carries back."""
-        body = _encode(state)
-        return base64.urlsafe_b64encode(self._tag(body) + body).decode().rstrip("=")
+        return self._stamp.close(_encode(state))
 
     def open(self, request: Request, client: str, server: str, now: float) -> State | None:
         """Return the state that a request brings back, or ``None`` when it brings none.
@@ -75,17 +68,11 @@ class Seal:
         return state
 
     def _opened(self, text: str) -> State | None:
-        if len(text) > _MAX_LENGTH:
-            return None
+        body = self._stamp.open(text)
         try:
-            whole = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            tag, body = whole[:_TAG_BYTES], whole[_TAG_BYTES:]
-            return _decode(body) if hmac.compare_digest(tag, self._tag(body)) else None
-        except (binascii.Error, ValueError, *UNREADABLE):
+            return None if body is None else _decode(body)
+        except UNREADABLE:
             return None
-
-    def _tag(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, body, "sha256")[:_TAG_BYTES]
 
 
 def digest(request: Request) -> str:

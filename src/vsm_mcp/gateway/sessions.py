@@ -41,6 +41,15 @@ class Session:
         """Say whether a client is the one that opened it: what it sees and who it is are the same."""
         return self.view is view and (self.principal is principal or self.principal.name == principal.name)
 
+    def notify(self, message: bytes) -> None:
+        """Tell the client something that belongs to no request of its own, if it listens."""
+        if self.listener is not None:
+            self.listener.say(message)
+
+    def put(self, message: bytes) -> None:
+        """Ask the client something that belongs to no request of its own, if it listens."""
+        self.notify(message)
+
     def end(self) -> None:
         """Let its stream and its questions go."""
         if self.listener is not None:

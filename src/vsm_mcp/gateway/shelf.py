@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from vsm_mcp.gateway.messages import UNREADABLE, decode_object, encode
 from vsm_mcp.gateway.param_headers import Rules, rules_of
+from vsm_mcp.gateway.tasks.support import Tasking, listed, support_of
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
 from vsm_mcp.routing.table import Naming
 
@@ -34,9 +35,9 @@ class Omitted(msgspec.Struct, frozen=True):
 class Shelf:
     """What one server offers, ready to be listed under exposed names.
 
-    Every member of a definition passes byte for byte, unknown ones too; only ``name`` is replaced. A tool without a
-    usable ``inputSchema`` would cost a client the whole list (both SDKs refuse it), so an empty one is completed and
-    an impossible one leaves its tool out.
+    Every member of a definition passes byte for byte, unknown ones too; only ``name`` is replaced, and what it says of
+    tasks where the gateway drives them. A tool without a usable ``inputSchema`` would cost a client the whole list
+    (both SDKs refuse it), so an empty one is completed and an impossible one leaves its tool out.
     """
 
     def __init__(self, server: str, offer: Offer, name: Naming) -> None:
@@ -48,10 +49,13 @@ class Shelf:
         self.rules: dict[str, Rules] = {}
         self.omitted: list[Omitted] = []
         self.subscribable = _declares_subscriptions(offer)
+        self._support = support_of(offer)
+        self._required: set[str] = set()
         for item in offer.of(ItemKind.TOOL):
             self._add_tool(item, name(server, item.name))
         for item in offer.of(ItemKind.PROMPT):
             self._add_prompt(item, name(server, item.name))
+        self.tasking = Tasking(self._support, frozenset(self._required))
 
     def named_by(self, name: Naming) -> bool:
         """Say whether the items have the names that ``name`` gives them."""
@@ -85,18 +89,25 @@ class Shelf:
         schema = _object_schema(fields.get("inputSchema"))
         if schema is None:
             return self._omit(item, "its inputSchema describes no object")
-        if _needs_task(fields.get("execution")):
-            return self._omit(item, "it can only be called as a task, which this gateway cannot drive yet")
         fields["inputSchema"] = schema
-        modern = legacy = encode(fields)
-        output = fields.get("outputSchema")
-        if output is not None and _type_of(output) != _OBJECT:
-            legacy = encode({member: value for member, value in fields.items() if member != "outputSchema"})
+        modern, legacy = self._in_both_eras(item, fields)
         self.tools.append(Entry(key, modern, legacy))
         rules = rules_of(schema)
         if rules:
             self.rules[key] = rules
         return None
+
+    def _in_both_eras(self, item: Definition, fields: dict[str, Raw]) -> tuple[bytes, bytes]:
+        """Return a tool's JSON for modern and for legacy clients."""
+        execution, output = fields.get("execution"), fields.get("outputSchema")
+        for_modern, for_legacy, is_required = listed(execution, self._support)
+        if is_required:
+            self._required.add(item.name)
+        modern = encode(_with(fields, "execution", for_modern))
+        if for_legacy is for_modern and (output is None or _type_of(output) == _OBJECT):
+            return modern, modern
+        shown = output if output is None or _type_of(output) == _OBJECT else None
+        return modern, encode(_with(_with(fields, "execution", for_legacy), "outputSchema", shown))
 
     def _add_prompt(self, item: Definition, key: str) -> None:
         fields = self._open(item)
@@ -114,6 +125,14 @@ class Shelf:
 
     def _omit(self, item: Definition, reason: str) -> None:
         self.omitted.append(Omitted(self.server, item.name, reason))
+
+
+def _with(fields: dict[str, Raw], member: str, value: Raw | None) -> dict[str, Raw]:
+    """Return the fields with one of them changed, in its place, or left out."""
+    if fields.get(member) is value:
+        return fields
+    changed = {name: value if name == member else raw for name, raw in fields.items()}
+    return {name: raw for name, raw in changed.items() if raw is not None}
 
 
 class _Resources(msgspec.Struct, frozen=True):
@@ -152,13 +171,3 @@ def _type_of(schema: Raw) -> Raw | None:
         return decode_object(schema).get("type")
     except UNREADABLE:
         return None
-
-
-def _needs_task(execution: Raw | None) -> bool:
-    """Whether a tool can only be called as a task (specification 2025-11-25, "Tasks: Tool-Level Negotiation")."""
-    if execution is None:
-        return False
-    try:
-        return bytes(decode_object(execution).get("taskSupport", b"")) == b'"required"'
-    except UNREADABLE:
-        return False

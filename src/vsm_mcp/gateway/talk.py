@@ -16,7 +16,7 @@ from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.capabilities import Capabilities
 from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
 from vsm_mcp.gateway.rounds import METHODS, Ask
-from vsm_mcp.gateway.upstream import Call
+from vsm_mcp.gateway.upstream import Awaited
 from vsm_mcp.wire import era
 from vsm_mcp.wire.dialogue import Question
 from vsm_mcp.wire.inbox import QUESTION_SECONDS
@@ -44,7 +44,7 @@ class Talk:
         self.client = caller.who or f"{id(self):x}"
         self.capabilities: Capabilities = caller.capabilities(request)
         self.log_level = caller.log_level(request)
-        self.call: Call | None = None
+        self.call: Awaited | None = None
         self._caller = caller
         self._may_ask = request.method in METHODS
         self._token = request.meta.get("progressToken") if request.meta is not None else None
@@ -71,6 +71,11 @@ class Talk:
             except UNREADABLE:
                 return
             back.notify(messages.notification(method, encode({**members, "progressToken": self._token})))
+
+    def tell(self, message: bytes) -> None:
+        """Send the client one whole message, if anything reaches it now."""
+        if self._caller.back is not None:
+            self._caller.back.notify(message)
 
     def _wants(self, params: Raw) -> bool:
         try:

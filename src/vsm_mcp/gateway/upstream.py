@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -10,17 +11,8 @@ from msgspec import Raw
 from vsm_mcp.wire.dialogue import Dialogue
 
 
-class Call(Protocol):
-    """One call in flight: :class:`vsm_mcp.wire.call.Call`, as far as it is used here."""
-
-    @property
-    def result(self) -> Raw | None:
-        """The raw result, if there is one by now."""
-        ...
-
-    def when_settled(self, tell: Callable[[], None] | None) -> None:
-        """Have ``tell`` called once, when there is an outcome or a pause (soon, if there is already)."""
-        ...
+class Awaited(Protocol):
+    """Something a server works on: a call in flight, or a task that is driven in the place of one."""
 
     async def answer(self) -> Raw | None:
         """Await the raw result; ``None`` when the call was paused.
@@ -42,10 +34,39 @@ class Call(Protocol):
         ...
 
 
+class Call(Awaited, Protocol):
+    """One call in flight: :class:`vsm_mcp.wire.call.Call`, as far as it is used here."""
+
+    @property
+    def result(self) -> Raw | None:
+        """The raw result, if there is one by now."""
+        ...
+
+    def when_settled(self, tell: Callable[[], None] | None) -> None:
+        """Have ``tell`` called once, when there is an outcome or a pause (soon, if there is already)."""
+        ...
+
+    def about(self, task: str, dialogue: Dialogue | None) -> None:
+        """Have ``dialogue`` hear what the server says and asks about one of its tasks, until this is given up."""
+        ...
+
+
+async def result_of(call: Awaited) -> Raw:
+    """Await the result of a call that nobody pauses, and give it up in the end. Raises what its answer raises."""
+    try:
+        while (raw := await call.answer()) is None:
+            pass
+        return raw
+    finally:
+        call.give_up()
+
+
 class Channel(Protocol):
     """One conversation with one server: :class:`vsm_mcp.wire.connection.Connection`, as far as it is used here."""
 
     capabilities: dict[str, Any]
+    closed: asyncio.Future[str]
+    """Resolves to the reason when nothing will be answered any more."""
 
     @property
     def era(self) -> str:

@@ -35,6 +35,10 @@ class Owner(Protocol):
         """Return why nothing is answered any more."""
         ...
 
+    def relate(self, call: Call, task: str) -> None:
+        """Have what is said about a task go to a call."""
+        ...
+
 
 class Call:
     """A call in flight; made by :meth:`vsm_mcp.wire.connection.Connection.begin`.
@@ -46,7 +50,7 @@ class Call:
 
     __slots__ = (
         "_on_settled", "_outcome", "_owner", "_paused", "_woken", "deadline", "dialogue", "ident", "limit", "method",
-        "sender", "timeout",
+        "sender", "task", "timeout",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, ident: int, method: str, dialogue: Dialogue | None) -> None:
@@ -55,6 +59,7 @@ class Call:
         self.dialogue = dialogue
         self.timeout = self.deadline = self.limit = float("inf")
         self.sender: Sending | None = None
+        self.task: str | None = None
         self._on_settled: Callable[[], None] | None = None
         self._owner = owner
         self._outcome: Outcome | None = None
@@ -121,6 +126,15 @@ class Call:
     def put_off(self, seconds: float) -> None:
         """Let it wait for ``seconds`` from now on, if that is later than its deadline and within its limit."""
         self._owner.put_off(self, seconds)
+
+    def about(self, task: str, dialogue: Dialogue | None) -> None:
+        """Have ``dialogue`` hear what the server says and asks about one of its tasks, until this is given up.
+
+        Progress under the call's own token goes there too, also when the call is answered (specification 2025-11-25,
+        "Tasks: Task Progress Notifications"). Of several calls about one task, the latest hears.
+        """
+        self.dialogue = dialogue
+        self._owner.relate(self, task)
 
     def give_up(self) -> None:
         """Cancel it at the server unless it is answered; a late answer is dropped. Idempotent."""

@@ -80,7 +80,10 @@ class Connection:
 
     @property
     def calls(self) -> int:
-        """How many calls wait for an answer that a client wants: lists and subscriptions are for all, and left out."""
+        """How many calls wait for an answer that a client wants, and how many tasks are worked on for one.
+
+        Lists and subscriptions are for all clients, and left out.
+        """
         return self._pending.count(besides=_OURS)
 
     @property
@@ -159,9 +162,16 @@ class Connection:
 
     def give_up(self, call: Call) -> None:
         """Forget a call; if it is not answered yet, cancel it at the server. Idempotent."""
+        if call.task is not None:
+            self._pending.unrelate(call)
         if self._pending.forget(call.ident):
             call.stop_sending()
             self._cancel(call.ident, call.method)
+
+    def relate(self, call: Call, task: str) -> None:
+        """Have what the server says about one of its tasks go to ``call``, until it is given up."""
+        if not self.closed.done():
+            self._pending.relate(call, task)
 
     def put_off(self, call: Call, seconds: float) -> None:
         """Let a call wait for ``seconds`` from now on, within its limit."""

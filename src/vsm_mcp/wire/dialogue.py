@@ -73,7 +73,7 @@ class Dialogue(Protocol):
     wants_progress: bool
 
     def notified(self, method: str, params: Raw) -> None:
-        """Take a notification that belongs to the call: progress or a log message."""
+        """Take a notification that belongs to the call: progress, a log message, or news of the task it is about."""
         ...
 
     def asked(self, question: Question) -> None:

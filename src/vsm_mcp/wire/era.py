@@ -22,6 +22,10 @@ META_CLIENT_CAPABILITIES: Final = "io.modelcontextprotocol/clientCapabilities"
 META_LOG_LEVEL: Final = "io.modelcontextprotocol/logLevel"
 META_SERVER_INFO: Final = "io.modelcontextprotocol/serverInfo"
 META_SUBSCRIPTION: Final = "io.modelcontextprotocol/subscriptionId"
+META_RELATED_TASK: Final = "io.modelcontextprotocol/related-task"
+
+TASKS: Final = "io.modelcontextprotocol/tasks"
+"""The extension that tasks are in the modern era (SEP-2663)."""
 
 CLIENT_CAPABILITIES: Final[dict[str, object]] = {
     "elicitation": {"form": {}, "url": {}},
@@ -42,8 +46,18 @@ MISSING_CLIENT_CAPABILITY: Final = -32021
 UNSUPPORTED_VERSION: Final = -32022
 URL_ELICITATION_REQUIRED: Final = -32042
 
-NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-"""Method → the member of ``params`` that ``Mcp-Name`` repeats (specification 2026-07-28, "Transports: HTTP")."""
+NAMED_BY: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""Method → the member of ``params`` that ``Mcp-Name`` repeats.
+
+Specification 2026-07-28, "Transports: HTTP"; for tasks SEP-2663, "Streamable HTTP: Routing Headers".
+"""
 
 LOG_LEVELS: Final = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """Severities of log messages, least severe first (specification, "Logging"; RFC 5424, section 6.2.1)."""

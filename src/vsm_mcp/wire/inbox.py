@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -29,13 +30,32 @@ _CHANGES: Final = {
 _MAX_QUESTIONS: Final = 64
 
 
+_NEWS_OF_TASKS: Final = frozenset({"notifications/tasks", "notifications/tasks/status"})
+_RELATED: Final = re.compile(re.escape(era.META_RELATED_TASK.encode()))
+
+
 class _About(msgspec.Struct):
     progressToken: Raw = Raw(b"null")  # noqa: N815 - the protocol's spelling
     requestId: Raw = Raw(b"null")  # noqa: N815
     uri: Raw = Raw(b"null")
 
 
+class _Task(msgspec.Struct, frozen=True):
+    taskId: str  # noqa: N815
+
+
+class _Meta(msgspec.Struct, frozen=True, rename={"task": era.META_RELATED_TASK, "subscription": era.META_SUBSCRIPTION}):
+    task: _Task | None = None
+    subscription: Raw = Raw(b"null")
+
+
+class _Related(msgspec.Struct, rename={"meta": "_meta"}):
+    meta: _Meta = _Meta()
+    taskId: str = ""  # noqa: N815
+
+
 _decode_about: Final = msgspec.json.Decoder(_About).decode
+_decode_related: Final = msgspec.json.Decoder(_Related).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -113,9 +133,12 @@ class Inbox:
 
     def _notified(self, method: str, params: Raw, origin: int | None) -> None:
         if method == "notifications/message":
-            call = self._call_of(origin)
+            call = self._call_of(origin, params)
             if call is not None:
                 self._tell_call(call, method, params)
+            return
+        if method in _NEWS_OF_TASKS:
+            self._task_changed(method, params, origin)
             return
         try:
             about = _decode_about(params)
@@ -130,6 +153,19 @@ class Inbox:
             self._cancelled(about.requestId)
         elif method == "notifications/resources/updated" and self.on_updated is not None:
             _tell(self.on_updated, _text(about.uri))
+
+    def _task_changed(self, method: str, params: Raw, origin: int | None) -> None:
+        """Tell the call that a task is about, or the subscription that asked for the news (SEP-2663)."""
+        try:
+            related = _decode_related(params)
+        except _UNREADABLE:
+            return
+        if method == "notifications/tasks":
+            call = self._pending.get(number(related.meta.subscription) if origin is None else origin)
+        else:
+            call = self._pending.about(related.taskId)
+        if call is not None:
+            self._tell_call(call, method, params)
 
     def _cancelled(self, ident: Raw) -> None:
         question = self._questions.pop(bytes(ident), None)
@@ -150,7 +186,7 @@ class Inbox:
             return None
         if method == "ping":
             return self._out.respond(envelope.response(ident, {}))
-        call = self._call_of(origin) if self._out.era == "legacy" else None
+        call = self._call_of(origin, params) if self._out.era == "legacy" else None
         if call is None or call.dialogue is None:
             return self._refuse(ident, era.METHOD_NOT_FOUND, "Method not found: no client is there to be asked", None)
         if len(self._questions) >= _MAX_QUESTIONS:
@@ -159,12 +195,20 @@ class Inbox:
         self._questions[bytes(ident)] = question
         call.put_off(QUESTION_SECONDS)
         _tell(call.dialogue.asked, question)
-        if question.open and origin is None:
+        if question.open and origin is None and call.task is None:
             self._shared()
         return None
 
-    def _call_of(self, origin: int | None) -> Call | None:
-        """Return the call that a message belongs to, or ``None`` when that cannot be told."""
+    def _call_of(self, origin: int | None, params: Raw | None) -> Call | None:
+        """Return the call that a message belongs to, or ``None`` when that cannot be told.
+
+        What concerns a task names it (specification 2025-11-25, "Tasks: Associating Task-Related Messages").
+        """
+        task = _related_task(params)
+        if task:
+            call = self._pending.about(task)
+            if call is not None or origin is None:
+                return call
         if origin is not None:
             return self._pending.get(origin)
         calls = self._pending.in_dialogue()
@@ -187,6 +231,16 @@ class Inbox:
     def _refuse(self, ident: Raw, code: int, message: str, data: bytes | None) -> None:
         self._questions.pop(bytes(ident), None)
         self._out.respond(envelope.error(ident, code, message, data))
+
+
+def _related_task(params: Raw | None) -> str:
+    if params is None or _RELATED.search(params) is None:
+        return ""
+    try:
+        task = _decode_related(params).meta.task
+    except _UNREADABLE:
+        return ""
+    return "" if task is None else task.taskId
 
 
 def _tell(listener: Callable[..., None], *news: object) -> None:

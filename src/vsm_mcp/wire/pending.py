@@ -26,6 +26,8 @@ class Pending:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._calls: dict[int, Call] = {}
+        self._answered: dict[int, Call] = {}
+        self._by_task: dict[str, list[Call]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = _FOREVER
         self._last_id = 0
@@ -77,12 +79,34 @@ class Pending:
             call.settle(LOST)
 
     def get(self, ident: int) -> Call | None:
-        """Return the call with an id of ours."""
-        return self._calls.get(ident)
+        """Return the call with an id of ours: one that waits, or one that is about a task."""
+        return self._calls.get(ident) or self._answered.get(ident)
 
     def count(self, *, besides: Container[str]) -> int:
-        """Return how many calls wait whose method is not one of ``besides``."""
-        return sum(call.method not in besides for call in self._calls.values())
+        """Return how many calls wait whose method is not one of ``besides``, and how many tasks are worked on."""
+        return len(self._by_task) + sum(call.method not in besides for call in self._calls.values())
+
+    def relate(self, call: Call, task: str) -> None:
+        """Have :meth:`about` find a call by its task, and :meth:`get` also when it is answered."""
+        self.unrelate(call)
+        call.task = task
+        self._answered[call.ident] = call
+        self._by_task.setdefault(task, []).append(call)
+
+    def unrelate(self, call: Call) -> None:
+        """Forget what task a call is about; idempotent."""
+        calls = self._by_task.get(call.task or "", [])
+        if call in calls:
+            calls.remove(call)
+            del self._answered[call.ident]
+            if not calls:
+                del self._by_task[call.task or ""]
+        call.task = None
+
+    def about(self, task: str) -> Call | None:
+        """Return the latest call that is about a task."""
+        calls = self._by_task.get(task)
+        return calls[-1] if calls else None
 
     def in_dialogue(self) -> list[Call]:
         """Return the calls whose client can be spoken to, oldest first."""
@@ -91,6 +115,8 @@ class Pending:
     def fail_all(self) -> None:
         """Give every waiting call :data:`LOST`."""
         calls, self._calls = self._calls, {}
+        self._by_task.clear()
+        self._answered.clear()
         for call in calls.values():
             call.settle(LOST)
         if self._timer is not None:

@@ -18,6 +18,7 @@ from vsm_mcp import config
 from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.gateway import Gateway, Limits
 from vsm_mcp.gateway.server import serve
+from vsm_mcp.wire.era import NAMED_BY
 
 VERSION = "2026-07-28"
 
@@ -62,8 +63,8 @@ class Endpoint:
             **params.pop("_meta", {}),
         }
         fields = {"mcp_protocol_version": VERSION, "mcp_method": method, **headers}
-        name = params.get("name", params.get("uri"))
-        if isinstance(name, str) and method in {"tools/call", "prompts/get", "resources/read"}:
+        name = params.get(NAMED_BY.get(method, ""))
+        if isinstance(name, str):
             fields.setdefault("mcp_name", name)
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
         status, _, body = await self.post(message, **fields)
