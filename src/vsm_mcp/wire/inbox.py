@@ -100,7 +100,7 @@ class Inbox:
     def _dispatch(self, message: Message, origin: int | None) -> bool:
         method = message.method
         if method is None:
-            return message.id is not None and self._pending.answered(message.id, message)
+            return self._answered(message)
         if message.id is not None:
             self._asked(message.id, method, message.params, origin)
         elif method in _CHANGES:
@@ -108,6 +108,16 @@ class Inbox:
         elif message.params is not None:
             self._notified(method, message.params, origin)
         return False
+
+    def _answered(self, message: Message) -> bool:
+        """Hand an answer on; a complaint without an id can only be about the one request that waits.
+
+        JSON-RPC 2.0, section 5: the id is ``null`` in the answer to a request that could not be read.
+        """
+        ident = message.id
+        if ident is not None and bytes(ident) == b"null" and message.error is not None:
+            return _is_parse_error(message.error) and self._pending.only_answered(message)
+        return ident is not None and self._pending.answered(ident, message)
 
     # --- notifications -------------------------------------------------------------------------------------------
 
@@ -187,6 +197,10 @@ class Inbox:
     def _refuse(self, ident: Raw, code: int, message: str, data: bytes | None) -> None:
         self._questions.pop(bytes(ident), None)
         self._out.respond(envelope.error(ident, code, message, data))
+
+
+def _is_parse_error(error: Raw) -> bool:
+    return envelope.read_error(error).rpc_code == era.PARSE_ERROR
 
 
 def _tell(listener: Callable[..., None], *news: object) -> None:
