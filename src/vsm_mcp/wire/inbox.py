@@ -120,7 +120,7 @@ class Inbox:
     def _dispatch(self, message: Message, origin: int | None) -> bool:
         method = message.method
         if method is None:
-            return message.id is not None and self._pending.answered(message.id, message)
+            return self._answered(message)
         if message.id is not None:
             self._asked(message.id, method, message.params, origin)
         elif method in _CHANGES:
@@ -128,6 +128,16 @@ class Inbox:
         elif message.params is not None:
             self._notified(method, message.params, origin)
         return False
+
+    def _answered(self, message: Message) -> bool:
+        """Hand an answer on; a complaint without an id can only be about the one request that waits.
+
+        JSON-RPC 2.0, section 5: the id is ``null`` in the answer to a request that could not be read.
+        """
+        ident = message.id
+        if ident is not None and bytes(ident) == b"null" and message.error is not None:
+            return _is_parse_error(message.error) and self._pending.only_answered(message)
+        return ident is not None and self._pending.answered(ident, message)
 
     # --- notifications -------------------------------------------------------------------------------------------
 
@@ -241,6 +251,10 @@ def _related_task(params: Raw | None) -> str:
     except _UNREADABLE:
         return ""
     return "" if task is None else task.taskId
+
+
+def _is_parse_error(error: Raw) -> bool:
+    return envelope.read_error(error).rpc_code == era.PARSE_ERROR
 
 
 def _tell(listener: Callable[..., None], *news: object) -> None:

@@ -62,6 +62,15 @@ class Pending:
         call.settle(message)
         return True
 
+    def only_answered(self, message: Message) -> bool:
+        """Hand an answer that does not say to which call to the only one that waits; ``False`` when there are more."""
+        waiting = [call for call in self._calls.values() if call.deadline != _FOREVER]
+        if len(waiting) != 1:
+            return False
+        del self._calls[waiting[0].ident]
+        waiting[0].settle(message)
+        return True
+
     def spoilt(self, ident: int | None, error: ProtocolError) -> None:
         """Fail a call whose answer cannot be read: another one will not come."""
         call = self._calls.pop(ident, None) if ident is not None else None

@@ -349,6 +349,21 @@ async def test_an_answer_that_cannot_be_read_fails_its_call_at_once(peer: Any, a
     assert peer.junk == [b"{%b}" % answer]
 
 
+async def test_a_complaint_without_an_id_is_about_the_only_call(peer: Any) -> None:
+    connection = await peer.open()
+    complaint = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}\n'
+    listening = asyncio.create_task(connection.request("subscriptions/listen", timeout=float("inf")))
+    two = [asyncio.create_task(connection.request("m", timeout=60)) for _ in range(2)]
+    for _ in range(3):
+        await peer.line()
+    peer.write(complaint + b'{"jsonrpc":"2.0","id":2,"result":2}\n')  # of several calls it could be any
+    assert bytes(await two[0]) == b"2"
+    peer.write(complaint.replace(b"-32700", b"-32601") + complaint)
+    with pytest.raises(RpcError, match="Parse error"):
+        await two[1]
+    listening.cancel()
+
+
 async def test_a_late_answer_is_dropped(peer: Any) -> None:
     connection = await peer.open()
     with pytest.raises(RequestTimeout):
