@@ -31,6 +31,7 @@ COMMANDS: Final = (
     "evidence",
     "journal",
     "doctor",
+    "bench",
 )
 
 
