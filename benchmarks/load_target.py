@@ -1,8 +1,9 @@
 """VSM-MCP as a target of the load generator: ``bench.py --plugin benchmarks/load_target.py --targets vsm-mcp,…``.
 
 The real product: every server is added with ``add`` (trial included) into a home of its own and runs in the sandbox;
-the gateway is ``vsm-mcp serve``, with every tool listed. What the generator needs is an interpreter with its own
-dependencies; ours is the one of this checkout (``make setup``).
+the gateway is ``vsm-mcp serve``, with every tool listed. ``vsm-mcp`` starts all servers with the gateway,
+``vsm-mcp-lazy`` each with its first call. What the generator needs is an interpreter with its own dependencies; ours is
+the one of this checkout (``make setup``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from targets import Launch, Target
 
@@ -41,6 +42,7 @@ class VsmMcp(Target):
 
     name, version, downstream_stdio = "vsm-mcp", "0.1", True
     note = "vsm-mcp serve; servers added with `add`, sandboxed"
+    environ: ClassVar[dict[str, str]] = {"VSM_MCP_GATEWAY_MODE": "all"}  # as peers do: every tool is listed
 
     def launch(self, ctx: Any) -> Launch:
         """Return how the gateway is started over HTTP."""
@@ -52,15 +54,15 @@ class VsmMcp(Target):
 
     def _prepared(self, ctx: Any, suffix: str = "http") -> dict[str, str]:
         """Admit the servers of a layout into a home of their own; return the environment that names it."""
-        env = {"VSM_MCP_HOME": str(Path(ctx.dir, f"vsm-{suffix}-{ctx.port}").absolute())}
-        env["VSM_MCP_GATEWAY_MODE"] = "all"  # as peers do: every tool is listed, however many there are
+        env = {**self.environ, "VSM_MCP_HOME": str(Path(ctx.dir, f"vsm-{suffix}-{ctx.port}").absolute())}
         refs = {
             name: server.get("url") or "cmd:" + shlex.join([server["command"], *server["args"]])
             for name, server in ctx.mcp_servers().items()
         }
-        granted = str(Path(ctx.spawnlog).absolute().parent)
+        spawn_log = Path(ctx.spawnlog).absolute()
+        spawn_log.touch()
         done = subprocess.run(
-            [str(BIN / "python"), "-c", PREPARE, json.dumps(refs), granted],
+            [str(BIN / "python"), "-c", PREPARE, json.dumps(refs), str(spawn_log)],
             env={**os.environ, **env},
             capture_output=True,
             text=True,
@@ -71,4 +73,11 @@ class VsmMcp(Target):
         return env
 
 
-TARGETS = [VsmMcp()]
+class VsmMcpLazy(VsmMcp):
+    """The same, but a server is started by its first call."""
+
+    name, note = "vsm-mcp-lazy", "the same; each server is started by its first call"
+    environ: ClassVar[dict[str, str]] = {**VsmMcp.environ, "VSM_MCP_RUNTIME_LAZY": "true"}
+
+
+TARGETS = [VsmMcp(), VsmMcpLazy()]

@@ -3,13 +3,14 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = sorted(path.parent for path in (ROOT / "src" / "vsm_mcp").glob("*/__init__.py"))
-OUTSIDE_THE_MODEL = {"app", "cli", "model", "testing"}
+OUTSIDE_THE_MODEL = {"app", "bench", "cli", "model", "testing"}
 
 
 def tracked() -> list[Path]:
@@ -48,6 +49,13 @@ def test_each_package_names_its_system_and_the_table_agrees(package: Path) -> No
     table = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     row = next(line for line in table.splitlines() if line.startswith(f"| {match[1]} {match[2]} |"))
     assert f"`{package.name}`" in row
+
+
+def test_the_layers_in_the_documentation_are_those_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    checked = [line.replace("(", "").replace(")", "") for line in contracts[0]["layers"]]
+    section = (ROOT / "docs" / "architecture.md").read_text("utf-8").split("## Layers", 1)[1].split("\n## ", 1)[0]
+    assert [line.split("  ")[0] for line in re.findall(r"^    (\S.*)", section, re.MULTILINE)] == checked
 
 
 def test_every_link_in_the_documentation_leads_somewhere() -> None:

@@ -32,6 +32,7 @@ COMMANDS: Final = (
     "evidence",
     "journal",
     "doctor",
+    "bench",
 )
 
 
