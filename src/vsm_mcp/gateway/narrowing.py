@@ -108,6 +108,7 @@ def narrowed(whole: Catalogue, display: Display, grant: Grant) -> Catalogue:
     routes = (*table.tools.values(), *table.prompts.values(), *table.resources.values(), *table.templates.values())
     shown = {route.server for route in routes}
     kept.shelves = {server: shelf for server, shelf in whole.shelves.items() if server in shown}
+    kept.tasking = {server: tasking for server, tasking in whole.tasking.items() if server in shown}
     kept.instructions = instructions(display, kept.own, kept.shelves.values(), table)
     return kept
 
