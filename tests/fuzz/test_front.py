@@ -108,7 +108,6 @@ def test_both_ways_answer_alike(bench: Bench, served: Fronts, sent: Sent) -> Non
         head = sent.head(await session_of(served))
         endless = b"listen" in sent.body
         quick, long = [await client.ask(head, sent.body, endless=endless) for client in served.clients]
-        event(f"{quick.status} {quick.body.partition(b'code')[2][:9]!r}")
         assert shown(quick) == shown(long)
         if not endless:
             assert_answers(sent, quick)

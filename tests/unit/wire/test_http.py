@@ -393,7 +393,7 @@ async def test_a_server_that_asks_and_asks_and_takes_no_answer(until: Any) -> No
         return writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = "http://127.0.0.1:%d/mcp" % server.sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
         connection = await connect(HttpTransport(url), timeout=5, known_era="legacy")
         await connection.request("tools/call", ECHO, timeout=10)
         assert len(connection._tasks) < 300
