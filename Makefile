@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: demo setup check format lint types layers sizes test docs corpus reference lock index clean
+.PHONY: demo setup check format lint types layers sizes test fuzz docs corpus reference lock index clean
 
 demo: setup
 	$(BIN)/python examples/demo.py
@@ -40,6 +40,10 @@ reference:
 
 test:
 	$(BIN)/pytest -p no:cacheprovider -m "not corpus"
+
+# Many more examples than `make check` tries of what clients and servers may send; EXAMPLES says how many for each test.
+fuzz: setup
+	VSM_MCP_FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/pytest -p no:cacheprovider --timeout=7200 tests/fuzz
 
 # The whole corpus of real servers, with a table; SERVERS names a file of one JSON record a line.
 corpus: setup

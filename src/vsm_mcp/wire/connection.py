@@ -45,6 +45,8 @@ _OURS: Final = _NOT_CANCELLABLE | {
 }
 """What is asked for all clients at once, and keeps no single one waiting."""
 _PUSH_SECONDS: Final = 10.0
+_MAX_PUSHING: Final = 256
+"""Messages that are no requests and wait for the server to take them, where each costs a task or a socket."""
 
 _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
@@ -72,6 +74,7 @@ class Connection:
         self._watch = Watch(self)
         self._tasks: set[asyncio.Task[None]] = set()
         self._log_level = ""
+        self._pushing = 0
 
     @property
     def in_flight(self) -> int:
@@ -315,9 +318,14 @@ class Connection:
         self._push(envelope.notification("notifications/cancelled", params), "notification", "notifications/cancelled")
 
     def _push(self, data: bytes, kind: Literal["notification", "response"], method: str = "") -> None:
-        if not self._transport.try_send(data):
-            head = Head(kind=kind, method=method, version=self.protocol or None, modern=self.era == "modern")
-            self.spawn(self._send_quietly(data, head))
+        if self._transport.try_send(data) or self._pushing >= _MAX_PUSHING:
+            return  # a server that asks faster than it takes answers goes without some
+        head = Head(kind=kind, method=method, version=self.protocol or None, modern=self.era == "modern")
+        self._pushing += 1
+        self.spawn(self._send_quietly(data, head)).add_done_callback(self._pushed)
+
+    def _pushed(self, _task: asyncio.Task[None]) -> None:
+        self._pushing -= 1
 
     async def _send_quietly(self, data: bytes, head: Head) -> None:
         try:

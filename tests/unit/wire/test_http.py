@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -365,4 +366,36 @@ async def test_each_message_comes_with_the_request_whose_answer_carried_it(era: 
             ],
             key=str,
         )
+        await connection.close()
+
+
+async def test_a_server_that_asks_and_asks_and_takes_no_answer(until: Any) -> None:
+    ping = b"".join(b'data: {"jsonrpc":"2.0","id":%d,"method":"ping"}\n\n' % number for number in range(2000))
+    opened, streams = 0, b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"GET"):
+            writer.write(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return writer.close()
+        message = json.loads(await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])))
+        if "result" in message:
+            await reader.read()  # until the client gives it up
+        elif message["method"] == "notifications/initialized":
+            writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        else:
+            hello = b'{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"x","version":"1"}}'
+            asked = ping if message["method"] == "tools/call" else b""
+            answer = b'data: {"jsonrpc":"2.0","id":%d,"result":%b}\n\n' % (message["id"], hello)
+            writer.write(streams + asked + answer)
+        return writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
+        connection = await connect(HttpTransport(url), timeout=5, known_era="legacy")
+        await connection.request("tools/call", ECHO, timeout=10)
+        assert len(connection._tasks) < 300
+        await until(lambda: opened > 256)
         await connection.close()
