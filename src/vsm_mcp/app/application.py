@@ -102,8 +102,6 @@ class App:
         agent = functools.partial(self.acquire, actor=ACTOR)
         needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
-        if self._exclusive:
-            self.gateway.seal_with(self.store.secrets.own_key())
         self.runtime.on_updated = self.gateway.updated
         self._stack.callback(self.gateway.close)
         self.keys = KeyCabinet(self.store.keys, self.performer, self.gateway.expel, self.actor)

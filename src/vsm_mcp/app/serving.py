@@ -43,6 +43,7 @@ async def serve(
         view = app.view(profile)
         app.bus.subscribe(log_events(config))
         app.serving = True
+        app.gateway.seal_with(app.store.secrets.own_key())
         asks = None if stdio else authentication(config, app.keys.ring, app.bus.emit)
         memory.settle()
         stop = _stop_asked()
