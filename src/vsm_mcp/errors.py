@@ -24,6 +24,7 @@
     │   ├── RegistryUnavailable
     │   ├── TransportError      a connection to a server broke or never came up
     │   │   ├── HttpRefused     an HTTP server answered with a status that will not change by trying again
+    │   │   │   └── LoginNeeded a server wants a person to agree that we call it
     │   │   └── Throttled       an HTTP server wants to be asked less often
     │   ├── RequestTimeout      a server did not answer one request in time
     │   ├── ServerDown          a server is not running, and why
@@ -238,6 +239,13 @@ class HttpRefused(TransportError):
     def __init__(self, status: int, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
         self.status = status
+
+
+class LoginNeeded(HttpRefused):
+    """A server wants a person to authorize what we do there, by OAuth."""
+
+    code = "login_needed"
+    remedy = "vsm-mcp login NAME"
 
 
 class Throttled(TransportError):

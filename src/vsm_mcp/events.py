@@ -138,6 +138,13 @@ class ServerStarted(Event, frozen=True, tag=True):
     session: str = ""
 
 
+class ConsentAsked(Event, frozen=True, tag=True):
+    """A person was asked to visit ``url`` and to agree there that we call a server."""
+
+    server: str
+    url: str
+
+
 class ServerStopped(Event, frozen=True, tag=True):
     """A process of a server (that of one ``session``, where given) ended because we asked it to."""
 

@@ -12,10 +12,12 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Raw, json
 
-from vsm_mcp.errors import RpcError
+from vsm_mcp.authorization.authorizer import Client, OAuth
+from vsm_mcp.errors import HttpRefused, RpcError
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.wire import era
 from vsm_mcp.wire.connection import Connection
@@ -26,6 +28,9 @@ from vsm_mcp.wire.negotiate import connect
 SECONDS: Final = 10.0
 ROUNDS: Final = 8
 SAMPLES: Final = {"string": "text", "integer": 7, "number": 2.5, "boolean": True, "array": [], "object": {}}
+
+ABOUT_US: Final = "https://conformance-test.local/client-metadata.json"
+"""Where the suite says that we describe ourselves (a Client ID Metadata Document)."""
 
 Call = tuple[str, dict[str, Any]]
 
@@ -46,9 +51,35 @@ class User:
         question.answer(json.encode(respond(question.method, params)))
 
 
+class Headless:
+    """A person who agrees to everything and needs no browser: the suite's authorization servers redirect at once."""
+
+    redirect_uri = "http://localhost:3030/callback"
+
+    async def consent(self, url: str) -> Mapping[str, str]:
+        import httpx2  # not for every scenario; the SDK has loaded it
+
+        async with httpx2.AsyncClient() as client:
+            answer = await client.get(url)
+        return dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
+
+
+class Memory:
+    """Secrets for the length of a run."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[str, str]] = {}
+
+    def of(self, acquisition: str, /) -> dict[str, str]:
+        return self._values.get(acquisition, {})
+
+    def put(self, acquisition: str, values: Mapping[str, str], /) -> None:
+        self._values[acquisition] = dict(values)
+
+
 async def main() -> None:
     """Connect, see what is offered, use all of it at once."""
-    connection = await connect(transport(sys.argv[-1]), timeout=SECONDS)
+    connection = await connect(transport(sys.argv[-1]), timeout=3 * SECONDS)
     try:
         offer = await connection.offer(SECONDS)
         await asyncio.gather(*(ask(connection, method, params) for method, params in calls(offer)))
@@ -57,8 +88,10 @@ async def main() -> None:
 
 
 def transport(url: str) -> HttpTransport:
-    """Return the way to the server; scenarios of authorization (``auth/…``) need more than a URL here."""
-    return HttpTransport(url)
+    """Return the way to the server; it may want authorization, in scenarios of ``auth/…`` that is."""
+    context = json.decode(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
+    client = Client(id=context.get("client_id", ABOUT_US), secret=context.get("client_secret", ""))
+    return HttpTransport(url, authorizer=OAuth(url, Memory(), client=client, person=Headless()))
 
 
 def calls(offer: Offer) -> Iterator[Call]:
@@ -108,4 +141,7 @@ def sample(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except HttpRefused as error:  # what some scenarios of authorization are about
+        raise SystemExit(error.message) from None

@@ -20,6 +20,7 @@ from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
+from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.typed import typed_arguments
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
@@ -108,6 +109,8 @@ class App:
         await self.keys.load()
         freeze = config.policy.changed_tools == "freeze"
         self.fleet = Fleet(self.store, emit, self._catalogue_changed, freeze=freeze)
+        self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.restart)
+        self.runtime.authorizer_of = self.logins.authorizer_of
         self.runtime.on_offer = self._observed
         self.runtime.on_stateful = self._found_stateful
         await self.fleet.load()
@@ -171,6 +174,7 @@ class App:
                 await self.runtime.remove(name)
             await remove(self.store, self.installations, self.runtime.log_path(name), server)
             await self.fleet.refresh(name)
+            self.logins.forget(server)
 
         await self.performer.perform(self._action(ActionKind.REMOVE, server), act)
         return {"name": name, "removed": True}
@@ -286,8 +290,8 @@ class App:
         params = operations.read(operation, body)
         self.bus.listen(listener)
         given = {name: getattr(params, name) for name in params.__struct_fields__}
-        of_keys = operation.startswith("key_")
-        result = await getattr(self.keys if of_keys else self, operation.removeprefix("key_"))(**given)
+        part = self.keys if operation.startswith("key_") else self.logins if operation == "login" else self
+        result = await getattr(part, operation.removeprefix("key_"))(**given)
         return views.outcome(result) if isinstance(result, Outcome) else result
 
     # --- inside --------------------------------------------------------------------------------------------------
@@ -308,6 +312,7 @@ class App:
             checks=self.machine.checks,
             sandbox=self.machine.sandbox,
             fleet=self.fleet.tool_names,
+            authorizer_of=self.logins.authorizer_of,
         )
 
     async def _taken_in(self, outcome: Outcome) -> Outcome:

@@ -43,6 +43,13 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
+class Login(msgspec.Struct, frozen=True, kw_only=True):
+    """``login``: a server or its URL, and the port on loopback that the browser comes back to (0: any)."""
+
+    server: str
+    port: int = 0
+
+
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
     """``tools``: a query (empty for all), how many to return, and of which profile (empty: of all)."""
 
@@ -93,6 +100,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "stop": Named,
     "restart": Named,
     "approve": Named,
+    "login": Login,
     "tools": Tools,
     "call": Call,
     "key_create": KeyCreate,
@@ -103,7 +111,9 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "status": Nothing,
     "doctor": Nothing,
 }
-CHANGING = frozenset({"acquire", "add", "remove", "approve", "start", "stop", "restart", "key_create", "key_revoke"})
+CHANGING = frozenset(
+    {"acquire", "add", "remove", "approve", "start", "stop", "restart", "login", "key_create", "key_revoke"}
+)
 """Operations that change what a home holds: one process at a time may do them."""
 
 

@@ -236,6 +236,7 @@ class _Admission:
     async def _tried(self, server: Server, settings: Settings) -> TrialReport:
         async with self._step("trial") as said:
             spec = spec_of(server, settings.secrets, self._parts.config)
+            spec = msgspec.structs.replace(spec, authorizer=self._parts.authorizer_of(spec))
             report = await trial(spec, self._parts.sandbox, self._parts.config, self._parts.emit)
             tools = len(report.offer.of(ItemKind.TOOL))
             if report.passed:

@@ -11,9 +11,11 @@ from vsm_mcp.events import Emit
 from vsm_mcp.install.installer import Installer
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.ref import Ref
+from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.store import Store
 from vsm_mcp.vetting.check import Check
+from vsm_mcp.wire.authorizer import Authorizer
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Parts:
     """The parts of a home that an admission touches.
 
     ``installer`` returns the installer for a reference and raises ``InstallFailed`` for a kind it has not;
-    ``fleet`` maps every other server to the names of its tools.
+    ``fleet`` maps every other server to the names of its tools;
+    ``authorizer_of`` gives who authorizes the requests to a server that runs elsewhere.
     """
 
     config: Config
@@ -33,3 +36,4 @@ class Parts:
     checks: Sequence[Check]
     sandbox: Sandbox
     fleet: Callable[[], Mapping[str, tuple[str, ...]]]
+    authorizer_of: Callable[[ServerSpec], Authorizer | None]

@@ -24,6 +24,7 @@ COMMANDS: Final = (
     "start",
     "stop",
     "restart",
+    "login",
     "approve",
     "remove",
     "key",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import webbrowser
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -21,10 +22,11 @@ _STEPS: Final = {
 
 
 class Progress:
-    """Shows events as they come; a context manager."""
+    """Shows events as they come; a context manager. ``browse`` opens a browser where a person is to agree."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, browse: bool = False) -> None:
         self._quiet = quiet
+        self._browse = browse
         self._live: Status | None = None
         self._terminal = sys.stderr.isatty()
 
@@ -38,7 +40,7 @@ class Progress:
 
     def show(self, event: dict[str, Any]) -> None:
         """Show one event, in its wire form."""
-        if self._quiet:
+        if self._quiet and event["event"] != "ConsentAsked":  # nothing goes on before somebody has seen that one
             return
         show = getattr(self, f"_on_{event['event']}", None)
         if show is not None:
@@ -50,6 +52,14 @@ class Progress:
     def _on_SourceAnswered(self, event: dict[str, Any]) -> None:  # noqa: N802
         if event["state"] != "ok":
             note(f"  source {event['source']}: {event['state']} {event['detail']}")
+
+    def _on_ConsentAsked(self, event: dict[str, Any]) -> None:  # noqa: N802
+        self._rest()
+        note(f"{event['server']} wants you to agree; open this address in a browser on this machine:")
+        sys.stderr.write(clean(event["url"]) + "\n")  # in one piece: a wrapped address is no address
+        sys.stderr.flush()
+        if self._browse:
+            webbrowser.open(event["url"])
 
     def _on_StepStarted(self, event: dict[str, Any]) -> None:  # noqa: N802
         if self._terminal:

@@ -70,6 +70,7 @@ class Session:
 
     def __init__(self, home: Path | None, *, as_json: bool) -> None:
         self.json = as_json
+        self.browse = False
         self._home = home
         self._config: configuration.Config | None = None
         self.interactive = sys.stdin.isatty() and sys.stderr.isatty() and not as_json
@@ -83,7 +84,7 @@ class Session:
 
     def run(self, operation: str, **params: Any) -> dict[str, Any]:
         """Run an operation and return its document. Raises :class:`OperationFailed`."""
-        with Progress(quiet=self.json) as progress:
+        with Progress(quiet=self.json, browse=self.browse) as progress:
             connection = daemon(self.config.home)
             if connection is not None:
                 return _remote(connection, operation, params, progress)

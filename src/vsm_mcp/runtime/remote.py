@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from vsm_mcp.errors import HttpRefused, ServerDown, VsmError
+from vsm_mcp.errors import HttpRefused, LoginNeeded, ServerDown, VsmError
 from vsm_mcp.events import Emit, ServerStarted
 from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime.spec import ServerSpec
@@ -58,12 +58,13 @@ async def open_remote(spec: ServerSpec, emit: Emit) -> Remote:
     if spec.url is None:
         raise ServerDown(f"{spec.name} has no address", "add it again")
     try:
-        target = Target(url=spec.url, headers=spec.headers, max_message=spec.max_message)
+        target = Target(url=spec.url, headers=spec.headers, max_message=spec.max_message, authorizer=spec.authorizer)
         ways = sorted(transports_to(target), key=lambda way: way.kind != spec.known_transport)  # the others as they are
         remote = await _first(ways, spec)
     except VsmError as error:
         cause = Cause(code=error.code, message=error.message, hint=error.hint)
-        raise ServerDown(f"{spec.name} cannot be reached: {error.message}", error.hint, cause) from error
+        mended = f": vsm-mcp login {spec.name}" if isinstance(error, LoginNeeded) else ""
+        raise ServerDown(f"{spec.name} cannot be reached: {error.message}{mended}", error.hint, cause) from error
     seconds = round(time.monotonic() - began, 3)
     era = remote.connection.era
     emit(ServerStarted(server=spec.name, pid=0, era=era, tier=remote.tier, seconds=seconds, session=spec.session))

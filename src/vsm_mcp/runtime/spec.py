@@ -8,9 +8,11 @@ from typing import Final
 
 import msgspec
 
+from vsm_mcp.authorization.authorizer import NAMES
 from vsm_mcp.config import Config
 from vsm_mcp.model.server import Server
 from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement
+from vsm_mcp.wire.authorizer import Authorizer
 
 _PATH: Final = ("/usr/local/bin", "/usr/bin", "/bin")
 
@@ -21,7 +23,8 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``start_timeout`` is in seconds, ``max_message`` (the longest message of a server that runs elsewhere) in bytes.
     ``known_era`` (``modern``, ``legacy``) and ``known_transport`` are what an earlier connection found. ``secrets`` are
     the values that no log may show. ``session`` is the shortened key of the session that has the process for itself,
-    if one has.
+    if one has. ``oauth`` is what was given for authorization (see :data:`vsm_mcp.authorization.authorizer.NAMES`), and
+    ``authorizer`` gets it.
     """
 
     name: str
@@ -36,6 +39,8 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     known_transport: str = ""
     secrets: tuple[str, ...] = ()
     session: str = ""
+    oauth: dict[str, str] = {}
+    authorizer: Authorizer | None = None
 
     def __repr__(self) -> str:
         return f"ServerSpec(name={self.name!r}, command={self.command!r}, url={self.url!r})"
@@ -45,16 +50,18 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
     """Return how a server is started; ``secrets`` maps variables to values, beside those in its settings.
 
     The environment is made from nothing: a short PATH, the sandbox's home, and what the installation, the catalogue
-    and the person gave, in this order. For a remote server, what the person gave are its HTTP headers. Naming a host
-    opens the whole network.
+    and the person gave, in this order. For a remote server, what the person gave are its HTTP headers, but for
+    what is given for authorization. Naming a host opens the whole network.
     """
     settings, entry = server.settings, server.installation.entry
     hidden = {**settings.secrets, **secrets}
     if entry.runtime == "remote":
+        given = {**server.env, **settings.env, **hidden}
         return ServerSpec(
             name=server.name,
             url=entry.argv[0] if entry.argv else server.ref.name,
-            headers={**server.env, **settings.env, **hidden},
+            headers={name: value for name, value in given.items() if name not in NAMES},
+            oauth={name: value for name, value in given.items() if name in NAMES},
             start_timeout=config.runtime.start_timeout_seconds,
             max_message=config.runtime.max_line_bytes,
             known_era=server.era or None,

@@ -21,17 +21,19 @@ from vsm_mcp.runtime.log import RotatedFile
 from vsm_mcp.runtime.pool import Pool
 from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.restart import Limits
-from vsm_mcp.runtime.spec import spec_of
+from vsm_mcp.runtime.spec import ServerSpec, spec_of
 from vsm_mcp.runtime.status import Status, shortened
 from vsm_mcp.runtime.tenure import Tenure, tenure_of
 from vsm_mcp.runtime.unit import Listeners, Rules, Unit
 from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.wire.authorizer import Authorizer
 from vsm_mcp.wire.connection import Connection
 
 SecretsOf = Callable[[str], Mapping[str, str]]
 OnOffer = Callable[[str, Offer], None]
 OnUpdated = Callable[[str, str], None]
 OnStateful = Callable[[str], None]
+AuthorizerOf = Callable[[ServerSpec], Authorizer | None]
 
 _QUEUE_SECONDS: Final = 120.0
 
@@ -40,19 +42,24 @@ def _nobody(*_news: object) -> None:
     """Drop the news."""
 
 
+def _without(_spec: ServerSpec) -> None:
+    """Have no authorizer."""
+
+
 class Runtime:
     """Starts, watches, restarts and stops servers. An async context manager: leaving it stops them all.
 
     ``secrets_of`` gives the secrets of a server by name; they are asked for at each start and kept nowhere.
     ``on_offer`` is called with what a server offers after each start and whenever it changes, ``on_updated`` with the
     URI of a watched resource that changed, ``on_stateful`` with the name of a server that was found to need a process
-    for each session.
+    for each session. ``authorizer_of`` gives who authorizes the requests to a server that runs elsewhere.
     """
 
     def __init__(self, sandbox: Sandbox, config: Config, emit: Emit, secrets_of: SecretsOf) -> None:
         self.on_offer: OnOffer = _nobody
         self.on_updated: OnUpdated = _nobody
         self.on_stateful: OnStateful = _nobody
+        self.authorizer_of: AuthorizerOf = _without
         self._sandbox = sandbox
         self._config = config
         self._emit = emit
@@ -210,7 +217,8 @@ class Runtime:
                 if spec.url is None:
                     return await process.start(spec, self._sandbox, self._config.runtime, self._logs[name], self._emit)
                 known = self._spoken.get(name, spec.known_transport)
-                instance = await remote.open_remote(msgspec.structs.replace(spec, known_transport=known), self._emit)
+                spec = msgspec.structs.replace(spec, known_transport=known, authorizer=self.authorizer_of(spec))
+                instance = await remote.open_remote(spec, self._emit)
                 self._spoken[name] = instance.transport
                 return instance
             finally:

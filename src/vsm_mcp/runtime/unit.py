@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from vsm_mcp.errors import ServerDown, UsageError, VsmError
+from vsm_mcp.errors import LoginNeeded, ServerDown, UsageError, VsmError
 from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import ServerState
@@ -252,8 +252,8 @@ class Unit:
         self._emit(ServerCrashed(server=self.name, reason=reason, session=self._session))
         self._history = remember(self._history, Failure(time.monotonic(), ready), self._rules.limits)
         verdict = decide(self._history, time.monotonic(), self._rules.limits, self._rules.jitter())
-        if isinstance(error, UsageError):
-            verdict = GiveUp(reason)  # what a person gave is wrong, and stays wrong
+        if isinstance(error, UsageError) or _wants_login(error):
+            verdict = GiveUp(reason)  # what a person gave is wrong, and stays wrong; or is still to be given
         if isinstance(verdict, GiveUp):
             why = reason if verdict.reason == reason else f"{verdict.reason}; the last time: {reason}"
             self._change(ServerState.GAVE_UP, why)
@@ -313,3 +313,7 @@ class Unit:
             self._since = time.time()
         self.state = state
         self._reason = reason
+
+
+def _wants_login(error: VsmError | None) -> bool:
+    return isinstance(error, ServerDown) and error.cause is not None and error.cause.code == LoginNeeded.code

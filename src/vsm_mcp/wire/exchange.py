@@ -8,6 +8,7 @@ from typing import Final
 
 from vsm_mcp.errors import HttpRefused, ProtocolError, TransportError, VsmError
 from vsm_mcp.wire import header
+from vsm_mcp.wire.authorizer import Challenged
 from vsm_mcp.wire.http11 import Fields, Socket
 from vsm_mcp.wire.sse import SseReader
 from vsm_mcp.wire.transport import Deliver, Done
@@ -41,11 +42,12 @@ class Exchange:
 
     ``lines`` are header lines beside those that every request of a site carries; ``target`` is asked for in place of
     the site's own; ``repeatable`` says that nothing is done twice when the request is sent twice. ``place`` is what
-    messages call the server. ``rest`` is the task that mends an exchange which did not go through, if there is one.
+    messages call the server; ``authorized`` is the header line with which it was sent last. ``rest`` is the task that
+    mends an exchange which did not go through, if there is one.
     By itself an exchange wants nothing but the head of the answer, and is content with 2xx; subclasses want more.
     """
 
-    __slots__ = ("body", "done", "lines", "method", "place", "repeatable", "rest", "socket", "target")
+    __slots__ = ("authorized", "body", "done", "lines", "method", "place", "repeatable", "rest", "socket", "target")
 
     def __init__(self, method: str, lines: bytes = b"", body: bytes = b"", *, repeatable: bool = True) -> None:
         self.method = method
@@ -54,6 +56,7 @@ class Exchange:
         self.target = ""
         self.repeatable = repeatable
         self.place = "the server"
+        self.authorized = b""
         self.done: Done = _nobody
         self.socket: Socket | None = None
         self.rest: asyncio.Task[None] | None = None
@@ -89,7 +92,11 @@ class Exchange:
         """Return what a status other than 2xx means."""
         if 300 <= status < 400:
             return Moved(status, f"{self.place} redirects", text(fields, b"location"))
-        return header.refusal(status, text(fields, b"retry-after"), self.place)
+        trouble = header.refusal(status, text(fields, b"retry-after"), self.place)
+        challenge = text(fields, b"www-authenticate")
+        if self.method != "DELETE" and header.wants_authorization(status, challenge):
+            return Challenged(status, trouble.message, trouble.hint, challenge)
+        return trouble
 
     def leave(self, trouble: VsmError | None) -> None:
         """Finish before the end of the answer."""

@@ -19,6 +19,7 @@ _AGAIN: Final = frozenset({408, 425, 429})
 STATUS_DECIDES: Final = _AGAIN | {401, 403, 407}
 """Statuses that mean the same whatever the body says."""
 _REMEMBERED: Final = 200
+_MORE_SCOPE: Final = re.compile(r"\berror\s*=\s*\"?insufficient_scope\b", re.IGNORECASE)
 
 
 def encode(value: str) -> str:
@@ -55,6 +56,11 @@ def _version(version: str) -> bytes:
 
 def _line(name: str, value: str) -> bytes:
     return f"{name}: {encode(value)}\r\n".encode()
+
+
+def wants_authorization(status: int, challenge: str) -> bool:
+    """Return whether authorization would help: none was given, or one for less (RFC 6750, section 3.1)."""
+    return status == 401 or (status == 403 and _MORE_SCOPE.search(challenge) is not None)
 
 
 def refusal(status: int, retry_after: str, place: str) -> TransportError:

@@ -14,6 +14,7 @@ from typing import Final
 
 from vsm_mcp.errors import HttpRefused, TransportError, VsmError
 from vsm_mcp.wire.address import read_address
+from vsm_mcp.wire.authorizer import Authorizer, Challenged
 from vsm_mcp.wire.exchange import Cut, Events, Exchange, Moved, Stale
 from vsm_mcp.wire.post import Notice, Post, SessionGone
 from vsm_mcp.wire.session import MAX_RETRY_SECONDS, Session
@@ -22,14 +23,14 @@ from vsm_mcp.wire.tasks import Tasks
 from vsm_mcp.wire.transport import Deliver, Done, Head, Lost
 
 _RESUME_ATTEMPTS: Final = 5
-_MENDABLE: Final = (Cut, Moved, SessionGone, Stale)
+_MENDABLE: Final = (Challenged, Cut, Moved, SessionGone, Stale)
 
 
 class HttpTransport:
     """One MCP endpoint. ``url`` and ``headers`` may hold secrets: neither is ever part of a message or an error.
 
     An answer may be ``max_message`` bytes long. ``context`` says whom to trust over TLS (default: whom the machine
-    trusts).
+    trusts), ``authorizer`` is asked when the server wants authorization.
     """
 
     kind = "streamable-http"
@@ -43,18 +44,21 @@ class HttpTransport:
         headers: Mapping[str, str] | None = None,
         max_message: int = 32 * 1024 * 1024,
         context: ssl.SSLContext | None = None,
+        authorizer: Authorizer | None = None,
     ) -> None:
         self._url = url
         self._headers = dict(headers or {})
         self._max_message = max_message
         self._context = context
+        self._authorizer = authorizer
         self._tasks = Tasks()
         self._opened = self._closed = False
 
     async def open(self, deliver: Deliver, lost: Lost) -> None:
         """Prepare; no byte is sent before the first message. Raises :class:`TransportError` for an unusable URL."""
         self._deliver = deliver
-        self._site = Site(read_address(self._url, {"http", "https"}), self._headers, self._context)
+        address = read_address(self._url, {"http", "https"})
+        self._site = Site(address, self._headers, self._context, self._authorizer)
         self._session = Session(self._site, self._attempt, lost, self._max_message)
         self._opened = True
 

@@ -41,7 +41,9 @@ class HttpSseTransport:
         Raises :class:`HttpRefused` when there is no stream at the URL, or none that says within ten seconds where
         messages go; :class:`TransportError` when it names another origin than its own.
         """
-        self._site = Site(read_address(self._target.url, {"http", "https"}), self._target.headers, self._target.context)
+        target = self._target
+        address = read_address(target.url, {"http", "https"})
+        self._site = Site(address, target.headers, target.context, target.authorizer)
         self._named: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._lost = lost
         self._opened = True

@@ -13,6 +13,7 @@ import msgspec
 import vsm_mcp
 from vsm_mcp.errors import HttpRefused, TransportError, VsmError
 from vsm_mcp.wire.address import Address
+from vsm_mcp.wire.authorizer import Access, Authorizer, Challenged
 from vsm_mcp.wire.exchange import Exchange, Moved, Stale
 from vsm_mcp.wire.http11 import Socket
 from vsm_mcp.wire.pool import Pool
@@ -38,13 +39,22 @@ class Site:
     """What requests are sent to. ``headers`` may hold secrets: nothing shows them, nor the path of the address.
 
     ``place`` (scheme, host and port) is what messages call it. ``context`` says whom to trust over TLS (default: whom
-    the machine trusts). Raises :class:`TransportError` for headers that cannot be sent.
+    the machine trusts). ``authorizer`` is asked when the server wants authorization, unless ``headers`` hold one.
+    Raises :class:`TransportError` for headers that cannot be sent.
     """
 
-    def __init__(self, address: Address, headers: Mapping[str, str], context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        headers: Mapping[str, str],
+        context: ssl.SSLContext | None = None,
+        authorizer: Authorizer | None = None,
+    ) -> None:
         self.address = address
         self.place = address.origin
         self._lines = _FIXED + header_lines(headers)
+        given = any(name.lower() == "authorization" for name in headers)
+        self._access = Access(None if given else authorizer)
         self._context = context
         self._pool = Pool(address, context)
         self._left: list[Pool] = []
@@ -62,11 +72,11 @@ class Site:
     async def perform(self, exchange: Exchange, *, bounded: bool = True, trouble: VsmError | None = None) -> None:
         """Send a request and wait for its end; raises what went wrong.
 
-        A request that met a socket which its server had closed is sent once more, if it is repeatable; redirections
-        are followed within the origin. ``trouble`` is how it ended when it was sent already. What is not ``bounded``
-        never waits for a free socket.
+        A request that met a socket which its server had closed is sent once more, if it is repeatable, and so is one
+        that got authorization after it was refused; redirections are followed within the origin. ``trouble`` is how
+        it ended when it was sent already. What is not ``bounded`` never waits for a free socket.
         """
-        again = moves = 0
+        again = moves = renewals = 0
         while True:
             if trouble is None:
                 trouble = await self._sent(exchange, fresh=again > 0, bounded=bounded)
@@ -79,12 +89,17 @@ class Site:
                 if moves > _REDIRECTIONS:
                     raise TransportError("the server redirects without end")
                 self._follow(exchange, trouble)
+            elif isinstance(trouble, Challenged) and not renewals:
+                renewals += 1
+                if not await self._access.renewed(trouble, exchange.authorized):
+                    raise trouble
             else:
                 raise trouble
             trouble = None
 
     async def close(self) -> None:
         """Close all sockets."""
+        await self._access.close()
         for pool in (self._pool, *self._left):
             await pool.close()
 
@@ -110,7 +125,8 @@ class Site:
     def _ask(self, socket: Socket, exchange: Exchange) -> None:
         exchange.socket, exchange.place = socket, self.place
         size = b"Content-Length: %d\r\n\r\n" % len(exchange.body) if exchange.method == "POST" else b"\r\n"
-        socket.ask(self._head(exchange) + exchange.lines + size, exchange.body, exchange)
+        exchange.authorized = line = self._access.line
+        socket.ask(self._head(exchange) + line + exchange.lines + size, exchange.body, exchange)
 
     def _head(self, exchange: Exchange) -> bytes:
         """Return what requests of one method have in common, up to their own lines."""

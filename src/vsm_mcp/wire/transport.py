@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from vsm_mcp.errors import VsmError
+from vsm_mcp.wire.authorizer import Authorizer
 
 Deliver = Callable[[bytes, int | None], bool]
 """Takes one message as bytes and returns whether it answered a call that waits.
@@ -88,13 +89,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A server that runs elsewhere; its URL and its headers may hold secrets.
 
     ``max_message`` is the most bytes that one message of it may have; ``context`` says whom to trust over TLS
-    (``None``: whom the machine trusts).
+    (``None``: whom the machine trusts), ``authorizer`` gets authorization where the server wants it.
     """
 
     url: str
     headers: Mapping[str, str] = {}
     max_message: int = 32 * 1024 * 1024
     context: ssl.SSLContext | None = None
+    authorizer: Authorizer | None = None
 
     def __repr__(self) -> str:
         return "Target(…)"

@@ -18,7 +18,11 @@ def http(target: Target) -> Sequence[Transport]:
     Specification 2026-07-28, "Transports: Streamable HTTP: Backwards Compatibility".
     """
     streamable = HttpTransport(
-        target.url, headers=target.headers, max_message=target.max_message, context=target.context
+        target.url,
+        headers=target.headers,
+        max_message=target.max_message,
+        context=target.context,
+        authorizer=target.authorizer,
     )
     return streamable, HttpSseTransport(target)
 
