@@ -129,9 +129,7 @@ class Asking:
                 return raw
             question = rounds.asked(raw) if asked.modern else None
             if question is None:
-                if asked.way == "plain" or not self._drives(raw, asked):
-                    return self._complete(raw, asked)
-                continue
+                return self._complete(raw, asked)
             if asked.caller.modern:
                 return self._restated(question, asked)
             asked.params = {**asked.params, **await _asked_live(question, asked.talk)}
@@ -162,8 +160,8 @@ class Asking:
     # --- tasks -------------------------------------------------------------------------------------------------------
 
     def _drives(self, raw: Raw, asked: Asked) -> bool:
-        """Begin to look after the task that a modern server made of a call, if the client knows none."""
-        made = task.made(raw, modern=True) if asked.modern and asked.way == "driven" else None
+        """Begin to look after the task that a modern server made of a call, for a client that knows none."""
+        made = task.made(raw, modern=True) if asked.modern and asked.call is asked.begun else None
         if made is None:
             return False
         asked.call = asked.talk.call = ExtensionTask(asked.channel, asked.talk, made, self._limit)
@@ -180,16 +178,17 @@ class Asking:
 
     async def _outcome(self, asked: Asked) -> bytes | Raw:
         """Await the server's answer; or bytes of our own that ask a modern client, while the call waits for it."""
-        parked = False
+        goes_on = False
         try:
             raw = await asked.call.answer()
-            if raw is not None:
-                return raw
-            parked = True
-            return self._parked(asked)
+            if raw is None:
+                goes_on = True
+                return self._parked(asked)
+            goes_on = asked.way == "driven" and self._drives(raw, asked)
         finally:
-            if not parked:
+            if not goes_on:
                 asked.close()
+        return await self._outcome(asked) if goes_on else raw
 
     def _parked(self, asked: Asked) -> bytes:
         ticket = self._parking.put(asked)

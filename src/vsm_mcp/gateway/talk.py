@@ -170,6 +170,7 @@ class Talk:
         self.call = None
         if self._gathering is not None:
             self._gathering.cancel()
+            self._gathering = None
         for task in tuple(self._asking):
             task.cancel()
         for question in tuple(self._waiting.values()):

@@ -24,6 +24,7 @@ _MAX_KEYS: Final = 1024
 """How much one task may ask in all."""
 
 _CLIENT: Final = "give what it asks for as an argument, or use a client that can be asked"
+_COMPLETE: Final = Raw(b'"complete"')
 _decode_key: Final = msgspec.json.Decoder(str).decode
 
 
@@ -100,4 +101,6 @@ def _complete(result: Raw) -> Raw:
         members = decode_object(result)
     except UNREADABLE as error:
         raise ProtocolError("the server's task ended with a result that is no object") from error
-    return result if "resultType" in members else Raw(encode({"resultType": "complete", **members}))
+    if members.get("resultType", _COMPLETE) != _COMPLETE:
+        raise ProtocolError("the server's task ended with something that is not the end of it")
+    return result if "resultType" in members else Raw(encode({"resultType": _COMPLETE, **members}))

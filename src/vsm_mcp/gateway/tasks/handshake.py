@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from msgspec import Raw
 
-from vsm_mcp.errors import ProtocolError, RpcError, TaskFailed
+from vsm_mcp.errors import ProtocolError, RequestTimeout, RpcError, TaskFailed
 from vsm_mcp.gateway.talk import Talk
 from vsm_mcp.gateway.tasks import related, support
 from vsm_mcp.gateway.tasks.driven import Driven
@@ -23,7 +23,10 @@ from vsm_mcp.wire.dialogue import Question
 
 
 class HandshakeTask(Driven):
-    """A call of a tool that can only be a task: ``params`` are those of the call, which may take ``seconds``."""
+    """A call of a tool that can only be a task.
+
+    ``params`` are those of the call. It may take ``seconds`` to be made a task of, and again to give its result.
+    """
 
     def __init__(
         self, channel: Channel, talk: Talk, params: Mapping[str, object], seconds: float, limit: float
@@ -75,9 +78,10 @@ class HandshakeTask(Driven):
             raise TaskFailed("the server cancelled its task" + (f": {task.message}" if task.message else ""))
         if self._fetching is None:
             self._fetching = self._begin("tasks/result", self._limit)
-        while (raw := await self._fetched(self._fetching, self._limit)) is None:
-            pass
-        return raw
+        ended = await self._fetched(self._fetching, self._seconds)
+        if ended is None:
+            raise RequestTimeout(f"its task has ended, but gave no result within {self._seconds:g} s")
+        return ended
 
     async def _make(self) -> Raw:
         """Call the tool as a task, and ask for it to be kept as long as it may take."""

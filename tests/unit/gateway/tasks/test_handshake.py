@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from vsm_mcp.errors import RpcError, ServerDown, TaskFailed
 from vsm_mcp.gateway import parking
+from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.testing import tasked
 
 CAPABILITIES: Any = {"elicitation": {"form": {}}}
@@ -136,3 +138,22 @@ async def test_a_server_that_does_less(start: Any) -> None:
     ident = (await demo.legacy("tools/call", params))[1]["result"]["task"]["taskId"]
     assert (await demo.legacy("tasks/cancel", {"taskId": ident}))[1]["error"]["code"] == -32601
     assert (await demo.legacy("tasks/list"))[1]["result"] == {"tasks": []}
+
+
+@BOTH
+async def test_whoever_sits_at_this_machine(start: Any, server: str) -> None:
+    demo = await start(SERVERS)
+    result = await demo.gateway.call(f"{server}__never", b'{"seconds":0,"label":"x"}')
+    assert json.loads(bytes(result))["content"][0]["text"] == "computed x"
+    with pytest.raises(TaskFailed, match="nobody wants it"):
+        await demo.gateway.call(f"{server}__abandoned", b"{}")
+    with pytest.raises(Fault, match="closest"):
+        await demo.gateway.call(f"{server}__nevr", b"{}")
+    if server == "new":
+        with pytest.raises(RpcError, match="the machine broke") as raised:
+            await demo.gateway.call("new__protocol_error_job", b"{}")
+        assert raised.value.rpc_code == -32603
+    demo.fleet.processes[server].kill()
+    demo.fleet.down[server] = "gone"
+    with pytest.raises(ServerDown):
+        await demo.gateway.call(f"{server}__greet", b"{}")
