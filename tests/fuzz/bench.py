@@ -64,7 +64,9 @@ class Bench:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something to its end, and not for ever."""
         result = self._runner.run(_bounded(work))
-        assert not self.troubles
+        troubles = tuple(self.troubles)
+        self.troubles.clear()
+        assert not troubles, troubles
         return result
 
 

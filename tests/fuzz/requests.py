@@ -10,6 +10,7 @@ OTHERS = quoted(
     "tools/list", "prompts/get", "prompts/list", "resources/read", "resources/list", "resources/templates/list",
     "completion/complete", "ping", "initialize", "server/discover", "logging/setLevel", "resources/subscribe",
     "resources/unsubscribe", "subscriptions/listen", "nonsense", "notifications/cancelled", "tools\\u002fcall",
+    "tasks/get", "tasks/result", "tasks/list", "tasks/cancel", "tasks/update",
 )  # fmt: skip
 METHODS = mostly(mostly(CALLS, OTHERS, 50), ANY)
 NAMES = quoted("old__echo", "new__echo", "loud__echo", "odd__echo", "old__add", "new__fail", "old__greet", "new__greet")
@@ -32,6 +33,8 @@ MORE = {
     "protocolVersion": mostly(quoted("2025-06-18", "1999-01-01"), ANY),
     "notifications": members(quoted("toolsListChanged", "resourceSubscriptions"), mostly(st.just("true"), ANY)),
     "requestState": STRINGS,
+    "task": mostly(st.just('{"ttl":1000}'), ANY),
+    "taskId": mostly(quoted("t1"), ANY),
     "inputResponses": ANY,
 }
 PARAMS = mostly(

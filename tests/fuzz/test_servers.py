@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.fuzz.bench import EXAMPLES, Bench, Client, Fronts, Reply
 from tests.fuzz.texts import ANY, BROKEN, IDS, STRINGS, mangled, members, message, mostly, object_of, quoted, verbatim
@@ -69,9 +69,33 @@ ANSWER = mostly(
         mostly(st.just(',"error":null'), BROKEN),
     ),
 )
+TASK = st.fixed_dictionaries(
+    {
+        "taskId": mostly(quoted("t1"), ANY),
+        "status": mostly(quoted("working", "input_required", "completed", "failed", "cancelled"), ANY),
+        "pollInterval": mostly(st.sampled_from(["0", "1"]), ANY, 98),
+    },
+    optional={
+        "statusMessage": mostly(STRINGS, ANY),
+        "ttl": mostly(st.sampled_from(["1000", "null"]), ANY),
+        "result": mostly(RESULT, ANY),
+        "error": mostly(ERROR, ANY),
+        "resultType": mostly(quoted("complete", "task"), ANY),
+    },
+).map(object_of)
+CREATED = st.builds(
+    lambda task, wrapped: f'"result":{{"task":{task}}}' if wrapped else f'"result":{{"resultType":"task",{task[1:]}',
+    mostly(TASK, ANY),
+    st.booleans(),
+)
+LATER = st.lists(mostly(mostly(TASK, RESULT, 80).map(lambda text: f'"result":{text}'), ANSWER), max_size=3)
 META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}, "url": {}}, "sampling": {}},
+    "io.modelcontextprotocol/clientCapabilities": {
+        "elicitation": {"form": {}, "url": {}},
+        "sampling": {},
+        "extensions": {"io.modelcontextprotocol/tasks": {}},
+    },
     "io.modelcontextprotocol/logLevel": "debug",
     "progressToken": "token",
 }
@@ -99,22 +123,46 @@ def heard(reply: Reply) -> list[dict[str, Any]]:
     return [verbatim(event.partition(b"data: ")[2]) for event in events]
 
 
+async def asked(served: Fronts, tool: str, given: dict[str, Any], *, modern: bool, way: int, **more: Any) -> Any:
+    """Call a parrot's tool; return the answer."""
+    client = served.clients[way]
+    params = {"name": tool, "arguments": given, "_meta": META if modern else {"progressToken": 1}, **more}
+    body = request("tools/call", params)
+    fields = MODERN % tool.encode() if modern else b"Mcp-Session-Id: %b\r\n" % await session_of(client)
+    *others, last = heard(await client.ask(HEAD % (len(body), fields), body))
+    assert all(each["jsonrpc"] == "2.0" and isinstance(each["method"], str) for each in others)
+    assert last["id"] == "mine"
+    assert ("result" in last) != ("error" in last)
+    return last
+
+
+def before_of(said: bytes) -> str:
+    return base64.b64encode(said + b"\n" if said else b"").decode()
+
+
 @settings(max_examples=EXAMPLES or 250, deadline=None)
 @given(mostly(BEFORE, BATCH, 80), ANSWER, st.sampled_from(["legacy", "modern"]), st.booleans(), st.sampled_from([0, 1]))
 def test_a_call_is_answered_whatever_its_server_says(
     bench: Bench, served: Fronts, before: bytes, answer: str, server: str, modern: bool, way: int
 ) -> None:
-    async def attempt() -> None:
-        client = served.clients[way]
-        name = f"{server}__say"
-        given = {"before": base64.b64encode(before + b"\n" if before else b"").decode(), "answer": answer}
-        params = {"name": name, "arguments": given, "_meta": META if modern else {"progressToken": 1}}
-        body = request("tools/call", params)
-        more = MODERN % name.encode() if modern else b"Mcp-Session-Id: %b\r\n" % await session_of(client)
-        *others, last = heard(await client.ask(HEAD % (len(body), more), body))
-        assert all(each["jsonrpc"] == "2.0" and isinstance(each["method"], str) for each in others)
-        assert last["id"] == "mine"
-        assert ("result" in last) != ("error" in last)
-        assert not served.fleet.connections[server].closed.done()
+    given = {"before": before_of(before), "answer": answer}
+    bench.run(asked(served, f"{server}__say", given, modern=modern, way=way))
+    assert not served.fleet.connections[server].closed.done()
 
-    bench.run(attempt())
+
+@example(
+    created='"result":{"resultType":"task","taskId":"t1","status":"working","pollInterval":0}',
+    later=['"result":{"taskId":"t1","status":"failed"}'],
+    tool="modern__say",
+    modern=False,
+    passed=False,
+)
+@settings(max_examples=EXAMPLES or 100, deadline=None)
+@given(CREATED, LATER, st.sampled_from(["legacy__toil", "modern__say"]), st.booleans(), st.booleans())
+def test_a_task_comes_to_an_end_whatever_its_server_says(
+    bench: Bench, served: Fronts, created: str, later: list[str], tool: str, modern: bool, passed: bool
+) -> None:
+    given = {"before": "", "answer": created, "later": later}
+    more = {"task": {"ttl": 1000}} if passed and not modern else {}
+    bench.run(asked(served, tool, given, modern=modern, way=0, **more))
+    assert not served.fleet.connections[tool.partition("__")[0]].closed.done()

@@ -52,10 +52,11 @@ class ExtensionTask(Driven):
             await self._rest(task.interval)
             await self._pass_answers()
             task = await self._look()
-        if task.status == "failed":
+        if task.status == "failed" and bytes(task.error):
             raise envelope.read_error(task.error)
-        if task.status == "cancelled":
-            raise TaskFailed("the server cancelled its task" + (f": {task.message}" if task.message else ""))
+        if task.status != "completed":
+            what = "the server cancelled its task" if task.status == "cancelled" else "the task failed"
+            raise TaskFailed(what + (f": {task.message}" if task.message else ""))
         return _complete(task.result)
 
     # --- questions ---------------------------------------------------------------------------------------------------
