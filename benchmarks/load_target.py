@@ -70,6 +70,7 @@ class VsmMcp(Target):
         )
         if done.returncode:
             sys.exit(f"vsm-mcp could not be prepared: {done.stderr[-1000:]}")
+        spawn_log.write_bytes(b"")  # what the trials started is no start of the gateway's
         return env
 
 

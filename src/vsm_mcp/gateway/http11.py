@@ -118,6 +118,7 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
         for turn in tuple(self._turns):
             turn.lost()
+        self._parser = None  # it knows us: a circle, which only the garbage collector could undo
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived; start answering once a head is complete."""

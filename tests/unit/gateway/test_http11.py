@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -241,6 +244,34 @@ async def test_the_application_learns_that_its_client_has_gone() -> None:
         await writer.drain()
         writer.close()
         await asyncio.wait_for(app.left.wait(), 5)
+
+
+@pytest.mark.parametrize("loops", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_closed_connection_leaves_nothing_to_the_garbage_collector(
+    loops: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def leave() -> None:
+        listening, gone = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
+        listening.setblocking(False)
+        front = Front(Application(), grace=0.2)
+        await front.open(listening)
+        try:
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.write(GET)
+            await reader.readuntil(b"/x ")
+            watched = [weakref.ref(each, lambda _: gone.set()) for each in front._open.connections]
+            assert len(watched) == 1
+            writer.close()
+            await asyncio.wait_for(gone.wait(), 5)
+        finally:
+            await front.close()
+
+    gc.disable()
+    try:
+        with asyncio.Runner(loop_factory=loops) as runner:
+            runner.run(leave())
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /x HT", b"POST /ec"])
