@@ -16,7 +16,7 @@ TOOLS = [
     {"name": "say", "inputSchema": {"type": "object"}},
     {"name": "toil", "inputSchema": {"type": "object"}, "execution": {"taskSupport": "required"}},
 ]
-TASKS = {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}}
+TASKS: dict[str, Any] = {"list": {}, "cancel": {}, "requests": {"tools": {"call": {}}}}
 DECLARED = {
     "tools": {},
     "resources": {"subscribe": True},

@@ -75,7 +75,8 @@ def test_stopped_in_the_middle_it_leaves_nothing(home: Home, tmp_path: Path, num
     folder = tmp_path / "temporary"
     folder.mkdir()
     environ = {**home.env, "TMPDIR": str(folder)}
-    argv = [PROGRAM, "bench", "--seconds", "5"]
+    # Whoever runs the tests in the background has SIGINT ignored, and children inherit that.
+    argv = ["env", "--default-signal=INT", PROGRAM, "bench", "--seconds", "5"]
     with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         try:
             home.until(lambda: any("serve" in line for line in processes_of(str(folder))), 60)
