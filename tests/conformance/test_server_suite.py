@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.conformance.suite import GATEWAY, MODERN, judge, legacy, serving
+from tests.conformance.suite import GATEWAY, MODERN, Verdict, judge, legacy, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -16,6 +16,16 @@ REVISIONS = ["2026-07-28", "2025-11-25"]
 @pytest.mark.parametrize("revision", REVISIONS)
 @pytest.mark.parametrize("backend", ["modern", "modern-http", "legacy"])
 def test_gateway(backend: str, revision: str, tmp_path: Path) -> None:
+    # The suite gives some calls half a second, and an old server that asks gets a process for each client first: on a
+    # busy machine its start alone may take longer than that.
+    for attempt in range(3 if backend == "legacy" else 1):
+        verdict = judged(backend, revision, tmp_path / str(attempt))
+        if not verdict.problems:
+            break
+    assert not verdict.problems, str(verdict)
+
+
+def judged(backend: str, revision: str, out: Path) -> Verdict:
     with ExitStack() as running:
         if backend == "modern-http":
             server = [running.enter_context(serving([*MODERN, "--http"]))]
@@ -23,8 +33,7 @@ def test_gateway(backend: str, revision: str, tmp_path: Path) -> None:
             server = MODERN if backend == "modern" else legacy()
         url = running.enter_context(serving([*GATEWAY, *server]))
         expected = f"{backend.removesuffix('-http')}-{revision}"  # the way to a server makes no difference
-        verdict = judge("server", ["--url", url], revision, tmp_path, expected=expected)
-    assert not verdict.problems, str(verdict)
+        return judge("server", ["--url", url], revision, out, expected=expected)
 
 
 @pytest.mark.parametrize(("fixture", "revision"), [*(("modern", each) for each in REVISIONS), ("legacy", "2025-11-25")])
