@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 
 from vsm_mcp.gateway import sse
 from vsm_mcp.gateway.asgi import JSON, TURN, VISIT, Headers, Receive, Scope, Send
@@ -26,12 +26,10 @@ class Exchange:
     """
 
     __slots__ = (
-        "_events", "_json", "_turn", "gateway", "principal", "receive", "send", "takes_events", "view", "visit",
+        "_events", "_turn", "gateway", "principal", "receive", "send", "takes_events", "view", "visit",
     )  # fmt: skip
 
-    def __init__(
-        self, gateway: Gateway, view: View, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    def __init__(self, gateway: Gateway, view: View, scope: Scope, receive: Receive, send: Send) -> None:
         self.gateway = gateway
         self.view = view
         self.visit: Visit | None = scope.get(VISIT)
@@ -39,10 +37,7 @@ class Exchange:
         self.receive = receive
         self.send = send
         self._turn: Turn = scope[TURN]
-        accept = headers.get(b"accept", b"*/*").lower()
-        self.takes_events = b"text/event-stream" in accept or b"*/*" in accept or b"text/*" in accept
-        # Whoever accepts neither gets JSON all the same: it is what every client of the protocol can read.
-        self._json = b"json" in accept or b"*/*" in accept or not self.takes_events
+        self.takes_events = self._turn.head.takes_events
         self._events = False
 
     @property
@@ -68,7 +63,7 @@ class Exchange:
 
     def write(self, answer: Answer, status: int = 200, headers: Headers = ()) -> None:
         """Send the answer, as the last event if a stream has begun."""
-        if self._events or (not self._json and status == 200 and not headers):
+        if self._events or (not self._turn.head.takes_json and status == 200 and not headers):
             self._turn.stream(sse.event(answer.body), sse.HEADERS, last=True)
         else:
             self._turn.reply(status, answer.body, [JSON, *headers] if headers else PLAIN_JSON)

@@ -15,13 +15,13 @@ from typing import Any, Final, NamedTuple
 
 import httptools
 
-from vsm_mcp.gateway.asgi import TURN, App, Headers
+from vsm_mcp.gateway.asgi import TURN, App
+from vsm_mcp.gateway.head import Head, Known, known
 from vsm_mcp.gateway.turn import Turn
 
 _MAX_HEAD: Final = 64 * 1024
 _MAX_FIELDS: Final = 128
 _MAX_AHEAD: Final = 32
-_MAX_DIGITS: Final = 12
 _MAX_UNREAD: Final = 256 * 1024
 _PATIENCE_SECONDS: Final = 0.25
 _LINGER_SECONDS: Final = 1.0
@@ -90,6 +90,7 @@ class Connection(asyncio.Protocol):
         self._since = 0.0
         self._unread = 0
         self._deaf = False
+        self._known: Known | None = None
         self._refusal = b""
         self._paused = False
         self._late: Turn | None = None  # the one whose body was waited for long enough
@@ -125,16 +126,8 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return None
         self._since = self._loop.time()
-        self._mute += len(data)
-        left: bytes | memoryview = data
-        try:
-            while left:
-                left = self._parse(left)
-        except httptools.HttpParserError as error:
-            self._refuse(_TOO_LARGE if isinstance(error.__context__, _HeadTooLarge) else _BAD)
-        else:
-            if self._mute > _MAX_HEAD:
-                self._refuse(_TOO_LARGE)
+        if not self._between or not self._known_again(data):
+            self._read(data)
         return self._advance()
 
     def pause_writing(self) -> None:
@@ -150,6 +143,41 @@ class Connection(asyncio.Protocol):
             full.set_result(None)
         if self._turns and not self._transport.is_closing():
             self._advance()
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    @property
+    def _between(self) -> bool:
+        """Whether the parser waits for the first byte of a request."""
+        return self._arriving is None and not self._head_since and not self._mute
+
+    def _known_again(self, data: bytes) -> bool:
+        """Take a request that begins with the very bytes of the last one: its head says the same, and is not parsed."""
+        known = self._known
+        if known is None or len(data) != known.size or not data.startswith(known.raw):
+            return False
+        turn = Turn(self, known.head)
+        body = data[len(known.raw) :]
+        turn.feed(body)
+        turn.complete_now()
+        self._unread += len(body)
+        self._turns.append(turn)
+        return True
+
+    def _read(self, data: bytes) -> None:
+        begins, turns = self._between, len(self._turns)
+        self._mute += len(data)
+        left: bytes | memoryview = data
+        try:
+            while left:
+                left = self._parse(left)
+        except httptools.HttpParserError as error:
+            self._refuse(_TOO_LARGE if isinstance(error.__context__, _HeadTooLarge) else _BAD)
+        else:
+            if self._mute > _MAX_HEAD:
+                self._refuse(_TOO_LARGE)
+            elif begins and self._between and len(self._turns) == turns + 1:
+                self._known = known(data, self._turns[-1].head)
 
     # --- the parser's calls --------------------------------------------------------------------------------------
 
@@ -182,15 +210,9 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._head_since = 0.0
-        parser = self._parser
-        turn = Turn(
-            self,
-            parser.get_method().decode("latin-1"),
-            self._url,
-            self._fields,
-            keep=parser.should_keep_alive(),
-            modern=parser.get_http_version() == "1.1",
-        )
+        parser, method = self._parser, self._parser.get_method().decode("latin-1")
+        keep, modern = parser.should_keep_alive(), parser.get_http_version() == "1.1"
+        turn = Turn(self, Head(method, self._url, self._fields, keep=keep, modern=modern))
         self._turns.append(turn)
         self._arriving = turn
 
@@ -289,7 +311,7 @@ class Connection(asyncio.Protocol):
         """Whether a request had better wait for the rest of its body: then it may take the short way."""
         if turn.complete or self._quick is None or turn is self._late or self._arriving is not turn:
             return False
-        if not _small(turn.scope["headers"]):
+        if not _small(turn.head):
             return False
         if self._patience is None:
             self._patience = self._loop.call_later(_PATIENCE_SECONDS, self._wait_no_longer, turn)
@@ -367,8 +389,6 @@ class Connection(asyncio.Protocol):
             self._timer = self._loop.call_later(timing.look, self._look)
 
 
-def _small(headers: Headers) -> bool:
+def _small(head: Head) -> bool:
     """Whether a body is announced that is small enough to wait for, by a client that does not wait itself."""
-    size = next((value for name, value in headers if name == b"content-length"), b"")
-    asks = any(name == b"expect" for name, _ in headers)
-    return size.isdigit() and int(size[:_MAX_DIGITS]) <= _MAX_UNREAD and not asks
+    return head.length is not None and head.length <= _MAX_UNREAD and b"expect" not in head.fields

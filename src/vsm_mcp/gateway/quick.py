@@ -41,8 +41,8 @@ class QuickLane:
     def __call__(self, turn: Turn) -> bool:
         """Answer, now or later; ``False``, and nothing done, for what takes the long way."""
         scope = turn.scope
-        headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        if scope["method"] != "POST" or self._access.refusal(headers):
+        headers = turn.head.fields
+        if turn.head.method != "POST" or self._access.refusal(headers):
             return False
         body: bytes = scope[WHOLE]
         try:
@@ -81,9 +81,7 @@ class Passage:
     def begin(self, body: bytes) -> bool:
         """Answer at once, or ask a server that is ready; ``False`` when neither can be."""
         turn = self._turn
-        exchange = self._exchange = Exchange(
-            self._gateway, self._view, self._headers, turn.scope, turn.receive, turn.send
-        )
+        exchange = self._exchange = Exchange(self._gateway, self._view, turn.scope, turn.receive, turn.send)
         try:
             message = messages.read(body)
             if message.method is None or message.id is None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Final, Protocol
-from urllib.parse import unquote
-
-import httptools
+from typing import Final, Protocol
 
 from vsm_mcp.gateway.asgi import CLOSE, JSON, TURN, WHOLE, Headers, Message, Scope
+from vsm_mcp.gateway.head import Head
 
 _STATUS: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -58,30 +56,29 @@ class Turn:
     """One request and its answer. ``complete``: all of the request is here; ``ended``: all of the answer is written."""
 
     __slots__ = (
-        "_body", "_chunked", "_continued", "_given", "_head", "_line", "_modern", "_silent", "_waiter",
-        "begun", "complete", "ended", "gone", "keep", "on_lost", "scope", "started",
+        "_begun_with", "_body", "_chunked", "_continued", "_given", "_line", "_silent", "_waiter",
+        "begun", "complete", "ended", "gone", "head", "keep", "on_lost", "scope", "started",
     )  # fmt: skip
 
-    def __init__(self, line: Line, method: str, url: bytes, headers: Headers, *, keep: bool, modern: bool) -> None:
-        path, query = _split(url)
+    def __init__(self, line: Line, head: Head) -> None:
+        self.head = head
         self.scope: Scope = {
             "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": query,
-            "headers": headers,
+            "method": head.method,
+            "path": head.path,
+            "query_string": head.query,
+            "headers": head.pairs,
             "client": line.peer,
             TURN: self,
         }
-        self.keep = keep and modern
+        self.keep = head.keep
         self.started = self.complete = self.begun = self.ended = self.gone = False
         self._line = line
-        self._modern = modern  # HTTP/1.1: chunks and 100-continue are understood
-        self._silent = method == "HEAD"
-        self._continued = not modern
+        self._silent = head.method == "HEAD"
+        self._continued = not head.modern
         self._body: list[bytes] = []
         self._given = False
-        self._head: tuple[int, Headers] | None = None
+        self._begun_with: tuple[int, Headers] | None = None
         self._chunked = False
         self._waiter: asyncio.Future[None] | None = None
         self.on_lost: Callable[[], None] | None = None
@@ -168,7 +165,7 @@ class Turn:
         """Return the next part of the body, then wait for the end of the conversation."""
         if not self._continued and not self.complete and not self.begun:
             self._continued = True
-            if any(name == b"expect" for name, _ in self.scope["headers"]):
+            if b"expect" in self.head.fields:
                 self._line.write(_CONTINUE)
         while not self.gone and not self.ended and (self._given or not (self._body or self.complete)):
             self._waiter = asyncio.get_running_loop().create_future()
@@ -189,11 +186,11 @@ class Turn:
         if self.gone or self.ended:
             return
         if message["type"] == "http.response.start":
-            self._head = (message["status"], message["headers"])
+            self._begun_with = (message["status"], message["headers"])
             return
         body, last = message.get("body", b""), not message.get("more_body", False)
-        if self._head is not None:
-            (status, headers), self._head = self._head, None
+        if self._begun_with is not None:
+            (status, headers), self._begun_with = self._begun_with, None
             self._begin(status, headers, body, last)
         else:
             self._write(body, last)
@@ -208,7 +205,7 @@ class Turn:
         if b"content-length" not in names and status >= HTTPStatus.OK and status != HTTPStatus.NO_CONTENT:
             if last:
                 extra.append((b"content-length", b"%d" % len(body)))
-            elif self._modern:
+            elif self.head.modern:
                 self._chunked = True
                 extra.append(_CHUNKED)
             else:
@@ -238,16 +235,3 @@ class Turn:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-
-def _split(url: bytes) -> tuple[str, bytes]:
-    """Return path and query of a request target (RFC 9112, section 3.2: origin-form or absolute-form)."""
-    if not url.startswith(b"/"):
-        try:
-            parsed: Any = httptools.parse_url(url)
-        except httptools.HttpParserInvalidURLError:
-            return "", b""
-        return unquote((parsed.path or b"/").decode("latin-1")), parsed.query or b""
-    raw, _, query = url.partition(b"?")
-    path = raw.decode("latin-1")
-    return (unquote(path) if "%" in path else path), query

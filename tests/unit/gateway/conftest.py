@@ -81,9 +81,11 @@ class Endpoint:
         return body["result"]
 
     async def legacy(self, method: str, params: dict[str, Any] | None = None, **headers: str) -> tuple[int, Any]:
-        """Send a request in the legacy session."""
+        """Send a request in the legacy session; news of the server may come before its answer, as events."""
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
-        status, _, body = await self.post(message, **{"mcp_session_id": self.session, **headers})
+        status, found, body = await self.post(message, **{"mcp_session_id": self.session, **headers})
+        if found.get("content-type", "").startswith("text/event-stream"):
+            body = json.loads(body.rpartition("data: ")[2])
         return status, body
 
     @staticmethod

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsm_mcp.gateway.asgi import CLOSE, Receive, Scope, Send, respond, until_disconnected
-from vsm_mcp.gateway.http11 import Timing
+from vsm_mcp.gateway.http11 import Connection, Open, Timing
 from vsm_mcp.gateway.server import Front
 
 GET = b"GET /x?a=1 HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -333,3 +333,97 @@ def test_any_bytes_are_survived(parts: list[bytes], noise: bytes) -> None:
             assert b"HTTP/1.1 200" in await asked(port, LAST)
 
     asyncio.run(attempt())
+
+
+# --- a head that was read before is not read again -------------------------------------------------------------------
+
+
+class Deaf(asyncio.Transport):
+    """Takes whatever is written, and reads nothing."""
+
+    def write(self, data: object) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def write_eof(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+async def requests_read(pieces: list[bytes]) -> list[tuple[str, str, list[tuple[bytes, bytes]], bytes]]:
+    """Feed pieces one by one to a connection; return the requests that it read."""
+    found = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body, more = body + message["body"], message["more_body"]
+        found.append((scope["method"], scope["path"], list(scope["headers"]), body))
+        await respond(send, 200, b"{}")
+
+    connection = Connection(app, Open(), Timing())
+    connection.connection_made(Deaf())
+    for piece in pieces:
+        connection.data_received(piece)
+        for _ in range(4):
+            await asyncio.sleep(0)
+    connection.connection_lost(None)
+    return found
+
+
+KNOWN = post(b"abc")
+PIECES = st.sampled_from(
+    [
+        KNOWN,
+        post(b"xyz"),
+        post(b"\r\n1"),
+        post(b"abc").replace(b"/echo", b"/othr"),
+        post(b"abc", b"Mcp-Name: x"),
+        post(b"abc", b"Connection: close"),
+        post(b"ab"),
+        GET,
+        KNOWN + b"\r\n",
+        KNOWN + KNOWN,
+        KNOWN[:40],
+        KNOWN[40:],
+        b"\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"POST /echo HTTP/1.1\nHost: h\nContent-Length: 3\n\nabc",
+        b"POST /echo HTTP/1.0\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+    ]
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(PIECES, max_size=7))
+def test_whether_a_head_was_known_makes_no_difference(pieces: list[bytes]) -> None:
+    """A single byte is never a whole request, so that what comes byte by byte is parsed."""
+    parsed = [bytes((byte,)) for byte in b"".join(pieces)]
+    assert asyncio.run(requests_read(pieces)) == asyncio.run(requests_read(parsed))
+
+
+async def test_a_known_head_is_not_parsed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields: list[bytes] = []
+    parse = Connection.on_header
+
+    def counting(self: Connection, name: bytes, value: bytes | None) -> None:
+        fields.append(name)
+        parse(self, name, value)
+
+    monkeypatch.setattr(Connection, "on_header", counting)
+    found = await requests_read([post(b"abc"), post(b"xyz"), post(b"1234"), post(b"abcd")])
+    assert [body for *_, body in found] == [b"abc", b"xyz", b"1234", b"abcd"]
+    assert fields == [b"Host", b"Content-Length"] * 2

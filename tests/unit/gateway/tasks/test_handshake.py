@@ -72,7 +72,7 @@ async def test_a_client_that_does_not_come_back(start: Any, server: str, monkeyp
     async with asyncio.timeout(10):
         while said(await call(demo, f"{server}__ledger"))["1"][0] != "cancelled":
             pass
-    assert demo.fleet.connections[server].calls == 0
+    await demo.until(lambda: demo.fleet.connections[server].calls == 0)
 
 
 @BOTH
