@@ -64,6 +64,7 @@ big-list 0 tools/list is at least so many bytes long
 change-after 0 after so many calls the list differs, and says so
 exit-code 1 for --die-at-start, --die-on and crash()
 flood-stderr 0.0 so many MB on stderr, at start
+flood-notices 0 the first call brings so many log messages, as fast as they go
 start-delay 0.0 seconds before anything happens
 progress 0 so many progress notifications before each answer of a call
 protocol text the version a legacy server answers initialize with (default: as asked)
@@ -71,6 +72,7 @@ only-version text a modern server that supports this version alone
 instructions text instructions to declare
 die-at-start text write this to stderr and exit
 print-at-start text write this to stdout and exit
+only-if text everything else but the era counts only if this file is there when it starts
 ask-client text each call first sends this request and awaits its answer
 record text append every line received to this file
 half-modern off with --mode both: whoever came by server/discover may list, but not call
@@ -213,8 +215,18 @@ class Server:
         if method == "notifications/initialized" and self.chosen.no_read:
             time.sleep(3600)
 
+    def flood(self) -> None:
+        """Say a lot, once."""
+        notice = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "on and on"}}
+        thousand = (json.dumps(notice).encode() + b"\n") * 1000
+        left, self.chosen.flood_notices = self.chosen.flood_notices, 0
+        for _ in range(left // 1000):
+            self.write(thousand)
+
     def _reply(self, ident: object, method: str, params: dict[str, Any]) -> None:
         call = method == "tools/call"
+        if call and self.chosen.flood_notices:
+            threading.Thread(target=self.flood, daemon=True).start()
         if method in self.late:
             time.sleep(float(self.late[method]))
         body = self.body(ident, method, params)
@@ -448,6 +460,8 @@ def begin(chosen: argparse.Namespace) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run the server; returns the exit code."""
     chosen = options(argv)
+    if chosen.only_if and not os.path.exists(chosen.only_if):  # noqa: PTH110 - as above
+        chosen = options(["--mode", chosen.mode])
     code = begin(chosen)
     if code < 0:
         server = Server(chosen)

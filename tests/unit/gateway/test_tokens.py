@@ -51,7 +51,7 @@ async def test_a_token_for_us(algorithm: str) -> None:
         ({"aud": URL, "exp": time.time() - 100}, "has expired"),
         ({"aud": URL, "exp": None}, "no valid token"),
         ({"aud": URL, "exp": "soon"}, "no valid token"),
-        ({"aud": URL, "nbf": time.time() + 1000}, "not valid yet"),
+        ({"aud": URL, "nbf": time.time() + 1_000_000}, "not valid yet"),
         ({"aud": URL, "sub": None}, "whose it is"),
         ({"aud": URL, "sub": "x" * 1000}, "whose it is"),
         ({"aud": URL + "x"}, "another audience"),
