@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -45,3 +47,36 @@ async def test_everybody_is_asked_for_himself(home: Home) -> None:
         for (name, _), answers in zip(names, heard, strict=True):
             assert answers == [{"action": "accept", "content": {"name": name}}] * 6
     assert home.run("inspect", "curious").document["server"]["stateful_by"] == "observed"
+
+
+@pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
+async def test_news_of_roots_reach_the_process_that_works_for_their_client(home: Home) -> None:
+    added = home.run("add", f"cmd:{sys.executable} {curious.__file__}", "--name", "curious", "--yes", "--stateful")
+    assert added.document["outcome"] == "served", added
+    url = home.serve()
+    async with asyncio.timeout(60), with_roots(url) as told, with_roots(url) as other:
+        for client in (told, other):
+            assert await heard(client) == ["notifications/initialized"]
+        await told.send_roots_list_changed()
+        while "notifications/roots/list_changed" not in await heard(told):
+            pass
+        assert await heard(other) == ["notifications/initialized"]
+
+
+@asynccontextmanager
+async def with_roots(url: str) -> AsyncIterator[Any]:
+    """Connect as a client of the handshake versions that has roots."""
+    from mcp import Client
+    from mcp.types import ListRootsResult
+
+    async def roots(context: Any) -> ListRootsResult:
+        return ListRootsResult(roots=[])
+
+    async with Client(url, mode="legacy", list_roots_callback=roots) as client:
+        yield client
+
+
+async def heard(client: Any) -> list[str]:
+    result = await client.call_tool("curious__heard", {})
+    methods: list[str] = json.loads(result.content[0].text)
+    return methods

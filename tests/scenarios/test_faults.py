@@ -75,7 +75,8 @@ class Gateway:
         """Return the result of a call."""
         status, _, body = await self.raw(self.request(tool, arguments))
         assert status == 200, body
-        return json.loads(body)["result"]
+        result: dict[str, Any] = json.loads(body)["result"]
+        return result
 
     async def works(self) -> None:
         """Assert that a good server answers a call as it should."""

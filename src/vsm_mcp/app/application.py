@@ -104,6 +104,7 @@ class App:
         needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
         self.runtime.on_updated = self.gateway.updated
+        self.runtime.on_said = self.gateway.announcements.said
         self._stack.callback(self.gateway.close)
         self.keys = KeyCabinet(self.store.keys, self.performer, self.gateway.expel, self.actor)
         await self.keys.load()

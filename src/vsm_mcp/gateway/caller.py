@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
+import msgspec
+from msgspec import Raw
+
 from vsm_mcp.gateway import capabilities
 from vsm_mcp.gateway.capabilities import Capabilities
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.messages import Request, text_or_none
+from vsm_mcp.gateway.messages import UNREADABLE, Request, text_or_none
 from vsm_mcp.gateway.sessions import Session
 from vsm_mcp.gateway.view import View
 from vsm_mcp.model.principal import LOCAL, Principal
@@ -15,6 +18,28 @@ from vsm_mcp.wire import era
 
 _DEFAULT_LEVEL: Final = "info"
 """What a client of the handshake versions hears that has not said what it wants; servers decide there ("Logging")."""
+
+
+class _Log(msgspec.Struct):
+    level: str = ""
+
+
+_decode_log: Final = msgspec.json.Decoder(_Log).decode
+
+
+def heard_from(session: Session | None) -> str:
+    """Return the least severity that a client of the handshake versions hears log messages of."""
+    return (session.log_level if session is not None else "") or _DEFAULT_LEVEL
+
+
+def severe_enough(params: Raw, least: str) -> bool:
+    """Return whether a log message is of a known severity, and not of a lesser one than ``least``."""
+    try:
+        level = _decode_log(params).level
+    except UNREADABLE:
+        return False
+    known = era.LOG_LEVELS
+    return least in known and level in known and known.index(level) >= known.index(least)
 
 
 class Back(Protocol):
@@ -72,8 +97,7 @@ class Caller:
         Raises :class:`Fault` (-32602) for a level that does not exist (specification 2026-07-28, "Logging").
         """
         if not self.modern:
-            level = self.session.log_level if self.session is not None else ""
-            return "" if self.back is None else level or _DEFAULT_LEVEL
+            return "" if self.back is None else heard_from(self.session)
         wanted = None if request.meta is None else request.meta.get(era.META_LOG_LEVEL)
         if wanted is None:
             return ""

@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from vsm_mcp import config
 from vsm_mcp.gateway import capabilities, display, faults, messages, results
+from vsm_mcp.gateway.announcements import Announcements
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.asking import Asking
 from vsm_mcp.gateway.caller import Caller
@@ -88,6 +89,7 @@ class Gateway:
         self.limits = limits = limits or Limits()
         self.sessions = Sessions(self.settings.max_sessions, self.settings.session_idle_seconds, self._session_ended)
         self.updates = Updates(upstream)
+        self.announcements = Announcements(self.sessions.all)
         self._upstream = upstream
         acquires = needs is not None and needs.acquires
         displays = display.all_of(self.settings, profiles or {}, acquires=acquires)
@@ -128,6 +130,7 @@ class Gateway:
         that listen are told which lists changed.
         """
         self._offers = dict(offers)
+        self.announcements.forget(self._offers)
         if denied is not None:
             self._denied = tuple(denied)
         for view in self.views.values():
@@ -247,6 +250,14 @@ class Gateway:
     def updated(self, server: str, uri: str) -> None:
         """Tell whoever listens that a resource of ``server`` changed."""
         self.updates.updated(server, uri)
+
+    def roots_changed(self, session: Session) -> None:
+        """Tell the servers that work for one session alone that its client's roots changed: no others asked for them.
+
+        Specification 2025-11-25, "Roots: Root List Changes".
+        """
+        if "roots" in session.capabilities:
+            self._upstream.tell(session.ident, "notifications/roots/list_changed")
 
     def end_client(self, who: str) -> None:
         """Take note that a client with a line or a session of its own is gone: what runs for it alone is ended."""

@@ -58,6 +58,8 @@ class Legacy:
             session.questions.answered(message)
         elif message.method == "notifications/cancelled":
             self._gateway.cancelled(session.ident, message.params)
+        elif message.method == "notifications/roots/list_changed":
+            self._gateway.roots_changed(session)
         await respond(exchange.send, 202)
 
     async def stream(

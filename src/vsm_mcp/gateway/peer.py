@@ -108,6 +108,8 @@ class Peer:
                 self._session.questions.answered(message)
         elif message.method == "notifications/cancelled":
             self._gateway.cancelled(self._who, message.params)
+        elif message.method == "notifications/roots/list_changed" and self._session is not None:
+            self._gateway.roots_changed(self._session)
         elif message.method == "notifications/initialized" and self._session is not None and not self._telling:
             self._telling = True
             listener = self._session.listener or self._gateway.hear(self._session)
@@ -134,7 +136,7 @@ class Peer:
             self._view,
             modern=modern,
             session=self._session,
-            who=self._who,
+            who=self._who if self._session is None else "",
             back=self._out,
             principal=self._principal,
         )

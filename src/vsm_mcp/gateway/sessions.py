@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from vsm_mcp.gateway.capabilities import NONE, Capabilities
 from vsm_mcp.gateway.changes import Listener
@@ -75,6 +75,10 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def all(self) -> Iterable[Session]:
+        """Return those that are open."""
+        return self._sessions.values()
 
     def open(self, version: str, view: View, now: float, principal: Principal = LOCAL) -> Session | None:
         """Return a new session, or ``None`` when there are too many and every one is busy."""

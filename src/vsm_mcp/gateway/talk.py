@@ -7,12 +7,11 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 from msgspec import Raw
 
 from vsm_mcp.errors import RequestTimeout, RpcError, VsmError
 from vsm_mcp.gateway import capabilities, messages
-from vsm_mcp.gateway.caller import Caller
+from vsm_mcp.gateway.caller import Caller, severe_enough
 from vsm_mcp.gateway.capabilities import Capabilities
 from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
 from vsm_mcp.gateway.rounds import METHODS, Ask
@@ -23,13 +22,6 @@ from vsm_mcp.wire.inbox import QUESTION_SECONDS
 
 _GATHER_SECONDS: Final = 0.02
 _URL: Final = Raw(b'"url"')
-
-
-class _Log(msgspec.Struct):
-    level: str = ""
-
-
-_decode_log: Final = msgspec.json.Decoder(_Log).decode
 
 
 class Talk:
@@ -63,7 +55,7 @@ class Talk:
         if back is None:
             return
         if method == "notifications/message":
-            if self._wants(params):
+            if severe_enough(params, self.log_level):
                 back.notify(messages.notification(method, bytes(params)))
         elif self._token is not None:
             try:
@@ -76,14 +68,6 @@ class Talk:
         """Send the client one whole message, if anything reaches it now."""
         if self._caller.back is not None:
             self._caller.back.notify(message)
-
-    def _wants(self, params: Raw) -> bool:
-        try:
-            level = _decode_log(params).level
-        except UNREADABLE:
-            return False
-        known = era.LOG_LEVELS
-        return self.log_level in known and level in known and known.index(level) >= known.index(self.log_level)
 
     # --- what the server asks --------------------------------------------------------------------------------------
 

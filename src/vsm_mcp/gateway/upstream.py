@@ -119,6 +119,10 @@ class Upstream(Protocol):
         """
         ...
 
+    def tell(self, session: str, method: str) -> None:
+        """Send a notification without params to every handshake server's process that works for ``session`` alone."""
+        ...
+
     def observe_stateful(self, server: str) -> None:
         """Take note that ``server`` was seen to need a process for each client, as one does that asks its client.
 

@@ -78,6 +78,11 @@ class Pool:
         for unit in (self.shared, *self._instances.values()):
             unit.unwatch(uri)
 
+    def tell(self, session: str, method: str) -> None:
+        """Send a notification without params to the process of one session, if there is one."""
+        if session in self._instances:
+            self._instances[session].tell(method)
+
     def end(self, session: str, reason: str) -> None:
         """Begin to end the process of one session, if there is one."""
         unit = self._instances.pop(session, None)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import msgspec
+from msgspec import Raw
 
 from vsm_mcp.config import Config
 from vsm_mcp.errors import ServerDown, UnknownServer
@@ -32,6 +33,7 @@ from vsm_mcp.wire.connection import Connection
 SecretsOf = Callable[[str], Mapping[str, str]]
 OnOffer = Callable[[str, Offer], None]
 OnUpdated = Callable[[str, str], None]
+OnSaid = Callable[[str, str, str, Raw], None]
 OnStateful = Callable[[str], None]
 AuthorizerOf = Callable[[ServerSpec], Authorizer | None]
 
@@ -52,12 +54,15 @@ class Runtime:
     ``secrets_of`` gives the secrets of a server by name; they are asked for at each start and kept nowhere.
     ``on_offer`` is called with what a server offers after each start and whenever it changes, ``on_updated`` with the
     URI of a watched resource that changed, ``on_stateful`` with the name of a server that was found to need a process
-    for each session. ``authorizer_of`` gives who authorizes the requests to a server that runs elsewhere.
+    for each session, ``on_said`` with the session that a process is for (empty: shared), method and params of what a
+    server says outside of any call. ``authorizer_of`` gives who authorizes the requests to a server that runs
+    elsewhere.
     """
 
     def __init__(self, sandbox: Sandbox, config: Config, emit: Emit, secrets_of: SecretsOf) -> None:
         self.on_offer: OnOffer = _nobody
         self.on_updated: OnUpdated = _nobody
+        self.on_said: OnSaid = _nobody
         self.on_stateful: OnStateful = _nobody
         self.authorizer_of: AuthorizerOf = _without
         self._sandbox = sandbox
@@ -109,6 +114,7 @@ class Runtime:
             offered=lambda offer: self.on_offer(name, offer),
             updated=lambda uri: self.on_updated(name, uri),
             asking=lambda: self.observe_stateful(name),
+            said=lambda session, method, params: self.on_said(name, session, method, params),
             watched=set(),
         )
         self._pools[name] = Pool(server, tenure, start, self._rules, self._emit, listeners)
@@ -164,6 +170,11 @@ class Runtime:
         """Begin to end every process that belongs to a session, calls in flight or not; idempotent."""
         for pool in self._pools.values():
             pool.end(session, "its session ended")
+
+    def tell(self, session: str, method: str) -> None:
+        """Send a notification without params to every process that works for ``session`` alone."""
+        for pool in self._pools.values():
+            pool.tell(session, method)
 
     def observe_stateful(self, name: str) -> None:
         """Take note that a server needs a process for each session, unless a person said whether it does.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
+from msgspec import Raw
 
 from vsm_mcp.errors import LoginNeeded, ServerDown, UsageError, VsmError
 from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
@@ -49,12 +51,14 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     """Who hears what one server says, through whichever of its processes.
 
     ``offered`` gets what it offers, ``updated`` the URI of a resource that changed, of those that are ``watched``;
-    ``asking`` is called when it asks a client over a pipe that clients share.
+    ``asking`` is called when it asks a client over a pipe that clients share, ``said`` with the session that a process
+    is for (empty: shared), the method and the params of what it says outside of any call.
     """
 
     offered: Callable[[Offer], None]
     updated: Callable[[str], None]
     asking: Callable[[], None]
+    said: Callable[[str, str, Raw], None]
     watched: set[str]
 
 
@@ -157,6 +161,11 @@ class Unit:
         finally:
             self._waiting -= 1
 
+    def tell(self, method: str) -> None:
+        """Send a notification without params to what runs now; see :meth:`Connection.tell`."""
+        if self._instance is not None:
+            self._instance.connection.tell(method)
+
     def watch(self, uri: str) -> None:
         """Have one of the watched resources watched by what runs now."""
         if self._instance is not None:
@@ -213,7 +222,8 @@ class Unit:
         if not self._ready.done():
             self._ready.set_result(connection)
         since = time.monotonic()
-        connection.on_news(self._listeners.updated, None if self._role.session else self._listeners.asking)
+        said = functools.partial(self._listeners.said, self._role.session)
+        connection.on_news(self._listeners.updated, None if self._role.session else self._listeners.asking, said)
         for uri in self._listeners.watched:
             connection.watch(uri)
         listing = asyncio.get_running_loop().create_task(self._keep_listed(connection)) if self._role.lists else None

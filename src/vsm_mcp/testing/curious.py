@@ -4,7 +4,8 @@ Standard library only, and one file, as ``faulty.py``. ``python curious.py [--mo
 
 Tools: ``ask(method, params, count, together, strict)`` asks the client and answers with what it said;
 ``log(level, count)`` sends log messages; ``visit(url)`` wants a URL opened first; ``touch(uri)`` says that a resource
-changed; ``count()`` counts its own calls; ``stuck()`` asks and never answers.
+changed; ``count()`` counts its own calls; ``stuck()`` asks and never answers; ``say(method, params)`` sends a
+notification once it has answered; ``heard()`` answers with the notifications that its client sent.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 MODERN = "2026-07-28"
 _PREFIX = "io.modelcontextprotocol/"
-_TOOLS = ("ask", "count", "log", "stuck", "touch", "visit")
+_TOOLS = ("ask", "count", "heard", "log", "say", "stuck", "touch", "visit")
 _LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 _QUESTION = "elicitation/create"
 _FORM = {"mode": "form", "message": "Your name?", "requestedSchema": {"type": "object", "properties": {}}}
@@ -44,6 +45,7 @@ class Curious:
         self.calls = 0
         self.visited: set[str] = set()
         self.asked = 0
+        self.heard: list[str] = []
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one message."""
@@ -57,9 +59,11 @@ class Curious:
             with self.arrived:
                 self.answers[message["id"]] = message.get("result", message.get("error"))
                 self.arrived.notify_all()
+        elif "id" not in message and message["method"] != "notifications/cancelled":
+            self.heard.append(message["method"])
         elif message["method"] == "notifications/cancelled":
             self.watched = {uri: key for uri, key in self.watched.items() if key != message["params"]["requestId"]}
-        elif "id" in message:
+        else:
             threading.Thread(target=self.answer, args=(message,), daemon=True).start()
 
     def answer(self, message: dict[str, Any]) -> None:
@@ -74,6 +78,8 @@ class Curious:
             if self.modern:
                 result.setdefault("resultType", "complete")
             self.send({"id": message["id"], "result": result})
+        if params.get("name") == "say":
+            self.send({"method": params["arguments"]["method"], "params": params["arguments"]["params"]})
 
     def result(self, ident: object, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
         """Return the result of one request, or ``None`` for one that stays open."""
@@ -184,6 +190,14 @@ class Curious:
             meta = {"_meta": {f"{_PREFIX}subscriptionId": self.watched[uri]}} if self.modern else {}
             self.send({"method": "notifications/resources/updated", "params": {"uri": uri, **meta}})
         return content(sorted(self.watched))
+
+    def tool_say(self, _given: dict[str, Any], _params: dict[str, Any]) -> dict[str, Any]:
+        """Answer; what is to be said comes afterwards, and so belongs to no call."""
+        return content("soon")
+
+    def tool_heard(self, _given: dict[str, Any], _params: dict[str, Any]) -> dict[str, Any]:
+        """Say which notifications came."""
+        return content(self.heard)
 
     def tool_count(self, _given: dict[str, Any], _params: dict[str, Any]) -> dict[str, Any]:
         """Count the calls of this process."""

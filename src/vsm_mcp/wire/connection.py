@@ -103,14 +103,23 @@ class Connection:
         if call is not None:
             self._watch.lists()
 
-    def on_news(self, updated: Callable[[str], None] | None, asking: Callable[[], None] | None) -> None:
+    def on_news(
+        self,
+        updated: Callable[[str], None] | None,
+        asking: Callable[[], None] | None,
+        said: Callable[[str, Raw], None] | None = None,
+    ) -> None:
         """Have ``updated`` called with the URI of a watched resource that changed.
+
+        ``said`` is called with method and params of a log message, or of the news that a visit to a URL has come to its
+        end, that a server of the handshake versions sends outside of any call.
 
         ``asking`` is called when the server asks a client over a shared pipe: while calls of several clients are in
         flight there, nothing tells whom, and nobody is asked.
         """
         self._inbox.on_updated = updated
         self._inbox.on_asking = asking
+        self._inbox.on_said = said
 
     async def open(self) -> None:
         """Open the transport; raises :class:`TransportError` when that fails."""
@@ -200,6 +209,11 @@ class Connection:
         if not current or era.LOG_LEVELS.index(level) < era.LOG_LEVELS.index(current):
             self._log_level = level
             self.spawn(self._set_level(level))
+
+    def tell(self, method: str) -> None:
+        """Send a notification without params soon, if the server is of the handshake versions and still there."""
+        if self.era == "legacy" and not self.closed.done():
+            self._push(envelope.notification(method), "notification", method)
 
     async def notify(self, method: str, params: Params = None) -> None:
         """Send a notification; raises :class:`TransportError` when the connection is closed.

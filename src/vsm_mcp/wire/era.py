@@ -35,6 +35,9 @@ CLIENT_CAPABILITIES: Final[dict[str, object]] = {
 """What we tell servers that our clients can do. A server of the handshake versions hears it once, before there is a
 client; what the client of a call cannot do is refused when the server asks for it."""
 
+HANDSHAKE_CAPABILITIES: Final[dict[str, object]] = {**CLIENT_CAPABILITIES, "roots": {"listChanged": True}}
+"""The same for ``initialize``; the modern era has no news of roots."""
+
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601

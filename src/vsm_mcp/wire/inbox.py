@@ -79,13 +79,15 @@ class Inbox:
     """Dispatches the messages of one connection.
 
     ``on_change`` is called with ``tools``, ``resources`` or ``prompts`` when a list changed, ``on_updated`` with the
-    URI of a resource that did, ``on_asking`` when the server asks a client over a pipe that clients share.
+    URI of a resource that did, ``on_asking`` when the server asks a client over a pipe that clients share, ``on_said``
+    with method and params of what it says outside of any call.
     """
 
     def __init__(self, pending: Pending, out: Out) -> None:
         self.on_change: OnChange | None = None
         self.on_updated: Callable[[str], None] | None = None
         self.on_asking: Callable[[], None] | None = None
+        self.on_said: Callable[[str, Raw], None] | None = None
         self._pending = pending
         self._out = out
         self._questions: dict[bytes, Question] = {}
@@ -143,17 +145,15 @@ class Inbox:
 
     def _notified(self, method: str, params: Raw, origin: int | None) -> None:
         if method == "notifications/message":
-            call = self._call_of(origin, params)
-            if call is not None:
-                self._tell_call(call, method, params)
-            return
+            return self._logged(method, params, origin)
+        if method == "notifications/elicitation/complete":
+            return self._said(method, params)
         if method in _NEWS_OF_TASKS:
-            self._task_changed(method, params, origin)
-            return
+            return self._task_changed(method, params, origin)
         try:
             about = _decode_about(params)
         except _UNREADABLE:
-            return
+            return None
         if method == "notifications/progress":
             call = self._pending.get(number(about.progressToken))
             if call is not None and call.dialogue is not None:
@@ -163,6 +163,18 @@ class Inbox:
             self._cancelled(about.requestId)
         elif method == "notifications/resources/updated" and self.on_updated is not None:
             _tell(self.on_updated, _text(about.uri))
+        return None
+
+    def _logged(self, method: str, params: Raw, origin: int | None) -> None:
+        call = self._call_of(origin, params)
+        if call is not None:
+            self._tell_call(call, method, params)
+        elif not self._pending.in_dialogue():  # else it may be about one of several calls, and nothing tells which
+            self._said(method, params)
+
+    def _said(self, method: str, params: Raw) -> None:
+        if self.on_said is not None and self._out.era == "legacy":
+            _tell(self.on_said, method, params)
 
     def _task_changed(self, method: str, params: Raw, origin: int | None) -> None:
         """Tell the call that a task is about, or the subscription that asked for the news (SEP-2663)."""

@@ -113,7 +113,7 @@ async def _initialize(connection: Connection, wait: float) -> None:
     """Shake hands as before 2026-07-28 (specification 2025-11-25, "Lifecycle: Initialization")."""
     params = {
         "protocolVersion": era.LATEST_HANDSHAKE,
-        "capabilities": era.CLIENT_CAPABILITIES,
+        "capabilities": era.HANDSHAKE_CAPABILITIES,
         "clientInfo": CLIENT_INFO,
     }
     result = _object(await connection.request("initialize", params, timeout=max(wait, 0.0)))

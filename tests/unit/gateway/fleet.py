@@ -43,6 +43,7 @@ class Fleet:
         self.down: dict[str, str] = {}
         self.watched: dict[str, set[str]] = {}
         self.asking: list[str] = []
+        self.told: dict[str, str] = {}  # whose process a server's is, where a test says so
 
     def ready(self, server: str, session: str = "") -> Connection | None:
         found = None if server in self.down else self.connections.get(server)
@@ -60,6 +61,9 @@ class Fleet:
         return False
 
     def end_session(self, session: str) -> None:
+        """Sessions share everything here."""
+
+    def tell(self, session: str, method: str) -> None:
         """Sessions share everything here."""
 
     def observe_stateful(self, server: str) -> None:
@@ -104,7 +108,11 @@ class Fleet:
         self.connections[server] = connection
         self.started[server] = self.started.get(server, 0) + 1
         connection.on_change = lambda _kind: self._refresh(server, connection)
-        connection.on_news(lambda uri: self._updated(server, uri), lambda: self.asking.append(server))
+        connection.on_news(
+            lambda uri: self._updated(server, uri),
+            lambda: self.asking.append(server),
+            lambda method, params: self._said(server, method, params),
+        )
         for uri in self.watched.get(server, set()):
             connection.watch(uri)
         return connection
@@ -126,6 +134,10 @@ class Fleet:
     def _updated(self, server: str, uri: str) -> None:
         if self.gateway is not None:
             self.gateway.updated(server, uri)
+
+    def _said(self, server: str, method: str, params: msgspec.Raw) -> None:
+        if self.gateway is not None:
+            self.gateway.announcements.said(server, self.told.get(server, ""), method, params)
 
     def _refresh(self, server: str, connection: Connection) -> None:
         async def fetch() -> None:

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from vsm_mcp import config
+from vsm_mcp.testing import curious
 from vsm_mcp.wire import era
 
 
@@ -184,3 +189,69 @@ async def test_cancelled_by_notification(demo: Any) -> None:
     assert "cancelled" in body["error"]["message"]
     connection = demo.fleet.connections["old"]
     await demo.until(lambda: connection.in_flight == 0)
+
+
+# --- what servers say outside of any call ----------------------------------------------------------------------------
+
+CURIOUS = ["--", sys.executable, curious.__file__]
+
+
+async def say(demo: Any, level: str, data: str) -> None:
+    """Have the server log something once it has answered."""
+    params = {"method": "notifications/message", "params": {"level": level, "data": data}}
+    await demo.legacy("tools/call", {"name": "one__say", "arguments": params})
+
+
+@asynccontextmanager
+async def listening(demo: Any) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+    """Open a session with its own stream; what it gives returns the next message on it."""
+    await demo.initialize()
+    fields = {"accept": "text/event-stream", "mcp-session-id": demo.session}
+    session = demo.gateway.sessions.find(demo.session, time.monotonic())
+    async with demo.http.get(demo.url, headers=fields) as stream:
+        await demo.until(lambda: session.listener is not None)
+
+        async def next_message() -> Any:
+            async with asyncio.timeout(10):
+                while not (line := await stream.content.readline()).startswith(b"data: "):
+                    assert line, "the stream has ended"
+            return json.loads(line[6:])
+
+        yield next_message
+
+
+async def test_a_log_message_outside_of_any_call_reaches_whoever_listens(start: Any) -> None:
+    demo = await start({"one": CURIOUS})
+    async with listening(demo) as first:
+        session = demo.session
+        async with listening(demo) as other:
+            await demo.legacy("logging/setLevel", {"level": "error"})
+            demo.session = session
+            for level in ("debug", "info", "error"):
+                await say(demo, level, level)
+            assert [(await first())["params"]["data"] for _ in range(2)] == ["info", "error"]
+            assert (await other())["params"] == {"level": "error", "data": "error"}
+
+
+async def test_what_a_process_of_one_session_says_is_that_sessions(start: Any) -> None:
+    demo = await start({"one": CURIOUS})
+    async with listening(demo) as mine:
+        demo.fleet.told["one"] = demo.session
+        async with listening(demo) as other:
+            await say(demo, "error", "secret")
+            assert (await mine())["params"]["data"] == "secret"
+            done = {"method": "notifications/elicitation/complete", "params": {"elicitationId": "e1"}}
+            await demo.legacy("tools/call", {"name": "one__say", "arguments": done})
+            assert await mine() == {"jsonrpc": "2.0", **done}
+            demo.gateway.set_offers({})
+            assert (await other())["method"] == "notifications/tools/list_changed"
+
+
+async def test_who_says_too_much_is_cut_short(start: Any) -> None:
+    demo = await start({"one": ["--flood-notices", "5000"]})
+    async with listening(demo) as hears:
+        session = demo.gateway.sessions.find(demo.session, time.monotonic())
+        await demo.legacy("tools/call", {"name": "one__echo", "arguments": {"text": "x"}})
+        await demo.legacy("tools/call", {"name": "one__slow", "arguments": {"seconds": 0.5}})
+        assert (await hears())["params"]["data"] == "on and on"
+        assert session.listener._said <= 400

@@ -131,7 +131,7 @@ async def test_odd_answers_to_the_probe_mean_an_older_server(peer: Any, answer: 
     assert hello["method"] == "initialize"
     assert "_meta" not in hello["params"]
     assert hello["params"]["protocolVersion"] == "2025-11-25"
-    assert hello["params"]["capabilities"] == eras.CLIENT_CAPABILITIES
+    assert hello["params"]["capabilities"] == eras.HANDSHAKE_CAPABILITIES
     peer.write(b'{"jsonrpc":"2.0","id":%d,"result":{"protocolVersion":"2025-06-18","capabilities":[]}}\n' % hello["id"])
     connection = await connecting
     assert (connection.protocol, connection.capabilities, connection.server_info) == ("2025-06-18", {}, {})
