@@ -58,6 +58,16 @@ _KINDS: Final = (
 """Class of errors → kind of failure, and what to do about it; the first that fits counts."""
 
 
+_OWN: Final = {
+    era.INVALID_PARAMS: ("schema", "compare the arguments with the definition, and correct them"),
+    era.METHOD_NOT_FOUND: ("protocol", "the server does not offer this: ask for its lists again"),
+    era.INVALID_REQUEST: ("protocol", "the server does not take this request now: try another tool"),
+}
+"""Codes of JSON-RPC with which a server refuses → class of failure, and what to do about it."""
+
+_REFUSING: Final = "the server itself refuses: other arguments, or another tool, may do"
+
+
 class _Elsewhere(msgspec.Struct):
     elicitations: list[Raw] = []
 
@@ -139,17 +149,19 @@ def passed_on(error: RpcError, server: str, method: str, *, modern: bool) -> Fau
 
     Code, message and data pass unchanged but for two rules: a resource that is not found is -32602 in the modern era
     and -32002 before it (specification 2026-07-28, changelog), and a complaint about our own hop is no complaint
-    about the client (what the client lacks is one, and only a modern client knows its code).
+    about the client (what the client lacks is one, and only a modern client knows its code). Where the server said
+    nothing more, the data say which server it was, the class of the failure, and what to do.
     """
     code = error.rpc_code
     if code in _OF_THE_HOP and not (modern and code == era.MISSING_CLIENT_CAPABILITY):
         message = f"server {server} refused {_OF_THE_HOP[code]}: {error.message}"
-        return Fault(era.INTERNAL_ERROR, message, _where(server))
+        return Fault(era.INTERNAL_ERROR, message, _of_server(server, era.INTERNAL_ERROR, method))
     if modern and code == era.RESOURCE_NOT_FOUND:
         code = era.INVALID_PARAMS
     elif not modern and code == era.INVALID_PARAMS and method == "resources/read":
         code = era.RESOURCE_NOT_FOUND
-    return Fault(code, error.message, error.data if error.data is not None else _where(server))
+    data = error.data if error.data is not None else _of_server(server, error.rpc_code, method)
+    return Fault(code, error.message, data)
 
 
 def url_elicitations(error: RpcError) -> list[Raw]:
@@ -201,5 +213,7 @@ def _unknown(kind: str, name: str, alike: Sequence[str], code: int) -> Fault:
     return Fault(code, f"unknown {kind}: {shown}{nearest}", _encode(data))
 
 
-def _where(server: str) -> bytes:
-    return _encode({"server": server})
+def _of_server(server: str, code: int, method: str) -> bytes:
+    """Describe an error of a server's own: it understood the request, or its arguments, or the method not at all."""
+    kind, hint = _OWN.get(code) or (("tool", _REFUSING) if method == "tools/call" else ("server", _REFUSING))
+    return _encode({"server": server, "class": kind, "retryable": False, "hint": hint})

@@ -84,6 +84,23 @@ def test_errors_of_servers_and_of_the_hop() -> None:
     assert (lacking.rpc_code, lacking.data) == (-32021, b'{"requiredCapabilities":{}}')
 
 
+@pytest.mark.parametrize(
+    ("code", "method", "kind"),
+    [
+        (-32602, "tools/call", "schema"),
+        (-32601, "tools/call", "protocol"),
+        (-32600, "prompts/get", "protocol"),
+        (-32000, "tools/call", "tool"),
+        (-32603, "resources/read", "server"),
+        (-32020, "tools/call", "tool"),
+    ],
+)
+def test_errors_without_data_say_whose_they_are_and_what_to_do(code: int, method: str, kind: str) -> None:
+    data = json.loads(faults.passed_on(RpcError(code, "m"), "srv", method, modern=True).data or b"")
+    assert (data["server"], data["class"], data["retryable"]) == ("srv", kind, False)
+    assert data["hint"]
+
+
 def test_failures_say_what_a_model_can_act_on() -> None:
     down = faults.failure_of(ServerDown("it crashed", "give it a key"), "srv")
     assert (down.server, down.kind, down.retryable, down.hint) == ("srv", "transport", True, "give it a key")
