@@ -16,6 +16,8 @@ from vsm_mcp.sandbox.egress.rules import EVERYTHING, parse
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_HOST_HELP = "A host the server may reach, at 80 and 443 if no port is given; '*' opens the whole network."
+
 
 def settings_options(function: F) -> F:
     """Add the launch options of the design to a command."""
@@ -32,13 +34,7 @@ def settings_options(function: F) -> F:
             metavar="K",
             help="A secret variable: taken from this environment, or asked for.",
         ),
-        click.option(
-            "--allow-host",
-            "hosts",
-            multiple=True,
-            metavar="H[:PORT]",
-            help="A host the server may reach, at 80 and 443 if no port is given; '*' opens the whole network.",
-        ),
+        click.option("--allow-host", "hosts", multiple=True, metavar="H[:PORT]", help=_HOST_HELP),
         click.option(
             "--allow-path", "paths", multiple=True, metavar="P[:rw]", help="A path the server may read, or write."
         ),
