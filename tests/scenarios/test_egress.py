@@ -281,6 +281,35 @@ found["raw"] = attempt(socket.socket, socket.AF_INET, socket.SOCK_RAW, 1)
     }
 
 
+async def test_each_name_is_reached_at_its_own_port_only(outside: Outside) -> None:
+    async with serving(echo) as port, serving(echo) as other:
+        code = f"""
+for name in ("one.test", "two.test"):
+    for port in {port, other}:
+        found[f"{{name}}:{{port}}"] = attempt(asked, name, port)
+"""
+        allowed = allow_list([f"one.test:{port}", f"two.test:{other}", f"127.0.0.1:{port}", f"127.0.0.1:{other}"])
+        found = await outside.inside(code, allowed)
+    assert found == {
+        f"one.test:{port}": "echo hello", f"one.test:{other}": "ECONNRESET",
+        f"two.test:{port}": "ECONNRESET", f"two.test:{other}": "echo hello",
+    }  # fmt: skip
+    assert {place: each.grant for place, each in outside.contacts().items() if not each.allowed} == {
+        f"one.test:{other}": f"one.test:{other}",
+        f"two.test:{port}": f"two.test:{port}",
+    }
+
+
+async def test_all_sandboxes_share_the_places_of_the_daemon(outside: Outside) -> None:
+    outside.sandbox._slots.free = 0
+    async with serving(echo) as port:
+        found = await outside.inside(
+            f"found['answer'] = attempt(asked, 'allowed.test', {port})", to(port, "allowed.test")
+        )
+    assert found == {"answer": "ECONNRESET"}
+    assert outside.contacts()[f"allowed.test:{port}"].reason == "too many connections at a time"
+
+
 async def test_names_that_are_not_allowed_are_asked_of_nobody(outside: Outside) -> None:
     code = """
 for number in range(300):

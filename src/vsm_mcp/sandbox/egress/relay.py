@@ -27,6 +27,7 @@ from vsm_mcp.sandbox.egress.rules import Address, AllowList, written
 _RESOLVE_SECONDS: Final = 10.0
 _CONNECT_SECONDS: Final = 10.0
 _HELLO_SECONDS: Final = 10.0
+_LINGER_SECONDS: Final = 300.0
 _CHUNK: Final = 64 * 1024
 _TRIES: Final = 3
 NOT_LISTED: Final = "not allowed"
@@ -91,7 +92,7 @@ async def relay(client: socket.socket, to: Destination, way: Way, note: Note) ->
     try:
         server = await _dial(await way.targets(to), to.port)
         note(to.contact(allowed=True))
-        await _both_ways(client, server, to)
+        await _Passage(client, server, to).last()
     except Refused as refused:
         note(to.contact(allowed=False, reason=refused.reason, grant=refused.grant))
         reset(client, server)
@@ -133,23 +134,48 @@ async def _dial(addresses: list[Address], port: int) -> socket.socket:
     raise failure
 
 
-async def _both_ways(client: socket.socket, server: socket.socket, to: Destination) -> None:
-    """Pass bytes on until both sides have said that they are done, or one of them is gone."""
-    ways = [asyncio.ensure_future(_outwards(client, server, to)), asyncio.ensure_future(_pour(server, client))]
-    try:
-        done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
-        for way in done:
-            way.result()
-    finally:
-        for way in ways:
-            way.cancel()
-        await asyncio.wait(ways)
+class _Passage:
+    """Both ways of one connection."""
 
+    def __init__(self, client: socket.socket, server: socket.socket, to: Destination) -> None:
+        self._client = client
+        self._server = server
+        self._to = to
+        self._loop = asyncio.get_running_loop()
+        self._moved = self._loop.time()
 
-async def _outwards(client: socket.socket, server: socket.socket, to: Destination) -> None:
-    if to.address is None:
-        await asyncio.get_running_loop().sock_sendall(server, await _first_bytes(client, to))
-    await _pour(client, server)
+    async def last(self) -> None:
+        """Pass bytes on until both sides have said that they are done, or one of them is gone.
+
+        One that is gone looks like one that is done: it ends when the other has had nothing to say for five minutes.
+        """
+        ways = [asyncio.ensure_future(self._outwards()), asyncio.ensure_future(self._pour(self._server, self._client))]
+        try:
+            done, left = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            while left:
+                for way in done:
+                    way.result()
+                done, left = await asyncio.wait(left, timeout=_LINGER_SECONDS)
+                if not done and self._loop.time() - self._moved >= _LINGER_SECONDS:
+                    raise TimeoutError
+            for way in done:
+                way.result()
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.wait(ways)
+
+    async def _outwards(self) -> None:
+        if self._to.address is None:
+            await self._loop.sock_sendall(self._server, await _first_bytes(self._client, self._to))
+        await self._pour(self._client, self._server)
+
+    async def _pour(self, source: socket.socket, sink: socket.socket) -> None:
+        """Pass on what comes, no faster than it is taken, and then that nothing more comes."""
+        while data := await self._loop.sock_recv(source, _CHUNK):
+            await self._loop.sock_sendall(sink, data)
+            self._moved = self._loop.time()
+        sink.shutdown(socket.SHUT_WR)
 
 
 async def _first_bytes(client: socket.socket, to: Destination) -> bytes:
@@ -170,14 +196,6 @@ async def _first_bytes(client: socket.socket, to: Destination) -> bytes:
     if said.name not in ("", to.host):
         raise Refused(f"by TLS it asks for {said.name}", written(said.name, to.port))
     return held
-
-
-async def _pour(source: socket.socket, sink: socket.socket) -> None:
-    """Pass on what comes, no faster than it is taken, and then that nothing more comes."""
-    loop = asyncio.get_running_loop()
-    while data := await loop.sock_recv(source, _CHUNK):
-        await loop.sock_sendall(sink, data)
-    sink.shutdown(socket.SHUT_WR)
 
 
 def reset(*sockets: socket.socket | None) -> None:
