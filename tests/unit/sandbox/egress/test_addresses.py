@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsm_mcp.sandbox.egress.addresses import forbidden, plain
@@ -41,6 +41,7 @@ def test_all_others_are_public_those_of_documentation_too(address: str) -> None:
     assert forbidden(ipaddress.ip_address(address)) == ""
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_an_address_is_the_same_in_both_dresses(address: ipaddress.IPv4Address) -> None:
     mapped = ipaddress.IPv6Address(f"::ffff:{address}")
@@ -48,6 +49,7 @@ def test_an_address_is_the_same_in_both_dresses(address: ipaddress.IPv4Address) 
     assert forbidden(mapped) == forbidden(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_nothing_private_slips_through(address: ipaddress.IPv4Address) -> None:
     documentation = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20", "5f00::/16")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import struct
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsm_mcp.model.contact import Contact, merged
@@ -27,6 +27,7 @@ def test_each_destination_is_kept_once_with_its_count() -> None:
     assert (second.count, second.allowed) == (1, True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=300), st.integers(0, 65535)), max_size=600))
 def test_it_is_bounded_and_printable_whatever_is_asked(asked: list[tuple[str, int]]) -> None:
     record = Contacts()
@@ -79,6 +80,7 @@ def test_packets_are_read() -> None:
     assert packets.read(v4(1, "8.8.8.8", 0)) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_any_bytes_are_a_packet_or_nothing(data: bytes) -> None:
     found = packets.read(data)

@@ -6,7 +6,7 @@ import ipaddress
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsm_mcp.sandbox.egress import dns
@@ -73,6 +73,7 @@ def test_what_is_no_question_gets_no_answer() -> None:
     assert dns.read(question("a.test", flags=0x8180)) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=600))
 def test_any_bytes_are_answered_or_dropped(message: bytes) -> None:
     query = dns.read(message)

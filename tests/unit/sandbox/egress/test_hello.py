@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsm_mcp.sandbox.egress import hello
@@ -39,11 +39,13 @@ def test_the_name_is_read() -> None:
     assert hello.read(NAMED + b"more") == hello.read(NAMED)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(NAMED) - 1))
 def test_a_part_of_it_is_too_few(length: int) -> None:
     assert hello.read(NAMED[:length]) == hello.Hello(Kind.MORE)
 
 
+@settings(deadline=None)
 @given(st.integers(1, len(NAMED)))
 def test_records_may_cut_it_anywhere(size: int) -> None:
     assert hello.read(split(NAMED, size)).name == "api.example.com"
@@ -97,6 +99,7 @@ def test_two_names_are_broken() -> None:
     assert hello.read(bytes(before)).kind is Kind.BROKEN
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400), st.booleans())
 def test_any_bytes_are_one_of_the_four(data: bytes, like_tls: bool) -> None:
     found = hello.read((b"\x16\x03" if like_tls else b"") + data)
@@ -104,6 +107,7 @@ def test_any_bytes_are_one_of_the_four(data: bytes, like_tls: bool) -> None:
     assert found.kind is Kind.TLS or found.name == ""
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(NAMED) - 1), st.integers(0, 255))
 def test_one_wrong_byte_never_hides_another_name(position: int, value: int) -> None:
     """It is broken, not yet enough, no TLS, or names what is written there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsm_mcp.errors import BadArgument
@@ -54,6 +54,7 @@ def test_what_is_no_host_is_refused(text: str) -> None:
     assert repr(text) in caught.value.message
 
 
+@settings(deadline=None)
 @given(NAME, PORTS, PORTS)
 def test_a_name_is_admitted_at_its_port_only(name: str, port: int, other: int) -> None:
     allowed = allow_list([f"{name}:{port}"])
@@ -63,6 +64,7 @@ def test_a_name_is_admitted_at_its_port_only(name: str, port: int, other: int) -
     assert not allowed.knows(f"x.{name}")
 
 
+@settings(deadline=None)
 @given(NAME, NAME)
 def test_a_wildcard_admits_what_is_below_it_not_itself(name: str, below: str) -> None:
     allowed = allow_list([f"*.{name}"])
@@ -71,6 +73,7 @@ def test_a_wildcard_admits_what_is_below_it_not_itself(name: str, below: str) ->
     assert not allowed.knows(f"{below}{name}") or f"{below}{name}".endswith(f".{name}")
 
 
+@settings(deadline=None)
 @given(ADDRESS, ADDRESS, PORTS)
 def test_an_address_is_admitted_if_it_was_written(address: ipaddress.IPv4Address, other: object, port: int) -> None:
     allowed = allow_list([written(str(address), port)])
@@ -80,6 +83,7 @@ def test_an_address_is_admitted_if_it_was_written(address: ipaddress.IPv4Address
     assert allow_list([written(str(other), port)]).address(address, port) == (address == other)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["localhost", "127.0.0.1", "::1"]), st.sampled_from(["127.0.0.1", "::1"]))
 def test_the_names_of_this_machine_stand_for_each_other(written_as: str, address: str) -> None:
     allowed = allow_list([written(written_as, 5432)])
@@ -93,6 +97,7 @@ def test_blocks_hold_their_addresses() -> None:
         assert allowed.address(ipaddress.ip_address(address), 80) is expected
 
 
+@settings(deadline=None)
 @given(NAME, PORTS)
 def test_nothing_is_admitted_by_nothing(name: str, port: int) -> None:
     assert not AllowList()
@@ -101,6 +106,7 @@ def test_nothing_is_admitted_by_nothing(name: str, port: int) -> None:
     assert not AllowList().address(ipaddress.ip_address("127.0.0.1"), port)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_text_is_a_rule_or_an_error_that_quotes_it(text: str) -> None:
     try:
