@@ -383,7 +383,12 @@ async def test_connections_are_bounded_and_their_places_given_back(
     monkeypatch.setattr(gate, "MOST_CONNECTIONS", 20)
     async with serving(echo) as port:
         code = f"""
-peers = [connected("allowed.test", {port}) for _ in range(50)]
+peers = []
+for _ in range(50):
+    try:
+        peers.append(connected("allowed.test", {port}))
+    except ConnectionResetError:
+        pass  # it was faster than we
 def ended(peer):
     try:
         peer.sendall(b"hello")
