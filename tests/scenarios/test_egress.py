@@ -495,7 +495,7 @@ async def test_the_self_test_tells_a_list_that_holds_from_one_that_does_not(
     isolation = outside.sandbox.isolation
     assert await allow_list_failure(isolation) == ""
     monkeypatch.setattr(Way, "targets", _anything)
-    assert "allowed refused refused allowed" in await allow_list_failure(isolation)
+    assert await allow_list_failure(isolation) == "a program in it saw: allowed refused refused allowed"
     monkeypatch.setattr(namespace, "__file__", "/absent.py")
     assert "cannot be had here" in await allow_list_failure(isolation)
 

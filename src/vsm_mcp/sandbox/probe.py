@@ -34,7 +34,7 @@ _CLIENT: Final = """
 import socket, sys
 def reach(host, port):
     try:
-        with socket.create_connection((host, port), 5) as peer:
+        with socket.create_connection((host, port), 10) as peer:
             return peer.recv(16).decode()
     except OSError:
         return "refused"
