@@ -195,7 +195,7 @@ found["whole"] = back == sent and digest.decode() == hashlib.sha256(sent).hexdig
 
 async def test_a_slow_reader_holds_the_sender_back(outside: Outside) -> None:
     """The relay buffers next to nothing: what it cannot pass on it does not take."""
-    total, block = 64 * 1024 * 1024, bytes(64 * 1024)
+    total, block = 32 * 1024 * 1024, bytes(64 * 1024)
     sent_early: list[int] = []
     stalled = asyncio.Event()
 

@@ -17,7 +17,7 @@ from vsm_mcp.sandbox.egress.contacts import Note
 from vsm_mcp.sandbox.egress.entrance import Entrance, Sockets
 from vsm_mcp.sandbox.egress.names import RANGE, Names
 from vsm_mcp.sandbox.egress.namespace import DNS_PORT
-from vsm_mcp.sandbox.egress.pace import Paced
+from vsm_mcp.sandbox.egress.pace import Meter, Pace
 from vsm_mcp.sandbox.egress.relay import NOT_LISTED, WRONG_PORT, Destination, Way, relay, reset
 from vsm_mcp.sandbox.egress.rules import Address, written
 
@@ -44,7 +44,8 @@ class Gate:
         self._names = Names()
         self._ports = tuple(sorted({DNS_PORT, *way.allowed.ports}))
         self._entrance: Entrance | None = None
-        self._serving: list[Paced] = []
+        self._pace = Pace()
+        self._meter = Meter()
         self._relays: set[asyncio.Task[None]] = set()
 
     def prepare(self, token: str) -> None:
@@ -68,8 +69,7 @@ class Gate:
 
     async def close(self) -> None:
         """End all connections and give everything back. Idempotent."""
-        sources = [each.stop() for each in self._serving]
-        self._serving.clear()
+        sources = self._pace.stop()
         for task in self._relays:
             task.cancel()
         if self._relays:
@@ -81,10 +81,11 @@ class Gate:
             self._entrance = None
 
     def _serve(self, sockets: Sockets) -> None:
-        self._serving.append(Paced(sockets.names, self._asked))
+        self._pace.serve(sockets.names, self._asked)
         if sockets.watch is not None:
-            self._serving.append(Paced(sockets.watch, self._seen))
-        self._serving += [Paced(listener, self._accept) for listener in sockets.listeners]
+            self._pace.serve(sockets.watch, self._seen)
+        for listener in sockets.listeners:
+            self._pace.serve(listener, self._accept)
 
     # --- names ---------------------------------------------------------------------------------------------------
 
@@ -129,7 +130,7 @@ class Gate:
             reset(client)
             client.close()
         else:
-            self._run(relay(client, to, self._way, self._note))
+            self._run(relay(client, to, self._way, self._meter, self._note))
 
     def _destination(self, address: Address, port: int) -> Destination:
         name = self._names.name(address) if address in RANGE else ""

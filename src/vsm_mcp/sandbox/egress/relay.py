@@ -21,6 +21,7 @@ from vsm_mcp.model.contact import Contact
 from vsm_mcp.sandbox.egress import hello
 from vsm_mcp.sandbox.egress.addresses import forbidden
 from vsm_mcp.sandbox.egress.contacts import Note
+from vsm_mcp.sandbox.egress.pace import Meter
 from vsm_mcp.sandbox.egress.resolve import Resolve
 from vsm_mcp.sandbox.egress.rules import Address, AllowList, written
 
@@ -86,13 +87,13 @@ class Way(msgspec.Struct, frozen=True):
         return forbidden(address) or ("an address of this machine" if self.own(address) else "")
 
 
-async def relay(client: socket.socket, to: Destination, way: Way, note: Note) -> None:
+async def relay(client: socket.socket, to: Destination, way: Way, meter: Meter, note: Note) -> None:
     """Pass a connection on, for as long as it lasts; close ``client`` in the end. Never raises but when cancelled."""
     server: socket.socket | None = None
     try:
         server = await _dial(await way.targets(to), to.port)
         note(to.contact(allowed=True))
-        await _Passage(client, server, to).last()
+        await _Passage(client, server, to, meter).last()
     except Refused as refused:
         note(to.contact(allowed=False, reason=refused.reason, grant=refused.grant))
         reset(client, server)
@@ -137,7 +138,8 @@ async def _dial(addresses: list[Address], port: int) -> socket.socket:
 class _Passage:
     """Both ways of one connection."""
 
-    def __init__(self, client: socket.socket, server: socket.socket, to: Destination) -> None:
+    def __init__(self, client: socket.socket, server: socket.socket, to: Destination, meter: Meter) -> None:
+        self._meter = meter
         self._client = client
         self._server = server
         self._to = to
@@ -175,6 +177,7 @@ class _Passage:
         while data := await self._loop.sock_recv(source, _CHUNK):
             await self._loop.sock_sendall(sink, data)
             self._moved = self._loop.time()
+            await self._meter.passed(len(data))
         sink.shutdown(socket.SHUT_WR)
 
 
