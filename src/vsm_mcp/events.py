@@ -175,6 +175,19 @@ class ServerFoundStateful(Event, frozen=True, tag=True):
     server: str
 
 
+class ContactRefused(Event, frozen=True, tag=True):
+    """A server reached for a host it may not reach; ``grant`` is the value of ``--allow-host`` that would allow it.
+
+    Told once a minute for each host, port and reason.
+    """
+
+    server: str
+    host: str
+    port: int
+    reason: str
+    grant: str = ""
+
+
 class ToolsChanged(Event, frozen=True, tag=True):
     """What a server offers (tools, resources, prompts) changed."""
 

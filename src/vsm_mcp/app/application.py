@@ -97,7 +97,7 @@ class App:
         self.performer = Performer(config.policy, self.store, emit)
         if self._exclusive:
             await Undo(self.store, self.installations, emit).recover()
-        self.machine: Machine = await open_machine(config, self.store, enter)
+        self.machine: Machine = await open_machine(config, self.store, enter, emit)
         self.tasks = await enter(asyncio.TaskGroup())
         self.runtime = await enter(Runtime(self.machine.sandbox, config, emit, self._secrets_of))
         agent = functools.partial(self.acquire, actor=ACTOR)
@@ -176,6 +176,7 @@ class App:
             await remove(self.store, self.installations, self.runtime.log_path(name), server)
             await self.fleet.refresh(name)
             self.logins.forget(server)
+            self.machine.sandbox.forget(name)
 
         await self.performer.perform(self._action(ActionKind.REMOVE, server), act)
         return {"name": name, "removed": True}
@@ -199,7 +200,7 @@ class App:
         """Return everything known about one server. Raises :class:`UnknownServer`."""
         server = self.fleet.get(name)
         log = str(self.runtime.log_path(name))
-        shown = views.server(server, self.fleet.seen(name), self.machine.isolation, log)
+        shown = views.server(server, self.fleet.seen(name), self.machine.sandbox, log)
         shown |= views.tenure(self.runtime.tenure(server))
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
         return {"server": {**shown, **self._state(name), "frozen": self.fleet.frozen.get(name, ()), "stderr": words}}

@@ -28,6 +28,13 @@ def _human(document: dict[str, Any]) -> None:
             output.line(f"{key:<14}{_shown(key, value) or '-'}")
 
 
+def _contact(item: dict[str, Any]) -> str:
+    place = f"{item['host']}:{item['port']}" if item["port"] else item["host"]
+    verdict = "allowed" if item["allowed"] else "refused"
+    why = f": {item['reason']}" if item["reason"] else ""
+    return f"{verdict} {place}, {item['count']} times, last {output.when(item['last'])}{why}"
+
+
 def _shown(key: str, value: object) -> str:
     if key == "since" and isinstance(value, float):
         return output.when(value)
@@ -37,6 +44,8 @@ def _shown(key: str, value: object) -> str:
         return output.some([str(name) for name in value])
     if key == "stderr" and isinstance(value, (list, tuple)):
         return f"\n{'':<14}".join(map(str, value))
+    if key == "contacts" and isinstance(value, (list, tuple)):
+        return f"\n{'':<14}".join(map(_contact, value))
     if key == "instances" and isinstance(value, (list, tuple)):
         return f"\n{'':<14}".join(f"{item['session']} {item['state']}, pid {item['pid'] or '-'}" for item in value)
     if isinstance(value, (list, tuple)):

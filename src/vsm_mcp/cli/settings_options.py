@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 import click
 
 from vsm_mcp.errors import BadArgument
+from vsm_mcp.sandbox.egress.rules import EVERYTHING, parse
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_HOST_HELP = "A host the server may reach, at 80 and 443 if no port is given; '*' opens the whole network."
 
 
 def settings_options(function: F) -> F:
@@ -31,7 +34,7 @@ def settings_options(function: F) -> F:
             metavar="K",
             help="A secret variable: taken from this environment, or asked for.",
         ),
-        click.option("--allow-host", "hosts", multiple=True, metavar="H[:PORT]", help="A host the server may reach."),
+        click.option("--allow-host", "hosts", multiple=True, metavar="H[:PORT]", help=_HOST_HELP),
         click.option(
             "--allow-path", "paths", multiple=True, metavar="P[:rw]", help="A path the server may read, or write."
         ),
@@ -117,9 +120,8 @@ def _existing(path: str, option: str) -> Path:
 
 
 def _host(item: str) -> str:
-    host, _, port = item.rpartition(":") if item.count(":") == 1 else (item, "", "")
-    if not (host or item) or "/" in item or (port and not port.isdigit()):
-        raise BadArgument(f"--allow-host {item!r} is not HOST or HOST:PORT", "write a name or an address, no URL")
+    if item != EVERYTHING:
+        parse(item)
     return item
 
 

@@ -50,7 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a person gave for one server: the options of ``vsm-mcp add``.
 
     ``secrets`` maps a variable's name to its value; it is never logged, shown or kept in evidence. ``paths`` are
-    ``(absolute path, writable)``; ``hosts`` are ``host`` or ``host:port``. ``stateful`` (a process for each client
+    ``(absolute path, writable)``; ``hosts`` are ``host`` or ``host:port``, and
+    ``*`` (or ``network``) is all that the machine reaches. ``stateful`` (a process for each client
     session) is as observed where nobody said; ``lazy`` (started by the first call) and ``idle_stop_seconds`` (0:
     never stopped for want of use) are as ``[runtime]`` has them where nobody said.
     """
@@ -67,6 +68,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stateful: bool | None = None
     lazy: bool | None = None
     idle_stop_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+    @property
+    def whole_network(self) -> bool:
+        """Whether the machine's own network was granted, not just some hosts."""
+        return self.network or "*" in self.hosts
 
     def __repr__(self) -> str:
         return f"Settings(args={self.args!r}, env={sorted(self.env)}, secrets={sorted(self.secrets)})"

@@ -11,6 +11,7 @@ import msgspec
 from vsm_mcp.config import Runtime as Limits
 from vsm_mcp.errors import RequestTimeout, ServerDown, TransportError, VsmError
 from vsm_mcp.events import Emit, ServerStarted
+from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime.cause import explain
 from vsm_mcp.runtime.drain import Drain
@@ -29,12 +30,16 @@ _UNEXPLAINED: Final = frozenset({"crashed", "not_a_server", "broken_entry"})
 
 
 class StartFailed(ServerDown):
-    """A server did not come up: ``cause`` says why, ``stderr_tail`` what it said last, ``exit`` how it ended."""
+    """A server did not come up: ``cause`` says why.
 
-    def __init__(self, name: str, cause: Cause, stderr_tail: tuple[str, ...], ended: Exit | None) -> None:
-        super().__init__(f"{name} did not start: {cause.message}", cause.hint, cause)
-        self.stderr_tail = stderr_tail
-        self.exit = ended
+    ``stderr_tail`` is what it said last, ``exit`` how it ended, ``contacts`` what it reached for over the network.
+    """
+
+    def __init__(self, process: Process, cause: Cause) -> None:
+        super().__init__(f"{process.name} did not start: {cause.message}", cause.hint, cause)
+        self.stderr_tail = process.stderr_tail
+        self.exit = process.exit
+        self.contacts = process.contacts
 
 
 class Instance(Protocol):
@@ -102,6 +107,22 @@ class Process:
         """The last lines on stdout that were no messages."""
         return self._junk.last()
 
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """What it reached for over the network, where an allow-list says what it may."""
+        return self._child.contacts.all()
+
+    def explain(self, phase: str, ended: Exit | None, seconds: float = 0.0) -> Cause:
+        """Return why it failed, if it ended so; ``None`` is for one that did not answer within ``seconds``."""
+        return explain(
+            ended,
+            self.stderr_tail,
+            phase=phase,
+            timeout=seconds,
+            stdout_tail=self.stdout_tail,
+            contacts=self.contacts,
+        )
+
     def peak_memory(self) -> int | None:
         """Return the most bytes it held at once, as far as anybody counted."""
         return self._child.peak_memory()
@@ -161,7 +182,7 @@ class Process:
         if ended is None and not isinstance(error, (RequestTimeout, TransportError)):
             said = mask(str(error))[:300]
             return Cause(code="protocol", message=f"no MCP handshake came about: {said}", hint=_NO_HANDSHAKE)
-        return explain(ended, self.stderr_tail, phase="start", timeout=seconds, stdout_tail=self.stdout_tail)
+        return self.explain("start", ended, seconds)
 
     async def _end(self, grace: float) -> Exit:
         self.exit = await (self._child.stop(grace) if grace else self._child.kill())
@@ -211,7 +232,7 @@ async def _attempt(spec: ServerSpec, sandbox: Sandbox, limits: Limits, file: Rot
         await process.open(spec.known_era, seconds)
     except VsmError as error:
         cause = await asyncio.shield(process.fail(error, seconds))
-        raise StartFailed(spec.name, cause, process.stderr_tail, process.exit) from error
+        raise StartFailed(process, cause) from error
     except BaseException:
         await asyncio.shield(process.stop())
         raise

@@ -10,8 +10,10 @@ import msgspec
 
 from vsm_mcp.authorization.authorizer import NAMES
 from vsm_mcp.config import Config
+from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.server import Server
-from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement
+from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement, MachineNetwork, Network, NoNetwork
+from vsm_mcp.sandbox.egress.rules import allow_list
 from vsm_mcp.wire.authorizer import Authorizer
 
 _PATH: Final = ("/usr/local/bin", "/usr/bin", "/bin")
@@ -51,7 +53,7 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
 
     The environment is made from nothing: a short PATH, the sandbox's home, and what the installation, the catalogue
     and the person gave, in this order. For a remote server, what the person gave are its HTTP headers, but for
-    what is given for authorization. Naming a host opens the whole network.
+    what is given for authorization. Raises :class:`BadArgument` for a host that cannot be read.
     """
     settings, entry = server.settings, server.installation.entry
     hidden = {**settings.secrets, **secrets}
@@ -98,6 +100,16 @@ def base_env(program: str) -> dict[str, str]:
     }
 
 
+def network_of(settings: Settings) -> Network:
+    """Return what a server may reach: nothing, the hosts that were named, or (``*``) all that the machine reaches.
+
+    Raises :class:`BadArgument` for a host that cannot be read.
+    """
+    if settings.whole_network:
+        return MachineNetwork()
+    return allow_list(settings.hosts) or NoNetwork()
+
+
 def _confinement(server: Server, config: Config) -> Confinement:
     settings, limits = server.settings, config.sandbox
     return Confinement(
@@ -105,7 +117,7 @@ def _confinement(server: Server, config: Config) -> Confinement:
         granted_read_only=tuple(path for path, writable in settings.paths if not writable),
         granted_writable=tuple(path for path, writable in settings.paths if writable),
         hidden=(str(config.home),),
-        network=settings.network or bool(settings.hosts),
+        network=network_of(settings),
         memory_bytes=limits.memory_bytes,
         cpus=limits.cpus,
         processes=limits.processes,

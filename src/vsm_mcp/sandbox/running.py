@@ -129,6 +129,16 @@ class Watched:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
+    def namespace(self, kind: str) -> int:
+        """Open one of its namespaces (``net``). Raises :class:`OSError`, also if it is gone."""
+        found = os.open(f"/proc/{self.pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            signal.pidfd_send_signal(self._pidfd, 0)  # else its id may have been another's
+        except OSError:
+            os.close(found)
+            raise
+        return found
+
     def _gone(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         with contextlib.suppress(ChildProcessError):  # ours to reap only if this daemon is PID 1 or a subreaper
