@@ -370,7 +370,7 @@ class App:
         server = self.fleet.get(name)
         if server.quarantined:
             held = {"name": name, "state": "quarantined", "tier": "", "pid": None, "era": "", "reason": ""}
-            return {**held, "instances": []}
+            return {**held, "instances": [], "crash": None}
         status: dict[str, Any] = msgspec.to_builtins(self.runtime.status(name))
         status.pop("stderr_tail")
         status["tier"] = status["tier"] or str(self.machine.tier_of(server))
@@ -388,6 +388,7 @@ class App:
             "pid": state["pid"],
             "instances": state["instances"],
             "reason": state["reason"],
+            "crash": state["crash"],
             "added": server.added,
             "evidence": server.acquisition,
         }

@@ -116,6 +116,7 @@ def tenure(found: Tenure) -> dict[str, Any]:
         "lazy": found.lazy,
         "idle_stop": found.idle_seconds,
         "session_idle": found.session_idle_seconds,
+        "restart": found.restart.value,
     }
 
 

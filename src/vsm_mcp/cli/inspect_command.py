@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.servers import crash_lines
 from vsm_mcp.cli.session import Session, common
 
 
@@ -39,6 +40,8 @@ def _shown(key: str, value: object) -> str:
         return f"\n{'':<14}".join(map(str, value))
     if key == "instances" and isinstance(value, (list, tuple)):
         return f"\n{'':<14}".join(f"{item['session']} {item['state']}, pid {item['pid'] or '-'}" for item in value)
+    if key == "crash" and isinstance(value, dict):
+        return f"\n{'':<14}".join(line for line in crash_lines(value) if line)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     if isinstance(value, dict):

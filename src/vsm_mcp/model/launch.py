@@ -17,6 +17,14 @@ class InputKind(StrEnum):
     SECRET = "secret"
 
 
+class RestartPolicy(StrEnum):
+    """Whether a process that ended by itself is started again: always, unless it ended well, or never."""
+
+    PERMANENT = "permanent"
+    TRANSIENT = "transient"
+    TEMPORARY = "temporary"
+
+
 class Input(msgspec.Struct, frozen=True, kw_only=True):
     """One value a server can be given.
 
@@ -52,7 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``secrets`` maps a variable's name to its value; it is never logged, shown or kept in evidence. ``paths`` are
     ``(absolute path, writable)``; ``hosts`` are ``host`` or ``host:port``. ``stateful`` (a process for each client
     session) is as observed where nobody said; ``lazy`` (started by the first call) and ``idle_stop_seconds`` (0:
-    never stopped for want of use) are as ``[runtime]`` has them where nobody said.
+    never stopped for want of use) are as ``[runtime]`` has them where nobody said. ``restart`` says what becomes of a
+    process that ended by itself.
     """
 
     args: tuple[str, ...] = ()
@@ -67,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stateful: bool | None = None
     lazy: bool | None = None
     idle_stop_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    restart: RestartPolicy = RestartPolicy.PERMANENT
 
     def __repr__(self) -> str:
         return f"Settings(args={self.args!r}, env={sorted(self.env)}, secrets={sorted(self.secrets)})"

@@ -145,7 +145,7 @@ class Pool:
 
         # Somebody has to look whether the server still offers what was approved: its shared process, if it runs.
         lists = not session or self.shared.state is not ServerState.READY
-        role = Role(name=self.server.name, session=session, lists=lists)
+        role = Role(name=self.server.name, session=session, lists=lists, restart=lambda: self.tenure.restart)
         return Unit(role, start, self._rules, self._emit, self._listeners)
 
     def _listed(self, offer: Offer) -> None:
@@ -168,4 +168,5 @@ def _status(session: str, status: Status) -> InstanceStatus:
         restarts=status.restarts,
         since=status.since,
         reason=status.reason,
+        crash=status.crash,
     )

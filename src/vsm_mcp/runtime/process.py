@@ -43,6 +43,8 @@ class Instance(Protocol):
     connection: Connection
     tier: str
     transport: str
+    exit: Exit | None
+    """How its process ended, once it did."""
 
     @property
     def pid(self) -> int | None:

@@ -12,6 +12,7 @@ from vsm_mcp.events import Emit, ServerStarted
 from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.runtime.transports import transports_to
+from vsm_mcp.sandbox.confinement import Exit
 from vsm_mcp.wire.connection import Connection
 from vsm_mcp.wire.negotiate import connect
 from vsm_mcp.wire.transport import Target, Transport
@@ -29,6 +30,7 @@ class Remote:
         self.connection = connection
         self.transport = transport
         self.pid: int | None = None
+        self.exit: Exit | None = None
         self.tier = "remote"
 
     @property

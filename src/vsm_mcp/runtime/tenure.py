@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from vsm_mcp.config import Runtime
+from vsm_mcp.model.launch import RestartPolicy
 from vsm_mcp.model.server import Server
 
 
@@ -13,7 +14,8 @@ class Tenure(msgspec.Struct, frozen=True, kw_only=True):
 
     ``stateful``: each client session gets a process of its own, at most ``instances`` of them; ``because`` says who
     holds it so (``setting``, ``observed`` or ``default``). ``lazy``: the first call starts it. ``idle_seconds`` is how
-    long the shared process stays without use, ``session_idle_seconds`` how long that of one session does.
+    long the shared process stays without use, ``session_idle_seconds`` how long that of one session does. ``restart``
+    says what becomes of one that ended by itself.
     """
 
     stateful: bool = False
@@ -22,6 +24,7 @@ class Tenure(msgspec.Struct, frozen=True, kw_only=True):
     idle_seconds: float = 0.0
     session_idle_seconds: float = 0.0
     instances: int = 1
+    restart: RestartPolicy = RestartPolicy.PERMANENT
 
 
 def tenure_of(server: Server, config: Runtime) -> Tenure:
@@ -36,4 +39,5 @@ def tenure_of(server: Server, config: Runtime) -> Tenure:
         idle_seconds=config.idle_stop_seconds if idle is None else idle,
         session_idle_seconds=config.session_idle_seconds if idle is None else idle,
         instances=config.instances_per_server,
+        restart=server.settings.restart,
     )

@@ -1,0 +1,50 @@
+"""The options that say how the processes of a server are run: a part of those of ``add`` and ``acquire``."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import click
+
+from vsm_mcp.errors import BadArgument
+from vsm_mcp.model.launch import RestartPolicy
+
+OPTIONS: Final = (
+    click.option(
+        "--stateful/--shared",
+        default=None,
+        help="A process of its own for each client session, or one for all (default: as it is observed).",
+    ),
+    click.option("--lazy/--no-lazy", default=None, help="Start it with its first call (default: [runtime] lazy)."),
+    click.option(
+        "--idle-stop",
+        type=click.FloatRange(min=0),
+        default=None,
+        metavar="SECONDS",
+        help="Stop it after so long without use; 0: never (default: [runtime] idle_stop_seconds).",
+    ),
+    click.option(
+        "--restart",
+        type=click.Choice([policy.value for policy in RestartPolicy]),
+        default=RestartPolicy.PERMANENT.value,
+        show_default=True,
+        help="When to start it again once it ended by itself: always, unless it ended well, or with the next call.",
+    ),
+)
+
+
+def process_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of ``settings`` that these options give. Raises :class:`BadArgument` naming the option."""
+    return {
+        "stateful": given["stateful"],
+        "lazy": given["lazy"],
+        "idle_stop_seconds": _seconds(given["idle_stop"], "--idle-stop"),
+        "restart": given["restart"],
+    }
+
+
+def _seconds(value: float | None, option: str) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise BadArgument(f"{option} {value} is no number of seconds", "write 0 for never")
+    return value
