@@ -31,6 +31,13 @@ OPTIONS: Final = (
         show_default=True,
         help="When to start it again once it ended by itself: always, unless it ended well, or with the next call.",
     ),
+    click.option(
+        "--after",
+        "after",
+        multiple=True,
+        metavar="NAME",
+        help="Another server: where both are started together, this one comes after it.",
+    ),
 )
 
 
@@ -41,6 +48,7 @@ def process_settings(given: dict[str, Any]) -> dict[str, Any]:
         "lazy": given["lazy"],
         "idle_stop_seconds": _seconds(given["idle_stop"], "--idle-stop"),
         "restart": given["restart"],
+        "after": list(given["after"]),
     }
 
 

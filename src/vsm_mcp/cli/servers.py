@@ -1,10 +1,48 @@
-"""How the state of one server is printed."""
+"""Commands about the servers that run: which are meant, and how their state is printed."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.session import Session
+from vsm_mcp.errors import BadArgument
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def several(function: F) -> F:
+    """Give a command any number of names, ``--all`` and ``--at-once``."""
+    function = click.option(
+        "--at-once", type=click.IntRange(min=1), default=10, show_default=True, help="How many at a time."
+    )(function)
+    function = click.option("--all", "everything", is_flag=True, help="All servers that are served.")(function)
+    return click.argument("names", nargs=-1, metavar="[NAME]...")(function)
+
+
+def many(names: tuple[str, ...], *, everything: bool) -> bool:
+    """Say whether more than one server is meant. Raises :class:`BadArgument` when it is not clear which."""
+    if bool(names) == everything:
+        raise BadArgument("name some servers, or say --all", "vsm-mcp list shows the names")
+    return everything or len(names) > 1
+
+
+def run_many(session: Session, what: str, names: tuple[str, ...], *, everything: bool, at_once: int) -> int:
+    """Do something with many servers, show what came of it for each; return the exit code."""
+    document = session.run("bulk", what=what, names=names, everything=everything, at_once=at_once)
+    session.show(document, _show_many)
+    return 1 if document["failed"] else 0
+
+
+def _show_many(document: dict[str, Any]) -> None:
+    rows = [
+        (row["name"], "ok" if row["ok"] else "failed", f"{row['seconds']:.2f} s", row["detail"])
+        for row in document["results"]
+    ]
+    output.table(("NAME", document["action"].upper(), "TOOK", "DETAIL"), rows)
 
 
 def show_state(document: dict[str, Any]) -> None:

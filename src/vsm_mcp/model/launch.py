@@ -61,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``(absolute path, writable)``; ``hosts`` are ``host`` or ``host:port``. ``stateful`` (a process for each client
     session) is as observed where nobody said; ``lazy`` (started by the first call) and ``idle_stop_seconds`` (0:
     never stopped for want of use) are as ``[runtime]`` has them where nobody said. ``restart`` says what becomes of a
-    process that ended by itself.
+    process that ended by itself; ``after`` names servers that are started before this one.
     """
 
     args: tuple[str, ...] = ()
@@ -77,6 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lazy: bool | None = None
     idle_stop_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
     restart: RestartPolicy = RestartPolicy.PERMANENT
+    after: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Settings(args={self.args!r}, env={sorted(self.env)}, secrets={sorted(self.secrets)})"

@@ -13,6 +13,7 @@ from vsm_mcp.errors import Overloaded
 from vsm_mcp.events import Emit, ToolsChanged
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server, ServerState
+from vsm_mcp.runtime.checkup import Health
 from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.status import InstanceStatus, Status, shortened
 from vsm_mcp.runtime.tenure import Tenure
@@ -96,6 +97,13 @@ class Pool:
         await self.shared.stop(reason)
         if self._leaving:
             await asyncio.wait(tuple(self._leaving))
+
+    async def health(self, seconds: float) -> Health:
+        """Return whether all that runs of it answers, each process within ``seconds``; nothing is started."""
+        units = (self.shared, *self._instances.values())
+        running = [unit for unit in units if unit.state is ServerState.READY] or [self.shared]
+        found = await asyncio.gather(*(unit.health(seconds) for unit in running))
+        return min(found, key=lambda health: health.ok)
 
     def status(self) -> Status:
         """Return what is known now."""

@@ -55,6 +55,10 @@ class Instance(Protocol):
         """Wait until it cannot answer any more; return why, as a clause."""
         ...
 
+    async def probe(self, seconds: float) -> str:
+        """Ask for a sign of life beside MCP, where there is one; return what was asked. Raises :class:`VsmError`."""
+        ...
+
     async def stop(self) -> object:
         """End it; nothing of it is left then."""
         ...
@@ -142,6 +146,10 @@ class Process:
             self.connection.fail(f"the server {self.exit.describe()}")
             return self.exit.describe()
         return self.connection.closed.result()
+
+    async def probe(self, seconds: float) -> str:
+        """Ask nothing: over pipes there is nothing beside MCP."""
+        return ""
 
     async def stop(self) -> Exit:
         """Close its stdin, ask it to end, kill it: whatever it takes. Idempotent."""

@@ -42,6 +42,10 @@ class Remote:
         """Wait until the conversation is over; return why."""
         return await asyncio.shield(self.connection.closed)
 
+    async def probe(self, seconds: float) -> str:
+        """Ask nothing: what it has beside MCP is its own affair."""
+        return ""
+
     async def stop(self) -> None:
         """Take leave."""
         try:

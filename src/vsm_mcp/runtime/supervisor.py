@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import msgspec
 from msgspec import Raw
 
 from vsm_mcp.config import Config
 from vsm_mcp.errors import ServerDown, UnknownServer
-from vsm_mcp.events import Emit, ServerFoundStateful
+from vsm_mcp.events import Emit, HealthChecked, ServerFoundStateful
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server
-from vsm_mcp.runtime import idle, process, remote
+from vsm_mcp.runtime import bulk, checkup, idle, order, process, remote
+from vsm_mcp.runtime.bulk import Result
+from vsm_mcp.runtime.checkup import Health
 from vsm_mcp.runtime.log import RotatedFile
 from vsm_mcp.runtime.pool import Pool
 from vsm_mcp.runtime.process import Instance
@@ -36,6 +38,7 @@ OnUpdated = Callable[[str, str], None]
 OnSaid = Callable[[str, str, str, Raw], None]
 OnStateful = Callable[[str], None]
 AuthorizerOf = Callable[[ServerSpec], Authorizer | None]
+Bulk = Literal["start", "stop", "restart", "health"]
 
 _QUEUE_SECONDS: Final = 120.0
 
@@ -143,6 +146,53 @@ class Runtime:
         """Stop a server and start it; see :meth:`start`."""
         await self._pool(name).stop("it is restarted")
         await self.start(name)
+
+    async def health(self, name: str, seconds: float = checkup.SECONDS) -> Health:
+        """Ask what runs of a server for a sign of life, within ``seconds``; nothing is started.
+
+        Raises :class:`UnknownServer`.
+        """
+        health = await self._pool(name).health(seconds)
+        self._emit(HealthChecked(server=name, ok=health.ok, seconds=health.seconds, detail=health.detail))
+        return health
+
+    async def bulk(
+        self, what: Bulk, names: Iterable[str] | None = None, at_once: int = bulk.AT_ONCE
+    ) -> tuple[Result, ...]:
+        """Start, stop, restart or ask many servers (``None``: all), at most ``at_once`` at a time, in their order.
+
+        One that fails stops nobody: there is a result for each. Raises :class:`BadArgument` when their order goes
+        round in a circle.
+        """
+        return await bulk.each(self.before(names, reverse=what == "stop"), self.deeds[what], at_once)
+
+    def before(self, names: Iterable[str] | None = None, *, reverse: bool = False) -> dict[str, frozenset[str]]:
+        """Return for each server (``None``: all) which others go before it; see :func:`order.waits`."""
+        after = {name: pool.server.settings.after for name, pool in self._pools.items()}
+        return order.waits(sorted(after) if names is None else names, after, reverse=reverse)
+
+    @property
+    def deeds(self) -> Mapping[Bulk, Callable[[str], Awaitable[str]]]:
+        """What :meth:`bulk` can do with one server; each returns a clause about what it did."""
+        return {"start": self._started, "stop": self._stopped, "restart": self._restarted, "health": self._healthy}
+
+    async def _started(self, name: str) -> str:
+        await self.start(name)
+        return self._pool(name).shared.state.value
+
+    async def _stopped(self, name: str) -> str:
+        await self.stop(name)
+        return self._pool(name).shared.state.value
+
+    async def _restarted(self, name: str) -> str:
+        await self.restart(name)
+        return self._pool(name).shared.state.value
+
+    async def _healthy(self, name: str) -> str:
+        health = await self.health(name)
+        if not health.ok:
+            raise ServerDown(f"{name} is not well: {health.detail}")
+        return health.detail
 
     def ready(self, name: str, session: str = "") -> Connection | None:
         """Return what :meth:`connection` would, if it can be had at once, or ``None``."""

@@ -17,6 +17,7 @@ from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.launch import RestartPolicy
 from vsm_mcp.model.server import ServerState
+from vsm_mcp.runtime.checkup import Health, examine
 from vsm_mcp.runtime.process import Instance, StartFailed
 from vsm_mcp.runtime.restart import Failure, GiveUp, Leave, Limits, Verdict, decide, remember
 from vsm_mcp.runtime.status import Crash, Status, crash_of, shortened
@@ -185,6 +186,13 @@ class Unit:
         """Send a notification without params to what runs now; see :meth:`Connection.tell`."""
         if self._instance is not None:
             self._instance.connection.tell(method)
+
+    async def health(self, seconds: float) -> Health:
+        """Return whether it runs and answers; never starts it."""
+        instance = self._instance
+        if self.state is not ServerState.READY or instance is None:
+            return Health(ok=False, detail=f"it is {self.state.value}" + (f": {self._reason}" if self._reason else ""))
+        return await examine(instance, seconds)
 
     def watch(self, uri: str) -> None:
         """Have one of the watched resources watched by what runs now."""

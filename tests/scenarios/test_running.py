@@ -1,0 +1,44 @@
+"""Servers that are started, stopped and asked together, by the command line and a daemon."""
+
+from __future__ import annotations
+
+import pytest
+from tests.scenarios.homes import Home
+
+
+@pytest.mark.slow
+def test_servers_are_run_together_and_each_has_a_result(home: Home) -> None:
+    assert home.add_faulty("base").document["outcome"] == "served"
+    assert home.add_faulty("upper", options=("--after", "base", "--restart", "transient")).code == 0
+    home.serve()
+    done = home.run("start", "--all")
+    assert (done.code, done.document["failed"]) == (0, 0)
+    assert {row["name"]: row["detail"] for row in done.document["results"]} == {"base": "ready", "upper": "ready"}
+    assert home.run("health").code == 0
+    done = home.run("restart", "upper", "nobody")
+    assert (done.code, done.document["failed"]) == (1, 1)
+    assert [(row["name"], row["ok"], row["code"]) for row in done.document["results"]] == [
+        ("upper", True, ""),
+        ("nobody", False, "unknown_server"),
+    ]
+    done = home.run("stop", "--all", "--at-once", "1")
+    assert (done.code, {row["detail"] for row in done.document["results"]}) == (0, {"stopped"})
+    done = home.run("health", "base")
+    assert (done.code, done.document["results"][0]["detail"]) == (1, "base is not well: it is stopped: it was asked to")
+    assert home.run("start").document["error"]["code"] == "bad_argument"
+    assert home.run("start", "base", "--all").code == 2
+    circle = home.add_faulty("base", options=("--after", "upper")).document["error"]
+    assert circle["message"].startswith("after: base comes after upper comes after base")
+    assert home.add_faulty("third", options=("--after", "nobody")).document["error"]["message"].startswith("after: ")
+
+
+@pytest.mark.slow
+def test_how_a_server_ended_is_shown(home: Home) -> None:
+    home.add_faulty("a", "--exit-code", "7")
+    home.serve()
+    home.run("call", "a__crash")
+    home.until(lambda: home.run("inspect", "a").document["server"]["state"] == "ready")
+    crash = home.run("inspect", "a").document["server"]["crash"]
+    assert (crash["exit_code"], crash["stderr"][-1]) == (7, "Fatal: the crash tool was called")
+    assert home.run("list").document["servers"][0]["crash"] == crash
+    assert home.run("status").document["servers"][0]["crash"] == crash

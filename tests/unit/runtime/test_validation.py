@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsm_mcp.errors import BadArgument
+from vsm_mcp.model.launch import RestartPolicy, Settings
+from vsm_mcp.runtime.validation import check
+
+BAD: list[tuple[str, Any]] = [
+    ("args", ("a\0b",)),
+    ("args", (1,)),
+    ("env", {"1A": "x"}),
+    ("env", {"A": "x\0"}),
+    ("env", {"A": 1}),
+    ("secrets", {"A B": "hush"}),
+    ("secrets", {"A": "hush\0"}),
+    ("paths", (("relative", False),)),
+    ("paths", (("/a", "yes"),)),
+    ("hosts", ("https://h/x",)),
+    ("hosts", ("h:0",)),
+    ("hosts", ("h:99999",)),
+    ("hosts", ("",)),
+    ("network", "yes"),
+    ("allow_scripts", 1),
+    ("allow_unsandboxed", "no"),
+    ("cwd", "here"),
+    ("stateful", "perhaps"),
+    ("lazy", 1),
+    ("idle_stop_seconds", -1.0),
+    ("idle_stop_seconds", float("nan")),
+    ("idle_stop_seconds", float("inf")),
+    ("restart", "sometimes"),
+    ("after", ("Not A Name",)),
+    ("after", ("a", "a")),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), BAD, ids=repr)
+def test_a_field_that_cannot_be_used_is_named_and_no_secret_is(field: str, value: Any) -> None:
+    with pytest.raises(BadArgument) as caught:
+        check(Settings(**{field: value}))
+    assert caught.value.message.startswith(f"{field}: ")
+    assert caught.value.hint
+    assert "hush" not in caught.value.message + caught.value.hint
+
+
+def test_every_field_has_a_bad_value_that_is_tried() -> None:
+    assert {field for field, _ in BAD} == set(Settings.__struct_fields__)
+
+
+def test_what_people_give_is_taken() -> None:
+    check(Settings())
+    check(
+        Settings(
+            args=("--flag", "", "ü"),
+            env={"A_B1": ""},
+            secrets={"TOKEN": "x"},
+            paths=(("/a b", True),),
+            hosts=("h.example", "h.example:443", "10.0.0.1:80", "::1", "[::1]:80"),
+            cwd="/srv",
+            stateful=True,
+            idle_stop_seconds=0,
+            restart=RestartPolicy.TRANSIENT,
+            after=("other-1",),
+        )
+    )
+    check(Settings(env={"X-Api-Key": "x"}), remote=True)
+    with pytest.raises(BadArgument, match="env: 'X-Api-Key' is no name of a variable"):
+        check(Settings(env={"X-Api-Key": "x"}))
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_text_is_refused_by_name_or_taken(one: str, two: str, three: str) -> None:
+    settings = Settings(args=(one,), env={two: three}, hosts=(one,), cwd=two, after=(three,), paths=((one, True),))
+    try:
+        check(settings)
+    except BadArgument as error:
+        assert error.message.split(": ", 1)[0] in {"args", "env", "hosts", "cwd", "after", "paths"}
