@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from tests.scenarios.homes import Home
+
+import vsm_mcp
 
 
 @pytest.mark.slow
@@ -42,3 +47,22 @@ def test_how_a_server_ended_is_shown(home: Home) -> None:
     assert (crash["exit_code"], crash["stderr"][-1]) == (7, "Fatal: the crash tool was called")
     assert home.run("list").document["servers"][0]["crash"] == crash
     assert home.run("status").document["servers"][0]["crash"] == crash
+
+
+@pytest.mark.slow
+def test_a_server_that_listens_is_admitted_and_called(home: Home) -> None:
+    program = f"cmd:{sys.executable} -m vsm_mcp.testing.faulty_http"
+    port, source = ("--arg=--port", "--arg={port}"), ("--allow-path", str(Path(vsm_mcp.__file__).parents[1]))
+    added = home.run("add", program, "--name", "web", "--yes", *port, *source, "--listens", "http")
+    assert added.document["outcome"] == "served", added.document
+    records = home.run("evidence", added.document["evidence"]).document["records"]
+    (trial,) = (record["body"]["report"] for record in records if record["kind"] == "trial")
+    probes = {probe["name"]: probe["verdict"] for probe in trial["probes"]}
+    assert trial["transport"] == "streamable-http"
+    assert (probes["handshake"], probes["restart"], probes["malformed line"]) == ("pass", "pass", "skipped")
+    assert home.run("call", "web__echo", "text=hi").document["content"][0]["text"] == "echo:hi"
+    home.serve()
+    assert home.run("call", "web__echo", "text=hi").document["content"][0]["text"] == "echo:hi"
+    assert home.run("health", "web").code == 0
+    bad = home.run("add", program, "--name", "bad", "--yes", "--listens", "gopher").document["error"]
+    assert bad["message"].startswith("listens: ")

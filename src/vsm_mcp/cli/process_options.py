@@ -12,6 +12,16 @@ from vsm_mcp.model.launch import RestartPolicy
 
 OPTIONS: Final = (
     click.option(
+        "--listens",
+        default="",
+        metavar="URL",
+        help="It listens instead of speaking over its pipes: http, sse, ws, tcp, or a URL such as"
+        " http://127.0.0.1:{port}/mcp. Its port is {port} in --arg and --env (default: --env PORT={port}).",
+    ),
+    click.option(
+        "--health", default="", metavar="PATH", help="With --listens: a path that answers when the server is well."
+    ),
+    click.option(
         "--stateful/--shared",
         default=None,
         help="A process of its own for each client session, or one for all (default: as it is observed).",
@@ -44,6 +54,8 @@ OPTIONS: Final = (
 def process_settings(given: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of ``settings`` that these options give. Raises :class:`BadArgument` naming the option."""
     return {
+        "listens": given["listens"],
+        "health": given["health"],
         "stateful": given["stateful"],
         "lazy": given["lazy"],
         "idle_stop_seconds": _seconds(given["idle_stop"], "--idle-stop"),

@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session) is as observed where nobody said; ``lazy`` (started by the first call) and ``idle_stop_seconds`` (0:
     never stopped for want of use) are as ``[runtime]`` has them where nobody said. ``restart`` says what becomes of a
     process that ended by itself; ``after`` names servers that are started before this one.
+    ``listens`` is where a program listens that does not speak over its pipes: a URL on loopback in which ``{port}``
+    stands for its port, or the name of a preset; ``health`` a path there that answers well when the program is.
     """
 
     args: tuple[str, ...] = ()
@@ -78,6 +80,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idle_stop_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
     restart: RestartPolicy = RestartPolicy.PERMANENT
     after: tuple[str, ...] = ()
+    listens: str = ""
+    health: str = ""
 
     def __repr__(self) -> str:
         return f"Settings(args={self.args!r}, env={sorted(self.env)}, secrets={sorted(self.secrets)})"

@@ -11,6 +11,7 @@ import msgspec
 from vsm_mcp.authorization.authorizer import NAMES
 from vsm_mcp.config import Config
 from vsm_mcp.model.server import Server
+from vsm_mcp.runtime.listens import template, with_port
 from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement
 from vsm_mcp.wire.authorizer import Authorizer
 
@@ -24,7 +25,8 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``known_era`` (``modern``, ``legacy``) and ``known_transport`` are what an earlier connection found. ``secrets`` are
     the values that no log may show. ``session`` is the shortened key of the session that has the process for itself,
     if one has. ``oauth`` is what was given for authorization (see :data:`vsm_mcp.authorization.authorizer.NAMES`), and
-    ``authorizer`` gets it.
+    ``authorizer`` gets it. ``listens`` is the URL at which the program listens, ``{port}`` in it as in the command;
+    empty where it speaks over its pipes. ``health`` is a path that is asked there.
     """
 
     name: str
@@ -41,6 +43,8 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
     oauth: dict[str, str] = {}
     authorizer: Authorizer | None = None
+    listens: str = ""
+    health: str = ""
 
     def __repr__(self) -> str:
         return f"ServerSpec(name={self.name!r}, command={self.command!r}, url={self.url!r})"
@@ -69,7 +73,9 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             secrets=tuple(hidden.values()),
         )
     argv = (*entry.argv, *server.args, *settings.args)
-    env = base_env(argv[0]) | entry.env | server.env | settings.env | hidden
+    env = entry.env | server.env | settings.env | hidden
+    where = template(settings.listens) if settings.listens else ""
+    env = base_env(argv[0]) | with_port(argv, env, where)
     return ServerSpec(
         name=server.name,
         command=Command(argv=argv, env=env, cwd=settings.cwd or HOME),
@@ -77,7 +83,10 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
         start_timeout=config.runtime.start_timeout_seconds,
         unsandboxed=settings.allow_unsandboxed,
         known_era=server.era or None,
+        known_transport=server.transport,
         secrets=tuple(hidden.values()),
+        listens=where,
+        health=settings.health,
     )
 
 

@@ -11,10 +11,12 @@ import msgspec
 
 from vsm_mcp.errors import BadArgument
 from vsm_mcp.model.launch import Settings
+from vsm_mcp.runtime.listens import template
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*|[^\s/:@\[\]]+)(?::(?P<port>\d{1,5}))?")
+_PATH: Final = re.compile(r"/[!-~]*")
 _SERVER: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 Complaints = Iterator[tuple[str, str, str]]
@@ -78,4 +80,17 @@ def _running(settings: Settings, _remote: bool) -> Complaints:
         yield "after", "a server is named twice", "once is enough"
 
 
-_RULES: Final[tuple[Callable[[Settings, bool], Complaints], ...]] = (_texts, _places, _running)
+def _listening(settings: Settings, remote: bool) -> Complaints:
+    if settings.listens and remote:
+        yield "listens", "a server that runs elsewhere has its URL already", "leave it out"
+    elif settings.listens:
+        template(settings.listens)
+    if settings.health and not _PATH.fullmatch(settings.health):
+        yield "health", f"{settings.health!r} is no path", "write /health, for instance"
+    if settings.health and not settings.listens:
+        yield "health", "nothing listens that could be asked", "say where it listens, too"
+    if settings.health and settings.listens and template(settings.listens).startswith("tcp"):
+        yield "health", "a server over TCP has no paths", "leave it out"
+
+
+_RULES: Final[tuple[Callable[[Settings, bool], Complaints], ...]] = (_texts, _places, _running, _listening)

@@ -36,6 +36,12 @@ BAD: list[tuple[str, Any]] = [
     ("restart", "sometimes"),
     ("after", ("Not A Name",)),
     ("after", ("a", "a")),
+    ("listens", "smoke signals"),
+    ("listens", "http://example.org:{port}/mcp"),
+    ("listens", "http://127.0.0.1:0/mcp"),
+    ("listens", "http://127.0.0.1:99999/mcp"),
+    ("listens", "http://127.0.0.1/mcp"),
+    ("health", "/health"),
 ]
 
 
@@ -66,8 +72,12 @@ def test_what_people_give_is_taken() -> None:
             idle_stop_seconds=0,
             restart=RestartPolicy.TRANSIENT,
             after=("other-1",),
+            listens="http://localhost:{port}/mcp",
+            health="/healthz?full=1",
         )
     )
+    for listens in ("http", "sse", "ws", "tcp", "ws://[::1]:8080/any/path", "tcp://127.0.0.1:{port}"):
+        check(Settings(listens=listens))
     check(Settings(env={"X-Api-Key": "x"}), remote=True)
     with pytest.raises(BadArgument, match="env: 'X-Api-Key' is no name of a variable"):
         check(Settings(env={"X-Api-Key": "x"}))
@@ -80,3 +90,17 @@ def test_any_text_is_refused_by_name_or_taken(one: str, two: str, three: str) ->
         check(settings)
     except BadArgument as error:
         assert error.message.split(": ", 1)[0] in {"args", "env", "hosts", "cwd", "after", "paths"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "remote", "message"),
+    [
+        (Settings(listens="http"), True, "listens: a server that runs elsewhere"),
+        (Settings(listens="http", health="no path"), False, "health: 'no path' is no path"),
+        (Settings(listens="tcp", health="/health"), False, "health: a server over TCP has no paths"),
+    ],
+)
+def test_fields_that_do_not_go_together_are_named(settings: Settings, remote: bool, message: str) -> None:
+    with pytest.raises(BadArgument) as caught:
+        check(settings, remote=remote)
+    assert caught.value.message.startswith(message)
