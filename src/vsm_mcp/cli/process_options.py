@@ -42,6 +42,33 @@ OPTIONS: Final = (
         help="When to start it again once it ended by itself: always, unless it ended well, or with the next call.",
     ),
     click.option(
+        "--pool-size",
+        type=click.IntRange(1, 64),
+        default=1,
+        metavar="N",
+        help="So many processes share its calls; for a server that keeps no state.",
+    ),
+    click.option(
+        "--max-overflow", type=click.IntRange(0, 64), default=0, metavar="N", help="So many more when all are full."
+    ),
+    click.option(
+        "--calls-at-once",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="N",
+        help="So many calls fill one process; further ones wait for their turn. 0: as many as come.",
+    ),
+    click.option(
+        "--queue-limit", type=click.IntRange(min=0), default=100, show_default=True, help="So many calls may wait."
+    ),
+    click.option(
+        "--queue-seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        default=30.0,
+        show_default=True,
+        help="How long.",
+    ),
+    click.option(
         "--after",
         "after",
         multiple=True,
@@ -61,6 +88,8 @@ def process_settings(given: dict[str, Any]) -> dict[str, Any]:
         "idle_stop_seconds": _seconds(given["idle_stop"], "--idle-stop"),
         "restart": given["restart"],
         "after": list(given["after"]),
+        **{name: given[name] for name in ("pool_size", "max_overflow", "calls_at_once", "queue_limit")},
+        "queue_seconds": _seconds(given["queue_seconds"], "--queue-seconds"),
     }
 
 

@@ -64,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     process that ended by itself; ``after`` names servers that are started before this one.
     ``listens`` is where a program listens that does not speak over its pipes: a URL on loopback in which ``{port}``
     stands for its port, or the name of a preset; ``health`` a path there that answers well when the program is.
+    ``pool_size`` processes share the calls of a server that keeps no state, ``max_overflow`` more of them when all are
+    full; ``calls_at_once`` fills one (0: nothing does). ``queue_limit`` calls may wait then, for ``queue_seconds``.
     """
 
     args: tuple[str, ...] = ()
@@ -82,6 +84,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[str, ...] = ()
     listens: str = ""
     health: str = ""
+    pool_size: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    max_overflow: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    calls_at_once: Annotated[int, msgspec.Meta(ge=0)] = 0
+    queue_limit: Annotated[int, msgspec.Meta(ge=0)] = 100
+    queue_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
 
     def __repr__(self) -> str:
         return f"Settings(args={self.args!r}, env={sorted(self.env)}, secrets={sorted(self.secrets)})"

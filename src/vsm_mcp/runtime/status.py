@@ -60,13 +60,32 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     crash: Crash | None = None
 
 
+class PoolStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about the processes that share a server's calls.
+
+    ``size`` is how many there usually are, ``overflow`` how many more there are now, ``ready`` how many run;
+    ``calls`` are in flight, ``waiting`` wait for a turn. So far ``waited`` calls had to, ``refused`` found the queue
+    full, and ``timed_out`` waited in vain.
+    """
+
+    size: int
+    overflow: int = 0
+    ready: int = 0
+    calls: int = 0
+    waiting: int = 0
+    waited: int = 0
+    refused: int = 0
+    timed_out: int = 0
+    pids: tuple[int, ...] = ()
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about one server now.
 
     ``since`` is when it took on ``state`` (seconds since the epoch); ``restarts`` counts those since it was added.
     ``reason`` says why it is not ready, or what went wrong last. All of them speak about the process that is shared;
     ``instances`` are those of single sessions, least recently used first, where the server is ``stateful``. ``crash``
-    stays known after a restart.
+    stays known after a restart. ``pool`` is there where several processes share the calls, or calls wait for a turn.
     """
 
     name: str
@@ -81,6 +100,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     stateful: bool = False
     instances: tuple[InstanceStatus, ...] = ()
     crash: Crash | None = None
+    pool: PoolStatus | None = None
 
 
 def shortened(session: str) -> str:

@@ -27,7 +27,7 @@ from vsm_mcp.runtime.restart import Limits
 from vsm_mcp.runtime.spec import ServerSpec, spec_of
 from vsm_mcp.runtime.status import Status, shortened
 from vsm_mcp.runtime.tenure import Tenure, tenure_of
-from vsm_mcp.runtime.unit import Listeners, Rules, Unit
+from vsm_mcp.runtime.unit import Listeners, Rules
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.wire.authorizer import Authorizer
 from vsm_mcp.wire.connection import Connection
@@ -105,7 +105,7 @@ class Runtime:
         name, tenure = server.name, tenure_of(server, self._config.runtime)
         pool = self._pools.get(name)
         if pool is not None:
-            pool.server, pool.tenure = server, tenure
+            pool.renew(server, tenure)
             self._news.set()
             return
 
@@ -134,9 +134,7 @@ class Runtime:
 
         Raises :class:`UnknownServer`, :class:`ServerDown`, :class:`SandboxUnavailable`, :class:`BadArgument`.
         """
-        unit = self._unit(name)
-        unit.begin(afresh=True)
-        await unit.connection(self._config.runtime.start_timeout_seconds + _QUEUE_SECONDS)
+        await self._startable(name).start(self._config.runtime.start_timeout_seconds + _QUEUE_SECONDS)
 
     async def stop(self, name: str) -> None:
         """Stop a server, all processes of it; a call starts it again. Raises :class:`UnknownServer`."""
@@ -207,9 +205,9 @@ class Runtime:
         that was given up is not. Ask again for each call: that is what a server's idle time is counted from.
 
         Raises what :meth:`start` raises, as soon as the start that is under way has failed, and :class:`Overloaded`
-        when all processes that a stateful server may have are busy for other sessions.
+        when all processes that a server may have are busy for others.
         """
-        return await self._unit(name, session).connection(timeout)
+        return await self._startable(name).connection(timeout, session)
 
     def stateful(self, name: str) -> bool:
         """Return whether a server has a process for each session."""
@@ -285,10 +283,10 @@ class Runtime:
             finally:
                 self._news.set()
 
-    def _unit(self, name: str, session: str = "") -> Unit:
+    def _startable(self, name: str) -> Pool:
         if self._leaving:
             raise ServerDown(f"{name} is not running: the daemon stops", "start the daemon again")
-        return self._pool(name).unit(session)
+        return self._pool(name)
 
     def _pool(self, name: str) -> Pool:
         try:

@@ -39,6 +39,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     jitter: Callable[[], float]
 
 
+def _nobody() -> None:
+    """Tell nobody."""
+
+
 def _permanent() -> RestartPolicy:
     return RestartPolicy.PERMANENT
 
@@ -71,7 +75,8 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True):
 
     ``offered`` gets what it offers, ``updated`` the URI of a resource that changed, of those that are ``watched``;
     ``asking`` is called when it asks a client over a pipe that clients share, ``said`` with the session that a process
-    is for (empty: shared), the method and the params of what it says outside of any call.
+    is for (empty: shared), the method and the params of what it says outside of any call, ``freed`` when a process came
+    up or went.
     """
 
     offered: Callable[[Offer], None]
@@ -79,6 +84,7 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     asking: Callable[[], None]
     said: Callable[[str, str, Raw], None]
     watched: set[str]
+    freed: Callable[[], None] = _nobody
 
 
 class Unit:
@@ -109,6 +115,24 @@ class Unit:
         self._waiting = 0
         self._used = False
         self._quiet_since = asyncio.get_running_loop().time()
+
+    @property
+    def open(self) -> Connection | None:
+        """The open connection, if it runs; to look at it is no use of it."""
+        instance = self._instance if self._task is not None else None  # without a task it is being stopped
+        if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
+            return instance.connection
+        return None
+
+    @property
+    def untended(self) -> bool:
+        """Whether nothing runs it, nor waits to."""
+        return self._task is None or self._task.done()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of what runs."""
+        return self._instance.pid if self._instance is not None else None
 
     @property
     def busy(self) -> bool:
@@ -157,7 +181,7 @@ class Unit:
 
     def ready(self) -> Connection | None:
         """Return the open connection, if it runs; that counts as use."""
-        instance = self._instance if self._task is not None else None  # without a task it is being stopped
+        instance = self._instance if self._task is not None else None  # as in open, but this is the way of every call
         if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
             self._used = True
             return instance.connection
@@ -372,6 +396,7 @@ class Unit:
             self._since = time.time()
         self.state = state
         self._reason = reason
+        self._listeners.freed()
 
 
 def _wants_login(error: VsmError | None) -> bool:

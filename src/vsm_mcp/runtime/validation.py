@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from vsm_mcp.errors import BadArgument
-from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.launch import RestartPolicy, Settings
 from vsm_mcp.runtime.listens import template
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -93,4 +93,16 @@ def _listening(settings: Settings, remote: bool) -> Complaints:
         yield "health", "a server over TCP has no paths", "leave it out"
 
 
-_RULES: Final[tuple[Callable[[Settings, bool], Complaints], ...]] = (_texts, _places, _running, _listening)
+def _pooled(settings: Settings, _remote: bool) -> Complaints:
+    if not math.isfinite(settings.queue_seconds):
+        yield "queue_seconds", f"{settings.queue_seconds} is no number of seconds", "30 is what is usual"
+    if settings.pool_size > 1 and settings.restart != RestartPolicy.PERMANENT:
+        yield "restart", "the processes of a pool are replaced whenever they end", "leave it permanent"
+    if settings.max_overflow and not settings.calls_at_once:
+        yield "max_overflow", "no process is ever full, so there is never one more", "say calls_at_once, too"
+    if settings.stateful and (settings.pool_size > 1 or settings.calls_at_once):
+        field = "pool_size" if settings.pool_size > 1 else "calls_at_once"
+        yield field, "each session of a stateful server has a process of its own", "leave out one of the two"
+
+
+_RULES: Final[tuple[Callable[[Settings, bool], Complaints], ...]] = (_texts, _places, _running, _listening, _pooled)

@@ -42,6 +42,14 @@ BAD: list[tuple[str, Any]] = [
     ("listens", "http://127.0.0.1:99999/mcp"),
     ("listens", "http://127.0.0.1/mcp"),
     ("health", "/health"),
+    ("pool_size", 0),
+    ("pool_size", 65),
+    ("max_overflow", -1),
+    ("max_overflow", 1),
+    ("calls_at_once", -1),
+    ("queue_limit", -1),
+    ("queue_seconds", 0.0),
+    ("queue_seconds", float("inf")),
 ]
 
 
@@ -95,6 +103,9 @@ def test_any_text_is_refused_by_name_or_taken(one: str, two: str, three: str) ->
 @pytest.mark.parametrize(
     ("settings", "remote", "message"),
     [
+        (Settings(pool_size=2, stateful=True), False, "pool_size: each session"),
+        (Settings(calls_at_once=2, stateful=True), False, "calls_at_once: each session"),
+        (Settings(pool_size=2, restart=RestartPolicy.TRANSIENT), False, "restart: the processes of a pool"),
         (Settings(listens="http"), True, "listens: a server that runs elsewhere"),
         (Settings(listens="http", health="no path"), False, "health: 'no path' is no path"),
         (Settings(listens="tcp", health="/health"), False, "health: a server over TCP has no paths"),
