@@ -99,7 +99,9 @@ class App:
             await Undo(self.store, self.installations, emit).recover()
         self.machine: Machine = await open_machine(config, self.store, enter)
         self.tasks = await enter(asyncio.TaskGroup())
-        self.runtime = await enter(Runtime(self.machine.sandbox, config, emit, self._secrets_of))
+        self.runtime = await enter(
+            Runtime(config, sandbox=self.machine.sandbox, emit=emit, secrets_of=self._secrets_of)
+        )
         agent = functools.partial(self.acquire, actor=ACTOR)
         needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)

@@ -17,9 +17,10 @@ from vsm_mcp.model.server import Server, ServerState
 from vsm_mcp.runtime.checkup import Health
 from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.replicas import OVERFLOW_SECONDS, Replicas
+from vsm_mcp.runtime.role import Listeners, Role, Rules
 from vsm_mcp.runtime.status import InstanceStatus, Status, shortened
 from vsm_mcp.runtime.tenure import Tenure
-from vsm_mcp.runtime.unit import Listeners, Role, Rules, Unit
+from vsm_mcp.runtime.unit import Unit
 from vsm_mcp.wire.connection import Connection
 
 Start = Callable[[str, str | None], Awaitable[Instance]]

@@ -1,4 +1,4 @@
-"""A conversation with a server that runs elsewhere: an instance without a process."""
+"""A conversation with a server that runs elsewhere: an instance without a process of ours."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _CLOSE_SECONDS: Final = 5.0
 class Remote:
     """See :class:`~vsm_mcp.runtime.process.Instance`."""
 
-    def __init__(self, connection: Connection, transport: str) -> None:
+    def __init__(self, connection: Connection, transport: str, tier: str = "remote") -> None:
         self.connection = connection
         self.transport = transport
         self.pid: int | None = None
         self.exit: Exit | None = None
-        self.tier = "remote"
+        self.tier = tier
 
     @property
     def stderr_tail(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import msgspec
 
 from vsm_mcp.authorization.authorizer import NAMES
 from vsm_mcp.config import Config
+from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.server import Server
 from vsm_mcp.runtime.listens import template, with_port
 from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement
@@ -26,7 +27,8 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     the values that no log may show. ``session`` is the shortened key of the session that has the process for itself,
     if one has. ``oauth`` is what was given for authorization (see :data:`vsm_mcp.authorization.authorizer.NAMES`), and
     ``authorizer`` gets it. ``listens`` is the URL at which the program listens, ``{port}`` in it as in the command;
-    empty where it speaks over its pipes. ``health`` is a path that is asked there.
+    empty where it speaks over its pipes. ``health`` is a path that is asked there. ``settings`` are for who starts a
+    server of the embedding program's own.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     authorizer: Authorizer | None = None
     listens: str = ""
     health: str = ""
+    settings: Settings = Settings()
 
     def __repr__(self) -> str:
         return f"ServerSpec(name={self.name!r}, command={self.command!r}, url={self.url!r})"
@@ -59,6 +62,14 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
     """
     settings, entry = server.settings, server.installation.entry
     hidden = {**settings.secrets, **secrets}
+    if entry.runtime == "custom":
+        return ServerSpec(
+            name=server.name,
+            start_timeout=config.runtime.start_timeout_seconds,
+            known_era=server.era or None,
+            secrets=tuple(hidden.values()),
+            settings=settings,
+        )
     if entry.runtime == "remote":
         given = {**server.env, **settings.env, **hidden}
         return ServerSpec(

@@ -10,16 +10,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
 
 from vsm_mcp.errors import LoginNeeded, ServerDown, UsageError, VsmError
 from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
-from vsm_mcp.model.definition import Offer
-from vsm_mcp.model.launch import RestartPolicy
 from vsm_mcp.model.server import ServerState
 from vsm_mcp.runtime.checkup import Health, examine
 from vsm_mcp.runtime.process import Instance, StartFailed
-from vsm_mcp.runtime.restart import Failure, GiveUp, Leave, Limits, Verdict, decide, remember
+from vsm_mcp.runtime.restart import Failure, GiveUp, Leave, Verdict, decide, remember
+from vsm_mcp.runtime.role import Listeners, Role, Rules
 from vsm_mcp.runtime.status import Crash, Status, crash_of, shortened
 from vsm_mcp.sandbox.confinement import Exit
 from vsm_mcp.wire.connection import Connection
@@ -31,35 +29,6 @@ Start = Callable[[str | None], Awaitable[Instance]]
 """Starts one instance; takes the era that is known, raises :class:`VsmError`."""
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """How servers are treated: the intensity limit, the deadline of a listing, and where chance comes from."""
-
-    limits: Limits
-    list_timeout: float
-    jitter: Callable[[], float]
-
-
-def _nobody() -> None:
-    """Tell nobody."""
-
-
-def _permanent() -> RestartPolicy:
-    return RestartPolicy.PERMANENT
-
-
-class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose process it is: everybody's, or that of one ``session``; ``lists`` says whether it is asked what it offers.
-
-    Only the shared one is asked again when it says that this changed: what a session changes is that session's.
-    ``restart`` gives the policy that holds when it ends by itself.
-    """
-
-    name: str
-    session: str = ""
-    lists: bool = True
-    restart: Callable[[], RestartPolicy] = _permanent
-
-
 class End(msgspec.Struct, frozen=True, kw_only=True):
     """How one run ended by itself: a clause for a person, and what is known; ``lasted`` is for how long it was up."""
 
@@ -68,23 +37,6 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     exit: Exit | None = None
     ready: bool = False
     lasted: float = 0.0
-
-
-class Listeners(msgspec.Struct, frozen=True, kw_only=True):
-    """Who hears what one server says, through whichever of its processes.
-
-    ``offered`` gets what it offers, ``updated`` the URI of a resource that changed, of those that are ``watched``;
-    ``asking`` is called when it asks a client over a pipe that clients share, ``said`` with the session that a process
-    is for (empty: shared), the method and the params of what it says outside of any call, ``freed`` when a process came
-    up or went.
-    """
-
-    offered: Callable[[Offer], None]
-    updated: Callable[[str], None]
-    asking: Callable[[], None]
-    said: Callable[[str, str, Raw], None]
-    watched: set[str]
-    freed: Callable[[], None] = _nobody
 
 
 class Unit:
