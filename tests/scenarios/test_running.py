@@ -66,3 +66,25 @@ def test_a_server_that_listens_is_admitted_and_called(home: Home) -> None:
     assert home.run("health", "web").code == 0
     bad = home.run("add", program, "--name", "bad", "--yes", "--listens", "gopher").document["error"]
     assert bad["message"].startswith("listens: ")
+
+
+@pytest.mark.slow
+def test_a_pool_shares_calls_and_is_counted(home: Home) -> None:
+    added = home.add_faulty("a", options=("--pool-size", "2", "--calls-at-once", "1", "--queue-seconds", "1"))
+    assert added.document["outcome"] == "served"
+    home.serve()
+    home.run("start", "a")
+    home.until(lambda: home.run("status").document["servers"][0]["pool"]["ready"] == 2)
+    slow = [home.begin("call", "a__slow", "seconds=60") for _ in range(2)]
+    try:
+        home.until(lambda: home.run("status").document["servers"][0]["pool"]["calls"] == 2)
+        late = home.run("call", "a__echo", "text=hi")
+        assert (late.code, late.document["error"]["code"]) == (5, "overload")
+        pool = home.run("inspect", "a").document["server"]["pool"]
+        assert (pool["waited"], pool["timed_out"], len(set(pool["pids"]))) == (1, 1, 2)
+    finally:
+        for each in slow:
+            each.kill()
+            each.wait(10)
+    bad = home.add_faulty("b", options=("--pool-size", "2", "--stateful")).document["error"]
+    assert bad["message"].startswith("pool_size: ")

@@ -359,7 +359,7 @@ class App:
         server = self.fleet.get(name)
         if server.quarantined:
             held = {"name": name, "state": "quarantined", "tier": "", "pid": None, "era": "", "reason": ""}
-            return {**held, "instances": [], "crash": None}
+            return {**held, "instances": [], "crash": None, "pool": None}
         status: dict[str, Any] = msgspec.to_builtins(self.runtime.status(name))
         status.pop("stderr_tail")
         status["tier"] = status["tier"] or str(self.machine.tier_of(server))
@@ -378,6 +378,7 @@ class App:
             "instances": state["instances"],
             "reason": state["reason"],
             "crash": state["crash"],
+            "pool": state["pool"],
             "added": server.added,
             "evidence": server.acquisition,
         }

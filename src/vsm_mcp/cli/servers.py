@@ -52,11 +52,19 @@ def show_state(document: dict[str, Any]) -> None:
 
 
 def reason_of(row: dict[str, Any]) -> str:
-    """Return why a server is not ready; for one that is, how it ended last, if it ever ended by itself."""
-    crash = row.get("crash")
-    if row["reason"] or crash is None:
+    """Return why a server is not ready; for one that is, how busy its pool is, and how it ended last."""
+    if row["reason"]:
         return str(row["reason"])
-    return f"(ended {output.when(crash['at'])}: {crash['reason']})"
+    said = [pool_line(row["pool"])] if row.get("pool") else []
+    crash = row.get("crash")
+    said += [f"(ended {output.when(crash['at'])}: {crash['reason']})"] if crash else []
+    return " ".join(said)
+
+
+def pool_line(pool: dict[str, Any]) -> str:
+    """Return what a pool does now, for a person."""
+    most = pool["size"] + pool["overflow"]
+    return f"{pool['ready']} of {most} processes, {pool['calls']} calls, {pool['waiting']} waiting"
 
 
 def crash_lines(crash: dict[str, Any]) -> list[str]:
