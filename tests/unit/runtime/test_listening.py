@@ -26,7 +26,8 @@ from vsm_mcp.sandbox import ports
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.tier import Isolation, Tier, properties_of
 
-ROOTS = (sys.prefix, sys.base_prefix, str(Path(vsm_mcp.__file__).parents[1]))
+FOLDERS = [path for path in sys.path if "site-packages" in path] + [str(Path(vsm_mcp.__file__).parents[1])]
+ROOTS = (sys.prefix, sys.base_prefix, *FOLDERS)
 FRONTS = {
     "http": ("-m", "vsm_mcp.testing.faulty_http"),
     "sse": ("-m", "vsm_mcp.testing.faulty_fronts", "sse"),
@@ -53,7 +54,9 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_fo
 
 def add(world: World, name: str, *argv: str, **settings: Any) -> None:
     ref = parse_ref("pypi:faulty")
-    entry = Entry(argv=(sys.executable, *argv), runtime="python", roots=ROOTS)
+    entry = Entry(
+        argv=(sys.executable, *argv), runtime="python", roots=ROOTS, env={"PYTHONPATH": os.pathsep.join(FOLDERS)}
+    )
     installation = Installation(server=name, ref=ref, version="1", path="/", entry=entry)
     given = Settings(**settings)
     world.runtime.add(Server(name=name, ref=ref, version="1", installation=installation, settings=given))
