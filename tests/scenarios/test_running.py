@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.scenarios.homes import Home
@@ -11,11 +12,17 @@ from tests.scenarios.homes import Home
 import vsm_mcp
 
 
+def states(home: Home) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in home.run("status").document["servers"]}
+
+
 @pytest.mark.slow
 def test_servers_are_run_together_and_each_has_a_result(home: Home) -> None:
     assert home.add_faulty("base").document["outcome"] == "served"
     assert home.add_faulty("upper", options=("--after", "base", "--restart", "transient")).code == 0
     home.serve()
+    up = home.until(lambda: (rows := states(home)) and all(row["state"] == "ready" for row in rows.values()) and rows)
+    assert up["base"]["since"] <= up["upper"]["since"]  # the daemon starts them in their order, too
     done = home.run("start", "--all")
     assert (done.code, done.document["failed"]) == (0, 0)
     assert {row["name"]: row["detail"] for row in done.document["results"]} == {"base": "ready", "upper": "ready"}

@@ -112,6 +112,8 @@ class Replicas:
 
     def disband(self, reason: str) -> tuple[Unit, ...]:
         """Return all but the shared one, for somebody to end, and refuse whoever waits."""
+        for connection in self._open():
+            connection.on_fewer(None)
         extra = tuple(self.units[1:])
         del self.units[1:]
         for waiter in self._queue:

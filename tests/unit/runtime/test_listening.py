@@ -116,6 +116,13 @@ async def test_its_port_is_told_by_a_variable_and_its_health_is_awaited(world: W
     assert log.count('"GET /health HTTP/1.1" 200') == 1
 
 
+async def test_its_health_is_asked_beside_mcp(world: World) -> None:
+    add(world, "a", *FRONTS["sse"], "--port", "{port}", listens="sse", health="/sse")
+    await world.runtime.connection("a", 15)
+    health = await world.runtime.health("a")
+    assert (health.ok, health.detail) == (True, "answers GET /sse and ping")
+
+
 async def test_a_program_that_does_not_listen_in_time_is_named(isolation: Any, tmp_path: Path) -> None:
     async with Sandbox(isolation) as sandbox:
         world = World(sandbox, Config(home=tmp_path, runtime=Limits(start_timeout_seconds=0.5)))

@@ -14,12 +14,14 @@ from tests.unit.runtime.world import SECRET, World, call, gone, until
 
 from vsm_mcp.config import Config
 from vsm_mcp.config import Runtime as Limits
+from vsm_mcp.config import Sandbox as Bounds
 from vsm_mcp.errors import BadArgument, RequestTimeout, ServerDown, TransportError, UnknownServer
 from vsm_mcp.events import GaveUp, ServerCrashed, ServerStarted, ServerStopped, ToolsChanged
 from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.launch import RestartPolicy, Settings
 from vsm_mcp.model.server import ServerState
 from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.sandbox.tier import Tier
 from vsm_mcp.wire.connection import Connection
 
 
@@ -277,6 +279,23 @@ async def test_how_a_server_ended_last_stays_known_after_its_restart(world: Worl
     again = world.runtime.status("a").crash
     assert again is not None
     assert (again.signal, again.exit_code) == ("SIGKILL", None)
+
+
+async def test_that_a_server_ran_out_of_memory_is_kept(isolation: Any, tmp_path: Path) -> None:
+    if isolation.tier is not Tier.FULL:
+        pytest.skip(f"no memory limit that the kernel keeps here: {isolation.reasons}")
+    async with Sandbox(isolation) as sandbox:
+        config = Config(home=tmp_path, sandbox=Bounds(memory_bytes=64 * 1024 * 1024))
+        world = World(sandbox, config)
+        async with world.runtime:
+            world.add("a")
+            with pytest.raises(TransportError):
+                await call(await world.runtime.connection("a", 15), "big", bytes=512 * 1024 * 1024)
+            await until(lambda: world.runtime.status("a").crash is not None)
+            crash = world.runtime.status("a").crash
+    assert crash is not None
+    assert (crash.oom, crash.signal) == (True, "SIGKILL")
+    assert crash.reason == "was killed by SIGKILL (out of memory)"
 
 
 async def test_why_a_server_never_came_up_is_kept(world: World) -> None:
