@@ -169,6 +169,15 @@ class GaveUp(Event, frozen=True, tag=True):
     session: str = ""
 
 
+class HealthChecked(Event, frozen=True, tag=True):
+    """What runs of a server was asked for a sign of life; ``detail`` says what it answered, or what is wrong."""
+
+    server: str
+    ok: bool
+    seconds: float
+    detail: str
+
+
 class ServerFoundStateful(Event, frozen=True, tag=True):
     """A server was seen to need a process for each client session, and gets them from now on."""
 

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable
 from typing import Any, Final, Self
 
 import msgspec
@@ -21,6 +20,7 @@ from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
 from vsm_mcp.app.logins import Logins
+from vsm_mcp.app.running import RUNNING, Running
 from vsm_mcp.app.typed import typed_arguments
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
@@ -99,7 +99,9 @@ class App:
             await Undo(self.store, self.installations, emit).recover()
         self.machine: Machine = await open_machine(config, self.store, enter, emit)
         self.tasks = await enter(asyncio.TaskGroup())
-        self.runtime = await enter(Runtime(self.machine.sandbox, config, emit, self._secrets_of))
+        self.runtime = await enter(
+            Runtime(config, sandbox=self.machine.sandbox, emit=emit, secrets_of=self._secrets_of)
+        )
         agent = functools.partial(self.acquire, actor=ACTOR)
         needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
@@ -110,7 +112,8 @@ class App:
         await self.keys.load()
         freeze = config.policy.changed_tools == "freeze"
         self.fleet = Fleet(self.store, emit, self._catalogue_changed, freeze=freeze)
-        self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.restart)
+        self.running = Running(self.fleet, self.runtime, self.performer, self._action, self._state)
+        self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.running.restart)
         self.runtime.authorizer_of = self.logins.authorizer_of
         self.runtime.on_offer = self._observed
         self.runtime.on_stateful = self._found_stateful
@@ -141,6 +144,7 @@ class App:
         ``actor`` is in whose name (default: the app's own): what a person may agree to, an agent may not.
         """
         settings, actor = settings or Settings(), actor or self.actor
+        self.running.check(settings, name)
         template = Request(
             ref=parse_ref("cmd:none"), settings=settings, name=name, actor=actor, approved=yes, need=need
         )
@@ -155,10 +159,11 @@ class App:
 
     async def add(self, ref: str, settings: Settings | None = None, *, name: str = "", yes: bool = False) -> Outcome:
         """Fetch, vet, install, try and serve one named server. Raises :class:`BadReference`."""
-        parsed = parse_ref(ref)
+        parsed, settings = parse_ref(ref), settings or Settings()
+        self.running.check(settings, name, parsed)
         request = Request(
             ref=parsed,
-            settings=settings or Settings(),
+            settings=settings,
             name=name,
             actor=self.actor,
             approved=yes,
@@ -250,7 +255,7 @@ class App:
         """Return the newest entries of the journal."""
         return {"entries": [msgspec.to_builtins(entry) for entry in await self.store.journal.last(limit)]}
 
-    # --- running -------------------------------------------------------------------------------------------------
+    # --- calling -------------------------------------------------------------------------------------------------
 
     async def call(
         self, tool: str, arguments: dict[str, Any] | None = None, typed: dict[str, str] | None = None
@@ -275,33 +280,17 @@ class App:
             "ms": round((time.perf_counter() - began) * 1000, 1),
         }
 
-    async def start(self, name: str) -> dict[str, Any]:
-        """Start a server and wait until it is ready."""
-        return await self._run(ActionKind.START, name, lambda: self.runtime.start(name))
-
-    async def stop(self, name: str) -> dict[str, Any]:
-        """Stop a server; a call starts it again."""
-        return await self._run(ActionKind.STOP, name, lambda: self.runtime.stop(name))
-
-    async def restart(self, name: str) -> dict[str, Any]:
-        """Stop a server and start it."""
-        return await self._run(ActionKind.RESTART, name, lambda: self.runtime.restart(name))
-
     async def operate(self, operation: str, body: bytes, listener: Emit = ignore) -> dict[str, Any]:
         """Run an operation of the control API; ``listener`` hears what happens in its name."""
         params = operations.read(operation, body)
         self.bus.listen(listener)
         given = {name: getattr(params, name) for name in params.__struct_fields__}
-        part = self.keys if operation.startswith("key_") else self.logins if operation == "login" else self
+        keys, running = operation.startswith("key_"), operation in RUNNING
+        part = self.keys if keys else self.running if running else self.logins if operation == "login" else self
         result = await getattr(part, operation.removeprefix("key_"))(**given)
         return views.outcome(result) if isinstance(result, Outcome) else result
 
     # --- inside --------------------------------------------------------------------------------------------------
-
-    async def _run(self, kind: ActionKind, name: str, act: Callable[[], Any]) -> dict[str, Any]:
-        server = self.fleet.get(name)
-        await self.performer.perform(self._action(kind, server), act)
-        return self._state(name)
 
     def _parts(self) -> Parts:
         return Parts(
@@ -371,7 +360,7 @@ class App:
         server = self.fleet.get(name)
         if server.quarantined:
             held = {"name": name, "state": "quarantined", "tier": "", "pid": None, "era": "", "reason": ""}
-            return {**held, "instances": []}
+            return {**held, "instances": [], "crash": None, "pool": None}
         status: dict[str, Any] = msgspec.to_builtins(self.runtime.status(name))
         status.pop("stderr_tail")
         status["tier"] = status["tier"] or str(self.machine.tier_of(server))
@@ -389,6 +378,8 @@ class App:
             "pid": state["pid"],
             "instances": state["instances"],
             "reason": state["reason"],
+            "crash": state["crash"],
+            "pool": state["pool"],
             "added": server.added,
             "evidence": server.acquisition,
         }

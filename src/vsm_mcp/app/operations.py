@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -41,6 +41,15 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``approve``: a server; ``key_revoke``: a key."""
 
     name: str
+
+
+class Bulk(msgspec.Struct, frozen=True, kw_only=True):
+    """``bulk``: what to do with which servers (or with ``everything``), and with how many at a time (0: ten)."""
+
+    what: Literal["start", "stop", "restart", "health"]
+    names: tuple[str, ...] = ()
+    everything: bool = False
+    at_once: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +109,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "stop": Named,
     "restart": Named,
     "approve": Named,
+    "bulk": Bulk,
     "login": Login,
     "tools": Tools,
     "call": Call,
@@ -112,7 +122,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "doctor": Nothing,
 }
 CHANGING = frozenset(
-    {"acquire", "add", "remove", "approve", "start", "stop", "restart", "login", "key_create", "key_revoke"}
+    {"acquire", "add", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create", "key_revoke"}
 )
 """Operations that change what a home holds: one process at a time may do them."""
 

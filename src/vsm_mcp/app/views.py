@@ -100,6 +100,9 @@ def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str) -> di
         "args": list(found.args),
         "env": {name: _shown(name, value) for name, value in found.env.items()},
         "cwd": settings.cwd,
+        "listens": settings.listens,
+        "health": settings.health,
+        "after": list(settings.after),
         "paths": [f"{path}{':rw' if writable else ''}" for path, writable in settings.paths],
         "hosts": list(settings.hosts),
         "contacts": [msgspec.to_builtins(contact) for contact in sandbox.contacts(found.name)],
@@ -120,6 +123,10 @@ def tenure(found: Tenure) -> dict[str, Any]:
         "lazy": found.lazy,
         "idle_stop": found.idle_seconds,
         "session_idle": found.session_idle_seconds,
+        "restart": found.restart.value,
+        "pool_size": found.sizes.size,
+        "max_overflow": found.sizes.overflow,
+        "calls_at_once": found.sizes.calls_at_once,
     }
 
 

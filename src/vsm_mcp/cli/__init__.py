@@ -24,6 +24,7 @@ COMMANDS: Final = (
     "start",
     "stop",
     "restart",
+    "health",
     "login",
     "approve",
     "remove",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from vsm_mcp.cli import process_options
 from vsm_mcp.errors import BadArgument
 from vsm_mcp.sandbox.egress.rules import EVERYTHING, parse
 
@@ -41,19 +41,7 @@ def settings_options(function: F) -> F:
         click.option("--allow-scripts", is_flag=True, help="Let install scripts run, inside the sandbox."),
         click.option("--allow-unsandboxed", is_flag=True, help="Start it even where no sandbox can be had."),
         click.option("--cwd", default="", help="The working directory; the server may write there."),
-        click.option(
-            "--stateful/--shared",
-            default=None,
-            help="A process of its own for each client session, or one for all (default: as it is observed).",
-        ),
-        click.option("--lazy/--no-lazy", default=None, help="Start it with its first call (default: [runtime] lazy)."),
-        click.option(
-            "--idle-stop",
-            type=click.FloatRange(min=0),
-            default=None,
-            metavar="SECONDS",
-            help="Stop it after so long without use; 0: never (default: [runtime] idle_stop_seconds).",
-        ),
+        *process_options.OPTIONS,
         click.option(
             "--yes", is_flag=True, help="Agree to what the policy asks about, and to findings that want a look."
         ),
@@ -74,9 +62,7 @@ def settings_from(given: dict[str, Any], *, interactive: bool) -> dict[str, Any]
         "allow_scripts": given["allow_scripts"],
         "allow_unsandboxed": given["allow_unsandboxed"],
         "cwd": str(_existing(given["cwd"], "--cwd")) if given["cwd"] else "",
-        "stateful": given["stateful"],
-        "lazy": given["lazy"],
-        "idle_stop_seconds": _seconds(given["idle_stop"], "--idle-stop"),
+        **process_options.process_settings(given),
     }
 
 
@@ -104,12 +90,6 @@ def _secret(name: str, *, interactive: bool) -> str:
 def _path(item: str) -> tuple[str, bool]:
     writable = item.endswith(":rw")
     return str(_existing(item.removesuffix(":rw").removesuffix(":ro"), "--allow-path")), writable
-
-
-def _seconds(value: float | None, option: str) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise BadArgument(f"{option} {value} is no number of seconds", "write 0 for never")
-    return value
 
 
 def _existing(path: str, option: str) -> Path:

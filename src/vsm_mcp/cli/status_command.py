@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.servers import reason_of
 from vsm_mcp.cli.session import Session, common
 
 
@@ -37,4 +38,4 @@ def _profile(row: dict[str, Any]) -> tuple[object, ...]:
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     name = row.get("name") or f"  session {row['session']}"
-    return name, row["state"], row.get("era") or "-", row["restarts"], row["pid"] or "-", row["reason"]
+    return name, row["state"], row.get("era") or "-", row["restarts"], row["pid"] or "-", reason_of(row)

@@ -12,6 +12,7 @@ from vsm_mcp.authorization.authorizer import NAMES
 from vsm_mcp.config import Config
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.server import Server
+from vsm_mcp.runtime.listens import template, with_port
 from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement, MachineNetwork, Network, NoNetwork
 from vsm_mcp.sandbox.egress.rules import allow_list
 from vsm_mcp.wire.authorizer import Authorizer
@@ -26,7 +27,9 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``known_era`` (``modern``, ``legacy``) and ``known_transport`` are what an earlier connection found. ``secrets`` are
     the values that no log may show. ``session`` is the shortened key of the session that has the process for itself,
     if one has. ``oauth`` is what was given for authorization (see :data:`vsm_mcp.authorization.authorizer.NAMES`), and
-    ``authorizer`` gets it.
+    ``authorizer`` gets it. ``listens`` is the URL at which the program listens, ``{port}`` in it as in the command;
+    empty where it speaks over its pipes. ``health`` is a path that is asked there. ``settings`` are for who starts a
+    server of the embedding program's own.
     """
 
     name: str
@@ -43,6 +46,9 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
     oauth: dict[str, str] = {}
     authorizer: Authorizer | None = None
+    listens: str = ""
+    health: str = ""
+    settings: Settings = Settings()
 
     def __repr__(self) -> str:
         return f"ServerSpec(name={self.name!r}, command={self.command!r}, url={self.url!r})"
@@ -57,6 +63,14 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
     """
     settings, entry = server.settings, server.installation.entry
     hidden = {**settings.secrets, **secrets}
+    if entry.runtime == "custom":
+        return ServerSpec(
+            name=server.name,
+            start_timeout=config.runtime.start_timeout_seconds,
+            known_era=server.era or None,
+            secrets=tuple(hidden.values()),
+            settings=settings,
+        )
     if entry.runtime == "remote":
         given = {**server.env, **settings.env, **hidden}
         return ServerSpec(
@@ -71,7 +85,9 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             secrets=tuple(hidden.values()),
         )
     argv = (*entry.argv, *server.args, *settings.args)
-    env = base_env(argv[0]) | entry.env | server.env | settings.env | hidden
+    env = entry.env | server.env | settings.env | hidden
+    where = template(settings.listens) if settings.listens else ""
+    env = base_env(argv[0]) | with_port(argv, env, where)
     return ServerSpec(
         name=server.name,
         command=Command(argv=argv, env=env, cwd=settings.cwd or HOME),
@@ -79,7 +95,10 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
         start_timeout=config.runtime.start_timeout_seconds,
         unsandboxed=settings.allow_unsandboxed,
         known_era=server.era or None,
+        known_transport=server.transport,
         secrets=tuple(hidden.values()),
+        listens=where,
+        health=settings.health,
     )
 
 

@@ -10,15 +10,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
 
 from vsm_mcp.errors import LoginNeeded, ServerDown, UsageError, VsmError
 from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
-from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import ServerState
+from vsm_mcp.runtime.checkup import Health, examine
 from vsm_mcp.runtime.process import Instance, StartFailed
-from vsm_mcp.runtime.restart import Failure, GiveUp, Limits, decide, remember
-from vsm_mcp.runtime.status import Status, shortened
+from vsm_mcp.runtime.restart import Failure, GiveUp, Leave, Verdict, decide, remember
+from vsm_mcp.runtime.role import Listeners, Role, Rules
+from vsm_mcp.runtime.status import Crash, Status, crash_of, shortened
+from vsm_mcp.sandbox.confinement import Exit
 from vsm_mcp.wire.connection import Connection
 
 _BETWEEN_LISTINGS_SECONDS: Final = 0.5
@@ -28,38 +29,14 @@ Start = Callable[[str | None], Awaitable[Instance]]
 """Starts one instance; takes the era that is known, raises :class:`VsmError`."""
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """How servers are treated: the intensity limit, the deadline of a listing, and where chance comes from."""
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How one run ended by itself: a clause for a person, and what is known; ``lasted`` is for how long it was up."""
 
-    limits: Limits
-    list_timeout: float
-    jitter: Callable[[], float]
-
-
-class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose process it is: everybody's, or that of one ``session``; ``lists`` says whether it is asked what it offers.
-
-    Only the shared one is asked again when it says that this changed: what a session changes is that session's.
-    """
-
-    name: str
-    session: str = ""
-    lists: bool = True
-
-
-class Listeners(msgspec.Struct, frozen=True, kw_only=True):
-    """Who hears what one server says, through whichever of its processes.
-
-    ``offered`` gets what it offers, ``updated`` the URI of a resource that changed, of those that are ``watched``;
-    ``asking`` is called when it asks a client over a pipe that clients share, ``said`` with the session that a process
-    is for (empty: shared), the method and the params of what it says outside of any call.
-    """
-
-    offered: Callable[[Offer], None]
-    updated: Callable[[str], None]
-    asking: Callable[[], None]
-    said: Callable[[str, str, Raw], None]
-    watched: set[str]
+    reason: str
+    error: VsmError | None = None
+    exit: Exit | None = None
+    ready: bool = False
+    lasted: float = 0.0
 
 
 class Unit:
@@ -86,9 +63,28 @@ class Unit:
         self._since = time.time()
         self._reason = ""
         self._last_words: tuple[str, ...] = ()
+        self._crash: Crash | None = None
         self._waiting = 0
         self._used = False
         self._quiet_since = asyncio.get_running_loop().time()
+
+    @property
+    def open(self) -> Connection | None:
+        """The open connection, if it runs; to look at it is no use of it."""
+        instance = self._instance if self._task is not None else None  # without a task it is being stopped
+        if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
+            return instance.connection
+        return None
+
+    @property
+    def untended(self) -> bool:
+        """Whether nothing runs it, nor waits to."""
+        return self._task is None or self._task.done()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of what runs."""
+        return self._instance.pid if self._instance is not None else None
 
     @property
     def busy(self) -> bool:
@@ -119,6 +115,7 @@ class Unit:
             since=self._since,
             reason=self._reason,
             stderr_tail=instance.stderr_tail if instance else self._last_words,
+            crash=self._crash,
         )
 
     def begin(self, *, afresh: bool = False) -> None:
@@ -136,7 +133,7 @@ class Unit:
 
     def ready(self) -> Connection | None:
         """Return the open connection, if it runs; that counts as use."""
-        instance = self._instance if self._task is not None else None  # without a task it is being stopped
+        instance = self._instance if self._task is not None else None  # as in open, but this is the way of every call
         if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
             self._used = True
             return instance.connection
@@ -166,6 +163,13 @@ class Unit:
         if self._instance is not None:
             self._instance.connection.tell(method)
 
+    async def health(self, seconds: float) -> Health:
+        """Return whether it runs and answers; never starts it."""
+        instance = self._instance
+        if self.state is not ServerState.READY or instance is None:
+            return Health(ok=False, detail=f"it is {self.state.value}" + (f": {self._reason}" if self._reason else ""))
+        return await examine(instance, seconds)
+
     def watch(self, uri: str) -> None:
         """Have one of the watched resources watched by what runs now."""
         if self._instance is not None:
@@ -182,7 +186,7 @@ class Unit:
         Who asks for it meanwhile gets a new one, started when this one has ended.
         """
         task, self._task = self._task, None
-        running = task is not None and self.state is not ServerState.GAVE_UP
+        running = task is not None and not task.done()
         if task is not None:
             task.cancel()
             self._track(task)
@@ -202,17 +206,24 @@ class Unit:
         await self._gone()
         while True:
             self._change(ServerState.STARTING, self._reason)
-            came_up = False
             try:
-                self._instance = await self._start(self._era)
-                came_up = True
-                reason, error = await self._serve(self._instance), None
-            except VsmError as failure:
-                reason, error = failure.message, failure
+                end = await self._once()
             finally:
                 await self._drop()
-            if not await self._recover(reason, error, ready=came_up):
+            if not await self._recover(end):
                 return
+
+    async def _once(self) -> End:
+        """Start it and keep it in service until it ends by itself; return how it did."""
+        began = 0.0
+        try:
+            instance = self._instance = await self._start(self._era)
+            began = time.monotonic()
+            reason = await self._serve(instance)
+            return End(reason=reason, exit=instance.exit, ready=True, lasted=time.monotonic() - began)
+        except VsmError as error:
+            ended = error.exit if isinstance(error, StartFailed) else None
+            return End(reason=error.message, error=error, exit=ended, ready=began > 0)
 
     async def _serve(self, instance: Instance) -> str:
         """Keep an instance in service until it ends; return why it did."""
@@ -221,7 +232,6 @@ class Unit:
         self._change(ServerState.READY)
         if not self._ready.done():
             self._ready.set_result(connection)
-        since = time.monotonic()
         said = functools.partial(self._listeners.said, self._role.session)
         connection.on_news(self._listeners.updated, None if self._role.session else self._listeners.asking, said)
         for uri in self._listeners.watched:
@@ -233,8 +243,6 @@ class Unit:
             if listing is not None:
                 listing.cancel()
                 await asyncio.wait([listing])
-            if time.monotonic() - since >= self._rules.limits.period:
-                self._history = ()
 
     async def _keep_listed(self, connection: Connection) -> None:
         """Ask what the server offers, again whenever it says that this changed; a failure leaves the last answer."""
@@ -255,24 +263,25 @@ class Unit:
                 self._listeners.offered(offer)
             await asyncio.sleep(_BETWEEN_LISTINGS_SECONDS)
 
-    async def _recover(self, reason: str, error: VsmError | None, *, ready: bool) -> bool:
-        """Take note of a failure; wait until the next start; return false if there is none."""
-        if isinstance(error, StartFailed):
-            self._last_words = error.stderr_tail
-        self._emit(ServerCrashed(server=self.name, reason=reason, session=self._session))
-        self._history = remember(self._history, Failure(time.monotonic(), ready), self._rules.limits)
-        verdict = decide(self._history, time.monotonic(), self._rules.limits, self._rules.jitter())
-        if isinstance(error, UsageError) or _wants_login(error):
-            verdict = GiveUp(reason)  # what a person gave is wrong, and stays wrong; or is still to be given
+    async def _recover(self, end: End) -> bool:
+        """Take note of an end; wait until the next start; return false if there is none."""
+        verdict = self._judged(end)
+        self._emit(ServerCrashed(server=self.name, reason=end.reason, session=self._session))
+        error = end.error or self._down(end.reason)
         if isinstance(verdict, GiveUp):
-            why = reason if verdict.reason == reason else f"{verdict.reason}; the last time: {reason}"
+            why = end.reason if verdict.reason == end.reason else f"{verdict.reason}; the last time: {end.reason}"
             self._change(ServerState.GAVE_UP, why)
             self._emit(GaveUp(server=self.name, reason=why, session=self._session))
-            self._refuse(error or self._down(why))
+            self._refuse(end.error or self._down(why))
             return False
-        self._change(ServerState.FAILED, reason)
-        if not ready:
-            self._refuse(error or self._down(reason))
+        if isinstance(verdict, Leave):
+            well = end.ready and end.exit is not None and end.exit.ok
+            self._change(ServerState.STOPPED if well else ServerState.FAILED, f"{end.reason}; {verdict.reason}")
+            self._refuse(error)
+            return False
+        self._change(ServerState.FAILED, end.reason)
+        if not end.ready:
+            self._refuse(error)
         if self._ready.done():  # else somebody waits for the next one already
             self._hurry.clear()
             with contextlib.suppress(TimeoutError):
@@ -281,6 +290,22 @@ class Unit:
             self._new_attempt()
         self._restarts += 1
         return True
+
+    def _judged(self, end: End) -> Verdict:
+        """Keep how it ended; return what follows."""
+        error, now = end.error, time.monotonic()
+        if isinstance(error, StartFailed):
+            self._last_words = error.stderr_tail
+        cause = str(getattr(getattr(error, "cause", None), "code", ""))
+        self._crash = crash_of(
+            end.reason, end.exit, at=time.time(), ready=end.ready, cause=cause, stderr=self._last_words
+        )
+        if isinstance(error, UsageError) or _wants_login(error):
+            return GiveUp(end.reason)  # what a person gave is wrong, and stays wrong; or is still to be given
+        clean = end.exit is not None and end.exit.ok
+        failure = Failure(now, end.ready, end.lasted, clean)
+        self._history = remember(self._history, failure, self._rules.limits)
+        return decide(self._history, now, self._rules.limits, self._rules.jitter(), self._role.restart())
 
     async def _drop(self) -> None:
         instance, self._instance = self._instance, None
@@ -323,6 +348,7 @@ class Unit:
             self._since = time.time()
         self.state = state
         self._reason = reason
+        self._listeners.freed()
 
 
 def _wants_login(error: VsmError | None) -> bool:

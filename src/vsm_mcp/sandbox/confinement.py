@@ -77,16 +77,19 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it ended with exit code 0."""
         return self.code == 0
 
+    @property
+    def signal_name(self) -> str:
+        """The signal's name, or "" where none ended it."""
+        if self.signal is None:
+            return ""
+        try:
+            return signals.Signals(self.signal).name
+        except ValueError:
+            return f"signal {self.signal}"
+
     def describe(self) -> str:
         """Return a clause: ``exited with code 1``, ``was killed by SIGKILL (out of memory)``."""
-        if self.signal is None:
-            text = f"exited with code {self.code}"
-        else:
-            try:
-                name = signals.Signals(self.signal).name
-            except ValueError:
-                name = f"signal {self.signal}"
-            text = f"was killed by {name}"
+        text = f"exited with code {self.code}" if self.signal is None else f"was killed by {self.signal_name}"
         return f"{text} (out of memory)" if self.oom else text
 
 

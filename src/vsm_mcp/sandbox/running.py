@@ -45,6 +45,11 @@ class Running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def kill(self) -> None:
+        """Send SIGKILL; nothing happens if it is gone."""
+        if not self.exited.done():
+            self.send(signal.SIGKILL)
+
     def send_group(self, number: signal.Signals) -> None:
         """Send a signal to the child's process group, which it leads."""
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -225,6 +225,10 @@ class _Run:
             return
 
     async def _malformed(self, instance: Process) -> None:
+        if not instance.speaks_lines:
+            self.note("malformed line", SKIPPED, f"over {instance.transport} there are no lines", 0.0)
+            return
+
         async def write(line: bytes) -> None:
             instance.write_line(line)
 
