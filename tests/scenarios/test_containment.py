@@ -329,9 +329,9 @@ found["made"], found["refused"] = made, refused
 
 
 async def test_limits_on_files_and_core_dumps(sandbox: Sandbox) -> None:
-    code = "import resource\nfound['files'] = resource.getrlimit(7)\nfound['core'] = resource.getrlimit(4)"
+    code = "import resource\nfound['files'] = resource.getrlimit(7)\nfound['core'] = resource.getrlimit(4)[1] <= 1"
     found = await inside(sandbox, code, msgspec.structs.replace(PLAIN, open_files=100))
-    assert found == {"files": [100, 100], "core": [0, 0]}
+    assert found == {"files": [100, 100], "core": True}
 
 
 async def test_orphans_are_reaped(sandbox: Sandbox) -> None:
@@ -547,6 +547,7 @@ async def test_soft_tier_names_what_it_lacks() -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "containment",
         "scenarios/test_containment.py",
         "scenarios/test_egress.py",
         "scenarios/test_teardown.py",
