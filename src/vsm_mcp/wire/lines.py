@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from vsm_mcp.errors import ProtocolError, TransportError
+from vsm_mcp.wire.allowance import Allowance
 from vsm_mcp.wire.batch import Batch
 from vsm_mcp.wire.transport import Deliver, Done, Head, Lost
 
@@ -22,6 +24,12 @@ _MOST_WAITING: Final = 4 * HIGH_WATER
 """Bytes that may wait for it in all: a server that asks and asks, and reads no answer, gets none beyond that."""
 
 _LINGER_SECONDS: Final = 0.5
+
+_TURN_SECONDS: Final = 0.001
+"""So much work on lines that nobody waited for is done in one turn of the loop."""
+
+_SHARE: Final = 0.2
+"""And such lines get no more of the loop's time than this."""
 
 
 def ignore(_line: bytes) -> None:
@@ -34,30 +42,65 @@ def _nobody(_line: bytes, _about: int | None) -> bool:
 
 
 class Reader(asyncio.Protocol):
-    """Splits what arrives into lines; each byte is searched once and copied twice, whatever the length of a line."""
+    """Splits what arrives into lines; each byte is searched once and copied twice, whatever the length of a line.
 
-    def __init__(self, take: Callable[[bytes], None], ended: Callable[[str], None], max_line: int) -> None:
+    ``take`` says whether somebody had waited for a line. Others get a share of the loop's time, and only so many bytes
+    a second (:class:`Allowance`): beyond that nothing is read for a while, and a server that floods us has to wait.
+    """
+
+    def __init__(self, take: Callable[[bytes], bool], ended: Callable[[str], None], max_line: int) -> None:
         self._take = take
         self._ended = ended
         self._max_line = max_line
         self._rest = bytearray()
+        self._allowance = Allowance()
+        self._transport: asyncio.ReadTransport | None = None
+        self._later = b""
+        self._held: asyncio.TimerHandle | None = None
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what can be paused."""
+        self._transport = cast("asyncio.ReadTransport", transport)  # uvloop's is one in all but its class
 
     def data_received(self, data: bytes) -> None:
         """Take the lines that are whole; keep the rest."""
+        if self._held is not None:
+            self._later += data
+            return None
         *lines, last = data.split(b"\n")
-        for line in lines:
+        spent = 0.0
+        for number, line in enumerate(lines, 1):
             whole = line
             if self._rest:
                 self._rest += line
                 whole, self._rest = bytes(self._rest), bytearray()
             if len(whole) > self._max_line:
                 return self._refuse()
-            self._take(whole)
+            began = time.perf_counter()
+            if not self._take(whole) and self._transport is not None:
+                spent += time.perf_counter() - began
+                wait = self._allowance.spend(len(whole))
+                if wait or spent > _TURN_SECONDS:
+                    return self._hold(b"\n".join((*lines[number:], last)), max(wait, spent / _SHARE - spent))
         self._rest += last
         if len(self._rest) > self._max_line:
             self._refuse()
         return None
+
+    def _hold(self, later: bytes, seconds: float) -> None:
+        """Take nothing for a while."""
+        self._later = later
+        if self._transport is not None:
+            self._transport.pause_reading()
+        self._held = asyncio.get_running_loop().call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._held = None
+        later, self._later = self._later, b""
+        self.data_received(later)
+        if self._held is None and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _refuse(self) -> None:
         self._rest = bytearray()
@@ -65,6 +108,10 @@ class Reader(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take what is left, and say that it is over."""
+        self._transport = None
+        if self._held is not None:
+            self._held.cancel()
+            self._go_on()
         rest, self._rest = bytes(self._rest), bytearray()
         if rest:
             self._take(rest)  # a last answer without its newline is still an answer
@@ -197,13 +244,15 @@ class LineTransport(abc.ABC):
 
     # --- receiving -----------------------------------------------------------------------------------------------
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes) -> bool:
+        """Deliver a line; return whether somebody had waited for it."""
         if self._lost is None or not line or line.isspace():
-            return
+            return False
         try:
-            self._deliver(line, None)
+            return self._deliver(line, None)
         except ProtocolError:
             self._on_junk(line)
+            return False
 
     def _unheard(self) -> None:
         """Take note that the server takes nothing any more; its last words may still be on their way."""
