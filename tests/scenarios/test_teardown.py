@@ -281,16 +281,15 @@ def test_end_of_the_daemon_leaves_nothing(marker: str, mode: str, ending: str) -
 async def test_end_of_a_server_leaves_nothing(marker: str, mode: str, leave: str) -> None:
     """By itself, by a crash, by hanging until it is stopped, and after it closed its own pipes."""
     ways = {"exit": "sys.exit(3)", "crash": "os.abort()", "linger": "pass", "closed": "os.closerange(0, 3)"}
-    child = "os.getpid() == first"
-    code = f"import os; first = os.getpid()\n{STUBBORN}".replace(
-        "while True", f"if {child}:\n    time.sleep(0.2)\n    {ways[leave]}\nwhile True"
-    )
+    itself = f"if os.getpid() == first:\n    sys.stdin.read()\n    {ways[leave]}\nwhile True"
+    code = f"import os; first = os.getpid()\n{STUBBORN}".replace("while True", itself)
     isolation = await probe(soft=mode == "soft", bwrap="/nowhere/bwrap" if mode == "bare" else None)
     async with Sandbox(isolation) as sandbox:
         command = Command(argv=(PYTHON, "-I", "-S", "-c", code, marker), env=ENV)
         server = await sandbox.spawn(command, PLAIN, name="server", unsandboxed=True)
-        await asyncio.wait_for(_said(server.stdout_fd), 20)
-        await asyncio.to_thread(until, lambda: len(alive(marker)) >= 3, 10)
+        for _ in range(3):  # itself, and what it forked twice
+            assert await asyncio.wait_for(_said(server.stdout_fd), 20) == b"up\n"
+        assert len(alive(marker)) >= 3
         close(server)
         ended = await (server.stop(0.1) if leave in {"linger", "closed"} else asyncio.wait_for(server.wait(), 20))
         await asyncio.to_thread(until, lambda: not alive(marker), 1.0)
