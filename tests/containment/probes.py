@@ -397,6 +397,14 @@ def open_by_an_invented_handle(facts: Facts) -> str:
 
 
 @probe("files")
+def notice_what_others_do_with_shared_files(facts: Facts) -> str:
+    descriptor = libc.inotify_init1(os.O_CLOEXEC)
+    if libc.inotify_add_watch(descriptor, b"/usr/bin", 0x20) < 0:  # IN_OPEN
+        raise OSError(ctypes.get_errno(), "")
+    raise Leak("when a program of /usr/bin is opened, here or outside")
+
+
+@probe("files")
 def reach_other_files_of_the_file_system_by_a_whiteout(facts: Facts) -> str:
     path = facts["rw"] + "/whiteout"
     call("mknodat", AT_FDCWD, path.encode(), stat.S_IFCHR | 0o600, 0)

@@ -31,6 +31,7 @@ HARMLESS: Final = {
     "learn_how_full_a_disk_is",
     "learn_the_name_of_the_control_group",
     "learn_where_things_lie_on_the_machine",
+    "notice_what_others_do_with_shared_files",
     "read_the_memory_of_the_first_process",
     "see_keys_of_others",
     "take_descriptors_of_the_first_process",
