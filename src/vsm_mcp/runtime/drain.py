@@ -7,10 +7,9 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from vsm_mcp.wire.allowance import Allowance
-
+_RATE: Final = 4 * 1024 * 1024
+_BURST: Final = 8 * 1024 * 1024
 _CHUNK: Final = 16 * 1024  # some milliseconds of work, where lines are short
-_SHORTEST_PAUSE_SECONDS: Final = 0.05
 
 
 class Drain:
@@ -23,7 +22,8 @@ class Drain:
         self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor
         self._take = take
-        self._allowance = Allowance()
+        self._budget = float(_BURST)
+        self._filled = self._loop.time()
         self._pause: asyncio.TimerHandle | None = None
         self.done: asyncio.Future[None] = self._loop.create_future()
         self._loop.add_reader(descriptor, self._ready)
@@ -42,7 +42,7 @@ class Drain:
 
     async def finish(self, seconds: float) -> None:
         """Read to the end, for at most ``seconds``; then stop."""
-        self._allowance.renew()
+        self._budget = float(_BURST)
         if self._pause is not None:
             self._pause.cancel()
             self._resume()
@@ -60,10 +60,12 @@ class Drain:
             self.close()
             return
         self._take(chunk)
-        wait = self._allowance.spend(len(chunk))
-        if wait > 0:
+        now = self._loop.time()
+        self._budget = min(self._budget + (now - self._filled) * _RATE, _BURST) - len(chunk)
+        self._filled = now
+        if self._budget < 0:
             self._loop.remove_reader(self._descriptor)
-            self._pause = self._loop.call_later(max(wait, _SHORTEST_PAUSE_SECONDS), self._resume)
+            self._pause = self._loop.call_later(max(-self._budget / _RATE, 0.05), self._resume)
 
     def _resume(self) -> None:
         self._pause = None

@@ -9,11 +9,10 @@ from __future__ import annotations
 import abc
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, cast
 
 from vsm_mcp.errors import ProtocolError, TransportError
-from vsm_mcp.wire.allowance import Allowance
 from vsm_mcp.wire.batch import Batch
 from vsm_mcp.wire.transport import Deliver, Done, Head, Lost
 
@@ -25,10 +24,10 @@ _MOST_WAITING: Final = 4 * HIGH_WATER
 
 _LINGER_SECONDS: Final = 0.5
 
-_TURN_SECONDS: Final = 0.001
+_TURN_SECONDS: Final = 0.0005
 """So much work on lines that nobody waited for is done in one turn of the loop."""
 
-_SHARE: Final = 0.2
+_SHARE: Final = 0.25
 """And such lines get no more of the loop's time than this."""
 
 
@@ -44,8 +43,8 @@ def _nobody(_line: bytes, _about: int | None) -> bool:
 class Reader(asyncio.Protocol):
     """Splits what arrives into lines; each byte is searched once and copied twice, whatever the length of a line.
 
-    ``take`` says whether somebody had waited for a line. Others get a share of the loop's time, and only so many bytes
-    a second (:class:`Allowance`): beyond that nothing is read for a while, and a server that floods us has to wait.
+    ``take`` says whether somebody had waited for a line. Others get a share of the loop's time and no more: beyond that
+    nothing is read for a while, and a server that floods us has to wait.
     """
 
     def __init__(self, take: Callable[[bytes], bool], ended: Callable[[str], None], max_line: int) -> None:
@@ -53,8 +52,9 @@ class Reader(asyncio.Protocol):
         self._ended = ended
         self._max_line = max_line
         self._rest = bytearray()
-        self._allowance = Allowance()
         self._transport: asyncio.ReadTransport | None = None
+        self._lines: Iterator[bytes] = iter(())
+        self._last = b""
         self._later = b""
         self._held: asyncio.TimerHandle | None = None
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -67,10 +67,15 @@ class Reader(asyncio.Protocol):
         """Take the lines that are whole; keep the rest."""
         if self._held is not None:
             self._later += data
-            return None
-        *lines, last = data.split(b"\n")
+            return
+        *lines, self._last = data.split(b"\n")
+        self._lines = iter(lines)
+        self._work()
+
+    def _work(self) -> None:
+        """Take lines until there are none, or those that nobody waited for have had their turn."""
         spent = 0.0
-        for number, line in enumerate(lines, 1):
+        for line in self._lines:
             whole = line
             if self._rest:
                 self._rest += line
@@ -80,25 +85,25 @@ class Reader(asyncio.Protocol):
             began = time.perf_counter()
             if not self._take(whole) and self._transport is not None:
                 spent += time.perf_counter() - began
-                wait = self._allowance.spend(len(whole))
-                if wait or spent > _TURN_SECONDS:
-                    return self._hold(b"\n".join((*lines[number:], last)), max(wait, spent / _SHARE - spent))
-        self._rest += last
+                if spent > _TURN_SECONDS:
+                    return self._hold(spent / _SHARE - spent)
+        self._rest += self._last
         if len(self._rest) > self._max_line:
             self._refuse()
         return None
 
-    def _hold(self, later: bytes, seconds: float) -> None:
+    def _hold(self, seconds: float) -> None:
         """Take nothing for a while."""
-        self._later = later
         if self._transport is not None:
             self._transport.pause_reading()
         self._held = asyncio.get_running_loop().call_later(seconds, self._go_on)
 
     def _go_on(self) -> None:
         self._held = None
-        later, self._later = self._later, b""
-        self.data_received(later)
+        self._work()
+        if self._held is None and self._later:
+            later, self._later = self._later, b""
+            self.data_received(later)
         if self._held is None and self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 

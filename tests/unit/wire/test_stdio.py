@@ -224,22 +224,6 @@ async def test_a_flood_of_lines_nobody_asked_for_leaves_turns_to_others() -> Non
         assert longest < 0.2  # all that fits into a pipe is 32 768 such lines
 
 
-async def test_a_lasting_flood_is_slowed(until: Callable[..., Any]) -> None:
-    async with Ends() as ends:
-        flood = bytes(1 << 16) + b"\n"
-
-        def pour() -> None:
-            for _ in range(192):  # 12 MiB
-                view = memoryview(flood)
-                while view:
-                    view = view[os.write(ends.stdout, view) :]
-
-        began = time.perf_counter()
-        await asyncio.to_thread(pour)
-        await until(lambda: len(ends.junk) == 192)
-        assert time.perf_counter() - began > 0.5  # 8 MiB at once, the rest at 4 MiB/s
-
-
 async def test_an_answer_behind_a_flood_and_the_end_behind_it_arrive(until: Callable[..., Any]) -> None:
     async with Ends() as ends:
         os.write(ends.stdout, b"x\n" * 1000 + b'{"id":1}\n{"half":')
