@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from vsm_mcp import config as configuration
-from vsm_mcp.app import memory
+from vsm_mcp.app import descriptors, memory
 from vsm_mcp.app.access import authentication, warn_in_clear
 from vsm_mcp.app.application import App
 from vsm_mcp.app.log import log_events
@@ -47,6 +47,7 @@ async def serve(
         app.gateway.seal_with(app.store.secrets.own_key())
         asks = None if stdio else authentication(config, app.keys.ring, app.bus.emit)
         memory.settle()
+        descriptors.allow_many()
         stop = _stop_asked()
         async with _local(app):
             app.tasks.create_task(_start_all(app))
