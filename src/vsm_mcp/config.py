@@ -207,6 +207,13 @@ class Install(Section, frozen=True, kw_only=True):
     max_unpacked_bytes: Annotated[int, Meta(description="The largest archive once unpacked.")] = 2 * 1024 * 1024 * 1024
     max_files: Annotated[int, Meta(description="The most files in an archive.")] = 100_000
     min_release_age_days: Annotated[float, Meta(description="Versions younger than this are not chosen.")] = 0.0
+    confined: Annotated[
+        bool, Meta(description="Whether npm and uv run in the sandbox, where there is one, while they install.")
+    ] = True
+    hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="What npm and uv may reach beside the registries they are told of; as for --allow-host."),
+    ] = ()
 
 
 class Log(Section, frozen=True, kw_only=True):

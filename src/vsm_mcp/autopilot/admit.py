@@ -167,7 +167,8 @@ class _Admission:
         async with self._step("build"):
             into = await self._parts.installations.begin(name, label)
             built = await installer.build(resolved, fetched, into, options)
-        await self._record("built", {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts})
+        record = {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts}
+        await self._record("built", {**record, "confined": built.confined})
         return self._server(resolved, built, launch, settings), built, fetched
 
     async def _planned(self, resolved: Resolved) -> Plan:

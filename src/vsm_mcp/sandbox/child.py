@@ -170,7 +170,15 @@ class Sandbox:
             timed_out = not child.ended
             ended = await child.kill()
             stdout, stderr, truncated = await outputs.last(_LAST_WORDS_SECONDS)
-        return Completed(exit=ended, stdout=stdout, stderr=stderr, timed_out=timed_out, truncated=truncated)
+        return Completed(
+            exit=ended,
+            stdout=stdout,
+            stderr=stderr,
+            timed_out=timed_out,
+            truncated=truncated,
+            confined=child.tier is not Tier.NONE,
+            contacts=child.contacts.all(),
+        )
 
     def contacts(self, name: str) -> tuple[Contact, ...]:
         """Return what all processes of that name reached for since this sandbox was opened."""
