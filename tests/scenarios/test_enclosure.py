@@ -74,14 +74,14 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
             yield Bench(config=config, registries=registries, run_tool=tool.run_tool, run_sandboxed=sandbox.run)
 
 
-async def attempt(bench: Bench, tmp_path: Path, code: str) -> Completed:
+async def attempt(bench: Bench, tmp_path: Path, code: str, **extra: str) -> Completed:
     folder = tmp_path / "home/installations/server/1"
     folder.mkdir(parents=True)
     (folder.parent / "other").mkdir()
     port = bench.registries.addresses.npm.rstrip("/").rpartition(":")[2]
     argv = (PYTHON, "-I", "-S", "-c", code, str(folder), str(tmp_path / "person"), port)
     work = Work(tool="npm", folder=folder, reads=(sys.base_prefix,))
-    return await run_tool(bench, argv, str(folder), 30, work=work)
+    return await run_tool(bench, argv, str(folder), 30, extra, work)
 
 
 def said(done: Completed) -> dict[str, Any]:
@@ -116,6 +116,12 @@ async def test_a_person_may_have_it_run_outside(bench: Bench, tmp_path: Path) ->
     done = await attempt(msgspec.structs.replace(bench, config=config), tmp_path, ATTEMPTS)
     assert not done.confined
     assert said(done)["profile"] == "ok"
+
+
+async def test_where_no_cache_can_be_made_it_runs_outside(bench: Bench, tmp_path: Path) -> None:
+    done = await attempt(bench, tmp_path, "pass", UV_CACHE_DIR=str(tmp_path / "person/.profile"))
+    assert done.ok
+    assert not done.confined
 
 
 async def test_without_a_sandbox_it_runs_outside_and_says_so(bench: Bench, tmp_path: Path) -> None:

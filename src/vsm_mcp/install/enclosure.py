@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from vsm_mcp.errors import BadArgument, RegistryUnavailable
+from vsm_mcp.errors import BadArgument, RegistryUnavailable, SandboxUnavailable
 from vsm_mcp.install.installer import Bench
 from vsm_mcp.registries.addresses import Addresses, package_file
 from vsm_mcp.sandbox.confinement import TMP, Command, Completed, Confinement
@@ -57,8 +57,11 @@ async def run_enclosed(
     """
     assert bench.run_sandboxed is not None  # noqa: S101 - the caller has looked
     caches = tuple(cache_folders(env))
-    for cache in caches:
-        cache.mkdir(parents=True, exist_ok=True)
+    try:
+        for cache in caches:
+            cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SandboxUnavailable(f"a cache cannot be made: {error}") from error
     addresses, limits = bench.registries.addresses, bench.config.sandbox
     confinement = Confinement(
         read_only=work.reads,
