@@ -126,7 +126,8 @@ def settings_files(addresses: Addresses, env: Mapping[str, str]) -> Iterator[str
     home = Path(env["HOME"])
     named = {name.lower(): value for name, value in env.items()}
     paths = [home / name for name in _SETTINGS] + [Path("/etc/npmrc"), Path("/etc/uv")]
-    paths += [Path(named[name.lower()]) for name in _NAMED_BY if named.get(name.lower())]
+    for name in _NAMED_BY:
+        paths += [Path(part) for part in named.get(name.lower(), "").split(os.pathsep) if part]
     paths += [Path(addresses.ca_file)] if addresses.ca_file else []
     for url in (addresses.pypi_index, *addresses.pypi_extra, *addresses.find_links):
         local = package_file(url) or (Path(url) if url.startswith("/") else None)

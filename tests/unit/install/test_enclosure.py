@@ -60,7 +60,7 @@ def test_caches_are_where_the_tools_keep_them(given: dict[str, str], npm: str, u
 
 
 def test_settings_certificates_and_local_indexes_are_shown(tmp_path: Path) -> None:
-    for name in (".npmrc", "other/npmrc", "ca.pem", "pypi/simple/x", "wheels/x"):
+    for name in (".npmrc", "other/npmrc", "certs/x", "ca.pem", "pypi/simple/x", "wheels/x"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     addresses = Addresses(
@@ -73,8 +73,9 @@ def test_settings_certificates_and_local_indexes_are_shown(tmp_path: Path) -> No
         "HOME": str(tmp_path),
         "NPM_CONFIG_USERCONFIG": str(tmp_path / "other/npmrc"),
         "npm_config_globalconfig": "/dev/null",
+        "SSL_CERT_DIR": f"/nonexistent:{tmp_path}/certs",
         "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",  # shown anyway
     }
     found = [path for path in enclosure.settings_files(addresses, env) if path.startswith(str(tmp_path))]
-    assert found == [str(tmp_path / name) for name in (".npmrc", "other/npmrc", "ca.pem", "pypi", "wheels")]
+    assert found == [str(tmp_path / name) for name in (".npmrc", "other/npmrc", "certs", "ca.pem", "pypi", "wheels")]
     assert set(enclosure.settings_files(addresses, env)) - set(found) <= {"/etc/npmrc", "/etc/uv"}
