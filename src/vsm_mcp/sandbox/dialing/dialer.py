@@ -15,7 +15,7 @@ from vsm_mcp.sandbox.dialing import inside
 from vsm_mcp.sandbox.running import popen
 
 _PATIENCE_SECONDS: Final = 10.0
-_FIRST: Final = 8
+_FIRST: Final = 4
 _ANSWER_BYTES: Final = 1024
 
 
