@@ -14,7 +14,7 @@ from vsm_mcp.errors import TransportError
 from vsm_mcp.sandbox import ports
 from vsm_mcp.sandbox.child import Child, Sandbox
 from vsm_mcp.sandbox.confinement import Command, Confinement
-from vsm_mcp.sandbox.dialing.dialer import Dialer, into
+from vsm_mcp.sandbox.dialing import Dialer, into
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
 

@@ -1,4 +1,10 @@
-"""The daemon's side of :mod:`~vsm_mcp.sandbox.dialing.inside`: sockets that lie in a sandbox, as many as are needed."""
+"""The way in to a program that listens inside its sandbox, where the host's network does not lead.
+
+A socket belongs to the network namespace that it was made in, whoever holds it and connects it later. So the program
+that goes into a sandbox's network (:mod:`vsm_mcp.sandbox.egress.namespace`) makes some there, hands them out, and is
+gone; the daemon connects them when it needs them. Nothing of ours stays inside, nothing is bound or relayed outside, and
+two sandboxes can use the same port without knowing of one another.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from vsm_mcp.errors import TransportError
-from vsm_mcp.sandbox.dialing import inside
+from vsm_mcp.sandbox.egress import namespace
 from vsm_mcp.sandbox.running import popen
 
 _PATIENCE_SECONDS: Final = 10.0
 _FIRST: Final = 4
+_MOST: Final = 64
 _ANSWER_BYTES: Final = 1024
 
 
@@ -26,9 +33,9 @@ class Dialer:
     open by a descriptor, so it cannot be another one by accident.
     """
 
-    def __init__(self, namespace: int, family: socket.AddressFamily = socket.AF_INET) -> None:
-        """``namespace`` is a descriptor, owned from here on."""
-        self._namespace = namespace
+    def __init__(self, network: int, family: socket.AddressFamily = socket.AF_INET) -> None:
+        """``network`` is a descriptor of the namespace, owned from here on."""
+        self._namespace = network
         self._family = family
         self._made: deque[socket.socket] = deque()
         self._batch = _FIRST
@@ -53,31 +60,36 @@ class Dialer:
     async def _make(self) -> None:
         if self._namespace < 0:
             raise TransportError("the connection to the server is closed")
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        with ours:
-            try:
-                with theirs:
-                    given = (theirs.fileno(), self._namespace, int(self._family), self._batch)
-                    argv = [sys.executable, "-I", "-S", inside.__file__, *map(str, given)]
-                    running = popen(argv, env={}, pass_fds=given[:2])
-                running.pipes.close()
-                try:
-                    async with asyncio.timeout(_PATIENCE_SECONDS):
-                        await running.exited
-                finally:
-                    running.kill()
-                said, descriptors, _, _ = socket.recv_fds(ours, _ANSWER_BYTES, inside.MOST)
-            except OSError as error:
-                raise TransportError(f"there is no way into the sandbox: {error.strerror or error}") from error
-        if said[:1] != inside.MADE:
+        try:
+            said, descriptors = await self._asked()
+        except OSError as error:
+            raise TransportError(f"there is no way into the sandbox: {error.strerror or error}") from error
+        if said != namespace.READY:
             reason = said[1:].decode("utf-8", "replace") or "its helper ended without a word"
             raise TransportError(f"there is no way into the sandbox: {reason}")
         for descriptor in descriptors:
             made = socket.socket(fileno=descriptor)
             made.setblocking(False)
             self._made.append(made)
-        self._batch = min(self._batch * 2, inside.MOST)
+        self._batch = min(self._batch * 2, _MOST)
+
+    async def _asked(self) -> tuple[bytes, list[int]]:
+        """Run the program that goes in; return what it answers. Raises :class:`OSError`."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                given = (theirs.fileno(), namespace.DIAL, int(self._family), self._batch)
+                argv = [sys.executable, "-I", "-S", namespace.__file__, *map(str, given)]
+                running = popen(argv, env={}, pass_fds=(theirs.fileno(),))
+            running.pipes.close()
+            try:
+                socket.send_fds(ours, [b"+"], [self._namespace])
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await running.exited
+            finally:
+                running.kill()
+            said, descriptors, _, _ = socket.recv_fds(ours, _ANSWER_BYTES, namespace.MOST_SOCKETS)
+            return said, descriptors
 
 
 def into(pid: int, family: socket.AddressFamily = socket.AF_INET) -> Dialer | None:
@@ -86,10 +98,10 @@ def into(pid: int, family: socket.AddressFamily = socket.AF_INET) -> Dialer | No
     Raises :class:`TransportError` when the process is gone, or may not be looked at.
     """
     try:
-        namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        network = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise TransportError(f"there is no way to the server: {error.strerror}") from error
-    if os.fstat(namespace).st_ino == Path("/proc/self/ns/net").stat().st_ino:
-        os.close(namespace)
+    if os.fstat(network).st_ino == Path("/proc/self/ns/net").stat().st_ino:
+        os.close(network)
         return None
-    return Dialer(namespace, family)
+    return Dialer(network, family)
