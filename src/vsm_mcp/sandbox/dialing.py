@@ -1,9 +1,9 @@
 """The way in to a program that listens inside its sandbox, where the host's network does not lead.
 
 A socket belongs to the network namespace that it was made in, whoever holds it and connects it later. So the program
-that goes into a sandbox's network (:mod:`vsm_mcp.sandbox.egress.namespace`) makes some there, hands them out, and is
-gone; the daemon connects them when it needs them. Nothing of ours stays inside, nothing is bound or relayed outside, and
-two sandboxes can use the same port without knowing of one another.
+that goes into a sandbox (:mod:`vsm_mcp.sandbox.egress.namespace`) makes some there, hands them out, and is gone; the
+daemon connects them when it needs them. Nothing of ours stays inside, nothing is bound or relayed outside, and two
+sandboxes can use the same port without knowing of one another.
 """
 
 from __future__ import annotations
@@ -71,6 +71,9 @@ class Dialer:
             made = socket.socket(fileno=descriptor)
             made.setblocking(False)
             self._made.append(made)
+        if self._namespace < 0:  # closed meanwhile
+            self.close()
+            raise TransportError("the connection to the server is closed")
         self._batch = min(self._batch * 2, _MOST)
 
     async def _asked(self) -> tuple[bytes, list[int]]:

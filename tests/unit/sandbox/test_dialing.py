@@ -72,6 +72,18 @@ async def test_sockets_lead_into_the_sandbox_and_the_hosts_own_do_not(listener: 
         await dialer.socket()
 
 
+async def test_what_is_made_after_the_end_is_not_kept(listener: Child) -> None:
+    dialer = into(listener.pid)
+    assert dialer is not None
+    before = descriptors()
+    making = asyncio.ensure_future(dialer.socket())
+    await asyncio.sleep(0)
+    dialer.close()
+    with pytest.raises(TransportError):
+        await making
+    assert descriptors() < before
+
+
 async def test_nothing_of_ours_stays_inside(listener: Child) -> None:
     dialer = into(listener.pid)
     assert dialer is not None
