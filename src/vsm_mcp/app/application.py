@@ -14,12 +14,15 @@ import msgspec
 
 from vsm_mcp import config as configuration
 from vsm_mcp.app import operations, views
+from vsm_mcp.app.accounting import Accounting
 from vsm_mcp.app.agents import ACTOR, AgentNeeds
 from vsm_mcp.app.bus import Bus
+from vsm_mcp.app.counters import Counters
 from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
+from vsm_mcp.app.learning import Learning
 from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.typed import typed_arguments
 from vsm_mcp.app.wiring import Machine, open_machine
@@ -30,13 +33,13 @@ from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.autopilot.remove import approve, remove
 from vsm_mcp.autopilot.undo import Undo
-from vsm_mcp.errors import NotFound, PolicyDenied, UnknownProfile, UnknownTool, VsmError
+from vsm_mcp.errors import NotFound, PolicyDenied, UnknownProfile, UnknownTool
 from vsm_mcp.events import Emit, ignore
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.view import View
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.action import Action, ActionKind
-from vsm_mcp.model.definition import ItemKind, Offer
+from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
@@ -56,6 +59,8 @@ class App:
     def __init__(self, config: configuration.Config, *, exclusive: bool, wait: float, actor: str) -> None:
         self.config = config
         self.bus = Bus()
+        self.counters = Counters()
+        self.bus.subscribe(self.counters)
         self.actor = actor
         self.started = time.time()
         self.address = ""
@@ -100,6 +105,7 @@ class App:
         self.machine: Machine = await open_machine(config, self.store, enter)
         self.tasks = await enter(asyncio.TaskGroup())
         self.runtime = await enter(Runtime(self.machine.sandbox, config, emit, self._secrets_of))
+        self.accounting = Accounting(self.runtime, self.counters, self.machine.isolation, lambda: self.config)
         agent = functools.partial(self.acquire, actor=ACTOR)
         needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
@@ -112,8 +118,8 @@ class App:
         self.fleet = Fleet(self.store, emit, self._catalogue_changed, freeze=freeze)
         self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.restart)
         self.runtime.authorizer_of = self.logins.authorizer_of
-        self.runtime.on_offer = self._observed
-        self.runtime.on_stateful = self._found_stateful
+        learning = Learning(self.store, self.fleet, self.tasks)
+        self.runtime.on_offer, self.runtime.on_stateful = learning.observed, learning.found_stateful
         await self.fleet.load()
         for server in self.fleet.servers.values():
             self._supervise(server)
@@ -176,6 +182,7 @@ class App:
             await remove(self.store, self.installations, self.runtime.log_path(name), server)
             await self.fleet.refresh(name)
             self.logins.forget(server)
+            self.counters.forget(name)
 
         await self.performer.perform(self._action(ActionKind.REMOVE, server), act)
         return {"name": name, "removed": True}
@@ -202,7 +209,9 @@ class App:
         shown = views.server(server, self.fleet.seen(name), self.machine.isolation, log)
         shown |= views.tenure(self.runtime.tenure(server))
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
-        return {"server": {**shown, **self._state(name), "frozen": self.fleet.frozen.get(name, ()), "stderr": words}}
+        account = {} if server.quarantined else await self.accounting.closely(name)
+        shown |= {**self._state(name), **account, "frozen": self.fleet.frozen.get(name, ()), "stderr": words}
+        return {"server": shown}
 
     async def tools(self, query: str = "", limit: int = 200, profile: str = "") -> dict[str, Any]:
         """Return the served tools, or a profile's; with a query those that fit it, the best first.
@@ -229,7 +238,8 @@ class App:
             "pid": os.getpid() if self.serving else None,
             "address": self.address,
             "since": self.started,
-            "servers": [msgspec.to_builtins(status) for status in self.runtime.statuses()],
+            "servers": self.accounting.all(),
+            "counters": self.accounting.totals(),
             "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
         }
 
@@ -335,22 +345,6 @@ class App:
 
     def _secrets_of(self, name: str) -> dict[str, str]:
         return self.store.secrets.of(self.fleet.get(name).acquisition)
-
-    def _observed(self, name: str, offer: Offer) -> None:
-        if self.fleet.observe(name, offer):
-            self.tasks.create_task(self._remember(name, offer))
-
-    async def _remember(self, name: str, offer: Offer) -> None:
-        with contextlib.suppress(VsmError):  # a full disk must not stop what is served: it is remembered next time
-            await self.store.servers.put_offer(name, offer)
-
-    def _found_stateful(self, name: str) -> None:
-        self.tasks.create_task(self._remember_stateful(name))
-
-    async def _remember_stateful(self, name: str) -> None:
-        with contextlib.suppress(VsmError):  # as above
-            await self.store.servers.mark_stateful(name)
-            await self.fleet.refresh(name)
 
     def _catalogue_changed(self) -> None:
         self.gateway.set_offers(self.fleet.served(), self.config.policy.deny_tools)

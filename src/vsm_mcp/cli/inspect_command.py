@@ -24,8 +24,15 @@ def _human(document: dict[str, Any]) -> None:
             output.line(f"{key:<14}{value['tier']}")
             for name, state in value["properties"].items():
                 output.line(f"{'':<14}{name}: {state}")
+        elif key == "limits":
+            output.line(f"{key:<14}{', '.join(_limit(name, each) for name, each in value.items()) or '-'}")
         else:
             output.line(f"{key:<14}{_shown(key, value) or '-'}")
+
+
+def _limit(name: str, limit: dict[str, Any]) -> str:
+    given = output.size(limit["limit"]) if name.endswith("_bytes") else f"{limit['limit']:g}"
+    return f"{name.removesuffix('_bytes')} {given} ({limit['how']})"
 
 
 def _shown(key: str, value: object) -> str:
@@ -33,6 +40,8 @@ def _shown(key: str, value: object) -> str:
         return output.when(value)
     if key in ("idle_stop", "session_idle") and isinstance(value, (int, float)):
         return f"after {value:g} s without use" if value else "never"
+    if key == "resources" and isinstance(value, dict):
+        return ", ".join(_used(name, number) for name, number in value.items() if name != "at" and number is not None)
     if key == "tools" and isinstance(value, list):
         return output.some([str(name) for name in value])
     if key == "stderr" and isinstance(value, (list, tuple)):
@@ -46,3 +55,8 @@ def _shown(key: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else str(value)
+
+
+def _used(name: str, number: float) -> str:
+    shown = output.size(number) if name.endswith("_bytes") else f"{number:g}"
+    return f"{name.removesuffix('_bytes')} {shown}"

@@ -168,4 +168,6 @@ def _status(session: str, status: Status) -> InstanceStatus:
         restarts=status.restarts,
         since=status.since,
         reason=status.reason,
+        in_flight=status.in_flight,
+        waiting=status.waiting,
     )

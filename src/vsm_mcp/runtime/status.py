@@ -20,13 +20,16 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     since: float = 0.0
     reason: str = ""
+    in_flight: int = 0
+    waiting: int = 0
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about one server now.
 
     ``since`` is when it took on ``state`` (seconds since the epoch); ``restarts`` counts those since it was added.
-    ``reason`` says why it is not ready, or what went wrong last. All of them speak about the process that is shared;
+    ``reason`` says why it is not ready, or what went wrong last. ``in_flight`` counts the calls that it works on,
+    ``waiting`` those that wait for it to be ready. All of them speak about the process that is shared;
     ``instances`` are those of single sessions, least recently used first, where the server is ``stateful``.
     """
 
@@ -41,6 +44,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     stderr_tail: tuple[str, ...] = ()
     stateful: bool = False
     instances: tuple[InstanceStatus, ...] = ()
+    in_flight: int = 0
+    waiting: int = 0
 
 
 def shortened(session: str) -> str:

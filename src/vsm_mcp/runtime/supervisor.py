@@ -21,6 +21,7 @@ from vsm_mcp.runtime import idle, process, remote
 from vsm_mcp.runtime.log import RotatedFile
 from vsm_mcp.runtime.pool import Pool
 from vsm_mcp.runtime.process import Instance
+from vsm_mcp.runtime.resources import Resources
 from vsm_mcp.runtime.restart import Limits
 from vsm_mcp.runtime.spec import ServerSpec, spec_of
 from vsm_mcp.runtime.status import Status, shortened
@@ -28,7 +29,7 @@ from vsm_mcp.runtime.tenure import Tenure, tenure_of
 from vsm_mcp.runtime.unit import Listeners, Rules, Unit
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.wire.authorizer import Authorizer
-from vsm_mcp.wire.connection import Connection
+from vsm_mcp.wire.connection import Connection, Tally
 
 SecretsOf = Callable[[str], Mapping[str, str]]
 OnOffer = Callable[[str, Offer], None]
@@ -56,7 +57,7 @@ class Runtime:
     URI of a watched resource that changed, ``on_stateful`` with the name of a server that was found to need a process
     for each session, ``on_said`` with the session that a process is for (empty: shared), method and params of what a
     server says outside of any call. ``authorizer_of`` gives who authorizes the requests to a server that runs
-    elsewhere.
+    elsewhere. ``resources`` knows what each uses.
     """
 
     def __init__(self, sandbox: Sandbox, config: Config, emit: Emit, secrets_of: SecretsOf) -> None:
@@ -65,6 +66,9 @@ class Runtime:
         self.on_said: OnSaid = _nobody
         self.on_stateful: OnStateful = _nobody
         self.authorizer_of: AuthorizerOf = _without
+        self.resources = Resources(self.statuses)
+        self._tallies: dict[str, Tally] = {}
+        self._gone = Tally()
         self._sandbox = sandbox
         self._config = config
         self._emit = emit
@@ -86,12 +90,14 @@ class Runtime:
     async def __aenter__(self) -> Self:
         watching = idle.watch(lambda: tuple(self._pools.values()), self._news)
         self._timer = asyncio.get_running_loop().create_task(watching, name="idle times")
+        self.resources.begin()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._leaving = True
+        await self.resources.end()
         if self._timer is not None:
             self._timer.cancel()
             await asyncio.wait([self._timer])
@@ -107,7 +113,9 @@ class Runtime:
             return
 
         async def start(session: str, known_era: str | None) -> Instance:
-            return await self._start(name, session, known_era)
+            instance = await self._start(name, session, known_era)
+            instance.connection.tally = self.tally(name)
+            return instance
 
         self._logs[name] = RotatedFile(self.log_path(name), self._config.runtime.log_bytes)
         listeners = Listeners(
@@ -125,6 +133,7 @@ class Runtime:
         self._pools.pop(name, None)
         self._spoken.pop(name, None)
         self._logs.pop(name, None)
+        self._gone.calls += self._tallies.pop(name, Tally()).calls
 
     async def start(self, name: str) -> None:
         """Start a server and wait until it is ready; its failures so far are forgotten.
@@ -215,6 +224,19 @@ class Runtime:
     def statuses(self) -> tuple[Status, ...]:
         """Return what is known about every server, by name."""
         return tuple(self._pools[name].status() for name in sorted(self._pools))
+
+    def tally(self, name: str) -> Tally:
+        """Return the count of the calls that were made of a server."""
+        return self._tallies.setdefault(name, Tally())
+
+    @property
+    def calls(self) -> int:
+        """How many calls were made, of servers that are gone as well."""
+        return self._gone.calls + sum(tally.calls for tally in self._tallies.values())
+
+    def is_remote(self, name: str) -> bool:
+        """Return whether a server runs elsewhere. Raises :class:`UnknownServer`."""
+        return self._pool(name).server.installation.entry.runtime == "remote"
 
     def log_path(self, name: str) -> Path:
         """Return where a server's log is."""

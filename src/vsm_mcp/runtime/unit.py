@@ -119,6 +119,8 @@ class Unit:
             since=self._since,
             reason=self._reason,
             stderr_tail=instance.stderr_tail if instance else self._last_words,
+            in_flight=instance.connection.calls if instance else 0,
+            waiting=self._waiting,
         )
 
     def begin(self, *, afresh: bool = False) -> None:
