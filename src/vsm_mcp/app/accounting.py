@@ -27,8 +27,9 @@ class Accounting:
         self._isolation = isolation
         self._config = config
 
-    def all(self) -> list[dict[str, Any]]:
+    async def all(self) -> list[dict[str, Any]]:
         """Return every server with its state and its account."""
+        await self._runtime.resources.look_again()
         return [msgspec.to_builtins(status) | self.of(status) for status in self._runtime.statuses()]
 
     def of(self, status: Status) -> dict[str, Any]:

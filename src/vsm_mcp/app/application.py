@@ -17,6 +17,7 @@ from vsm_mcp.app import operations, views
 from vsm_mcp.app.accounting import Accounting
 from vsm_mcp.app.agents import ACTOR, AgentNeeds
 from vsm_mcp.app.bus import Bus
+from vsm_mcp.app.cleanup import Cleanup
 from vsm_mcp.app.counters import Counters
 from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
@@ -123,6 +124,7 @@ class App:
         await self.fleet.load()
         for server in self.fleet.servers.values():
             self._supervise(server)
+        await enter(Cleanup(self.machine.sandbox, self.store, self.fleet, emit)) if self._exclusive else None
         self.finder = Finder(config, self.machine, self.fleet)
 
     # --- finding and admitting -----------------------------------------------------------------------------------
@@ -238,7 +240,7 @@ class App:
             "pid": os.getpid() if self.serving else None,
             "address": self.address,
             "since": self.started,
-            "servers": self.accounting.all(),
+            "servers": await self.accounting.all(),
             "counters": self.accounting.totals(),
             "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
         }

@@ -19,6 +19,7 @@ SHARE: Final = 0.005
 
 _SHORTEST_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 60.0
+_FRESH_SECONDS: Final = 1.0
 _AT_A_TIME: Final = 64
 
 
@@ -66,6 +67,7 @@ class Resources:
         self._running = running
         self._usages: dict[str, Usage] = {}
         self._seen: dict[str, _Seen] = {}
+        self._looked = -_LONGEST_SECONDS
         self._timer: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -84,13 +86,14 @@ class Resources:
 
     async def look(self) -> float:
         """Look at all servers; return the seconds of CPU that it took."""
+        self._looked = asyncio.get_running_loop().time()
         running = {status.name: pids for status in self._running() if (pids := pids_of(status))}
         for name in self._usages.keys() - running.keys():
             del self._usages[name]
             self._seen.pop(name, None)
         if not running:
             return 0.0
-        table, cost = await _table()
+        table, cost = await snapshot()
         for name, pids in running.items():
             began = time.thread_time()
             self._take(name, table, pids, closely=False)
@@ -98,12 +101,17 @@ class Resources:
             await asyncio.sleep(0)
         return cost
 
+    async def look_again(self) -> None:
+        """Look at all servers, unless somebody has just done so."""
+        if asyncio.get_running_loop().time() - self._looked >= _FRESH_SECONDS:
+            await self.look()
+
     async def look_closely(self, name: str) -> Usage | None:
         """Look at one server now, also at what costs time to read; see :meth:`of`."""
         pids = next((pids_of(status) for status in self._running() if status.name == name), ())
         if not pids:
             return None
-        table, _ = await _table()
+        table, _ = await snapshot()
         self._take(name, table, pids, closely=True)
         return self._usages.get(name)
 
@@ -142,7 +150,7 @@ class Resources:
         return max(seconds - before.cpu_seconds, 0.0) / (now - before.at)
 
 
-async def _table() -> tuple[Table, float]:
+async def snapshot() -> tuple[Table, float]:
     """Read all processes, letting others run in between; return the seconds of CPU that this took as well."""
     table, cost, began = Table(), 0.0, time.thread_time()
     for number, stat in enumerate(proc.processes(), 1):

@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -147,6 +148,13 @@ def sweep(layout: Layout) -> int:
                 removed += sum(_remove(group) for group in _children(base))
                 _remove(base)
     return removed
+
+
+def tidy(layout: Layout, unused: Callable[[str], bool]) -> int:
+    """Remove those groups of this process whose names are ``unused``; return how many."""
+    names = {group.name for root in layout.roots for group in _children(Path(root, _base())) if unused(group.name)}
+    gone = [_remove(Path(root, _base(), name)) for name in names for root in layout.roots]
+    return len(names) if all(gone) else 0
 
 
 def leave(layout: Layout) -> None:

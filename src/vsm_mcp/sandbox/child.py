@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from vsm_mcp.errors import SandboxUnavailable
-from vsm_mcp.sandbox import cgroup, confined, guard, tree, unconfined
+from vsm_mcp.sandbox import cgroup, confined, guard, scratch, tree, unconfined
 from vsm_mcp.sandbox.bubblewrap import Variant
 from vsm_mcp.sandbox.confinement import MEBIBYTE, Command, Completed, Confinement, Exit, exit_of
 from vsm_mcp.sandbox.running import Outputs, Running
@@ -100,6 +100,7 @@ class Sandbox:
         self._uids = Uids()
         self._numbers = itertools.count(1)
         self._live: set[Child] = set()
+        self._groups: set[str] = set()
 
     async def __aenter__(self) -> Self:
         if self.isolation.cgroup is not None:
@@ -159,6 +160,25 @@ class Sandbox:
             self._guard = None
             await guard.release()
 
+    async def tidy(self) -> tuple[int, int]:
+        """Remove the control groups and the folders that daemons which are gone, or ours that were slow to die, left.
+
+        Return how many of each.
+        """
+        layout, groups = self.isolation.cgroup, 0
+        if layout is not None:
+            groups = await asyncio.to_thread(cgroup.sweep, layout)
+            groups += await asyncio.to_thread(cgroup.tidy, layout, self._is_unused)
+        return groups, await asyncio.to_thread(scratch.sweep)
+
+    @property
+    def _suffix(self) -> str:
+        return f"-{id(self):x}"
+
+    def _is_unused(self, group: str) -> bool:
+        """Whether a group was ours: its name is noted before it is made, and until it is no longer needed."""
+        return group.endswith(self._suffix) and group not in self._groups
+
     def _token(self) -> str:
         """Return what our processes are known by; start the guard that looks for it."""
         if not self._guarded:
@@ -175,11 +195,14 @@ class Sandbox:
         uid = self._uids.lease(name) if isolation.mechanism == "root" else None
         variant = Variant(bwrap=isolation.bwrap, token=self._token(), uid=uid, lock_userns=isolation.lock_userns)
         group = None
+        word = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
+        label = f"{word}-{next(self._numbers)}{self._suffix}"
         if isolation.cgroup is not None:
-            word = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
-            group = cgroup.Group(isolation.cgroup, f"{word}-{next(self._numbers)}-{id(self):x}")
+            self._groups.add(label)
+            group = cgroup.Group(isolation.cgroup, label)
 
         def release() -> None:
+            self._groups.discard(label)
             if uid is not None:
                 self._uids.release(uid)
 

@@ -12,7 +12,6 @@ import resource
 import secrets
 import shutil
 import signal
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from vsm_mcp.sandbox import tree
 from vsm_mcp.sandbox.confinement import HOME, Command, Confinement
 from vsm_mcp.sandbox.guard import VARIABLE
 from vsm_mcp.sandbox.running import Running, popen
+from vsm_mcp.sandbox.scratch import make
 from vsm_mcp.sandbox.tool import death_signal
 from vsm_mcp.sandbox.watchdog import Watchdog
 
@@ -67,7 +67,7 @@ class Unconfined:
 
 def start(command: Command, confinement: Confinement, token: str) -> tuple[Running, Unconfined]:
     """Start a program. Raises :class:`SandboxUnavailable` when it cannot be started at all."""
-    scratch = Path(tempfile.mkdtemp(prefix="vsm-mcp-"))
+    scratch = make()
     marker = secrets.token_hex(8)
     try:
         temporary = scratch / "tmp"
