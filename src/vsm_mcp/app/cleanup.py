@@ -27,11 +27,13 @@ PERIOD_SECONDS: Final = 60.0
 class Cleanup:
     """The timer of one home; an async context manager. The caller holds the home's lock.
 
-    ``listening`` holds the names of the sockets in ``run/`` that are in use; ``None``: that is not known.
+    ``listening`` holds the names of the sockets in ``run/`` that are in use; ``None``: that is not known. ``reaps``
+    says that this process is the daemon's: in another program, dead children are that program's to wait for.
     """
 
     def __init__(self, sandbox: Sandbox, store: Store, fleet: Fleet, emit: Emit) -> None:
         self.listening: Collection[str] | None = None
+        self.reaps = False
         self._sandbox = sandbox
         self._store = store
         self._fleet = fleet
@@ -87,13 +89,11 @@ class Cleanup:
 
     async def _reaped(self) -> int:
         """Wait for dead children that were dead a minute ago: as PID 1 of a container we inherit the orphans."""
+        if not self.reaps:
+            return 0
         table, _ = await snapshot()
         before, self._dead = self._dead, table.zombies(os.getpid())
-        reaped = 0
-        for pid in stale.dead(self._dead, before):
-            with contextlib.suppress(ChildProcessError):
-                reaped += os.waitpid(pid, os.WNOHANG)[0] == pid
-        return reaped
+        return _waited_for(stale.dead(self._dead, before))
 
 
 def _names(folder: Path) -> list[str]:
@@ -117,3 +117,11 @@ def _unlinked(folder: Path, names: Collection[str]) -> int:
             (folder / name).unlink()
             removed += 1
     return removed
+
+
+def _waited_for(pids: Collection[int]) -> int:
+    reaped = 0
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):
+            reaped += os.waitpid(pid, os.WNOHANG)[0] == pid
+    return reaped

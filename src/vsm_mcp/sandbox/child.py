@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from vsm_mcp.errors import SandboxUnavailable
-from vsm_mcp.sandbox import cgroup, confined, guard, scratch, tree, unconfined
+from vsm_mcp.sandbox import cgroup, confined, guard, leftovers, tree, unconfined
 from vsm_mcp.sandbox.bubblewrap import Variant
 from vsm_mcp.sandbox.confinement import MEBIBYTE, Command, Completed, Confinement, Exit, exit_of
 from vsm_mcp.sandbox.running import Outputs, Running
@@ -169,7 +169,7 @@ class Sandbox:
         if layout is not None:
             groups = await asyncio.to_thread(cgroup.sweep, layout)
             groups += await asyncio.to_thread(cgroup.tidy, layout, self._is_unused)
-        return groups, await asyncio.to_thread(scratch.sweep)
+        return groups, await asyncio.to_thread(leftovers.sweep)
 
     @property
     def _suffix(self) -> str:

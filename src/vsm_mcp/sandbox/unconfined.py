@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import secrets
 import shutil
 import signal
+import tempfile
 from pathlib import Path
 from typing import Final
 
 from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.sandbox import tree
+from vsm_mcp.sandbox.cgroup import start_time
 from vsm_mcp.sandbox.confinement import HOME, Command, Confinement
 from vsm_mcp.sandbox.guard import VARIABLE
 from vsm_mcp.sandbox.running import Running, popen
-from vsm_mcp.sandbox.scratch import make
 from vsm_mcp.sandbox.tool import death_signal
 from vsm_mcp.sandbox.watchdog import Watchdog
 
@@ -67,7 +69,8 @@ class Unconfined:
 
 def start(command: Command, confinement: Confinement, token: str) -> tuple[Running, Unconfined]:
     """Start a program. Raises :class:`SandboxUnavailable` when it cannot be started at all."""
-    scratch = make()
+    own = os.getpid()
+    scratch = Path(tempfile.mkdtemp(prefix=f"vsm-mcp.{own}.{start_time(own)}-"))  # see leftovers.py
     marker = secrets.token_hex(8)
     try:
         temporary = scratch / "tmp"

@@ -1,4 +1,4 @@
-"""Folders for programs without a sandbox, named by the daemon that made them, so that they can be told from others'."""
+"""Scratch folders that a daemon left behind: they carry its id and its start in their names."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ from typing import Final
 
 from vsm_mcp.sandbox.cgroup import start_time
 
-_NAME: Final = re.compile(r"vsm-mcp-(?P<pid>\d+)\.(?P<start>\d+)-[a-z0-9_]+\Z")
-
-
-def make() -> Path:
-    """Make a folder that only this user can open. Raises :class:`OSError`."""
-    own = os.getpid()
-    return Path(tempfile.mkdtemp(prefix=f"vsm-mcp-{own}.{start_time(own)}-"))
+_NAME: Final = re.compile(r"vsm-mcp\.(?P<pid>\d+)\.(?P<start>\d+)-[a-z0-9_]+\Z")
 
 
 def sweep(root: Path | None = None) -> int:
