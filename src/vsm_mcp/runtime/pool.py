@@ -9,11 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
+from vsm_mcp.config import Runtime as Settings
 from vsm_mcp.errors import Overloaded
 from vsm_mcp.events import Emit, ToolsChanged
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server, ServerState
 from vsm_mcp.runtime.process import Instance
+from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.runtime.status import InstanceStatus, Status, shortened
 from vsm_mcp.runtime.tenure import Tenure
 from vsm_mcp.runtime.unit import Listeners, Role, Rules, Unit
@@ -96,6 +98,22 @@ class Pool:
         await self.shared.stop(reason)
         if self._leaving:
             await asyncio.wait(tuple(self._leaving))
+
+    def govern(self, rules: Rules, tenure: Tenure) -> None:
+        """Have other rules count from now on."""
+        self._rules, self.tenure = rules, tenure
+        for unit in (self.shared, *self._instances.values()):
+            unit.govern(rules)
+
+    def adapt(self, spec: ServerSpec, limits: Settings) -> bool:
+        """Have all that runs take on other limits; false where something has to be started anew for them."""
+        return all(unit.adapt(spec, limits) for unit in (self.shared, *self._instances.values()))
+
+    async def renew(self, reason: str, patience: float) -> bool:
+        """Start anew what runs, and say whether the shared process does; see :meth:`Unit.renew`."""
+        units = (self.shared, *self._instances.values())
+        renewed = await asyncio.gather(*(unit.renew(reason, patience) for unit in units))
+        return renewed[0]
 
     def status(self) -> Status:
         """Return what is known now."""

@@ -57,6 +57,10 @@ class Instance(Protocol):
         """End it; nothing of it is left then."""
         ...
 
+    def adapt(self, spec: ServerSpec, limits: Limits) -> bool:
+        """Take on other limits while it runs; false where it has to be started anew for them."""
+        ...
+
     @property
     def stderr_tail(self) -> tuple[str, ...]:
         """Its last lines on stderr."""
@@ -120,6 +124,11 @@ class Process:
         )
         self._transport = transport
         self.connection = await connect(transport, timeout=seconds, known_era=known_era)
+
+    def adapt(self, spec: ServerSpec, limits: Limits) -> bool:
+        """Take on other limits while it runs; false where it has to be started anew for them."""
+        self._limits = limits
+        return spec.confinement is None or self._child.adapt(spec.confinement)
 
     def write_line(self, line: bytes) -> None:
         """Send ``line`` as it is, past the conversation: a trial asks what a malformed one does."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from vsm_mcp.config import Runtime as Limits
 from vsm_mcp.errors import HttpRefused, LoginNeeded, ServerDown, VsmError
 from vsm_mcp.events import Emit, ServerStarted
 from vsm_mcp.model.trial import Cause
@@ -35,6 +36,10 @@ class Remote:
     def stderr_tail(self) -> tuple[str, ...]:
         """Nothing: what it writes, it writes elsewhere."""
         return ()
+
+    def adapt(self, _spec: ServerSpec, _limits: Limits) -> bool:
+        """There is nothing that could be limited here."""
+        return True
 
     async def ended(self) -> str:
         """Wait until the conversation is over; return why."""

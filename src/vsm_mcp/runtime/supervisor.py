@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from vsm_mcp.config import Config
+from vsm_mcp.config import Runtime as Settings
 from vsm_mcp.errors import ServerDown, UnknownServer
 from vsm_mcp.events import Emit, ServerFoundStateful
 from vsm_mcp.model.definition import Offer
@@ -39,6 +40,14 @@ OnStateful = Callable[[str], None]
 AuthorizerOf = Callable[[ServerSpec], Authorizer | None]
 
 _QUEUE_SECONDS: Final = 120.0
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        limits=Limits(count=settings.restart_limit, period=settings.restart_period_seconds),
+        list_timeout=settings.request_timeout_seconds,
+        jitter=random.random,
+    )
 
 
 def _nobody(*_news: object) -> None:
@@ -80,12 +89,7 @@ class Runtime:
         self._news = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
         self._leaving = False
-        settings = config.runtime
-        self._rules = Rules(
-            limits=Limits(count=settings.restart_limit, period=settings.restart_period_seconds),
-            list_timeout=settings.request_timeout_seconds,
-            jitter=random.random,
-        )
+        self._rules = _rules(config.runtime)
 
     async def __aenter__(self) -> Self:
         watching = idle.watch(lambda: tuple(self._pools.values()), self._news)
@@ -152,6 +156,36 @@ class Runtime:
         """Stop a server and start it; see :meth:`start`."""
         await self._pool(name).stop("it is restarted")
         await self.start(name)
+
+    def configure(self, config: Config) -> None:
+        """Have other settings count from now on; what runs goes on as it was started, see :meth:`adapt`."""
+        self._config, self._rules = config, _rules(config.runtime)
+        self._starts = asyncio.Semaphore(max(config.runtime.starts_at_once, 1))
+        for name, pool in self._pools.items():
+            pool.govern(self._rules, tenure_of(pool.server, config.runtime))
+            self._logs[name].limit = config.runtime.log_bytes
+        self._news.set()
+
+    def spec(self, server: Server, config: Config | None = None) -> ServerSpec:
+        """Return how a server would be started, under the settings in force or others."""
+        return spec_of(server, self._secrets_of(server.name), config or self._config)
+
+    def adapt(self, name: str) -> bool:
+        """Have what runs of a server take on the limits in force; false where it has to be started anew for them.
+
+        Raises :class:`UnknownServer`.
+        """
+        pool = self._pool(name)
+        return pool.adapt(self.spec(pool.server), self._config.runtime)
+
+    async def renew(self, name: str, reason: str) -> None:
+        """Start anew what runs of a server: calls in flight may end first, those that come wait.
+
+        Raises :class:`UnknownServer`, and what :meth:`start` raises when the new process does not come up.
+        """
+        pool = self._pool(name)
+        if await pool.renew(reason, self._config.runtime.drain_seconds):
+            await pool.shared.connection(self._config.runtime.start_timeout_seconds + _QUEUE_SECONDS)
 
     def ready(self, name: str, session: str = "") -> Connection | None:
         """Return what :meth:`connection` would, if it can be had at once, or ``None``."""

@@ -12,17 +12,20 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from vsm_mcp.config import Runtime as Settings
 from vsm_mcp.errors import LoginNeeded, ServerDown, UsageError, VsmError
 from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import ServerState
 from vsm_mcp.runtime.process import Instance, StartFailed
 from vsm_mcp.runtime.restart import Failure, GiveUp, Limits, decide, remember
+from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.runtime.status import Status, shortened
 from vsm_mcp.wire.connection import Connection
 
 _BETWEEN_LISTINGS_SECONDS: Final = 0.5
 _LISTING_RETRY_SECONDS: Final = 10.0
+_DRAIN_LOOK_SECONDS: Final = 0.02
 
 Start = Callable[[str | None], Awaitable[Instance]]
 """Starts one instance; takes the era that is known, raises :class:`VsmError`."""
@@ -87,6 +90,7 @@ class Unit:
         self._reason = ""
         self._last_words: tuple[str, ...] = ()
         self._waiting = 0
+        self._renewing = False
         self._used = False
         self._quiet_since = asyncio.get_running_loop().time()
 
@@ -139,6 +143,8 @@ class Unit:
     def ready(self) -> Connection | None:
         """Return the open connection, if it runs; that counts as use."""
         instance = self._instance if self._task is not None else None  # without a task it is being stopped
+        if self._renewing:
+            return None
         if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
             self._used = True
             return instance.connection
@@ -177,6 +183,38 @@ class Unit:
         """Have it watched no longer."""
         if self._instance is not None:
             self._instance.connection.unwatch(uri)
+
+    def govern(self, rules: Rules) -> None:
+        """Have other rules count from now on."""
+        self._rules = rules
+
+    def adapt(self, spec: ServerSpec, limits: Settings) -> bool:
+        """Have what runs take on other limits; false where it has to be started anew for them."""
+        return self._instance is None or self._instance.adapt(spec, limits)
+
+    async def renew(self, reason: str, patience: float) -> bool:
+        """Start it anew if it runs, or should: what it works on may end first, for ``patience`` seconds.
+
+        Who asks for it from now on waits for the new process. One that is stopped, also meanwhile, stays so: false.
+        """
+        task, instance = self._task, self._instance
+        if task is None:
+            return False
+        if instance is not None and self.state is ServerState.READY:
+            self._renewing = True
+            self._new_attempt()
+            try:
+                await _drained(instance.connection, patience)
+            finally:
+                self._renewing = False
+            if self._task is not task or self._instance not in (instance, None):
+                return self._task is not None  # it was stopped, or has ended and come up anew, meanwhile
+        self._task = None
+        task.cancel()
+        self._track(task)
+        self._emit(ServerStopped(server=self.name, reason=reason, session=self._session))
+        self.begin(afresh=True)
+        return True
 
     def stop(self, reason: str) -> Coroutine[Any, Any, None]:
         """End it: nobody gets it from now on, and nothing of it is left once what this returns was awaited.
@@ -325,6 +363,14 @@ class Unit:
             self._since = time.time()
         self.state = state
         self._reason = reason
+
+
+async def _drained(connection: Connection, patience: float) -> None:
+    """Wait until a connection has no calls in flight, or is closed, for ``patience`` seconds at most."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            while connection.calls and not connection.closed.done():  # noqa: ASYNC110 - a call path without events
+                await asyncio.sleep(_DRAIN_LOOK_SECONDS)
 
 
 def _wants_login(error: VsmError | None) -> bool:

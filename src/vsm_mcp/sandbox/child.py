@@ -57,6 +57,10 @@ class Child:
         """Return the most bytes it held at once, as far as anybody counted."""
         return self._scope.peak_memory()
 
+    def adapt(self, confinement: Confinement) -> bool:
+        """Take on other limits while it runs; false where it has to be started anew for them."""
+        return self._exit.done() or self._scope.adapt(confinement)
+
     async def wait(self) -> Exit:
         """Return how it ended; nothing of it is left then."""
         return await asyncio.shield(self._exit)

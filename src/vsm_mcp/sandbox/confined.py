@@ -37,14 +37,17 @@ _TOP: Final = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 class Confined:
     """See :class:`~vsm_mcp.sandbox.scope.Scope`: all that lives below one PID 1."""
 
-    def __init__(self, init: Watched, group: Group | None, memory_bytes: int, release: Callable[[], None]) -> None:
+    def __init__(
+        self, init: Watched, group: Group | None, confinement: Confinement, release: Callable[[], None]
+    ) -> None:
         self._init = init
+        self._confinement = confinement
         self._group = group
         self._release = release
         self._pid = 0
         self._oom = False
         self._peak: int | None = None
-        self._watchdog = None if group else Watchdog(self, memory_bytes)
+        self._watchdog = None if group else Watchdog(self, confinement.memory_bytes)
 
     @property
     def pid(self) -> int:
@@ -70,6 +73,23 @@ class Confined:
         if self._watchdog is not None:
             return self._watchdog.peak or None
         return self._peak if self._group is None else self._group.peak_memory()
+
+    def adapt(self, confinement: Confinement) -> bool:
+        """See :class:`~vsm_mcp.sandbox.scope.Scope`; limits of single processes need the right to set them."""
+        before, memory, cpus = self._confinement, confinement.memory_bytes, confinement.cpus
+        try:
+            if (before.processes, before.open_files) != (confinement.processes, confinement.open_files):
+                for pid in (self._init.pid, *self.processes()):
+                    with contextlib.suppress(ProcessLookupError):
+                        set_limits(pid, confinement)
+            if self._group is not None:
+                self._group.change(Bounds(memory_bytes=memory, processes=confinement.processes, cpus=cpus))
+        except (OSError, ValueError):
+            return False
+        if self._watchdog is not None:
+            self._watchdog.limit = memory
+        self._confinement = confinement
+        return True
 
     async def settle(self) -> None:
         """Wait until the namespace is empty; read the last counts; remove the group."""
@@ -108,7 +128,7 @@ async def start(
         if isinstance(error, (OSError, TimeoutError, ValueError)):
             raise SandboxUnavailable(f"the sandbox could not be set up: {reason or error}", _hint(reason)) from error
         raise
-    return running, Confined(init, group, confinement.memory_bytes, release)
+    return running, Confined(init, group, confinement, release)
 
 
 class _Attempt:
@@ -138,7 +158,7 @@ class _Attempt:
             self._named = asyncio.ensure_future(_child_pid(info))
             init = self._init = Watched(await asyncio.shield(self._named))
             await making
-            self._limit(init.pid)
+            set_limits(init.pid, limits)
             await self._in_thread("attach", init.pid)
             await _let_go(self._ours)
         finally:
@@ -201,17 +221,20 @@ class _Attempt:
         finally:
             os.close(info_child)
 
-    def _limit(self, pid: int) -> None:
-        """Set limits on PID 1 while it waits; all below inherits them. In a user namespace the count is its own."""
-        confinement = self._confinement
-        for kind, limit in (
-            (resource.RLIMIT_NPROC, confinement.processes),
-            (resource.RLIMIT_NOFILE, confinement.open_files),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            _, hard = resource.prlimit(pid, kind)
-            allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-            resource.prlimit(pid, kind, (allowed, allowed))
+
+def set_limits(pid: int, confinement: Confinement) -> None:
+    """Set the limits of one process; what it starts inherits them. In a user namespace the count is its own.
+
+    Set on PID 1 while it waits, they hold for all below. Raises :class:`OSError` for more than may be given.
+    """
+    for kind, limit in (
+        (resource.RLIMIT_NPROC, confinement.processes),
+        (resource.RLIMIT_NOFILE, confinement.open_files),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        most = resource.getrlimit(kind)[1]
+        allowed = limit if most == resource.RLIM_INFINITY else min(limit, most)
+        resource.prlimit(pid, kind, (allowed, allowed))
 
 
 async def _child_pid(info: int) -> int:

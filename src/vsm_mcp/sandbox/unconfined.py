@@ -60,6 +60,17 @@ class Unconfined:
         """Return what the watchdog saw."""
         return self._watchdog.peak or None
 
+    def adapt(self, confinement: Confinement) -> bool:
+        """Tell the watchdog, and set the number of open files of each process."""
+        try:
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    resource.prlimit(pid, resource.RLIMIT_NOFILE, (confinement.open_files, confinement.open_files))
+        except (OSError, ValueError):
+            return False
+        self._watchdog.limit = confinement.memory_bytes
+        return True
+
     async def settle(self) -> None:
         """Kill what the child left behind, and remove its scratch directory."""
         tree.send(tree.marked(f"{MARKER}={self._marker}"), signal.SIGKILL)
