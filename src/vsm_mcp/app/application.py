@@ -16,7 +16,9 @@ from vsm_mcp import config as configuration
 from vsm_mcp.app import operations, views
 from vsm_mcp.app.accounting import Accounting
 from vsm_mcp.app.agents import ACTOR, AgentNeeds
+from vsm_mcp.app.altering import Altering
 from vsm_mcp.app.bus import Bus
+from vsm_mcp.app.calling import call
 from vsm_mcp.app.cleanup import Cleanup
 from vsm_mcp.app.counters import Counters
 from vsm_mcp.app.doctor import examine
@@ -25,7 +27,8 @@ from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
 from vsm_mcp.app.learning import Learning
 from vsm_mcp.app.logins import Logins
-from vsm_mcp.app.typed import typed_arguments
+from vsm_mcp.app.records import Records
+from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.admit import admit
@@ -34,17 +37,15 @@ from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.autopilot.remove import approve, remove
 from vsm_mcp.autopilot.undo import Undo
-from vsm_mcp.errors import NotFound, PolicyDenied, UnknownProfile, UnknownTool
+from vsm_mcp.errors import NotFound, UnknownProfile
 from vsm_mcp.events import Emit, ignore
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.view import View
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.action import Action, ActionKind
-from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
-from vsm_mcp.routing.names import closest
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import HomeLock, Store
 
@@ -65,6 +66,8 @@ class App:
         self.actor = actor
         self.started = time.time()
         self.address = ""
+        self._answering: dict[str, object] = {}
+        self.followers: list[Callable[[configuration.Config], None]] = []
         self.serving = False
         self._exclusive = exclusive
         self._wait = wait
@@ -108,7 +111,7 @@ class App:
         self.runtime = await enter(Runtime(self.machine.sandbox, config, emit, self._secrets_of))
         self.accounting = Accounting(self.runtime, self.counters, self.machine.isolation, lambda: self.config)
         agent = functools.partial(self.acquire, actor=ACTOR)
-        needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
+        self.needs = needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
         self.runtime.on_updated = self.gateway.updated
         self.runtime.on_said = self.gateway.announcements.said
@@ -124,8 +127,28 @@ class App:
         await self.fleet.load()
         for server in self.fleet.servers.values():
             self._supervise(server)
-        await enter(Cleanup(self.machine.sandbox, self.store, self.fleet, emit)) if self._exclusive else None
         self.finder = Finder(config, self.machine, self.fleet)
+        self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
+        parts = (self.runtime, self.fleet, self.performer)
+        self.reloader = Reloader(lambda: self.config, self.configure, parts, emit, self.actor)
+        self.altering = Altering(lambda: self.config, (*parts, self.store), self.finder, self.reloader, self.actor)
+        self._answering = {"login": self.logins, "set": self.altering, "reload": self.reloader}
+        self._answering |= dict.fromkeys(("evidence", "journal"), Records(self.store))
+        self._answering |= dict.fromkeys(("key_create", "key_list", "key_revoke"), self.keys)
+        if self._exclusive:
+            await enter(self.cleanup)
+
+    def configure(self, config: configuration.Config) -> None:
+        """Have other settings count from now on; see :class:`~vsm_mcp.app.reloading.Reloader` for what runs."""
+        self.config = config
+        self.performer.govern(config.policy)
+        self.needs.govern(config.policy)
+        for part in (self.machine, self.finder, self.logins, self.runtime):
+            part.configure(config)
+        self.gateway.configure(config.gateway, config.profiles)
+        self.fleet.govern(freeze=config.policy.changed_tools == "freeze")
+        for follow in self.followers:
+            follow(config)
 
     # --- finding and admitting -----------------------------------------------------------------------------------
 
@@ -250,41 +273,13 @@ class App:
         registries = await self.machine.registries()
         return await examine(self.config, self.machine.isolation, registries, await self.machine.runtimes())
 
-    async def evidence(self, acquisition: str) -> dict[str, Any]:
-        """Return the record of one acquisition. Raises :class:`NotFound`."""
-        records = await self.store.evidence.of(acquisition)
-        if not records:
-            raise NotFound(f"there is no acquisition {acquisition!r}", "vsm-mcp inspect NAME shows a server's")
-        return {"acquisition": acquisition, "records": records}
-
-    async def journal(self, limit: int = 50) -> dict[str, Any]:
-        """Return the newest entries of the journal."""
-        return {"entries": [msgspec.to_builtins(entry) for entry in await self.store.journal.last(limit)]}
-
     # --- running -------------------------------------------------------------------------------------------------
 
     async def call(
         self, tool: str, arguments: dict[str, Any] | None = None, typed: dict[str, str] | None = None
     ) -> dict[str, Any]:
         """Call one tool by its exposed name. ``typed`` values are read by the tool's schema."""
-        table = self.gateway.catalogue.table
-        route = table.tools.get(tool)
-        if route is None:
-            if tool in table.denied:
-                raise PolicyDenied(f"the policy denies the tool {tool}", "[policy] deny_tools holds the pattern")
-            near = ", ".join(closest(tool, table.tools)) or "vsm-mcp tools lists them"
-            raise UnknownTool(f"no tool is called {tool!r}", f"did you mean: {near}" if table.tools else near)
-        sent = {**(arguments or {}), **typed_arguments(typed or {}, self._schema(route.server, route.name))}
-        began = time.perf_counter()
-        result = msgspec.json.decode(await self.gateway.call(tool, msgspec.json.encode(sent)))
-        return {
-            "server": route.server,
-            "tool": tool,
-            "isError": bool(result.get("isError")),
-            "content": result.get("content", []),
-            "structuredContent": result.get("structuredContent"),
-            "ms": round((time.perf_counter() - began) * 1000, 1),
-        }
+        return await call(self.gateway, self.fleet, tool, arguments or {}, typed or {})
 
     async def start(self, name: str) -> dict[str, Any]:
         """Start a server and wait until it is ready."""
@@ -303,7 +298,7 @@ class App:
         params = operations.read(operation, body)
         self.bus.listen(listener)
         given = {name: getattr(params, name) for name in params.__struct_fields__}
-        part = self.keys if operation.startswith("key_") else self.logins if operation == "login" else self
+        part = self._answering.get(operation, self)
         result = await getattr(part, operation.removeprefix("key_"))(**given)
         return views.outcome(result) if isinstance(result, Outcome) else result
 
@@ -350,14 +345,6 @@ class App:
 
     def _catalogue_changed(self) -> None:
         self.gateway.set_offers(self.fleet.served(), self.config.policy.deny_tools)
-
-    def _schema(self, server: str, tool: str) -> dict[str, Any]:
-        offer = self.fleet.offers.get(server)
-        for item in offer.of(ItemKind.TOOL) if offer else ():
-            if item.name == tool:
-                schema = msgspec.json.decode(item.raw).get("inputSchema")
-                return schema if isinstance(schema, dict) else {}
-        return {}
 
     def _action(self, kind: ActionKind, server: Server, **facts: bool) -> Action:
         return Action(kind=kind, subject=server.name, actor=self.actor, facts={"ref": str(server.ref), **facts})
