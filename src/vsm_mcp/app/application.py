@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from vsm_mcp import config as configuration
-from vsm_mcp.app import operations, views
+from vsm_mcp.app import declared, operations, views
 from vsm_mcp.app.accounting import Accounting
 from vsm_mcp.app.agents import ACTOR, AgentNeeds
 from vsm_mcp.app.altering import Altering
@@ -129,14 +129,21 @@ class App:
             self._supervise(server)
         self.finder = Finder(config, self.machine, self.fleet)
         self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
+        self._let_change(emit)
+        if self._exclusive:
+            await enter(self.cleanup)
+
+    def _let_change(self, emit: Emit) -> None:
+        """Make the parts that change what runs while it runs, and say who answers which operation."""
         parts = (self.runtime, self.fleet, self.performer)
         self.reloader = Reloader(lambda: self.config, self.configure, parts, emit, self.actor)
         self.altering = Altering(lambda: self.config, (*parts, self.store), self.finder, self.reloader, self.actor)
-        self._answering = {"login": self.logins, "set": self.altering, "reload": self.reloader}
+        held = (self.fleet, self.performer, self.store.secrets)
+        self.declared = declared.Declared(lambda: self.config, held, self.add, self.remove, emit)
+        rereading = declared.Rereading(self.reloader.reload, self.declared)
+        self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
         self._answering |= dict.fromkeys(("evidence", "journal"), Records(self.store))
         self._answering |= dict.fromkeys(("key_create", "key_list", "key_revoke"), self.keys)
-        if self._exclusive:
-            await enter(self.cleanup)
 
     def configure(self, config: configuration.Config) -> None:
         """Have other settings count from now on; see :class:`~vsm_mcp.app.reloading.Reloader` for what runs."""
@@ -184,20 +191,26 @@ class App:
         await self.store.demand.record(need, actor, met=outcome.outcome == "served")
         return await self._taken_in(outcome)
 
-    async def add(self, ref: str, settings: Settings | None = None, *, name: str = "", yes: bool = False) -> Outcome:
-        """Fetch, vet, install, try and serve one named server. Raises :class:`BadReference`."""
+    async def add(
+        self, ref: str, settings: Settings | None = None, *, name: str = "", yes: bool = False, origin: str = ""
+    ) -> Outcome:
+        """Fetch, vet, install, try and serve one named server; ``origin`` is the mark of the file that asks for it.
+
+        Raises :class:`BadReference`.
+        """
         parsed = parse_ref(ref)
         request = Request(
             ref=parsed,
             settings=settings or Settings(),
             name=name,
-            actor=self.actor,
+            actor=declared.ACTOR if origin else self.actor,
             approved=yes,
             known=self.finder.known(parsed),
+            origin=origin,
         )
         return await self._taken_in(await admit(self._parts(), request))
 
-    async def remove(self, name: str) -> dict[str, Any]:
+    async def remove(self, name: str, actor: str = "") -> dict[str, Any]:
         """Stop a server, forget it, delete its files and secrets. Raises :class:`UnknownServer`."""
         server = self.fleet.get(name)
 
@@ -209,7 +222,8 @@ class App:
             self.logins.forget(server)
             self.counters.forget(name)
 
-        await self.performer.perform(self._action(ActionKind.REMOVE, server), act)
+        action = msgspec.structs.replace(self._action(ActionKind.REMOVE, server), actor=actor or self.actor)
+        await self.performer.perform(action, act)
         return {"name": name, "removed": True}
 
     async def approve(self, name: str) -> dict[str, Any]:
@@ -265,6 +279,7 @@ class App:
             "since": self.started,
             "servers": await self.accounting.all(),
             "counters": self.accounting.totals(),
+            "mcp_servers": self.declared.report(),
             "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
         }
 

@@ -15,7 +15,7 @@ from vsm_mcp.app.application import App
 from vsm_mcp.app.local import Local
 from vsm_mcp.app.log import EventLog
 from vsm_mcp.app.notify import Notifier
-from vsm_mcp.app.watching import Watcher
+from vsm_mcp.app.watching import watching
 from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway.server import serve as serve_http
 from vsm_mcp.gateway.stdio import serve_stdio
@@ -45,8 +45,8 @@ async def serve(
         asks = None if stdio else authentication(config, app.keys.ring, app.bus.emit)
         memory.settle()
         stop = _stop_asked()
-        async with Local(app), notifier.alive(), Watcher(app, notifier) as watcher:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watcher.hurry)
+        async with Local(app), notifier.alive(), watching(app, notifier) as read_again:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
             _start_all(app)
             if stdio:
                 notifier.ready("serving one client")

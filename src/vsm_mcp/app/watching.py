@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
+from vsm_mcp.app import declared, reloading
 from vsm_mcp.app.application import App
+from vsm_mcp.app.declared import ACTOR
 from vsm_mcp.app.notify import Notifier
-from vsm_mcp.app.reloading import FILE
 from vsm_mcp.errors import VsmError
 
-_ACTOR: Final = "file"
 _BLIND_SECONDS: Final = 5.0  # how soon it is noticed that files shall be looked at again
 
 
@@ -64,17 +64,21 @@ class Files:
 
 
 class Watcher:
-    """The timer that looks; an async context manager. :meth:`hurry` has everything read at once."""
+    """The timer that looks at one file; an async context manager. :meth:`hurry` has it read at once.
 
-    def __init__(self, app: App, notifier: Notifier) -> None:
-        self._app = app
-        self._notifier = notifier
-        self._files = Files([app.config.home / FILE])
+    ``act`` reads it; it is called with whether somebody asked. ``seconds`` gives how often to look (0: never).
+    """
+
+    def __init__(self, path: Path, act: Callable[[bool], Awaitable[object]], seconds: Callable[[], float]) -> None:
+        self._name = path.name
+        self._files = Files([path])
+        self._act = act
+        self._seconds = seconds
         self._hurry = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.get_running_loop().create_task(self._watch(), name="settings")
+        self._task = asyncio.get_running_loop().create_task(self._watch(), name=f"looks at {self._name}")
         return self
 
     async def __aexit__(
@@ -85,17 +89,19 @@ class Watcher:
             await asyncio.wait([self._task])
 
     def hurry(self) -> None:
-        """Read the settings now, whether they changed or not."""
+        """Read the file now, whether it changed or not."""
         self._hurry.set()
 
     async def _watch(self) -> None:
         while True:
-            seconds = self._app.config.runtime.watch_seconds
-            if await self._asked(seconds or _BLIND_SECONDS):
+            seconds = self._seconds()
+            asked = await self._asked(seconds or _BLIND_SECONDS)
+            if asked:
                 self._files.taken()
             elif not seconds or not self._files.changed():
                 continue
-            await self._reload()
+            with contextlib.suppress(VsmError):  # an event says why, and so does the journal
+                await self._act(asked)
 
     async def _asked(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -105,8 +111,33 @@ class Watcher:
         self._hurry.clear()
         return asked
 
-    async def _reload(self) -> None:
-        self._notifier.reloading()
-        with contextlib.suppress(VsmError):  # the event says why, and so does the journal
-            await self._app.reloader.reload(_ACTOR)
-        self._notifier.ready(f"serving MCP at {self._app.address}")
+
+@contextlib.asynccontextmanager
+async def watching(app: App, notifier: Notifier) -> AsyncIterator[Callable[[], None]]:
+    """Follow the files of a home for as long as the context lasts; gives what has all of them read at once."""
+
+    async def settings(_asked: bool) -> None:
+        notifier.reloading()
+        try:
+            await app.reloader.reload(ACTOR)
+        finally:
+            notifier.ready(f"serving MCP at {app.address}")
+
+    async def servers(asked: bool) -> None:
+        await app.declared.sync(afresh=asked)
+
+    def seconds() -> float:
+        return app.config.runtime.watch_seconds
+
+    home = app.config.home
+    async with (
+        Watcher(home / reloading.FILE, settings, seconds) as first,
+        Watcher(home / declared.FILE, servers, seconds) as second,
+    ):
+
+        def all_of_them() -> None:
+            first.hurry()
+            second.hurry()
+
+        second.hurry()  # what it asks for is admitted while others are served
+        yield all_of_them

@@ -231,6 +231,7 @@ class _Admission:
             description=known.description if known else "",
             acquisition=self.id,
             added=time.time(),
+            origin=self._request.origin,
         )
 
     async def _tried(self, server: Server, settings: Settings) -> TrialReport:
@@ -281,7 +282,7 @@ class _Admission:
         if self._request.need:
             hint = f"look at vsm-mcp evidence {self.id}; if that is fine: vsm-mcp add {self._request.ref} --yes"
             raise VettingRejected(f"a person must look at it first: {verdict.reasons[0]}", hint)
-        return not self._request.approved
+        return not self._request.approved or bool(self._request.origin)
 
     async def _activated(self, server: Server, settings: Settings, report: TrialReport, verdict: VetReport) -> Outcome:
         parts, quarantined = self._parts, self._held_back(verdict)

@@ -39,3 +39,6 @@ def _human(document: dict[str, Any]) -> None:
     for server in document["servers"]:
         if server["result"] != "unchanged":
             output.line(f"{server['name']}: {server['result']}")
+    for entry in document["mcp_servers"]:
+        reason = f" ({entry['reason']})" if entry["reason"] else ""
+        output.line(f"mcp_servers.json: {entry['title']}: {entry['outcome']}{reason}")

@@ -28,6 +28,9 @@ def _human(document: dict[str, Any]) -> None:
     )
     output.line("")
     output.table(("PROFILE", "URL", "MODE", "SERVERS", "TOOLS"), [_profile(row) for row in document["profiles"]])
+    for entry in document["mcp_servers"]:
+        if entry["outcome"] != "served":
+            output.line(f"mcp_servers.json: {entry['title']}: {entry['outcome']} {entry['reason']}".rstrip())
     counted = {name: number for name, number in document["counters"].items() if number}
     output.line("")
     output.line(f"since the start: {', '.join(f'{name} {number}' for name, number in counted.items()) or 'nothing'}")
