@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 
 from vsm_mcp.app import accounts
 from vsm_mcp.app.counters import Counters
@@ -47,6 +50,18 @@ class Accounting:
         """Return the account of one server after a look at it. Raises :class:`UnknownServer`."""
         await self._runtime.resources.look_closely(name)
         return self.of(self._runtime.status(name))
+
+    def own(self) -> dict[str, Any]:
+        """Return what this process itself uses."""
+        own = psutil.Process()
+        with own.oneshot():
+            return {
+                "rss_bytes": own.memory_info().rss,
+                "cpu_seconds": round(time.process_time(), 2),
+                "threads": own.num_threads(),
+                "open_files": own.num_fds() if hasattr(own, "num_fds") else None,
+                "tasks": len(asyncio.all_tasks()),
+            }
 
     def totals(self) -> dict[str, int]:
         """Return what was counted in all since the start."""

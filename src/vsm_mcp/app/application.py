@@ -277,6 +277,7 @@ class App:
             "pid": os.getpid() if self.serving else None,
             "address": self.address,
             "since": self.started,
+            "process": self.accounting.own(),
             "servers": await self.accounting.all(),
             "counters": self.accounting.totals(),
             "mcp_servers": self.declared.report(),

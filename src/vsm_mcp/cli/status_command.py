@@ -19,7 +19,10 @@ def command(session: Session) -> None:
 
 def _human(document: dict[str, Any]) -> None:
     if document["daemon"]:
+        own = document["process"]
         output.line(f"daemon: pid {document['pid']}, {document['address'] or 'no HTTP endpoint'}")
+        used = f"{output.size(own['rss_bytes'])}, {own['threads']} threads, {own['open_files']} open files"
+        output.line(f"        {used}, {own['cpu_seconds']:g} s of CPU")
     else:
         output.line("daemon: not running (vsm-mcp serve starts it)")
     output.table(
