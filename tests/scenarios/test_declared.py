@@ -51,6 +51,13 @@ def test_servers_appear_and_go_with_their_entries(home: Home) -> None:
     home.until(lambda: home.run("status").document["counters"]["reload_refused"])
     assert "line 2" in home.run("journal").document["entries"][-1]["detail"]
     assert home.run("call", "one__echo", "text=x").code == 0
+    # another server under the name takes the place of the one there is, once it is fit to serve
+    write(home, One=faulty("--die-at-start", "no"))
+    home.until(lambda: outcomes(home) == {"One": "failed"}, 60)
+    assert home.run("call", "one__echo", "text=x").code == 0
+    write(home, One=faulty("--counter"))
+    home.until(lambda: outcomes(home) == {"One": "served"}, 60)
+    assert home.run("call", "one__count").code == 0
     # an entry that is new, and one that is no more
     write(home, two=faulty())
     home.until(lambda: outcomes(home) == {"two": "served"}, 60)

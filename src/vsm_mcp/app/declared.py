@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -43,17 +43,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     taken: tuple[str, ...] = ()
 
 
-def plan(wanted: Mapping[str, str], have: Mapping[str, str], tried: Mapping[str, str]) -> Plan:
+def plan(
+    wanted: Mapping[str, str], have: Mapping[str, str], tried: Mapping[str, str], unclear: Collection[str] = ()
+) -> Plan:
     """Return what follows from what is wanted (name → mark of its entry) and the servers there are (name → origin).
 
     An origin is empty for a server that no file asked for. What was ``tried`` (name → mark) in vain is not tried again
-    until its entry is another.
+    until its entry is another. ``unclear`` are servers whose entry cannot be used: they stay as they are.
     """
     return Plan(
         admit=tuple(
             name for name, mark in wanted.items() if have.get(name, "-") not in ("", mark) and tried.get(name) != mark
         ),
-        retire=tuple(name for name, origin in have.items() if origin and name not in wanted),
+        retire=tuple(name for name, origin in have.items() if origin and name not in {*wanted, *unclear}),
         taken=tuple(name for name in wanted if have.get(name) == ""),
     )
 
@@ -119,7 +121,7 @@ class Declared:
     async def _follow(self, wanted: Mapping[str, Wanted], unusable: tuple[Unusable, ...]) -> None:
         marks = {name: self._mark(each) for name, each in wanted.items()}
         have = {name: server.origin for name, server in self._fleet.servers.items()}
-        todo = plan(marks, have, self._tried)
+        todo = plan(marks, have, self._tried, {bad.name for bad in unusable})
         before, self.outcomes = self.outcomes, {}
         for name in todo.retire:
             await self._retired(name)
@@ -142,11 +144,9 @@ class Declared:
     async def _admitted(self, wanted: Wanted, mark: str, gate: asyncio.Semaphore) -> None:
         async with gate:
             self.outcomes[wanted.name] = _row(wanted.title, wanted.name, "pending")
-            settings, old = wanted.settings, self._fleet.servers.get(wanted.name)
-            if old is not None:
-                settings = _kept(old, settings)
-                if old.ref.identity != parse_ref(wanted.ref).identity:  # another server, which gets the name
-                    await self._retired(wanted.name)
+            old = self._fleet.servers.get(wanted.name)
+            same = old is not None and old.ref.identity == parse_ref(wanted.ref).identity
+            settings = _kept(old, wanted.settings) if old is not None and same else wanted.settings
             try:
                 outcome = await self._add(wanted.ref, settings, name=wanted.name, yes=True, origin=mark)
             except VsmError as error:

@@ -10,8 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from vsm_mcp.app.application import App
+from vsm_mcp.app.reloading import FILE
 from vsm_mcp.app.sockets import CONTROL, lines, listening
 from vsm_mcp.config import Config
+from vsm_mcp.errors import VsmError
+from vsm_mcp.events import ConfigRejected
 from vsm_mcp.gateway.access import Access
 from vsm_mcp.gateway.http import Endpoint
 from vsm_mcp.gateway.server import Front
@@ -34,7 +37,7 @@ class Local:
         home = self._app.config.home
         try:
             control = self._sockets.enter_context(listening(home, CONTROL))
-            self._follow(self._app.config)
+            self._listen(self._app.config)
             await self._front.open(control)
         except BaseException:
             await self._close()
@@ -57,6 +60,13 @@ class Local:
         self._sockets.close()
 
     def _follow(self, config: Config) -> None:
+        """Listen as new settings want it; where that cannot be done, a profile is served over HTTP alone."""
+        try:
+            self._listen(config)
+        except VsmError as error:
+            self._app.bus.emit(ConfigRejected(file=FILE, reason=error.message))
+
+    def _listen(self, config: Config) -> None:
         """Listen for exactly the profiles that there are now; the clients of one that is gone are cut off."""
         views = self._app.gateway.views
         for profile, (view, _, _) in tuple(self._lines.items()):

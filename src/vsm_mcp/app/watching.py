@@ -121,7 +121,8 @@ async def watching(app: App, notifier: Notifier) -> AsyncIterator[Callable[[], N
         try:
             await app.reloader.reload(ACTOR)
         finally:
-            notifier.ready(f"serving MCP at {app.address}")
+            if app.address:  # else it is not yet ready
+                notifier.ready(f"serving MCP at {app.address}")
 
     async def servers(asked: bool) -> None:
         await app.declared.sync(afresh=asked)

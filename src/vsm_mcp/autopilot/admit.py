@@ -173,7 +173,7 @@ class _Admission:
         same = [server for server in servers if server.ref.identity == self._request.ref.identity]
         if self._request.name:
             named = [server for server in servers if server.name == self._request.name]
-            if named and named[0].ref.identity != self._request.ref.identity:
+            if named and named[0].ref.identity != self._request.ref.identity and not self._replaces(named[0]):
                 raise BadArgument(f"another server is called {self._request.name}", "give another --name, or remove it")
             name = self._request.name
         else:
@@ -186,6 +186,10 @@ class _Admission:
             number += 1
             label = f"{base}_{number}"
         return Plan(server=name, version=label, previous=self._parts.installations.current(name))
+
+    def _replaces(self, server: Server) -> bool:
+        """Whether the file that asked for a server now asks for another one under its name."""
+        return bool(server.origin and self._request.origin)
 
     async def _vetted(self, resolved: Resolved, fetched: Fetched) -> tuple[CheckResult, ...]:
         subject = self._subject(resolved, fetched)

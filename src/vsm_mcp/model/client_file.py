@@ -44,10 +44,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Unusable(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry that asks for something that cannot be had, and why."""
+    """An entry that asks for something that cannot be had, and why; ``name`` is whose server it would be."""
 
     title: str
     reason: str
+    name: str = ""
 
 
 class _No(Exception):
@@ -72,7 +73,7 @@ def read(text: str, environ: Mapping[str, str], file: str) -> tuple[tuple[Wanted
             wanted[found.name] = found
         except (_No, BadReference) as error:
             reason = f"{error.message}; {error.hint}" if isinstance(error, BadReference) else str(error)
-            unusable.append(Unusable(title=title, reason=reason))
+            unusable.append(Unusable(title=title, reason=reason, name=_nearest(title)))
     return tuple(wanted.values()), tuple(unusable)
 
 
@@ -187,10 +188,14 @@ def _variable(name: str, default: str | None, environ: Mapping[str, str]) -> str
 
 def _name(title: str) -> str:
     """Return the nearest name that a server of ours can have."""
-    words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:_NAME_LENGTH].rstrip("-")
+    words = _nearest(title)
     if not words:
         raise _No("its name has no letter and no digit")
     return words
+
+
+def _nearest(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:_NAME_LENGTH].rstrip("-")
 
 
 def _checked(ref: str) -> str:

@@ -198,7 +198,7 @@ class Unit:
         Who asks for it from now on waits for the new process. One that is stopped, also meanwhile, stays so: false.
         """
         task, instance = self._task, self._instance
-        if task is None:
+        if task is None or self.state is ServerState.STOPPED:
             return False
         if instance is not None and self.state is ServerState.READY:
             self._renewing = True

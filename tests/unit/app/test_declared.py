@@ -133,10 +133,19 @@ async def test_a_changed_entry_is_admitted_again_with_what_a_person_granted(worl
     world.environ["GH"] = "ghp_2"  # what it stands for has changed
     await world.synced()
     assert world.added[-1][2].secrets == {"TOKEN": "ghp_2"}
-    world.write(one={"command": "npx", "args": ["b"]})  # another server under the name
+    world.write(one={"command": "npx", "args": ["b"]})  # another server under the name: nothing of that is for it
     await world.synced()
-    assert world.removed == ["one"]
-    assert world.added[-1][:2] == ("one", "npm:b")
+    assert world.removed == []
+    assert world.added[-1] == ("one", "npm:b", Settings())
+
+
+async def test_an_entry_that_can_be_used_no_more_leaves_its_server_alone(world: World) -> None:
+    world.write(One={"command": "npx", "args": ["a"], "env": {"TOKEN": "${GH}"}})
+    await world.synced()
+    del world.environ["GH"]
+    assert await world.synced() == {"One": "unusable"}
+    assert world.removed == []
+    assert "one" in world.fleet.servers
 
 
 async def test_what_failed_is_tried_again_when_its_entry_changes_or_somebody_asks(world: World) -> None:
