@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -29,11 +29,13 @@ class Cleanup:
 
     ``listening`` holds the names of the sockets in ``run/`` that are in use; ``None``: that is not known. ``reaps``
     says that this process is the daemon's: in another program, dead children are that program's to wait for.
+    What is in ``also`` is done each time.
     """
 
     def __init__(self, sandbox: Sandbox, store: Store, fleet: Fleet, emit: Emit) -> None:
         self.listening: Collection[str] | None = None
         self.reaps = False
+        self.also: list[Callable[[], None]] = []
         self._sandbox = sandbox
         self._store = store
         self._fleet = fleet
@@ -62,6 +64,8 @@ class Cleanup:
             logs=await self._logs(),
             processes=await self._reaped(),
         )
+        for each in self.also:
+            each()
         if any(msgspec.structs.astuple(done)):
             self._emit(done)
         return done

@@ -44,6 +44,9 @@ async def serve(
         app.gateway.seal_with(app.store.secrets.own_key())
         asks = None if stdio else authentication(config, app.keys.ring, app.bus.emit)
         memory.settle()
+        sweeper = memory.Sweeper()
+        app.bus.subscribe(sweeper)
+        app.cleanup.also.append(sweeper.sweep)
         stop = _stop_asked()
         async with Local(app), notifier.alive(), watching(app, notifier) as read_again:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
