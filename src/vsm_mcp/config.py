@@ -246,6 +246,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return f"Config(home={str(self.home)!r})"
 
 
+class External(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for plug-ins with an external server behind them, from the environment alone.
+
+    ``timeout`` (``EXTERNAL_MCP_TIMEOUT``) is how many seconds one attempt may take, ``max_retries``
+    (``EXTERNAL_MCP_MAX_RETRIES``) how many follow the first.
+    """
+
+    timeout: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+    max_retries: Annotated[int, Meta(ge=0, le=100)] = 3
+
+
 SECTIONS: Final[dict[str, type[Section]]] = {
     "gateway": Gateway,
     "auth": Auth,
@@ -298,6 +309,17 @@ def load(home: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     config = Config(home=home, environ=environ, **sections)
     _check(config)
     return config
+
+
+def external(environ: Mapping[str, str] | None = None) -> External:
+    """Read what holds for plug-ins. Raises :class:`ConfigError`, naming the variable."""
+    environ = os.environ if environ is None else environ
+    given: dict[str, Any] = {}
+    for field in External.__struct_fields__:
+        name = f"EXTERNAL_MCP_{field}".upper()
+        if name in environ:
+            given[field] = _from_text(environ[name], get_type_hints(External, include_extras=True)[field], name)
+    return External(**given)
 
 
 def _section(table: Any, section: str, kind: type[Section], environ: Mapping[str, str]) -> Section:

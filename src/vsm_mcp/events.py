@@ -169,10 +169,32 @@ class GaveUp(Event, frozen=True, tag=True):
     session: str = ""
 
 
+class HealthChecked(Event, frozen=True, tag=True):
+    """What runs of a server was asked for a sign of life; ``detail`` says what it answered, or what is wrong."""
+
+    server: str
+    ok: bool
+    seconds: float
+    detail: str
+
+
 class ServerFoundStateful(Event, frozen=True, tag=True):
     """A server was seen to need a process for each client session, and gets them from now on."""
 
     server: str
+
+
+class ContactRefused(Event, frozen=True, tag=True):
+    """A server reached for a host it may not reach; ``grant`` is the value of ``--allow-host`` that would allow it.
+
+    Told once a minute for each host, port and reason.
+    """
+
+    server: str
+    host: str
+    port: int
+    reason: str
+    grant: str = ""
 
 
 class ToolsChanged(Event, frozen=True, tag=True):

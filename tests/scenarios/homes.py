@@ -53,6 +53,11 @@ class Home:
         assert "Traceback" not in stderr, stderr
         return Done(done.returncode, json.loads(text) if text.strip() else {}, stderr)
 
+    def begin(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a command whose end nobody waits for."""
+        null = subprocess.DEVNULL
+        return subprocess.Popen([PROGRAM, *words], env=self.env, stdin=null, stdout=null, stderr=null)
+
     def add_faulty(self, name: str, *flags: str, options: tuple[str, ...] = ()) -> Done:
         """Admit the scripted server under a name, with its flags."""
         given = [f"--arg={flag}" for flag in flags]

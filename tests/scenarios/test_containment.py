@@ -23,7 +23,7 @@ import pytest
 
 from vsm_mcp.errors import BadArgument, SandboxUnavailable
 from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.confinement import HOME, MEBIBYTE, Command, Completed, Confinement
+from vsm_mcp.sandbox.confinement import HOME, MEBIBYTE, Command, Completed, Confinement, MachineNetwork
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
 
@@ -144,7 +144,7 @@ own = socket.create_server(("127.0.0.1", 0))
 found["own"] = attempt(socket.create_connection, own.getsockname(), 2)
 """
         off = await inside(sandbox, code)
-        on = await inside(sandbox, code, msgspec.structs.replace(PLAIN, network=True))
+        on = await inside(sandbox, code, msgspec.structs.replace(PLAIN, network=MachineNetwork()))
     assert off["host"] == "ECONNREFUSED"
     assert off["metadata"] == "ENETUNREACH"
     assert off["interfaces"] == ["lo"]
@@ -546,7 +546,13 @@ async def test_soft_tier_names_what_it_lacks() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize(
     "name",
-    ["scenarios/test_containment.py", "scenarios/test_teardown.py", "unit/sandbox", "unit/runtime/test_supervisor.py"],
+    [
+        "scenarios/test_containment.py",
+        "scenarios/test_egress.py",
+        "scenarios/test_teardown.py",
+        "unit/sandbox",
+        "unit/runtime/test_supervisor.py",
+    ],
 )
 def test_all_of_it_as_an_ordinary_user(name: str) -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"

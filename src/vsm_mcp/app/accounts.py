@@ -15,10 +15,13 @@ from vsm_mcp.sandbox.tier import Isolation, Property
 def resources(usage: Usage | None, status: Status, log_bytes: int) -> dict[str, Any]:
     """Return what a server uses: ``null`` where it has no process here, or nobody has looked yet."""
     seen: dict[str, Any] = dict.fromkeys(Usage.__struct_fields__) if usage is None else msgspec.to_builtins(usage)
+    shared, queued = status.in_flight, 0
+    if status.pool is not None:
+        shared, queued = status.pool.calls, status.pool.waiting
     return {
         **seen,
-        "calls_in_flight": status.in_flight + sum(each.in_flight for each in status.instances),
-        "calls_waiting": status.waiting + sum(each.waiting for each in status.instances),
+        "calls_in_flight": shared + sum(each.in_flight for each in status.instances),
+        "calls_waiting": queued + status.waiting + sum(each.waiting for each in status.instances),
         "log_bytes": log_bytes,
     }
 

@@ -18,10 +18,14 @@ from vsm_mcp.config import Config
 from vsm_mcp.errors import ServerDown, VsmError
 from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
 from vsm_mcp.runtime.renewal import renewal
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import Store
+
+Check = Callable[[Settings, str, Ref], None]
+"""Raises :class:`BadArgument` where a server cannot be run with some settings."""
 
 
 class Altering:
@@ -33,12 +37,14 @@ class Altering:
         parts: tuple[Runtime, Fleet, Performer, Store],
         finder: Finder,
         reloader: Reloader,
+        check: Check,
         actor: str,
     ) -> None:
         self._config = config
         self._runtime, self._fleet, self._performer, self._store = parts
         self._finder = finder
         self._reloader = reloader
+        self._check = check
         self._actor = actor
 
     async def set(
@@ -70,6 +76,7 @@ class Altering:
                 "approved": yes,
                 **widened(server, secrets, altered),
             }
+            self._check(altered.server.settings, name, server.ref)
             action = Action(kind=ActionKind.CHANGE, subject=name, actor=self._actor, facts=facts)
             detail = ", ".join(each["item"] for each in found)
             result = await self._performer.perform(action, lambda: self._apply(server, secrets, altered), detail)
@@ -95,7 +102,7 @@ class Altering:
                 raise ServerDown(f"with these settings, {result.removeprefix('failed: ')}", "it runs as before")
         except VsmError:
             await self._put(before, secrets)
-            await self._runtime.renew(before.name, "its settings are as before")
+            await self._runtime.change_over(before.name, "its settings are as before")
             raise
         return "applied" if result == "unchanged" else result
 

@@ -29,6 +29,7 @@ from vsm_mcp.app.learning import Learning
 from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
+from vsm_mcp.app.running import RUNNING, Running
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.admit import admit
@@ -106,9 +107,11 @@ class App:
         self.performer = Performer(config.policy, self.store, emit)
         if self._exclusive:
             await Undo(self.store, self.installations, emit).recover()
-        self.machine: Machine = await open_machine(config, self.store, enter)
+        self.machine: Machine = await open_machine(config, self.store, enter, emit)
         self.tasks = await enter(asyncio.TaskGroup())
-        self.runtime = await enter(Runtime(self.machine.sandbox, config, emit, self._secrets_of))
+        self.runtime = await enter(
+            Runtime(config, sandbox=self.machine.sandbox, emit=emit, secrets_of=self._secrets_of)
+        )
         self.accounting = Accounting(self.runtime, self.counters, self.machine.isolation, lambda: self.config)
         agent = functools.partial(self.acquire, actor=ACTOR)
         self.needs = needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
@@ -120,7 +123,8 @@ class App:
         await self.keys.load()
         freeze = config.policy.changed_tools == "freeze"
         self.fleet = Fleet(self.store, emit, self._catalogue_changed, freeze=freeze)
-        self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.restart)
+        self.running = Running(self.fleet, self.runtime, self.performer, self._action, self._state)
+        self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.running.restart)
         self.runtime.authorizer_of = self.logins.authorizer_of
         learning = Learning(self.store, self.fleet, self.tasks)
         self.runtime.on_offer, self.runtime.on_stateful = learning.observed, learning.found_stateful
@@ -137,11 +141,13 @@ class App:
         """Make the parts that change what runs while it runs, and say who answers which operation."""
         parts = (self.runtime, self.fleet, self.performer)
         self.reloader = Reloader(lambda: self.config, self.configure, parts, emit, self.actor)
-        self.altering = Altering(lambda: self.config, (*parts, self.store), self.finder, self.reloader, self.actor)
+        everything, check = (*parts, self.store), self.running.check
+        self.altering = Altering(lambda: self.config, everything, self.finder, self.reloader, check, self.actor)
         held = (self.fleet, self.performer, self.store.secrets)
         self.declared = declared.Declared(lambda: self.config, held, self.add, self.remove, emit)
         rereading = declared.Rereading(self.reloader.reload, self.declared)
         self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
+        self._answering |= dict.fromkeys(RUNNING, self.running)
         self._answering |= dict.fromkeys(("evidence", "journal"), Records(self.store))
         self._answering |= dict.fromkeys(("key_create", "key_list", "key_revoke"), self.keys)
 
@@ -179,6 +185,7 @@ class App:
         ``actor`` is in whose name (default: the app's own): what a person may agree to, an agent may not.
         """
         settings, actor = settings or Settings(), actor or self.actor
+        self.running.check(settings, name)
         template = Request(
             ref=parse_ref("cmd:none"), settings=settings, name=name, actor=actor, approved=yes, need=need
         )
@@ -198,10 +205,11 @@ class App:
 
         Raises :class:`BadReference`.
         """
-        parsed = parse_ref(ref)
+        parsed, settings = parse_ref(ref), settings or Settings()
+        self.running.check(settings, name, parsed)
         request = Request(
             ref=parsed,
-            settings=settings or Settings(),
+            settings=settings,
             name=name,
             actor=declared.ACTOR if origin else self.actor,
             approved=yes,
@@ -221,6 +229,7 @@ class App:
             await self.fleet.refresh(name)
             self.logins.forget(server)
             self.counters.forget(name)
+            self.machine.sandbox.forget(name)
 
         action = msgspec.structs.replace(self._action(ActionKind.REMOVE, server), actor=actor or self.actor)
         await self.performer.perform(action, act)
@@ -245,7 +254,7 @@ class App:
         """Return everything known about one server. Raises :class:`UnknownServer`."""
         server = self.fleet.get(name)
         log = str(self.runtime.log_path(name))
-        shown = views.server(server, self.fleet.seen(name), self.machine.isolation, log)
+        shown = views.server(server, self.fleet.seen(name), self.machine.sandbox, log)
         shown |= views.tenure(self.runtime.tenure(server))
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
         account = {} if server.quarantined else await self.accounting.closely(name)
@@ -289,25 +298,13 @@ class App:
         registries = await self.machine.registries()
         return await examine(self.config, self.machine.isolation, registries, await self.machine.runtimes())
 
-    # --- running -------------------------------------------------------------------------------------------------
+    # --- calling -------------------------------------------------------------------------------------------------
 
     async def call(
         self, tool: str, arguments: dict[str, Any] | None = None, typed: dict[str, str] | None = None
     ) -> dict[str, Any]:
         """Call one tool by its exposed name. ``typed`` values are read by the tool's schema."""
         return await call(self.gateway, self.fleet, tool, arguments or {}, typed or {})
-
-    async def start(self, name: str) -> dict[str, Any]:
-        """Start a server and wait until it is ready."""
-        return await self._run(ActionKind.START, name, lambda: self.runtime.start(name))
-
-    async def stop(self, name: str) -> dict[str, Any]:
-        """Stop a server; a call starts it again."""
-        return await self._run(ActionKind.STOP, name, lambda: self.runtime.stop(name))
-
-    async def restart(self, name: str) -> dict[str, Any]:
-        """Stop a server and start it."""
-        return await self._run(ActionKind.RESTART, name, lambda: self.runtime.restart(name))
 
     async def operate(self, operation: str, body: bytes, listener: Emit = ignore) -> dict[str, Any]:
         """Run an operation of the control API; ``listener`` hears what happens in its name."""
@@ -319,11 +316,6 @@ class App:
         return views.outcome(result) if isinstance(result, Outcome) else result
 
     # --- inside --------------------------------------------------------------------------------------------------
-
-    async def _run(self, kind: ActionKind, name: str, act: Callable[[], Any]) -> dict[str, Any]:
-        server = self.fleet.get(name)
-        await self.performer.perform(self._action(kind, server), act)
-        return self._state(name)
 
     def _parts(self) -> Parts:
         return Parts(
@@ -369,7 +361,7 @@ class App:
         server = self.fleet.get(name)
         if server.quarantined:
             held = {"name": name, "state": "quarantined", "tier": "", "pid": None, "era": "", "reason": ""}
-            return {**held, "instances": []}
+            return {**held, "instances": [], "crash": None, "pool": None}
         status: dict[str, Any] = msgspec.to_builtins(self.runtime.status(name))
         status.pop("stderr_tail")
         status["tier"] = status["tier"] or str(self.machine.tier_of(server))
@@ -387,6 +379,8 @@ class App:
             "pid": state["pid"],
             "instances": state["instances"],
             "reason": state["reason"],
+            "crash": state["crash"],
+            "pool": state["pool"],
             "added": server.added,
             "evidence": server.acquisition,
         }

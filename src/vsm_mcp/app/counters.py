@@ -13,6 +13,7 @@ from vsm_mcp.events import (
     ConfigReloaded,
     Event,
     GaveUp,
+    HealthChecked,
     PinChanged,
     ServerCrashed,
     ServerStarted,
@@ -21,7 +22,16 @@ from vsm_mcp.events import (
 )
 from vsm_mcp.model.action import Verdict
 
-SERVER: Final = ("started", "restarted", "stopped", "failed", "gave_up", "tools_changed", "pins_changed")
+SERVER: Final = (
+    "started",
+    "restarted",
+    "stopped",
+    "failed",
+    "gave_up",
+    "health_checks",
+    "tools_changed",
+    "pins_changed",
+)
 """What is counted for each server; ``calls`` stand beside them."""
 
 DAEMON: Final = ("refused", "access_refused", "cleaned_up", "reloaded", "reload_refused")
@@ -34,6 +44,7 @@ _OF_SERVER: Final[dict[type[Event], str]] = {
     GaveUp: "gave_up",
     ToolsChanged: "tools_changed",
     PinChanged: "pins_changed",
+    HealthChecked: "health_checks",
 }
 _OF_DAEMON: Final[dict[type[Event], str]] = {
     AccessRefused: "access_refused",

@@ -9,6 +9,7 @@ from vsm_mcp.config import Config
 from vsm_mcp.errors import VsmError
 from vsm_mcp.registries.addresses import shown
 from vsm_mcp.registries.client import Registries
+from vsm_mcp.sandbox.probe import allow_list_failure
 from vsm_mcp.sandbox.tier import Isolation, Tier
 
 _LOW_DISK = 1024**3
@@ -18,7 +19,7 @@ async def examine(
     config: Config, isolation: Isolation, registries: Registries, runtimes: dict[str, str]
 ) -> dict[str, Any]:
     """Return ``{"healthy", "checks": [{"name", "state": ok|warn|fail, "detail", "remedy"}], "sandbox"}``."""
-    checks = [_home(config), *_sandbox(isolation), *_tools(runtimes)]
+    checks = [_home(config), *_sandbox(isolation), *await _allow_list(isolation), *_tools(runtimes)]
     checks += [await _registry(registries, "npm"), await _registry(registries, "pypi")]
     return {
         "healthy": not any(check["state"] == "fail" for check in checks),
@@ -55,6 +56,16 @@ def _sandbox(isolation: Isolation) -> list[dict[str, str]]:
         remedy = remedies[number] if number < len(remedies) else ""
         checks.append(_check("", "warn" if state == "ok" else "fail", reason, remedy))
     return checks
+
+
+async def _allow_list(isolation: Isolation) -> list[dict[str, str]]:
+    if isolation.tier is Tier.NONE:
+        return []
+    failure = await allow_list_failure(isolation)
+    if not failure:
+        return [_check("network", "ok", "off, or a list of hosts and ports: tried, and only the allowed one answered")]
+    remedy = "servers that are given --allow-host do not start; all others have no network, as ever"
+    return [_check("network", "warn", f"a list of hosts does not hold here: {failure}", remedy)]
 
 
 def _tools(runtimes: dict[str, str]) -> list[dict[str, str]]:

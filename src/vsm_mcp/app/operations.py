@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -41,6 +41,15 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``approve``: a server; ``key_revoke``: a key."""
 
     name: str
+
+
+class Bulk(msgspec.Struct, frozen=True, kw_only=True):
+    """``bulk``: what to do with which servers (or with ``everything``), and with how many at a time (0: ten)."""
+
+    what: Literal["start", "stop", "restart", "health"]
+    names: tuple[str, ...] = ()
+    everything: bool = False
+    at_once: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +121,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "approve": Named,
     "set": Set,
     "reload": Nothing,
+    "bulk": Bulk,
     "login": Login,
     "tools": Tools,
     "call": Call,
@@ -124,7 +134,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "doctor": Nothing,
 }
 CHANGING = frozenset(
-    {"acquire", "add", "remove", "approve", "start", "stop", "restart", "login", "key_create", "key_revoke"}
+    {"acquire", "add", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create", "key_revoke"}
     | {"set", "reload"}
 )
 """Operations that change what a home holds: one process at a time may do them."""

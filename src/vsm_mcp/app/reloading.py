@@ -125,7 +125,7 @@ class Reloader:
         if need is Renewal.ADAPT and self._runtime.adapt(name):
             return "applied"
         try:
-            await self._runtime.renew(name, REASON)
+            await self._runtime.change_over(name, REASON)
         except VsmError as error:
             return f"failed: {error.message}"
         return "restarted"

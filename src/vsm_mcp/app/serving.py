@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +18,7 @@ from vsm_mcp.app.watching import watching
 from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway.server import serve as serve_http
 from vsm_mcp.gateway.stdio import serve_stdio
+from vsm_mcp.runtime import bulk
 
 
 async def serve(
@@ -50,7 +50,7 @@ async def serve(
         stop = _stop_asked()
         async with Local(app), notifier.alive(), watching(app, notifier) as read_again:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
-            _start_all(app)
+            app.tasks.create_task(_start_all(app))
             if stdio:
                 notifier.ready("serving one client")
                 await _until(stop, serve_stdio(app.gateway, 0, 1, view))
@@ -65,15 +65,20 @@ async def serve(
                 notifier.stopping()
 
 
-def _start_all(app: App) -> None:
+async def _start_all(app: App) -> None:
     """Start in the background what no call shall wait for: lists come from memory, calls wait for their server only."""
 
-    async def start(name: str) -> None:
-        with contextlib.suppress(VsmError):  # the runtime has published why, and tries again by its policy
-            await app.runtime.connection(name, app.config.runtime.start_timeout_seconds)
+    async def start(name: str) -> str:
+        await app.runtime.connection(name, app.config.runtime.start_timeout_seconds)
+        return ""
 
-    for name in app.runtime.eager():
-        app.tasks.create_task(start(name))
+    names = app.runtime.eager()
+    try:
+        before = app.runtime.before(names)
+    except VsmError:  # they go round in a circle: each is as good as the next
+        before = dict.fromkeys(names, frozenset())
+    # What fails is published by the runtime, which tries again by its policy; how many start at a time, it knows.
+    await bulk.each(before, start, at_once=max(len(names), 1))
 
 
 def _stop_asked() -> asyncio.Event:

@@ -15,7 +15,8 @@ from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.runtime.tenure import Tenure
-from vsm_mcp.sandbox.tier import Isolation
+from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.sandbox.tier import Property
 
 _SHOWN = 160  # characters of what the publisher says, where nobody wrote a better line
 _SECRETIVE = ("key", "token", "secret", "password", "passwd", "credential", "auth", "url", "dsn", "uri")
@@ -79,10 +80,12 @@ def profile(view: View, address: str) -> dict[str, Any]:
     }
 
 
-def server(found: Server, offer: Offer | None, isolation: Isolation, log: str) -> dict[str, Any]:
+def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str) -> dict[str, Any]:
     """Return what ``inspect`` shows: no secret, and no value of a variable that may hold one."""
     settings, installation = found.settings, found.installation
+    isolation = sandbox.isolation
     confined = not (settings.allow_unsandboxed and isolation.tier == "none")
+    given = {"network": Property.OFF.value} if settings.whole_network else {}
     return {
         "name": found.name,
         "ref": str(found.ref),
@@ -97,9 +100,13 @@ def server(found: Server, offer: Offer | None, isolation: Isolation, log: str) -
         "args": list(found.args),
         "env": {name: _shown(name, value) for name, value in found.env.items()},
         "cwd": settings.cwd,
+        "listens": settings.listens,
+        "health": settings.health,
+        "after": list(settings.after),
         "paths": [f"{path}{':rw' if writable else ''}" for path, writable in settings.paths],
         "hosts": list(settings.hosts),
-        "sandbox": {"tier": str(isolation.tier), "properties": dict(isolation.properties), "applies": confined},
+        "contacts": [msgspec.to_builtins(contact) for contact in sandbox.contacts(found.name)],
+        "sandbox": {"tier": str(isolation.tier), "properties": {**isolation.properties, **given}, "applies": confined},
         "tags": list(found.tags),
         "protocol": offer.protocol if offer else "",
         "tools": exposed_tools(found.name, offer),
@@ -116,6 +123,10 @@ def tenure(found: Tenure) -> dict[str, Any]:
         "lazy": found.lazy,
         "idle_stop": found.idle_seconds,
         "session_idle": found.session_idle_seconds,
+        "restart": found.restart.value,
+        "pool_size": found.sizes.size,
+        "max_overflow": found.sizes.overflow,
+        "calls_at_once": found.sizes.calls_at_once,
     }
 
 

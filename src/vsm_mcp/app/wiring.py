@@ -9,6 +9,7 @@ from typing import Any
 from vsm_mcp import plugins
 from vsm_mcp.app.machine import runtimes
 from vsm_mcp.config import Config
+from vsm_mcp.events import Emit
 from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Installer
 from vsm_mcp.model.ref import Ref
@@ -25,10 +26,10 @@ from vsm_mcp.vetting.check import Check
 Enter = Callable[[AbstractAsyncContextManager[Any]], Awaitable[Any]]
 
 
-async def open_machine(config: Config, store: Store, enter: Enter) -> Machine:
+async def open_machine(config: Config, store: Store, enter: Enter, emit: Emit) -> Machine:
     """Test what isolation this machine gives and return its parts; they are closed with the caller's stack."""
     isolation = await probe()
-    sandbox = await enter(Sandbox(isolation))
+    sandbox = await enter(Sandbox(isolation, emit=emit))
     return Machine(config, store, sandbox, enter)
 
 

@@ -41,7 +41,7 @@ from vsm_mcp.model.launch import LaunchFacts, Settings
 from vsm_mcp.model.server import Installation, Server
 from vsm_mcp.model.trial import TrialReport
 from vsm_mcp.routing.names import exposed
-from vsm_mcp.runtime.spec import spec_of
+from vsm_mcp.runtime.spec import network_of, spec_of
 from vsm_mcp.store.sagas import Plan
 from vsm_mcp.vetting.check import Stage, Subject, run_checks
 from vsm_mcp.vetting.pins import pins_of
@@ -49,7 +49,7 @@ from vsm_mcp.vetting.trial import trial
 
 _REASONS: Final = 5
 _NOTE_NETWORK: Final = "its work may need the network, which is off: allow hosts with --allow-host"
-_NOTE_HOSTS: Final = "the network is wholly open to it: the list of hosts is recorded, not yet enforced"
+_NOTE_OPEN: Final = "all that this machine reaches is open to it, its loopback included: its network is not confined"
 
 
 async def admit(parts: Parts, request: Request) -> Outcome:
@@ -118,6 +118,7 @@ class _Admission:
         if self._request.name:
             check_name(self._request.name)
         settings = self._request.settings
+        network_of(settings)
         launch = plan_launch(self._facts, settings)
         config = self._parts.config
         home = config.environ.get("HOME", "/root")
@@ -129,6 +130,7 @@ class _Admission:
             "ref": str(request.ref),
             "scripts": settings.allow_scripts,
             "network": bool(settings.hosts) or settings.network,
+            "whole_network": settings.whole_network,
             "unsandboxed": settings.allow_unsandboxed,
             "secrets": bool(settings.secrets),
             "curated": bool(request.known and request.known.curated),
@@ -327,10 +329,9 @@ class _Admission:
                 await self._parts.installations.discard(name, version)
 
     def _warnings(self, settings: Settings) -> tuple[str, ...]:
-        open_network = bool(settings.hosts) or settings.network
-        if open_network:
-            return (_NOTE_HOSTS,)
-        return (_NOTE_NETWORK,) if self._facts.network else ()
+        if settings.whole_network:
+            return (_NOTE_OPEN,)
+        return (_NOTE_NETWORK,) if self._facts.network and not settings.hosts else ()
 
     async def _record(self, kind: str, body: Any) -> None:
         await self._parts.store.evidence.add(self.id, kind, body)

@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "stop",
     "restart",
     "set",
+    "health",
     "login",
     "approve",
     "remove",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.servers import crash_lines, pool_line
 from vsm_mcp.cli.session import Session, common
 
 
@@ -35,19 +37,9 @@ def _limit(name: str, limit: dict[str, Any]) -> str:
     return f"{name.removesuffix('_bytes')} {given} ({limit['how']})"
 
 
-def _shown(key: str, value: object) -> str:
-    if key == "since" and isinstance(value, float):
-        return output.when(value)
-    if key in ("idle_stop", "session_idle") and isinstance(value, (int, float)):
-        return f"after {value:g} s without use" if value else "never"
-    if key == "resources" and isinstance(value, dict):
-        return ", ".join(_used(name, number) for name, number in value.items() if name != "at" and number is not None)
-    if key == "tools" and isinstance(value, list):
-        return output.some([str(name) for name in value])
-    if key == "stderr" and isinstance(value, (list, tuple)):
-        return f"\n{'':<14}".join(map(str, value))
-    if key == "instances" and isinstance(value, (list, tuple)):
-        return f"\n{'':<14}".join(f"{item['session']} {item['state']}, pid {item['pid'] or '-'}" for item in value)
+def _shown(key: str, value: Any) -> str:
+    if key in _WRITTEN and value is not None:
+        return f"\n{'':<14}".join(line for line in _WRITTEN[key](value) if line)
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     if isinstance(value, dict):
@@ -60,3 +52,43 @@ def _shown(key: str, value: object) -> str:
 def _used(name: str, number: float) -> str:
     shown = output.size(number) if name.endswith("_bytes") else f"{number:g}"
     return f"{name.removesuffix('_bytes')} {shown}"
+
+
+def _resources(used: dict[str, Any]) -> list[str]:
+    seen = {name: number for name, number in used.items() if name != "at" and number is not None}
+    return [", ".join(_used(name, number) for name, number in seen.items())]
+
+
+def _limits(limits: dict[str, Any]) -> list[str]:
+    return [", ".join(_limit(name, each) for name, each in limits.items())]
+
+
+def _idle(seconds: float) -> list[str]:
+    return [f"after {seconds:g} s without use" if seconds else "never"]
+
+
+def _instances(instances: list[dict[str, Any]]) -> list[str]:
+    return [f"{item['session']} {item['state']}, pid {item['pid'] or '-'}" for item in instances]
+
+
+def _contact(item: dict[str, Any]) -> str:
+    place = f"{item['host']}:{item['port']}" if item["port"] else item["host"]
+    verdict = "allowed" if item["allowed"] else "refused"
+    why = f": {item['reason']}" if item["reason"] else ""
+    return f"{verdict} {place}, {item['count']} times, last {output.when(item['last'])}{why}"
+
+
+_WRITTEN: Final[dict[str, Callable[[Any], Iterable[str]]]] = {
+    "since": lambda moment: [output.when(moment)] if moment else [],
+    "idle_stop": _idle,
+    "session_idle": _idle,
+    "tools": lambda names: [output.some([str(name) for name in names])],
+    "stderr": lambda lines: map(str, lines),
+    "instances": _instances,
+    "pool": lambda pool: [pool_line(pool)],
+    "crash": crash_lines,
+    "resources": _resources,
+    "limits": _limits,
+    "contacts": lambda contacts: map(_contact, contacts),
+}
+"""Fields that are not shown as they are: what stands for each, a line each."""

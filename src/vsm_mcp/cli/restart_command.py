@@ -1,16 +1,20 @@
-"""``vsm-mcp restart NAME``: restart a server of the running daemon."""
+"""``vsm-mcp restart NAME…``: restart servers of the running daemon."""
 
 from __future__ import annotations
 
+import sys
+
 import click
 
-from vsm_mcp.cli.servers import show_state
+from vsm_mcp.cli.servers import many, run_many, several, show_state
 from vsm_mcp.cli.session import Session, common
 
 
 @click.command("restart")
-@click.argument("name")
+@several
 @common
-def command(session: Session, name: str) -> None:
-    """Restart a server of the running daemon."""
-    session.show(session.run("restart", name=name), show_state)
+def command(session: Session, names: tuple[str, ...], everything: bool, at_once: int) -> None:
+    """Restart servers of the running daemon: one, several, or all of them."""
+    if many(names, everything=everything):
+        sys.exit(run_many(session, "restart", names, everything=everything, at_once=at_once))
+    session.show(session.run("restart", name=names[0]), show_state)

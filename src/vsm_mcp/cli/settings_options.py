@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -11,9 +10,13 @@ from typing import Any, TypeVar
 
 import click
 
+from vsm_mcp.cli import process_options
 from vsm_mcp.errors import BadArgument
+from vsm_mcp.sandbox.egress.rules import EVERYTHING, parse
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_HOST_HELP = "A host the server may reach, at 80 and 443 if no port is given; '*' opens the whole network."
 
 
 def settings_options(function: F) -> F:
@@ -31,26 +34,14 @@ def settings_options(function: F) -> F:
             metavar="K",
             help="A secret variable: taken from this environment, or asked for.",
         ),
-        click.option("--allow-host", "hosts", multiple=True, metavar="H[:PORT]", help="A host the server may reach."),
+        click.option("--allow-host", "hosts", multiple=True, metavar="H[:PORT]", help=_HOST_HELP),
         click.option(
             "--allow-path", "paths", multiple=True, metavar="P[:rw]", help="A path the server may read, or write."
         ),
         click.option("--allow-scripts", is_flag=True, help="Let install scripts run, inside the sandbox."),
         click.option("--allow-unsandboxed", is_flag=True, help="Start it even where no sandbox can be had."),
         click.option("--cwd", default="", help="The working directory; the server may write there."),
-        click.option(
-            "--stateful/--shared",
-            default=None,
-            help="A process of its own for each client session, or one for all (default: as it is observed).",
-        ),
-        click.option("--lazy/--no-lazy", default=None, help="Start it with its first call (default: [runtime] lazy)."),
-        click.option(
-            "--idle-stop",
-            type=click.FloatRange(min=0),
-            default=None,
-            metavar="SECONDS",
-            help="Stop it after so long without use; 0: never (default: [runtime] idle_stop_seconds).",
-        ),
+        *process_options.OPTIONS,
         click.option(
             "--yes", is_flag=True, help="Agree to what the policy asks about, and to findings that want a look."
         ),
@@ -71,9 +62,7 @@ def settings_from(given: dict[str, Any], *, interactive: bool) -> dict[str, Any]
         "allow_scripts": given["allow_scripts"],
         "allow_unsandboxed": given["allow_unsandboxed"],
         "cwd": str(_existing(given["cwd"], "--cwd")) if given["cwd"] else "",
-        "stateful": given["stateful"],
-        "lazy": given["lazy"],
-        "idle_stop_seconds": _seconds(given["idle_stop"], "--idle-stop"),
+        **process_options.process_settings(given),
     }
 
 
@@ -103,12 +92,6 @@ def _path(item: str) -> tuple[str, bool]:
     return str(_existing(item.removesuffix(":rw").removesuffix(":ro"), "--allow-path")), writable
 
 
-def _seconds(value: float | None, option: str) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise BadArgument(f"{option} {value} is no number of seconds", "write 0 for never")
-    return value
-
-
 def _existing(path: str, option: str) -> Path:
     absolute = Path(path).expanduser().absolute()
     if not absolute.exists():
@@ -117,9 +100,8 @@ def _existing(path: str, option: str) -> Path:
 
 
 def _host(item: str) -> str:
-    host, _, port = item.rpartition(":") if item.count(":") == 1 else (item, "", "")
-    if not (host or item) or "/" in item or (port and not port.isdigit()):
-        raise BadArgument(f"--allow-host {item!r} is not HOST or HOST:PORT", "write a name or an address, no URL")
+    if item != EVERYTHING:
+        parse(item)
     return item
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.servers import reason_of
 from vsm_mcp.cli.session import Session, common
 
 
@@ -58,5 +59,5 @@ def _row(row: dict[str, Any]) -> tuple[object, ...]:
         used.get("processes") or "-",
         used.get("open_files") or "-",
         row["counters"]["calls"] if "counters" in row else "-",
-        row["reason"],
+        reason_of(row),
     )

@@ -46,6 +46,11 @@ class Access:
             return FORBIDDEN
         return 0
 
+    def shares_with(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether a request comes from a page of one of the ``origins``, which may read the answer."""
+        origin = headers.get(b"origin")
+        return origin is not None and origin.decode("latin-1").lower() in self._origins
+
     def _host_served(self, host: str) -> bool:
         return self._any_host or (bool(host) and (host in self._hosts or _without_port(host) in self._hosts))
 

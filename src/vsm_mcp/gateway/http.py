@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from vsm_mcp.gateway import envelopes, messages
+from vsm_mcp.gateway import cors, envelopes, messages
 from vsm_mcp.gateway.access import FORBIDDEN, Access
-from vsm_mcp.gateway.asgi import CLOSE, App, Headers, Receive, Scope, Send, respond
+from vsm_mcp.gateway.asgi import CLOSE, TURN, App, Headers, Receive, Scope, Send, respond
 from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.bodies import Bodies
 from vsm_mcp.gateway.caller import Caller
@@ -70,6 +70,10 @@ class Endpoint:
         headers: Fields = dict(scope["headers"])
         try:
             self._check_access(headers)
+            if self._access.shares_with(headers):
+                scope[TURN].fields = cors.shared(headers[b"origin"])
+                if cors.is_preflight(scope["method"], headers):
+                    return await respond(send, 200, headers=cors.preflight(headers))
             path = scope["path"]
             for root, serve in ((PATH, self._mcp), (STREAM, self._stream), (MESSAGES, self._take)):
                 profile = profile_of(path, root)

@@ -1,7 +1,7 @@
 """HTTP/1.1 on one socket: httptools parses, an ASGI application answers in the order of the requests (RFC 9112).
 
 Everything is bounded: the size of a head, the time it may take, requests sent ahead, bytes of a body read ahead, how
-long a connection may be silent or its client may not read. Between requests nothing runs but one timer a connection.
+long a connection may be silent or its client may not read. Between requests nothing runs but one timer for all.
 Why this is not a server from the shelf: ``docs/adr/0006-our-own-http-front.md``.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import httptools
 
 from vsm_mcp.gateway.asgi import TURN, App
 from vsm_mcp.gateway.head import Head, Known, known
+from vsm_mcp.gateway.opened import Open
 from vsm_mcp.gateway.turn import Turn
 
 _MAX_HEAD: Final = 64 * 1024
@@ -25,6 +25,12 @@ _MAX_AHEAD: Final = 32
 _MAX_UNREAD: Final = 256 * 1024
 _PATIENCE_SECONDS: Final = 0.25
 _LINGER_SECONDS: Final = 1.0
+_COMMON: Final = (
+    b"Accept", b"Accept-Encoding", b"Authorization", b"Connection", b"Content-Length", b"Content-Type", b"Host",
+    b"MCP-Protocol-Version", b"Mcp-Method", b"Mcp-Name", b"Mcp-Session-Id", b"User-Agent",
+)  # fmt: skip
+_NAMES: Final = {name: name.lower() for name in _COMMON} | {name.lower(): name.lower() for name in _COMMON}
+"""Names that every request carries: of each there is one, however many heads are kept."""
 _OFFER: Final = frozenset({b"upgrade", b"connection", b"http2-settings"})
 _BAD: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -33,54 +39,27 @@ _FAILED: Final = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nco
 log = logging.getLogger(__name__)
 
 
-class Timing(NamedTuple):
-    """How long, in seconds, a head may take; a connection may be silent, or not read; how often that is looked at."""
-
-    head: float = 30.0
-    idle: float = 120.0
-    look: float = 10.0
-
-
-class Open:
-    """What is open at one front: its connections, and the tasks that answer their requests."""
-
-    def __init__(self) -> None:
-        self.connections: set[Connection] = set()
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.turns: set[Turn] = set()
-        self._empty: asyncio.Future[None] | None = None
-
-    def leave(self, turn: Turn) -> None:
-        """Take note that a turn which no task answers is over."""
-        self.turns.discard(turn)
-        if self._empty is not None and not self.turns and not self._empty.done():
-            self._empty.set_result(None)
-
-    async def ended(self, seconds: float) -> bool:
-        """Wait until every request is answered; ``False`` when that takes longer."""
-        waited: set[asyncio.Future[None]] = set(self.tasks)
-        if self.turns:
-            self._empty = asyncio.get_running_loop().create_future()
-            waited.add(self._empty)
-        return not waited or not (await asyncio.wait(waited, timeout=seconds))[1]
-
-
 class _HeadTooLarge(Exception):
     pass
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection."""
+    """One client's connection. Thousands may be silent at a time, so it holds little: a parser only while it parses."""
 
-    def __init__(self, app: App, opened: Open, timing: Timing) -> None:
+    __slots__ = (
+        "__weakref__", "_app", "_arriving", "_deaf", "_fields", "_full", "_full_since", "_head_since", "_head_size",
+        "_known", "_late", "_loop", "_mute", "_opened", "_parser", "_patience", "_paused", "_quick", "_refusal",
+        "_since", "_transport", "_turns", "_unread", "_url", "peer",
+    )  # fmt: skip
+
+    def __init__(self, app: App, opened: Open) -> None:
         self._app = app
         self._quick: Callable[[Turn], bool] | None = getattr(app, "quick", None)
         self._opened = opened
-        self._timing = timing
         self._loop = asyncio.get_running_loop()
         self.peer: tuple[str, int] | None = None
-        self._parser: Any = httptools.HttpRequestParser(self)
-        self._turns: deque[Turn] = deque()  # the first is being answered
+        self._parser: Any = None
+        self._turns: list[Turn] = []  # the first is being answered
         self._arriving: Turn | None = None  # the one whose body is still to come
         self._url = b""
         self._fields: list[tuple[bytes, bytes]] = []
@@ -105,14 +84,12 @@ class Connection(asyncio.Protocol):
         self._transport: Any = transport
         name = transport.get_extra_info("peername")
         self.peer = (name[0], name[1]) if isinstance(name, tuple) else None
-        self._opened.connections.add(self)
+        self._opened.enter(self)
         self._since = self._loop.time()
-        self._timer = self._loop.call_later(self._timing.look, self._look)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """End: whoever still answers learns that the client has gone."""
-        self._opened.connections.discard(self)
-        self._timer.cancel()
+        self._opened.exit(self)
         if self._patience is not None:
             self._patience.cancel()
         self._deaf = True
@@ -166,6 +143,8 @@ class Connection(asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         begins, turns = self._between, len(self._turns)
+        if self._parser is None:
+            self._parser = httptools.HttpRequestParser(self)
         self._mute += len(data)
         left: bytes | memoryview = data
         try:
@@ -176,8 +155,10 @@ class Connection(asyncio.Protocol):
         else:
             if self._mute > _MAX_HEAD:
                 self._refuse(_TOO_LARGE)
-            elif begins and self._between and len(self._turns) == turns + 1:
-                self._known = known(data, self._turns[-1].head)
+            elif self._between:
+                self._parser = None  # it knows us: a circle, which only the garbage collector could undo
+                if begins and len(self._turns) == turns + 1:
+                    self._known = known(data, self._turns[-1].head)
 
     # --- the parser's calls --------------------------------------------------------------------------------------
 
@@ -202,7 +183,7 @@ class Connection(asyncio.Protocol):
         if self._arriving is not None:
             return
         fields, value = self._fields, value or b""
-        fields.append((name.lower(), value.strip(b" \t")))
+        fields.append((_NAMES.get(name) or name.lower(), value.strip(b" \t")))
         self._head_size += len(name) + len(value)
         if self._head_size > _MAX_HEAD or len(fields) > _MAX_FIELDS:
             raise _HeadTooLarge
@@ -344,7 +325,7 @@ class Connection(asyncio.Protocol):
             self._answered(turn)
 
     def _answered(self, turn: Turn) -> None:
-        self._turns.popleft()
+        self._turns.pop(0)
         self._unread -= turn.forget()
         turn.scope.pop(TURN, None)  # a circle, which only the garbage collector could undo
         if self._transport.is_closing():
@@ -377,16 +358,16 @@ class Connection(asyncio.Protocol):
                 self._head_since = self._loop.time()
             (self._transport.pause_reading if much else self._transport.resume_reading)()
 
-    def _look(self) -> None:
-        """Close a connection whose client takes too long over a head, over reading, or over anything at all."""
-        now, timing = self._loop.time(), self._timing
+    def look(self, now: float) -> None:
+        """Close, if the client takes too long over a head, over reading, or over anything at all."""
+        timing = self._opened.timing
         slow = self._head_since and not self._paused and now - self._head_since > timing.head
         if self._full is not None and now - self._full_since > timing.idle:
             self._transport.abort()
         elif slow or (not self._turns and now - self._since > timing.idle):
             self._transport.close()
-        else:
-            self._timer = self._loop.call_later(timing.look, self._look)
+        elif now - self._since > timing.look:
+            self._known = None
 
 
 def _small(head: Head) -> bool:

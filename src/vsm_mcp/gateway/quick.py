@@ -42,7 +42,7 @@ class QuickLane:
         """Answer, now or later; ``False``, and nothing done, for what takes the long way."""
         scope = turn.scope
         headers = turn.head.fields
-        if turn.head.method != "POST" or self._access.refusal(headers):
+        if turn.head.method != "POST" or b"origin" in headers or self._access.refusal(headers):
             return False
         body: bytes = scope[WHOLE]
         try:

@@ -19,7 +19,8 @@ from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.entrance import PATH
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.http import Endpoint
-from vsm_mcp.gateway.http11 import Connection, Open, Timing
+from vsm_mcp.gateway.http11 import Connection
+from vsm_mcp.gateway.opened import Open, Timing
 
 _BACKLOG: Final = 2048
 _LAST_SECONDS: Final = 2.0
@@ -98,8 +99,7 @@ class Front:
     def __init__(self, app: App, grace: float = 3.0, timing: Timing | None = None) -> None:
         self._app = app
         self._grace = grace
-        self._timing = timing or Timing()
-        self._open = Open()
+        self._open = Open(timing)
         self._server: asyncio.Server | None = None
 
     async def open(self, listening: socket.socket) -> None:
@@ -108,7 +108,7 @@ class Front:
         self._server = await loop.create_server(self._connection, sock=listening, backlog=_BACKLOG)
 
     def _connection(self) -> asyncio.Protocol:
-        return Connection(self._app, self._open, self._timing)
+        return Connection(self._app, self._open)
 
     async def close(self) -> None:
         """Accept no more, let requests in flight end, then cut what is left."""

@@ -53,11 +53,14 @@ class Line(Protocol):
 
 
 class Turn:
-    """One request and its answer. ``complete``: all of the request is here; ``ended``: all of the answer is written."""
+    """One request and its answer. ``complete``: all of the request is here; ``ended``: all of the answer is written.
+
+    ``fields`` go out with the head of the answer, whatever it is.
+    """
 
     __slots__ = (
         "_begun_with", "_body", "_chunked", "_continued", "_given", "_line", "_silent", "_waiter",
-        "begun", "complete", "ended", "gone", "head", "keep", "on_lost", "scope", "started",
+        "begun", "complete", "ended", "fields", "gone", "head", "keep", "on_lost", "scope", "started",
     )  # fmt: skip
 
     def __init__(self, line: Line, head: Head) -> None:
@@ -72,6 +75,7 @@ class Turn:
             TURN: self,
         }
         self.keep = head.keep
+        self.fields: Headers = ()
         self.started = self.complete = self.begun = self.ended = self.gone = False
         self._line = line
         self._silent = head.method == "HEAD"
@@ -129,7 +133,8 @@ class Turn:
         """Write the whole answer."""
         if self.gone or self.ended:
             return
-        if status == HTTPStatus.OK and self.keep and headers is PLAIN_JSON and len(body) <= _JOINED:
+        plain = headers is PLAIN_JSON and not self.fields
+        if plain and status == HTTPStatus.OK and self.keep and len(body) <= _JOINED:
             self.begun = True  # almost every answer
             self._line.write(b"%b%d\r\n\r\n%b" % (_PLAIN_HEAD, len(body), body))
         else:
@@ -214,7 +219,7 @@ class Turn:
             self.keep = False
         elif not self.keep:
             extra.append(CLOSE)
-        fields = b"".join([b"%b: %b\r\n" % field for field in (*headers, *extra)])
+        fields = b"".join([b"%b: %b\r\n" % field for field in (*headers, *self.fields, *extra)])
         head = b"%b%b\r\n" % (_STATUS.get(status) or b"HTTP/1.1 %d \r\n" % status, fields)
         if self._chunked or self._silent:
             self._line.write(head)

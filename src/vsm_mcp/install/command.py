@@ -12,13 +12,10 @@ from vsm_mcp.errors import InstallFailed
 from vsm_mcp.install.archive import digest_of
 from vsm_mcp.install.executable import interpreter_of
 from vsm_mcp.install.installer import Bench, Built, Fetched, Options, Resolved
+from vsm_mcp.install.roots import roots_of
 from vsm_mcp.install.tools import real_path
 from vsm_mcp.model.launch import Entry
-from vsm_mcp.model.paths import grantable
 from vsm_mcp.model.ref import Ref, RefKind
-
-_SYSTEM: Final = ("/usr/", "/bin/", "/lib/", "/opt/")
-_SOURCES: Final = frozenset({".py", ".js", ".mjs", ".cjs", ".ts"})
 
 
 class CommandInstaller:
@@ -46,7 +43,7 @@ class CommandInstaller:
         words = interpreter_of(Path(real_path(argv[0])))
         runtime = "native" if words in {(), ("native",)} else "python" if words[0].startswith("python") else "node"
         return Built(
-            entry=Entry(argv=argv, runtime=runtime, roots=_roots(argv, self._environ.get("HOME", ""))),
+            entry=Entry(argv=argv, runtime=runtime, roots=roots_of(argv, self._environ.get("HOME", ""))),
             integrity=fetched.archive_sha,
         )
 
@@ -56,23 +53,3 @@ class CommandInstaller:
         if program is None:
             raise InstallFailed(f"there is no program {words[0]!r} on this machine", "give its absolute path")
         return (str(Path(program).absolute()), *words[1:])
-
-
-def _roots(argv: tuple[str, ...], home: str) -> tuple[str, ...]:
-    """Return what is not part of the system: the program, what it links to, and the files and folders it names.
-
-    A script brings its folder, for it imports what lies beside it; but not a folder that holds all kinds of things.
-    """
-    found: set[str] = set()
-    for word in argv:
-        if word.startswith("/") and os.path.exists(word):  # noqa: PTH110
-            for path in (word, real_path(word)):
-                if not path.startswith(_SYSTEM):
-                    found.add(path)
-                    if Path(path).suffix in _SOURCES and grantable(str(Path(path).parent), home):
-                        found.add(str(Path(path).parent))
-    program = Path(real_path(argv[0]))
-    venv = Path(argv[0]).parent.parent
-    if (venv / "pyvenv.cfg").is_file():
-        found |= {str(venv)} | ({str(program.parent.parent)} if not str(program).startswith(_SYSTEM) else set())
-    return tuple(sorted(found))

@@ -17,6 +17,14 @@ class InputKind(StrEnum):
     SECRET = "secret"
 
 
+class RestartPolicy(StrEnum):
+    """Whether a process that ended by itself is started again: always, unless it ended well, or never."""
+
+    PERMANENT = "permanent"
+    TRANSIENT = "transient"
+    TEMPORARY = "temporary"
+
+
 class Input(msgspec.Struct, frozen=True, kw_only=True):
     """One value a server can be given.
 
@@ -50,9 +58,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a person gave for one server: the options of ``vsm-mcp add``.
 
     ``secrets`` maps a variable's name to its value; it is never logged, shown or kept in evidence. ``paths`` are
-    ``(absolute path, writable)``; ``hosts`` are ``host`` or ``host:port``. ``stateful`` (a process for each client
+    ``(absolute path, writable)``; ``hosts`` are ``host`` or ``host:port``, and
+    ``*`` (or ``network``) is all that the machine reaches. ``stateful`` (a process for each client
     session) is as observed where nobody said; ``lazy`` (started by the first call) and ``idle_stop_seconds`` (0:
-    never stopped for want of use) are as ``[runtime]`` has them where nobody said.
+    never stopped for want of use) are as ``[runtime]`` has them where nobody said. ``restart`` says what becomes of a
+    process that ended by itself; ``after`` names servers that are started before this one.
+    ``listens`` is where a program listens that does not speak over its pipes: a URL on loopback in which ``{port}``
+    stands for its port, or the name of a preset; ``health`` a path there that answers well when the program is.
+    ``pool_size`` processes share the calls of a server that keeps no state, ``max_overflow`` more of them when all are
+    full; ``calls_at_once`` fills one (0: nothing does). ``queue_limit`` calls may wait then, for ``queue_seconds``.
     """
 
     args: tuple[str, ...] = ()
@@ -67,6 +81,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stateful: bool | None = None
     lazy: bool | None = None
     idle_stop_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    restart: RestartPolicy = RestartPolicy.PERMANENT
+    after: tuple[str, ...] = ()
+    listens: str = ""
+    health: str = ""
+    pool_size: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    max_overflow: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
+    calls_at_once: Annotated[int, msgspec.Meta(ge=0)] = 0
+    queue_limit: Annotated[int, msgspec.Meta(ge=0)] = 100
+    queue_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+
+    @property
+    def whole_network(self) -> bool:
+        """Whether the machine's own network was granted, not just some hosts."""
+        return self.network or "*" in self.hosts
 
     def __repr__(self) -> str:
         return f"Settings(args={self.args!r}, env={sorted(self.env)}, secrets={sorted(self.secrets)})"
@@ -75,8 +103,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """The program of one installation: ``argv`` in absolute paths, without the server's own arguments.
 
-    ``runtime`` is ``node``, ``python``, ``native`` or ``remote``; ``roots`` are the read-only paths it needs (the
-    installation itself, the interpreter's prefix).
+    ``runtime`` is ``node``, ``python``, ``native``, ``remote`` or ``custom`` (the embedding program starts it);
+    ``roots`` are the read-only paths it needs (the installation itself, the interpreter's prefix).
     """
 
     argv: tuple[str, ...]

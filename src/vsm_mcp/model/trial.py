@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.definition import Offer
 
 
@@ -34,7 +35,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the trial saw: whether the server is fit to serve, each probe, and what it offers.
 
-    ``transport`` is what carried it all (``stdio``, ``streamable-http``, …).
+    ``transport`` is what carried it all (``stdio``, ``streamable-http``, …). ``contacts`` are what it reached for over
+    the network, whether it was allowed or not.
     """
 
     passed: bool
@@ -48,3 +50,4 @@ class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause | None = None
     peak_memory: int | None = None
     stderr_tail: tuple[str, ...] = ()
+    contacts: tuple[Contact, ...] = ()

@@ -94,6 +94,7 @@ def _risk(action: Action) -> str:
     """Return why guarded autonomy does not cover an admission; empty when it does."""
     for fact, reason in (
         ("scripts", "it runs install scripts"),
+        ("whole_network", "it reaches all that this machine reaches"),
         ("network", "it reaches the network"),
         ("unsandboxed", "it runs without a sandbox"),
         ("secrets", "it is given secrets"),

@@ -9,9 +9,11 @@ from typing import Final, Protocol
 
 import msgspec
 
+from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime import breakages, commands, missing_values, surroundings
 from vsm_mcp.runtime.last_words import LastWords, mask, read
+from vsm_mcp.runtime.refusals import informed
 
 
 class Ended(Protocol):
@@ -70,15 +72,18 @@ def explain(
     phase: str = "start",
     timeout: float = 0.0,
     stdout_tail: Sequence[str] = (),
+    contacts: Sequence[Contact] = (),
 ) -> Cause:
     """Return why a process failed.
 
     ``exit`` is how it ended, or ``None`` when it still ran as ``timeout`` (seconds) passed in ``phase`` (a word for a
     person: ``start``, ``trial``, ``call``). ``stderr_tail`` and ``stdout_tail`` are its last lines, newest last (what
-    it printed on stdout that was not MCP). Nothing in the result holds a value that looks like a secret.
+    it printed on stdout that was not MCP); ``contacts`` are what it reached for over the network. Nothing in the
+    result holds a value that looks like a secret.
     """
     words = read([*stdout_tail, *stderr_tail])
     found = _from_exit(exit) or _from_words(exit, words) or _unexplained(exit, words, phase, timeout)
+    found = informed(found, contacts)
     return msgspec.structs.replace(found, message=mask(found.message))
 
 

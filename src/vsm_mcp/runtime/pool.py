@@ -1,8 +1,9 @@
-"""The processes of one server: the one that is shared, and for a stateful server one for each session."""
+"""The processes of one server: those that are shared, and for a stateful server one for each session."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -14,16 +15,20 @@ from vsm_mcp.errors import Overloaded
 from vsm_mcp.events import Emit, ToolsChanged
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server, ServerState
+from vsm_mcp.runtime.checkup import Health
 from vsm_mcp.runtime.process import Instance
+from vsm_mcp.runtime.replicas import OVERFLOW_SECONDS, Replicas
+from vsm_mcp.runtime.role import Listeners, Role, Rules
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.runtime.status import InstanceStatus, Status, shortened
 from vsm_mcp.runtime.tenure import Tenure
-from vsm_mcp.runtime.unit import Listeners, Role, Rules, Unit
+from vsm_mcp.runtime.unit import Unit
 from vsm_mcp.wire.connection import Connection
 
 Start = Callable[[str, str | None], Awaitable[Instance]]
 """Starts one instance for a session (empty: the shared one); takes the era that is known, raises ``VsmError``."""
 IDLE: Final = "idle"
+_NOT_SHARED: Final = "its calls are not shared any more"
 
 
 class Pool:
@@ -43,10 +48,17 @@ class Pool:
         self._rules = rules
         self._emit = emit
         self._offered = listeners.offered
-        self._listeners = msgspec.structs.replace(listeners, offered=self._listed)
+        self._listeners = msgspec.structs.replace(listeners, offered=self._listed, freed=self._freed)
+        self._replicas: Replicas | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._instances: OrderedDict[str, Unit] = OrderedDict()
         self.shared = self._unit("")
+        self._fit()
+
+    def renew(self, server: Server, tenure: Tenure) -> None:
+        """Take note of other settings: they count from now on, those of a program from its next start."""
+        self.server, self.tenure = server, tenure
+        self._fit()
 
     def unit(self, session: str) -> Unit:
         """Return what serves ``session`` (empty: no client in particular).
@@ -62,8 +74,24 @@ class Pool:
     def ready(self, session: str) -> Connection | None:
         """Return the open connection for ``session``, if what serves it runs."""
         if not session or not self.tenure.stateful:
-            return self.shared.ready()
+            return self.shared.ready() if self._replicas is None else self._replicas.ready()
         return self.unit(session).ready() if session in self._instances else None
+
+    async def connection(self, seconds: float, session: str) -> Connection:
+        """Return an open connection for a call of ``session``, within so many seconds.
+
+        Raises what :meth:`unit`, :meth:`Unit.connection` and :meth:`Replicas.connection` raise.
+        """
+        if self._replicas is not None and not (session and self.tenure.stateful):
+            return await self._replicas.connection(seconds)
+        return await self.unit(session).connection(seconds)
+
+    async def start(self, seconds: float) -> None:
+        """Start what is shared, the failures of which are forgotten. Raises what :meth:`Unit.connection` raises."""
+        if self._replicas is not None:
+            self._replicas.begin(afresh=True)
+        self.shared.begin(afresh=True)
+        await self.shared.connection(seconds)
 
     def watch(self, uri: str) -> None:
         """Have a resource watched in every process, now and later: each session changes its own. Idempotent.
@@ -95,30 +123,42 @@ class Pool:
         """End all of them; nothing is left then."""
         for session in tuple(self._instances):
             self.end(session, reason)
+        for unit in self._replicas.disband(reason) if self._replicas is not None else ():
+            self._leave(unit, reason)
         await self.shared.stop(reason)
         if self._leaving:
             await asyncio.wait(tuple(self._leaving))
 
     def govern(self, rules: Rules, tenure: Tenure) -> None:
         """Have other rules count from now on."""
-        self._rules, self.tenure = rules, tenure
-        for unit in (self.shared, *self._instances.values()):
+        self._rules = rules
+        for unit in self._all():
             unit.govern(rules)
+        self.renew(self.server, tenure)
 
     def adapt(self, spec: ServerSpec, limits: Settings) -> bool:
         """Have all that runs take on other limits; false where something has to be started anew for them."""
-        return all(unit.adapt(spec, limits) for unit in (self.shared, *self._instances.values()))
+        return all(unit.adapt(spec, limits) for unit in self._all())
 
-    async def renew(self, reason: str, patience: float) -> bool:
-        """Start anew what runs, and say whether the shared process does; see :meth:`Unit.renew`."""
-        units = (self.shared, *self._instances.values())
-        renewed = await asyncio.gather(*(unit.renew(reason, patience) for unit in units))
-        return renewed[0]
+    async def change_over(self, reason: str, patience: float) -> bool:
+        """Start anew what runs, and say whether the shared process does; see :meth:`Unit.change_over`."""
+        units = self._all()
+        changed = await asyncio.gather(*(unit.change_over(reason, patience) for unit in units))
+        return changed[0]
+
+    async def health(self, seconds: float) -> Health:
+        """Return whether all that runs of it answers, each process within ``seconds``; nothing is started."""
+        running = [unit for unit in self._all() if unit.state is ServerState.READY] or [self.shared]
+        found = await asyncio.gather(*(unit.health(seconds) for unit in running))
+        return min(found, key=lambda health: health.ok)
 
     def status(self) -> Status:
         """Return what is known now."""
         instances = tuple(_status(session, unit.status()) for session, unit in self._instances.items())
-        return msgspec.structs.replace(self.shared.status(), stateful=self.tenure.stateful, instances=instances)
+        pool = None if self._replicas is None else self._replicas.status()
+        return msgspec.structs.replace(
+            self.shared.status(), stateful=self.tenure.stateful, instances=instances, pool=pool
+        )
 
     # --- idle times ---------------------------------------------------------------------------------------------------
 
@@ -127,6 +167,8 @@ class Pool:
         """See :class:`vsm_mcp.runtime.idle.Resting`."""
         tenure = self.tenure
         shared = tenure.idle_seconds if self.shared.state is ServerState.READY else 0.0
+        if len(self._sharing()) > tenure.sizes.size:
+            shared = min(shared or OVERFLOW_SECONDS, OVERFLOW_SECONDS)
         single = tenure.session_idle_seconds if self._instances else 0.0
         return min(shared, single) if shared and single else shared or single
 
@@ -136,10 +178,41 @@ class Pool:
         for session, unit in tuple(self._instances.items()):
             if unit.quiet(now) >= tenure.session_idle_seconds > 0:
                 self.end(session, IDLE)
-        if self.shared.quiet(now) >= tenure.idle_seconds > 0 and self.shared.state is ServerState.READY:
+        if self._replicas is not None:
+            self._replicas.rest(now, tenure.idle_seconds)
+        elif self.shared.quiet(now) >= tenure.idle_seconds > 0 and self.shared.state is ServerState.READY:
             self._leave(self.shared, IDLE)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _all(self) -> tuple[Unit, ...]:
+        return (*self._sharing(), *self._instances.values())
+
+    def _sharing(self) -> tuple[Unit, ...]:
+        return (self.shared,) if self._replicas is None else tuple(self._replicas.units)
+
+    def _fit(self) -> None:
+        """Have as many processes as the settings say."""
+        sizes, replicas = self.tenure.sizes, self._replicas
+        if not sizes.plain and not self.tenure.stateful:
+            if replicas is not None:
+                replicas.resize(sizes)
+            else:
+                leave = functools.partial(self._leave, reason=IDLE)
+                self._replicas = Replicas(self.shared, sizes, self._replica, leave)
+        elif replicas is not None:
+            self._replicas = None
+            for unit in replicas.disband(_NOT_SHARED):
+                self._leave(unit, _NOT_SHARED)
+
+    def _replica(self) -> Unit:
+        """Make one more process for all; what the server offers and what changes there, the shared one tells."""
+        listeners = msgspec.structs.replace(self._listeners, watched=set())
+        return self._unit("", lists=False, listeners=listeners)
+
+    def _freed(self) -> None:
+        if self._replicas is not None:
+            self._replicas.freed()
 
     def _admitted(self, session: str) -> Unit:
         """Make room for one more session: the one unused longest gives way."""
@@ -155,16 +228,16 @@ class Pool:
         unit = self._instances[session] = self._unit(session)
         return unit
 
-    def _unit(self, session: str) -> Unit:
+    def _unit(self, session: str, *, lists: bool = True, listeners: Listeners | None = None) -> Unit:
         async def start(known_era: str | None) -> Instance:
             if session and self._leaving:  # so that there are never more processes than the limit
                 await asyncio.wait(tuple(self._leaving))
             return await self._start(session, known_era)
 
         # Somebody has to look whether the server still offers what was approved: its shared process, if it runs.
-        lists = not session or self.shared.state is not ServerState.READY
-        role = Role(name=self.server.name, session=session, lists=lists)
-        return Unit(role, start, self._rules, self._emit, self._listeners)
+        lists = lists and (not session or self.shared.state is not ServerState.READY)
+        role = Role(name=self.server.name, session=session, lists=lists, restart=lambda: self.tenure.restart)
+        return Unit(role, start, self._rules, self._emit, listeners or self._listeners)
 
     def _listed(self, offer: Offer) -> None:
         before, self.offer = self.offer, offer
@@ -188,4 +261,5 @@ def _status(session: str, status: Status) -> InstanceStatus:
         reason=status.reason,
         in_flight=status.in_flight,
         waiting=status.waiting,
+        crash=status.crash,
     )

@@ -9,32 +9,42 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from vsm_mcp.config import Runtime as Limits
-from vsm_mcp.errors import RequestTimeout, ServerDown, TransportError, VsmError
+from vsm_mcp.errors import HttpRefused, RequestTimeout, ServerDown, TransportError, VsmError
 from vsm_mcp.events import Emit, ServerStarted
+from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime.cause import explain
 from vsm_mcp.runtime.drain import Drain
+from vsm_mcp.runtime.entrance import Entrance, Pipes, Port
 from vsm_mcp.runtime.last_words import mask
+from vsm_mcp.runtime.listens import PORT, Place, told
+from vsm_mcp.runtime.listens import place as place_of
 from vsm_mcp.runtime.log import Lines, Redactor, RotatedFile
 from vsm_mcp.runtime.spec import ServerSpec
+from vsm_mcp.sandbox import ports
 from vsm_mcp.sandbox.child import Child, Sandbox
 from vsm_mcp.sandbox.confinement import Exit
 from vsm_mcp.wire.connection import Connection
-from vsm_mcp.wire.negotiate import connect
-from vsm_mcp.wire.stdio import StdioTransport
 
 _NO_HANDSHAKE: Final = "it is no MCP server over stdio, or speaks no protocol version that we know"
 _LAST_WORDS_SECONDS: Final = 1.0
+_PORTS: Final = 3
+"""With how many ports a program that listens is tried, when each is taken before it gets there."""
+
 _UNEXPLAINED: Final = frozenset({"crashed", "not_a_server", "broken_entry"})
 
 
 class StartFailed(ServerDown):
-    """A server did not come up: ``cause`` says why, ``stderr_tail`` what it said last, ``exit`` how it ended."""
+    """A server did not come up: ``cause`` says why.
 
-    def __init__(self, name: str, cause: Cause, stderr_tail: tuple[str, ...], ended: Exit | None) -> None:
-        super().__init__(f"{name} did not start: {cause.message}", cause.hint, cause)
-        self.stderr_tail = stderr_tail
-        self.exit = ended
+    ``stderr_tail`` is what it said last, ``exit`` how it ended, ``contacts`` what it reached for over the network.
+    """
+
+    def __init__(self, process: Process, cause: Cause) -> None:
+        super().__init__(f"{process.name} did not start: {cause.message}", cause.hint, cause)
+        self.stderr_tail = process.stderr_tail
+        self.exit = process.exit
+        self.contacts = process.contacts
 
 
 class Instance(Protocol):
@@ -43,6 +53,8 @@ class Instance(Protocol):
     connection: Connection
     tier: str
     transport: str
+    exit: Exit | None
+    """How its process ended, once it did."""
 
     @property
     def pid(self) -> int | None:
@@ -51,6 +63,10 @@ class Instance(Protocol):
 
     async def ended(self) -> str:
         """Wait until it cannot answer any more; return why, as a clause."""
+        ...
+
+    async def probe(self, seconds: float) -> str:
+        """Ask for a sign of life beside MCP, where there is one; return what was asked. Raises :class:`VsmError`."""
         ...
 
     async def stop(self) -> object:
@@ -70,21 +86,29 @@ class Instance(Protocol):
 class Process:
     """A child in its sandbox with an open conversation; made by :func:`start`."""
 
-    def __init__(self, spec: ServerSpec, child: Child, limits: Limits, file: RotatedFile) -> None:
+    def __init__(
+        self, spec: ServerSpec, child: Child, limits: Limits, file: RotatedFile, place: Place | None = None
+    ) -> None:
+        """``place`` is where the program listens, if it does."""
         redactor = Redactor(spec.secrets)
         whose = f"[{spec.session}] ".encode() if spec.session else b""
         self.name = spec.name
         self.tier = child.tier.value
-        self.transport = StdioTransport.kind
+        self.transport = ""
         self.exit: Exit | None = None
+        self.speaks_lines = place is None
         self.connection: Connection
-        self._transport: StdioTransport
         self._child = child
         self._limits = limits
         self._file = file
         self._stderr = Lines(file, redactor, whose)
         self._junk = Lines(file, redactor, whose + b"stdout: ")
         self._drain = Drain(child.stderr_fd, self._stderr.feed)
+        self._entrance: Entrance = (
+            Pipes(child, limits.max_line_bytes, self._junk.feed)
+            if place is None
+            else Port(child, spec, place, self._junk.feed)
+        )
 
     @property
     def pid(self) -> int | None:
@@ -106,6 +130,22 @@ class Process:
         """The last lines on stdout that were no messages."""
         return self._junk.last()
 
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """What it reached for over the network, where an allow-list says what it may."""
+        return self._child.contacts.all()
+
+    def explain(self, phase: str, ended: Exit | None, seconds: float = 0.0) -> Cause:
+        """Return why it failed, if it ended so; ``None`` is for one that did not answer within ``seconds``."""
+        return explain(
+            ended,
+            self.stderr_tail,
+            phase=phase,
+            timeout=seconds,
+            stdout_tail=self.stdout_tail,
+            contacts=self.contacts,
+        )
+
     def peak_memory(self) -> int | None:
         """Return the most bytes it held at once, as far as anybody counted."""
         return self._child.peak_memory()
@@ -115,15 +155,8 @@ class Process:
         return self._child.processes()
 
     async def open(self, known_era: str | None, seconds: float) -> None:
-        """Shake hands. Raises what :func:`vsm_mcp.wire.negotiate.connect` raises."""
-        transport = StdioTransport(
-            self._child.stdout_fd,
-            self._child.stdin_fd,
-            max_line=self._limits.max_line_bytes,
-            on_junk=lambda line: self._junk.feed(line + b"\n"),
-        )
-        self._transport = transport
-        self.connection = await connect(transport, timeout=seconds, known_era=known_era)
+        """Shake hands. Raises what its :class:`~vsm_mcp.runtime.entrance.Entrance` raises."""
+        self.connection, self.transport = await self._entrance.open(known_era, seconds)
 
     def adapt(self, spec: ServerSpec, limits: Limits) -> bool:
         """Take on other limits while it runs; false where it has to be started anew for them."""
@@ -131,8 +164,8 @@ class Process:
         return spec.confinement is None or self._child.adapt(spec.confinement)
 
     def write_line(self, line: bytes) -> None:
-        """Send ``line`` as it is, past the conversation: a trial asks what a malformed one does."""
-        self._transport.try_send(line)
+        """Send ``line`` as it is, past the conversation, where it speaks lines: a trial asks what it does then."""
+        self._entrance.write_line(line)
 
     async def ended(self) -> str:
         """Wait until it is over or its conversation is; return why."""
@@ -150,6 +183,10 @@ class Process:
             return self.exit.describe()
         return self.connection.closed.result()
 
+    async def probe(self, seconds: float) -> str:
+        """See :class:`Instance`."""
+        return await self._entrance.probe(seconds)
+
     async def stop(self) -> Exit:
         """Close its stdin, ask it to end, kill it: whatever it takes. Idempotent."""
         if hasattr(self, "connection"):
@@ -157,23 +194,30 @@ class Process:
             await asyncio.wait([closing], timeout=self._limits.stop_grace_seconds)
             if not closing.cancelled() and closing.done() and closing.exception() is not None:
                 self.connection.fail("the connection was closed")
+        self._entrance.hang_up()
         return await self._end(self._limits.stop_grace_seconds)
 
     async def fail(self, error: BaseException, seconds: float) -> Cause:
         """End a process that did not come up; return why it did not."""
-        lost = isinstance(error, TransportError)
+        lost = isinstance(error, TransportError) and not isinstance(error, HttpRefused)
         if lost:
             await self._child.over(_LAST_WORDS_SECONDS)
         # One that did not answer in time was alive then: if it is gone by now, that is because its stdin was closed.
         ended = await self._child.wait() if lost and self._child.ended else None
         await self._end(0.0)
+        if (cause := self._entrance.explained(error, ended)) is not None:
+            return cause
         if ended is None and not isinstance(error, (RequestTimeout, TransportError)):
             said = mask(str(error))[:300]
             return Cause(code="protocol", message=f"no MCP handshake came about: {said}", hint=_NO_HANDSHAKE)
-        return explain(ended, self.stderr_tail, phase="start", timeout=seconds, stdout_tail=self.stdout_tail)
+        cause = self.explain("start", ended, seconds)
+        if cause.code == "not_a_server" and not self.speaks_lines and ended is not None:  # it said where it listens
+            return Cause(code="crashed", message=f"the server {ended.describe()}", hint="its log says more")
+        return cause
 
     async def _end(self, grace: float) -> Exit:
         self.exit = await (self._child.stop(grace) if grace else self._child.kill())
+        await self._entrance.finish(_LAST_WORDS_SECONDS)
         await self._drain.finish(_LAST_WORDS_SECONDS)
         self._stderr.finish()
         self._junk.finish()
@@ -186,17 +230,27 @@ async def start(spec: ServerSpec, sandbox: Sandbox, limits: Limits, file: Rotate
 
     ``file`` is the server's log, shared by all its processes: each closes it at its end, and writing opens it again.
     A server that dies of the first question (old ones do of ``server/discover``) is started once more and asked in
-    the old way. Raises :class:`StartFailed` (a :class:`ServerDown`), and what :meth:`Sandbox.spawn` raises.
+    the old way; one that listens and finds its port taken gets another one.
+
+    Raises :class:`StartFailed` (a :class:`ServerDown`), and what :meth:`Sandbox.spawn` raises.
     """
     began = time.monotonic()
-    try:
-        process = await _attempt(spec, sandbox, limits, file, spec.start_timeout)
-    except ServerDown as error:
+    ports_left = _PORTS - 1
+    while True:
         left = spec.start_timeout - (time.monotonic() - began)
-        if spec.known_era == "legacy" or error.cause.code not in _UNEXPLAINED or left <= 0:
-            raise
-        again = msgspec.structs.replace(spec, known_era="legacy")
-        process = await _attempt(again, sandbox, limits, file, left)
+        try:
+            process = await _attempt(spec, sandbox, limits, file, left)
+            break
+        except ServerDown as error:
+            code, left = error.cause.code, spec.start_timeout - (time.monotonic() - began)
+            if left <= 0:
+                raise
+            if code == "port_in_use" and PORT in spec.listens and ports_left:
+                ports_left -= 1
+            elif code in _UNEXPLAINED and spec.known_era != "legacy":
+                spec = msgspec.structs.replace(spec, known_era="legacy")
+            else:
+                raise
     seconds = time.monotonic() - began
     emit(
         ServerStarted(
@@ -214,13 +268,18 @@ async def start(spec: ServerSpec, sandbox: Sandbox, limits: Limits, file: Rotate
 async def _attempt(spec: ServerSpec, sandbox: Sandbox, limits: Limits, file: RotatedFile, seconds: float) -> Process:
     if spec.command is None or spec.confinement is None:
         raise ServerDown(f"{spec.name} has no program", "add it again")
-    child = await sandbox.spawn(spec.command, spec.confinement, name=spec.name, unsandboxed=spec.unsandboxed)
-    process = Process(spec, child, limits, file)
+    command, place = spec.command, None
+    if spec.listens:
+        place = place_of(spec.listens, ports.free())
+        argv, env = told(command.argv, command.env, place.port)
+        command = msgspec.structs.replace(command, argv=argv, env=env)
+    child = await sandbox.spawn(command, spec.confinement, name=spec.name, unsandboxed=spec.unsandboxed)
+    process = Process(spec, child, limits, file, place)
     try:
         await process.open(spec.known_era, seconds)
     except VsmError as error:
         cause = await asyncio.shield(process.fail(error, seconds))
-        raise StartFailed(spec.name, cause, process.stderr_tail, process.exit) from error
+        raise StartFailed(process, cause) from error
     except BaseException:
         await asyncio.shield(process.stop())
         raise

@@ -57,7 +57,8 @@ def pause(cost: float) -> float:
 
 def pids_of(status: Status) -> tuple[int, ...]:
     """Return the programs that run for a server, as ids on this machine."""
-    return tuple(pid for pid in (status.pid, *(each.pid for each in status.instances)) if pid)
+    shared = (status.pid,) if status.pool is None else status.pool.pids
+    return tuple(pid for pid in (*shared, *(each.pid for each in status.instances)) if pid)
 
 
 class Resources:

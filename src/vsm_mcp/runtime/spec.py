@@ -10,8 +10,11 @@ import msgspec
 
 from vsm_mcp.authorization.authorizer import NAMES
 from vsm_mcp.config import Config
+from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.server import Server
-from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement
+from vsm_mcp.runtime.listens import template, with_port
+from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement, MachineNetwork, Network, NoNetwork
+from vsm_mcp.sandbox.egress.rules import allow_list
 from vsm_mcp.wire.authorizer import Authorizer
 
 _PATH: Final = ("/usr/local/bin", "/usr/bin", "/bin")
@@ -24,7 +27,9 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``known_era`` (``modern``, ``legacy``) and ``known_transport`` are what an earlier connection found. ``secrets`` are
     the values that no log may show. ``session`` is the shortened key of the session that has the process for itself,
     if one has. ``oauth`` is what was given for authorization (see :data:`vsm_mcp.authorization.authorizer.NAMES`), and
-    ``authorizer`` gets it.
+    ``authorizer`` gets it. ``listens`` is the URL at which the program listens, ``{port}`` in it as in the command;
+    empty where it speaks over its pipes. ``health`` is a path that is asked there. ``settings`` are for who starts a
+    server of the embedding program's own.
     """
 
     name: str
@@ -41,6 +46,9 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
     oauth: dict[str, str] = {}
     authorizer: Authorizer | None = None
+    listens: str = ""
+    health: str = ""
+    settings: Settings = Settings()
 
     def __repr__(self) -> str:
         return f"ServerSpec(name={self.name!r}, command={self.command!r}, url={self.url!r})"
@@ -51,10 +59,18 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
 
     The environment is made from nothing: a short PATH, the sandbox's home, and what the installation, the catalogue
     and the person gave, in this order. For a remote server, what the person gave are its HTTP headers, but for
-    what is given for authorization. Naming a host opens the whole network.
+    what is given for authorization. Raises :class:`BadArgument` for a host that cannot be read.
     """
     settings, entry = server.settings, server.installation.entry
     hidden = {**settings.secrets, **secrets}
+    if entry.runtime == "custom":
+        return ServerSpec(
+            name=server.name,
+            start_timeout=config.runtime.start_timeout_seconds,
+            known_era=server.era or None,
+            secrets=tuple(hidden.values()),
+            settings=settings,
+        )
     if entry.runtime == "remote":
         given = {**server.env, **settings.env, **hidden}
         return ServerSpec(
@@ -69,7 +85,9 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             secrets=tuple(hidden.values()),
         )
     argv = (*entry.argv, *server.args, *settings.args)
-    env = base_env(argv[0]) | entry.env | server.env | settings.env | hidden
+    env = entry.env | server.env | settings.env | hidden
+    where = template(settings.listens) if settings.listens else ""
+    env = base_env(argv[0]) | with_port(argv, env, where)
     return ServerSpec(
         name=server.name,
         command=Command(argv=argv, env=env, cwd=settings.cwd or HOME),
@@ -77,7 +95,10 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
         start_timeout=config.runtime.start_timeout_seconds,
         unsandboxed=settings.allow_unsandboxed,
         known_era=server.era or None,
+        known_transport=server.transport,
         secrets=tuple(hidden.values()),
+        listens=where,
+        health=settings.health,
     )
 
 
@@ -98,6 +119,16 @@ def base_env(program: str) -> dict[str, str]:
     }
 
 
+def network_of(settings: Settings) -> Network:
+    """Return what a server may reach: nothing, the hosts that were named, or (``*``) all that the machine reaches.
+
+    Raises :class:`BadArgument` for a host that cannot be read.
+    """
+    if settings.whole_network:
+        return MachineNetwork()
+    return allow_list(settings.hosts) or NoNetwork()
+
+
 def _confinement(server: Server, config: Config) -> Confinement:
     settings, limits = server.settings, config.sandbox
     return Confinement(
@@ -105,7 +136,7 @@ def _confinement(server: Server, config: Config) -> Confinement:
         granted_read_only=tuple(path for path, writable in settings.paths if not writable),
         granted_writable=tuple(path for path, writable in settings.paths if writable),
         hidden=(str(config.home),),
-        network=settings.network or bool(settings.hosts),
+        network=network_of(settings),
         memory_bytes=limits.memory_bytes,
         cpus=limits.cpus,
         processes=limits.processes,

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 import msgspec
 from msgspec import Raw
 
+from vsm_mcp import config as configuration
 from vsm_mcp.config import Config
 from vsm_mcp.config import Runtime as Settings
 from vsm_mcp.errors import ServerDown, UnknownServer
-from vsm_mcp.events import Emit, ServerFoundStateful
+from vsm_mcp.events import Emit, HealthChecked, ServerFoundStateful, ignore
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server
-from vsm_mcp.runtime import idle, process, remote
+from vsm_mcp.runtime import bulk, checkup, idle, order, process, remote
+from vsm_mcp.runtime.bulk import Result
+from vsm_mcp.runtime.checkup import Health
+from vsm_mcp.runtime.custom import StartTransport, open_custom
 from vsm_mcp.runtime.log import RotatedFile
 from vsm_mcp.runtime.pool import Pool
 from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.resources import Resources
 from vsm_mcp.runtime.restart import Limits
+from vsm_mcp.runtime.role import Listeners, Rules
 from vsm_mcp.runtime.spec import ServerSpec, spec_of
 from vsm_mcp.runtime.status import Status, shortened
 from vsm_mcp.runtime.tenure import Tenure, tenure_of
-from vsm_mcp.runtime.unit import Listeners, Rules, Unit
 from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.wire.authorizer import Authorizer
 from vsm_mcp.wire.connection import Connection, Tally
 
@@ -38,6 +44,7 @@ OnUpdated = Callable[[str, str], None]
 OnSaid = Callable[[str, str, str, Raw], None]
 OnStateful = Callable[[str], None]
 AuthorizerOf = Callable[[ServerSpec], Authorizer | None]
+Bulk = Literal["start", "stop", "restart", "health"]
 
 _QUEUE_SECONDS: Final = 120.0
 
@@ -58,10 +65,17 @@ def _without(_spec: ServerSpec) -> None:
     """Have no authorizer."""
 
 
+def _no_secrets(_name: str) -> dict[str, str]:
+    """Know no secret beside those in a server's settings."""
+    return {}
+
+
 class Runtime:
     """Starts, watches, restarts and stops servers. An async context manager: leaving it stops them all.
 
-    ``secrets_of`` gives the secrets of a server by name; they are asked for at each start and kept nowhere.
+    ``config`` is that of the home by default, ``sandbox`` as much of one as this machine gives (closed at the end; one
+    that was passed in is not). ``secrets_of`` gives the secrets of a server by name; they are asked for at each start
+    and kept nowhere.
     ``on_offer`` is called with what a server offers after each start and whenever it changes, ``on_updated`` with the
     URI of a watched resource that changed, ``on_stateful`` with the name of a server that was found to need a process
     for each session, ``on_said`` with the session that a process is for (empty: shared), method and params of what a
@@ -69,7 +83,15 @@ class Runtime:
     elsewhere. ``resources`` knows what each uses.
     """
 
-    def __init__(self, sandbox: Sandbox, config: Config, emit: Emit, secrets_of: SecretsOf) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        sandbox: Sandbox | None = None,
+        emit: Emit = ignore,
+        secrets_of: SecretsOf = _no_secrets,
+    ) -> None:
+        config = config or configuration.load()
         self.on_offer: OnOffer = _nobody
         self.on_updated: OnUpdated = _nobody
         self.on_said: OnSaid = _nobody
@@ -78,11 +100,14 @@ class Runtime:
         self.resources = Resources(self.statuses)
         self._tallies: dict[str, Tally] = {}
         self._gone = Tally()
-        self._sandbox = sandbox
+        self._own = contextlib.AsyncExitStack()
+        self._given = sandbox
+        self._sandbox: Sandbox
         self._config = config
         self._emit = emit
         self._secrets_of = secrets_of
         self._pools: dict[str, Pool] = {}
+        self._custom: dict[str, StartTransport] = {}
         self._spoken: dict[str, str] = {}  # by server that runs elsewhere: the transport found last
         self._logs: dict[str, RotatedFile] = {}
         self._starts = asyncio.Semaphore(max(config.runtime.starts_at_once, 1))
@@ -92,6 +117,10 @@ class Runtime:
         self._rules = _rules(config.runtime)
 
     async def __aenter__(self) -> Self:
+        if self._given is None:
+            self._sandbox = await self._own.enter_async_context(Sandbox(await probe()))
+        else:
+            self._sandbox = self._given
         watching = idle.watch(lambda: tuple(self._pools.values()), self._news)
         self._timer = asyncio.get_running_loop().create_task(watching, name="idle times")
         self.resources.begin()
@@ -105,14 +134,22 @@ class Runtime:
         if self._timer is not None:
             self._timer.cancel()
             await asyncio.wait([self._timer])
-        await asyncio.gather(*(pool.stop("the daemon stops") for pool in self._pools.values()))
+        try:
+            await asyncio.gather(*(pool.stop("the daemon stops") for pool in self._pools.values()))
+        finally:
+            await self._own.aclose()
 
-    def add(self, server: Server) -> None:
-        """Take a server under supervision, or take note of its new settings (they count from its next start)."""
+    def add(self, server: Server, custom: StartTransport | None = None) -> None:
+        """Take a server under supervision, or take note of its new settings (they count from its next start).
+
+        ``custom`` starts it, where its runtime is ``custom``.
+        """
+        if custom is not None:
+            self._custom[server.name] = custom
         name, tenure = server.name, tenure_of(server, self._config.runtime)
         pool = self._pools.get(name)
         if pool is not None:
-            pool.server, pool.tenure = server, tenure
+            pool.renew(server, tenure)
             self._news.set()
             return
 
@@ -136,6 +173,7 @@ class Runtime:
         await self._pool(name).stop("it was removed")
         self._pools.pop(name, None)
         self._spoken.pop(name, None)
+        self._custom.pop(name, None)
         self._logs.pop(name, None)
         self._gone.calls += self._tallies.pop(name, Tally()).calls
 
@@ -144,9 +182,7 @@ class Runtime:
 
         Raises :class:`UnknownServer`, :class:`ServerDown`, :class:`SandboxUnavailable`, :class:`BadArgument`.
         """
-        unit = self._unit(name)
-        unit.begin(afresh=True)
-        await unit.connection(self._config.runtime.start_timeout_seconds + _QUEUE_SECONDS)
+        await self._startable(name).start(self._config.runtime.start_timeout_seconds + _QUEUE_SECONDS)
 
     async def stop(self, name: str) -> None:
         """Stop a server, all processes of it; a call starts it again. Raises :class:`UnknownServer`."""
@@ -178,14 +214,61 @@ class Runtime:
         pool = self._pool(name)
         return pool.adapt(self.spec(pool.server), self._config.runtime)
 
-    async def renew(self, name: str, reason: str) -> None:
+    async def change_over(self, name: str, reason: str) -> None:
         """Start anew what runs of a server: calls in flight may end first, those that come wait.
 
         Raises :class:`UnknownServer`, and what :meth:`start` raises when the new process does not come up.
         """
         pool = self._pool(name)
-        if await pool.renew(reason, self._config.runtime.drain_seconds):
+        if await pool.change_over(reason, self._config.runtime.drain_seconds):
             await pool.shared.connection(self._config.runtime.start_timeout_seconds + _QUEUE_SECONDS)
+
+    async def health(self, name: str, seconds: float = checkup.SECONDS) -> Health:
+        """Ask what runs of a server for a sign of life, within ``seconds``; nothing is started.
+
+        Raises :class:`UnknownServer`.
+        """
+        health = await self._pool(name).health(seconds)
+        self._emit(HealthChecked(server=name, ok=health.ok, seconds=health.seconds, detail=health.detail))
+        return health
+
+    async def bulk(
+        self, what: Bulk, names: Iterable[str] | None = None, at_once: int = bulk.AT_ONCE
+    ) -> tuple[Result, ...]:
+        """Start, stop, restart or ask many servers (``None``: all), at most ``at_once`` at a time, in their order.
+
+        One that fails stops nobody: there is a result for each. Raises :class:`BadArgument` when their order goes
+        round in a circle.
+        """
+        return await bulk.each(self.before(names, reverse=what == "stop"), self.deeds[what], at_once)
+
+    def before(self, names: Iterable[str] | None = None, *, reverse: bool = False) -> dict[str, frozenset[str]]:
+        """Return for each server (``None``: all) which others go before it; see :func:`order.waits`."""
+        after = {name: pool.server.settings.after for name, pool in self._pools.items()}
+        return order.waits(sorted(after) if names is None else names, after, reverse=reverse)
+
+    @property
+    def deeds(self) -> Mapping[Bulk, Callable[[str], Awaitable[str]]]:
+        """What :meth:`bulk` can do with one server; each returns a clause about what it did."""
+        return {"start": self._started, "stop": self._stopped, "restart": self._restarted, "health": self._healthy}
+
+    async def _started(self, name: str) -> str:
+        await self.start(name)
+        return self._pool(name).shared.state.value
+
+    async def _stopped(self, name: str) -> str:
+        await self.stop(name)
+        return self._pool(name).shared.state.value
+
+    async def _restarted(self, name: str) -> str:
+        await self.restart(name)
+        return self._pool(name).shared.state.value
+
+    async def _healthy(self, name: str) -> str:
+        health = await self.health(name)
+        if not health.ok:
+            raise ServerDown(f"{name} is not well: {health.detail}")
+        return health.detail
 
     def ready(self, name: str, session: str = "") -> Connection | None:
         """Return what :meth:`connection` would, if it can be had at once, or ``None``."""
@@ -200,9 +283,9 @@ class Runtime:
         that was given up is not. Ask again for each call: that is what a server's idle time is counted from.
 
         Raises what :meth:`start` raises, as soon as the start that is under way has failed, and :class:`Overloaded`
-        when all processes that a stateful server may have are busy for other sessions.
+        when all processes that a server may have are busy for others.
         """
-        return await self._unit(name, session).connection(timeout)
+        return await self._startable(name).connection(timeout, session)
 
     def stateful(self, name: str) -> bool:
         """Return whether a server has a process for each session."""
@@ -281,6 +364,8 @@ class Runtime:
             spec = spec_of(self._pools[name].server, self._secrets_of(name), self._config)
             spec = msgspec.structs.replace(spec, known_era=known_era or spec.known_era, session=shortened(session))
             try:
+                if name in self._custom:
+                    return await open_custom(spec, self._custom[name], self._emit)
                 if spec.url is None:
                     return await process.start(spec, self._sandbox, self._config.runtime, self._logs[name], self._emit)
                 known = self._spoken.get(name, spec.known_transport)
@@ -291,10 +376,10 @@ class Runtime:
             finally:
                 self._news.set()
 
-    def _unit(self, name: str, session: str = "") -> Unit:
+    def _startable(self, name: str) -> Pool:
         if self._leaving:
             raise ServerDown(f"{name} is not running: the daemon stops", "start the daemon again")
-        return self._pool(name).unit(session)
+        return self._pool(name)
 
     def _pool(self, name: str) -> Pool:
         try:

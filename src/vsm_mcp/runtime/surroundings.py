@@ -226,7 +226,7 @@ def listens(_words: LastWords, text: str) -> Cause | None:
         code="not_a_server",
         message="the program listens on a port (HTTP) instead of speaking MCP on its standard input and output",
         hint="tell it to use stdio, usually one of: --arg=--stdio, --arg stdio, --arg=--transport --arg stdio, "
-        "--env TRANSPORT=stdio, --env MCP_MODE=stdio",
+        "--env TRANSPORT=stdio, --env MCP_MODE=stdio; or have it listen: --listens http",
     )
 
 

@@ -10,59 +10,36 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
 
 from vsm_mcp.config import Runtime as Settings
 from vsm_mcp.errors import LoginNeeded, ServerDown, UsageError, VsmError
 from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
-from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import ServerState
+from vsm_mcp.runtime.checkup import Health, examine
+from vsm_mcp.runtime.lull import lull
 from vsm_mcp.runtime.process import Instance, StartFailed
-from vsm_mcp.runtime.restart import Failure, GiveUp, Limits, decide, remember
+from vsm_mcp.runtime.restart import Failure, GiveUp, Leave, Verdict, decide, remember
+from vsm_mcp.runtime.role import Listeners, Role, Rules
 from vsm_mcp.runtime.spec import ServerSpec
-from vsm_mcp.runtime.status import Status, shortened
+from vsm_mcp.runtime.status import Crash, Status, crash_of, shortened
+from vsm_mcp.sandbox.confinement import Exit
 from vsm_mcp.wire.connection import Connection
 
 _BETWEEN_LISTINGS_SECONDS: Final = 0.5
 _LISTING_RETRY_SECONDS: Final = 10.0
-_DRAIN_LOOK_SECONDS: Final = 0.02
 
 Start = Callable[[str | None], Awaitable[Instance]]
 """Starts one instance; takes the era that is known, raises :class:`VsmError`."""
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """How servers are treated: the intensity limit, the deadline of a listing, and where chance comes from."""
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """How one run ended by itself: a clause for a person, and what is known; ``lasted`` is for how long it was up."""
 
-    limits: Limits
-    list_timeout: float
-    jitter: Callable[[], float]
-
-
-class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose process it is: everybody's, or that of one ``session``; ``lists`` says whether it is asked what it offers.
-
-    Only the shared one is asked again when it says that this changed: what a session changes is that session's.
-    """
-
-    name: str
-    session: str = ""
-    lists: bool = True
-
-
-class Listeners(msgspec.Struct, frozen=True, kw_only=True):
-    """Who hears what one server says, through whichever of its processes.
-
-    ``offered`` gets what it offers, ``updated`` the URI of a resource that changed, of those that are ``watched``;
-    ``asking`` is called when it asks a client over a pipe that clients share, ``said`` with the session that a process
-    is for (empty: shared), the method and the params of what it says outside of any call.
-    """
-
-    offered: Callable[[Offer], None]
-    updated: Callable[[str], None]
-    asking: Callable[[], None]
-    said: Callable[[str, str, Raw], None]
-    watched: set[str]
+    reason: str
+    error: VsmError | None = None
+    exit: Exit | None = None
+    ready: bool = False
+    lasted: float = 0.0
 
 
 class Unit:
@@ -89,10 +66,31 @@ class Unit:
         self._since = time.time()
         self._reason = ""
         self._last_words: tuple[str, ...] = ()
+        self._crash: Crash | None = None
         self._waiting = 0
-        self._renewing = False
+        self._changing = False
         self._used = False
         self._quiet_since = asyncio.get_running_loop().time()
+
+    @property
+    def open(self) -> Connection | None:
+        """The open connection, if it runs; to look at it is no use of it."""
+        instance = self._instance if self._task is not None else None  # without a task it is being stopped
+        if self._changing:
+            return None
+        if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
+            return instance.connection
+        return None
+
+    @property
+    def untended(self) -> bool:
+        """Whether nothing runs it, nor waits to."""
+        return self._task is None or self._task.done()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of what runs."""
+        return self._instance.pid if self._instance is not None else None
 
     @property
     def busy(self) -> bool:
@@ -125,6 +123,7 @@ class Unit:
             stderr_tail=instance.stderr_tail if instance else self._last_words,
             in_flight=instance.connection.calls if instance else 0,
             waiting=self._waiting,
+            crash=self._crash,
         )
 
     def begin(self, *, afresh: bool = False) -> None:
@@ -142,8 +141,8 @@ class Unit:
 
     def ready(self) -> Connection | None:
         """Return the open connection, if it runs; that counts as use."""
-        instance = self._instance if self._task is not None else None  # without a task it is being stopped
-        if self._renewing:
+        instance = self._instance if self._task is not None else None  # as in open, but this is the way of every call
+        if self._changing:
             return None
         if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
             self._used = True
@@ -174,6 +173,13 @@ class Unit:
         if self._instance is not None:
             self._instance.connection.tell(method)
 
+    async def health(self, seconds: float) -> Health:
+        """Return whether it runs and answers; never starts it."""
+        instance = self._instance
+        if self.state is not ServerState.READY or instance is None:
+            return Health(ok=False, detail=f"it is {self.state.value}" + (f": {self._reason}" if self._reason else ""))
+        return await examine(instance, seconds)
+
     def watch(self, uri: str) -> None:
         """Have one of the watched resources watched by what runs now."""
         if self._instance is not None:
@@ -192,7 +198,7 @@ class Unit:
         """Have what runs take on other limits; false where it has to be started anew for them."""
         return self._instance is None or self._instance.adapt(spec, limits)
 
-    async def renew(self, reason: str, patience: float) -> bool:
+    async def change_over(self, reason: str, patience: float) -> bool:
         """Start it anew if it runs, or should: what it works on may end first, for ``patience`` seconds.
 
         Who asks for it from now on waits for the new process. One that is stopped, also meanwhile, stays so: false.
@@ -201,12 +207,13 @@ class Unit:
         if task is None or self.state is ServerState.STOPPED:
             return False
         if instance is not None and self.state is ServerState.READY:
-            self._renewing = True
+            self._changing = True
             self._new_attempt()
+            self._listeners.freed()
             try:
-                await _drained(instance.connection, patience)
+                await lull(instance.connection, patience)
             finally:
-                self._renewing = False
+                self._changing = False
             if self._task is not task or self._instance not in (instance, None):
                 return self._task is not None  # it was stopped, or has ended and come up anew, meanwhile
         self._task = None
@@ -222,7 +229,7 @@ class Unit:
         Who asks for it meanwhile gets a new one, started when this one has ended.
         """
         task, self._task = self._task, None
-        running = task is not None and self.state is not ServerState.GAVE_UP
+        running = task is not None and not task.done()
         if task is not None:
             task.cancel()
             self._track(task)
@@ -242,17 +249,24 @@ class Unit:
         await self._gone()
         while True:
             self._change(ServerState.STARTING, self._reason)
-            came_up = False
             try:
-                self._instance = await self._start(self._era)
-                came_up = True
-                reason, error = await self._serve(self._instance), None
-            except VsmError as failure:
-                reason, error = failure.message, failure
+                end = await self._once()
             finally:
                 await self._drop()
-            if not await self._recover(reason, error, ready=came_up):
+            if not await self._recover(end):
                 return
+
+    async def _once(self) -> End:
+        """Start it and keep it in service until it ends by itself; return how it did."""
+        began = 0.0
+        try:
+            instance = self._instance = await self._start(self._era)
+            began = time.monotonic()
+            reason = await self._serve(instance)
+            return End(reason=reason, exit=instance.exit, ready=True, lasted=time.monotonic() - began)
+        except VsmError as error:
+            ended = error.exit if isinstance(error, StartFailed) else None
+            return End(reason=error.message, error=error, exit=ended, ready=began > 0)
 
     async def _serve(self, instance: Instance) -> str:
         """Keep an instance in service until it ends; return why it did."""
@@ -261,7 +275,6 @@ class Unit:
         self._change(ServerState.READY)
         if not self._ready.done():
             self._ready.set_result(connection)
-        since = time.monotonic()
         said = functools.partial(self._listeners.said, self._role.session)
         connection.on_news(self._listeners.updated, None if self._role.session else self._listeners.asking, said)
         for uri in self._listeners.watched:
@@ -273,8 +286,6 @@ class Unit:
             if listing is not None:
                 listing.cancel()
                 await asyncio.wait([listing])
-            if time.monotonic() - since >= self._rules.limits.period:
-                self._history = ()
 
     async def _keep_listed(self, connection: Connection) -> None:
         """Ask what the server offers, again whenever it says that this changed; a failure leaves the last answer."""
@@ -295,24 +306,25 @@ class Unit:
                 self._listeners.offered(offer)
             await asyncio.sleep(_BETWEEN_LISTINGS_SECONDS)
 
-    async def _recover(self, reason: str, error: VsmError | None, *, ready: bool) -> bool:
-        """Take note of a failure; wait until the next start; return false if there is none."""
-        if isinstance(error, StartFailed):
-            self._last_words = error.stderr_tail
-        self._emit(ServerCrashed(server=self.name, reason=reason, session=self._session))
-        self._history = remember(self._history, Failure(time.monotonic(), ready), self._rules.limits)
-        verdict = decide(self._history, time.monotonic(), self._rules.limits, self._rules.jitter())
-        if isinstance(error, UsageError) or _wants_login(error):
-            verdict = GiveUp(reason)  # what a person gave is wrong, and stays wrong; or is still to be given
+    async def _recover(self, end: End) -> bool:
+        """Take note of an end; wait until the next start; return false if there is none."""
+        verdict = self._judged(end)
+        self._emit(ServerCrashed(server=self.name, reason=end.reason, session=self._session))
+        error = end.error or self._down(end.reason)
         if isinstance(verdict, GiveUp):
-            why = reason if verdict.reason == reason else f"{verdict.reason}; the last time: {reason}"
+            why = end.reason if verdict.reason == end.reason else f"{verdict.reason}; the last time: {end.reason}"
             self._change(ServerState.GAVE_UP, why)
             self._emit(GaveUp(server=self.name, reason=why, session=self._session))
-            self._refuse(error or self._down(why))
+            self._refuse(end.error or self._down(why))
             return False
-        self._change(ServerState.FAILED, reason)
-        if not ready:
-            self._refuse(error or self._down(reason))
+        if isinstance(verdict, Leave):
+            well = end.ready and end.exit is not None and end.exit.ok
+            self._change(ServerState.STOPPED if well else ServerState.FAILED, f"{end.reason}; {verdict.reason}")
+            self._refuse(error)
+            return False
+        self._change(ServerState.FAILED, end.reason)
+        if not end.ready:
+            self._refuse(error)
         if self._ready.done():  # else somebody waits for the next one already
             self._hurry.clear()
             with contextlib.suppress(TimeoutError):
@@ -321,6 +333,22 @@ class Unit:
             self._new_attempt()
         self._restarts += 1
         return True
+
+    def _judged(self, end: End) -> Verdict:
+        """Keep how it ended; return what follows."""
+        error, now = end.error, time.monotonic()
+        if isinstance(error, StartFailed):
+            self._last_words = error.stderr_tail
+        cause = str(getattr(getattr(error, "cause", None), "code", ""))
+        self._crash = crash_of(
+            end.reason, end.exit, at=time.time(), ready=end.ready, cause=cause, stderr=self._last_words
+        )
+        if isinstance(error, UsageError) or _wants_login(error):
+            return GiveUp(end.reason)  # what a person gave is wrong, and stays wrong; or is still to be given
+        clean = end.exit is not None and end.exit.ok
+        failure = Failure(now, end.ready, end.lasted, clean)
+        self._history = remember(self._history, failure, self._rules.limits)
+        return decide(self._history, now, self._rules.limits, self._rules.jitter(), self._role.restart())
 
     async def _drop(self) -> None:
         instance, self._instance = self._instance, None
@@ -363,14 +391,7 @@ class Unit:
             self._since = time.time()
         self.state = state
         self._reason = reason
-
-
-async def _drained(connection: Connection, patience: float) -> None:
-    """Wait until a connection has no calls in flight, or is closed, for ``patience`` seconds at most."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(patience):
-            while connection.calls and not connection.closed.done():  # noqa: ASYNC110 - a call path without events
-                await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+        self._listeners.freed()
 
 
 def _wants_login(error: VsmError | None) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement
+from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement, MachineNetwork, Network
 from vsm_mcp.sandbox.mounts import Mount, parents
 
 SETPRIV: Final = "/usr/bin/setpriv"
@@ -75,7 +75,7 @@ class Descriptors(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, int]
 
 
-def files(variant: Variant, *, network: bool) -> dict[str, bytes]:
+def files(variant: Variant, network: Network) -> dict[str, bytes]:
     """Return the synthetic files: nobody of this machine is named inside."""
     uid = INNER_ID if variant.uid is None else variant.uid
     made = {
@@ -84,7 +84,7 @@ def files(variant: Variant, *, network: bool) -> dict[str, bytes]:
         "/etc/group": f"root:x:0:\nmcp:x:{uid}:\nnogroup:x:65534:\n",
         "/etc/hostname": "sandbox\n",
     }
-    if not network:
+    if not isinstance(network, MachineNetwork):
         made["/etc/hosts"] = "127.0.0.1 localhost sandbox\n::1 localhost sandbox\n"
         made["/etc/resolv.conf"] = "nameserver 127.0.0.1\n"
     return {path: text.encode() for path, text in made.items()}
@@ -100,7 +100,7 @@ def options(
 ) -> list[str]:
     """Return the options that go through ``--args``: no other process can read them, so secrets may stand here."""
     return [
-        *_namespaces(variant, network=confinement.network),
+        *_namespaces(variant, confinement.network),
         *_root(variant, system, confinement, descriptors),
         *_grants(mounts),
         *("--remount-ro", "/"),
@@ -128,10 +128,10 @@ def _plain_cwd(variant: Variant, command: Command) -> bool:
     return variant.uid is None or command.cwd in {"/", TMP, HOME}
 
 
-def _namespaces(variant: Variant, *, network: bool) -> list[str]:
+def _namespaces(variant: Variant, network: Network) -> list[str]:
     chosen = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "sandbox"]
     chosen += ["--die-with-parent", "--new-session"]
-    if not network:
+    if not isinstance(network, MachineNetwork):
         chosen.append("--unshare-net")
     if variant.uid is not None:
         kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
@@ -144,7 +144,8 @@ def _root(variant: Variant, system: System, confinement: Confinement, descriptor
     made = ["--perms", "0755", "--dir", "/etc", "--perms", "0755", "--dir", "/home", "--ro-bind", "/usr", "/usr"]
     for path, target in system.top.items():
         made += ["--symlink", target, path] if target else ["--ro-bind", path, path]
-    for path in _ETC + (_ETC_ONLINE if confinement.network else ()):
+    online = isinstance(confinement.network, MachineNetwork)
+    for path in _ETC + (_ETC_ONLINE if online else ()):
         made += ["--ro-bind-try", path, path]
     if system.localtime:
         made += ["--symlink", system.localtime, "/etc/localtime"]

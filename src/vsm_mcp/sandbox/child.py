@@ -6,32 +6,44 @@ import asyncio
 import itertools
 import os
 import re
+import resource
 import signal
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
 from vsm_mcp.errors import SandboxUnavailable
+from vsm_mcp.events import ContactRefused, Emit, ignore
+from vsm_mcp.model.contact import Contact
 from vsm_mcp.sandbox import cgroup, confined, guard, leftovers, tree, unconfined
 from vsm_mcp.sandbox.bubblewrap import Variant
 from vsm_mcp.sandbox.confinement import MEBIBYTE, Command, Completed, Confinement, Exit, exit_of
+from vsm_mcp.sandbox.egress import resolve as resolving
+from vsm_mcp.sandbox.egress.contacts import Contacts
+from vsm_mcp.sandbox.egress.gate import Gate, Slots
+from vsm_mcp.sandbox.egress.relay import Way
+from vsm_mcp.sandbox.egress.resolve import Resolve
+from vsm_mcp.sandbox.egress.rules import AllowList
 from vsm_mcp.sandbox.running import Outputs, Running
 from vsm_mcp.sandbox.scope import Scope
 from vsm_mcp.sandbox.tier import Isolation, Tier
 from vsm_mcp.sandbox.uids import Uids
 
 _LAST_WORDS_SECONDS: Final = 2.0
+_DESCRIPTORS_FOR_RELAYS: Final = 4  # half of all we may open: each connection costs two
 
 
 class Child:
     """A running program and everything it started.
 
     ``stdin_fd``, ``stdout_fd`` and ``stderr_fd`` are non-blocking pipe ends that the caller owns and closes. ``tier``
-    is what holds it.
+    is what holds it, ``contacts`` what it reached for where an allow-list says what it may.
     """
 
-    def __init__(self, running: Running, scope: Scope, tier: Tier) -> None:
+    def __init__(self, running: Running, scope: Scope, tier: Tier, contacts: Contacts | None = None) -> None:
         self.tier = tier
+        self.contacts = contacts or Contacts()
         self.stdin_fd = running.pipes.stdin
         self.stdout_fd = running.pipes.stdout
         self.stderr_fd = running.pipes.stderr
@@ -96,9 +108,18 @@ class Child:
 class Sandbox:
     """Starts programs as isolated as this machine allows. An async context manager: leaving it ends them all."""
 
-    def __init__(self, isolation: Isolation, *, guarded: bool = True) -> None:
-        """``guarded`` has a process wait for this daemon's death, from the first start on."""
+    def __init__(
+        self, isolation: Isolation, *, guarded: bool = True, emit: Emit = ignore, resolve: Resolve = resolving.system
+    ) -> None:
+        """``guarded`` has a process wait for this daemon's death, from the first start on.
+
+        ``emit`` hears of contacts that were refused; ``resolve`` finds the addresses of allowed names.
+        """
         self.isolation = isolation
+        self._emit = emit
+        self._resolve = resolve
+        self._contacts: dict[str, Contacts] = {}
+        self._slots = Slots(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _DESCRIPTORS_FOR_RELAYS)
         self._guarded = guarded
         self._guard: guard.Guard | None = None
         self._uids = Uids()
@@ -131,8 +152,9 @@ class Sandbox:
                 )
             running, scope = unconfined.start(command, confinement, self._token())
             return self._keep(Child(running, scope, Tier.NONE))
-        running, inside = await self._confined(command, confinement, name)
-        return self._keep(Child(running, inside, self.isolation.tier))
+        contacts = Contacts()
+        running, inside = await self._confined(command, confinement, name, contacts)
+        return self._keep(Child(running, inside, self.isolation.tier, contacts))
 
     async def run(
         self,
@@ -154,6 +176,14 @@ class Sandbox:
             ended = await child.kill()
             stdout, stderr, truncated = await outputs.last(_LAST_WORDS_SECONDS)
         return Completed(exit=ended, stdout=stdout, stderr=stderr, timed_out=timed_out, truncated=truncated)
+
+    def contacts(self, name: str) -> tuple[Contact, ...]:
+        """Return what all processes of that name reached for since this sandbox was opened."""
+        return self._contacts[name].all() if name in self._contacts else ()
+
+    def forget(self, name: str) -> None:
+        """Forget the contacts of a name."""
+        self._contacts.pop(name, None)
 
     async def close(self) -> None:
         """End all that runs."""
@@ -194,10 +224,29 @@ class Sandbox:
                 raise SandboxUnavailable(f"no process can be started: {error.strerror or error}") from error
         return self._guard.token
 
-    async def _confined(self, command: Command, confinement: Confinement, name: str) -> tuple[Running, Scope]:
+    def _gate(self, allowed: AllowList, name: str, own: Contacts) -> Gate:
+        everything = self._contacts.setdefault(name, Contacts())
+
+        def note(contact: Contact) -> None:
+            now = time.time()
+            own.add(contact, now)
+            if everything.add(contact, now) and not contact.allowed:
+                self._emit(
+                    ContactRefused(
+                        server=name, host=contact.host, port=contact.port, reason=contact.reason, grant=contact.grant
+                    )
+                )
+
+        return Gate(Way(allowed, self._resolve, resolving.own), note, self._slots)
+
+    async def _confined(
+        self, command: Command, confinement: Confinement, name: str, contacts: Contacts
+    ) -> tuple[Running, Scope]:
         isolation = self.isolation
         uid = self._uids.lease(name) if isolation.mechanism == "root" else None
         variant = Variant(bwrap=isolation.bwrap, token=self._token(), uid=uid, lock_userns=isolation.lock_userns)
+        network = confinement.network
+        gate = self._gate(network, name, contacts) if isinstance(network, AllowList) else None
         group = None
         word = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
         label = f"{word}-{next(self._numbers)}{self._suffix}"
@@ -211,7 +260,7 @@ class Sandbox:
                 self._uids.release(uid)
 
         try:
-            return await confined.start(variant, command, confinement, group, release)
+            return await confined.start(variant, command, confinement, group, release, gate)
         except BaseException:
             release()
             raise

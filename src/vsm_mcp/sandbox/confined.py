@@ -24,6 +24,7 @@ from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.sandbox import bubblewrap, idmap, seccomp, tree
 from vsm_mcp.sandbox.cgroup import Bounds, Group
 from vsm_mcp.sandbox.confinement import Command, Confinement
+from vsm_mcp.sandbox.egress.gate import Gate
 from vsm_mcp.sandbox.guard import VARIABLE
 from vsm_mcp.sandbox.mounts import Mount, check_cwd, plan
 from vsm_mcp.sandbox.running import Running, Watched, collect, popen
@@ -38,11 +39,17 @@ class Confined:
     """See :class:`~vsm_mcp.sandbox.scope.Scope`: all that lives below one PID 1."""
 
     def __init__(
-        self, init: Watched, group: Group | None, confinement: Confinement, release: Callable[[], None]
+        self,
+        init: Watched,
+        group: Group | None,
+        gate: Gate | None,
+        confinement: Confinement,
+        release: Callable[[], None],
     ) -> None:
         self._init = init
         self._confinement = confinement
         self._group = group
+        self._gate = gate
         self._release = release
         self._pid = 0
         self._oom = False
@@ -95,6 +102,8 @@ class Confined:
         """Wait until the namespace is empty; read the last counts; remove the group."""
         self._init.kill()
         await asyncio.wait([self._init.ended], timeout=_SETTLE_SECONDS)
+        if self._gate is not None:
+            await self._gate.close()
         if self._watchdog is not None:
             await self._watchdog.stop()
         if self._group is not None:
@@ -111,6 +120,7 @@ async def start(
     confinement: Confinement,
     group: Group | None,
     release: Callable[[], None],
+    gate: Gate | None = None,
 ) -> tuple[Running, Confined]:
     """Start a program in the sandbox; ``release`` is called when all of it is gone.
 
@@ -119,7 +129,7 @@ async def start(
     """
     mounts = plan(confinement)
     check_cwd(command.cwd, mounts)
-    attempt = _Attempt(variant, command, confinement, group)
+    attempt = _Attempt(variant, command, confinement, group, gate)
     try:
         async with asyncio.timeout(_SETUP_SECONDS):
             running, init = await attempt.run(mounts)
@@ -128,19 +138,25 @@ async def start(
         if isinstance(error, (OSError, TimeoutError, ValueError)):
             raise SandboxUnavailable(f"the sandbox could not be set up: {reason or error}", _hint(reason)) from error
         raise
-    return running, Confined(init, group, confinement, release)
+    return running, Confined(init, group, gate, confinement, release)
 
 
 class _Attempt:
     """One start, with what has to be undone if it fails."""
 
     def __init__(
-        self, variant: bubblewrap.Variant, command: Command, confinement: Confinement, group: Group | None
+        self,
+        variant: bubblewrap.Variant,
+        command: Command,
+        confinement: Confinement,
+        group: Group | None,
+        gate: Gate | None,
     ) -> None:
         self._variant = variant
         self._command = command
         self._confinement = confinement
         self._group = group
+        self._gate = gate
         self._running: Running | None = None
         self._init: Watched | None = None
         self._named: asyncio.Future[int] | None = None
@@ -151,18 +167,26 @@ class _Attempt:
         limits = self._confinement
         bounds = Bounds(memory_bytes=limits.memory_bytes, processes=limits.processes, cpus=limits.cpus)
         making = asyncio.ensure_future(self._in_thread("create", bounds))
+        steps: list[asyncio.Future[None]] = [making]
         try:
+            if self._gate is not None:
+                self._gate.prepare(self._variant.token)
             with self._theirs:
                 running, info = self._popen(mounts, self._theirs.fileno())
             self._running = running
             self._named = asyncio.ensure_future(_child_pid(info))
             init = self._init = Watched(await asyncio.shield(self._named))
+            if self._gate is not None:
+                steps.append(asyncio.ensure_future(_open(self._gate, init)))
             await making
             set_limits(init.pid, limits)
             await self._in_thread("attach", init.pid)
+            await asyncio.gather(*steps)
             await _let_go(self._ours)
         finally:
-            await asyncio.wait([making])
+            for step in steps[1:]:
+                step.cancel()
+            await asyncio.wait(steps)
         self._ours.close()
         return running, init
 
@@ -188,6 +212,8 @@ class _Attempt:
             await self._running.exited
         if self._init is not None:
             await asyncio.wait([self._init.ended], timeout=_SETTLE_SECONDS)
+        if self._gate is not None:
+            await self._gate.close()
         if self._group is not None:
             await asyncio.to_thread(self._group.remove)
         return said.decode("utf-8", "replace").strip()
@@ -202,7 +228,7 @@ class _Attempt:
         info, info_child = os.pipe2(os.O_CLOEXEC)
         try:
             with (
-                _contents(bubblewrap.files(variant, network=confinement.network)) as files,
+                _contents(bubblewrap.files(variant, confinement.network)) as files,
                 _memory(seccomp.program()) as filter_fd,
             ):
                 descriptors = bubblewrap.Descriptors(info=info_child, block=block, seccomp=filter_fd, files=files)
@@ -235,6 +261,14 @@ def set_limits(pid: int, confinement: Confinement) -> None:
         most = resource.getrlimit(kind)[1]
         allowed = limit if most == resource.RLIM_INFINITY else min(limit, most)
         resource.prlimit(pid, kind, (allowed, allowed))
+
+
+async def _open(gate: Gate, init: Watched) -> None:
+    network = init.namespace("net")
+    try:
+        await gate.open(network)
+    finally:
+        os.close(network)
 
 
 async def _child_pid(info: int) -> int:

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from vsm_mcp.sandbox.egress.rules import AllowList
+
 HOME: Final = "/home/mcp"
 """The private, empty home of every server: memory only, gone when it ends."""
 
@@ -26,13 +28,28 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         return f"Command(argv={self.argv!r}, env={sorted(self.env)}, cwd={self.cwd!r})"
 
 
+class NoNetwork(msgspec.Struct, frozen=True):
+    """A loopback of its own, and nothing else."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class MachineNetwork(msgspec.Struct, frozen=True):
+    """The network of the machine, its loopback included: no confinement at all in this respect."""
+
+
+Network = NoNetwork | AllowList | MachineNetwork
+"""What may be reached; it is true when anything may. An empty allow-list is no network under observation."""
+
+
 class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     """What a process may touch. All paths are absolute; each appears inside under its own name.
 
     ``read_only`` and ``writable`` are directories of ours (an installation, an interpreter); ``granted_read_only``
     and ``granted_writable`` are what a person granted. ``hidden`` directories stay empty even where a grant contains
     them. ``cpus`` counts cores (0: no limit).
-    ``scratch_bytes`` bounds /tmp and the home, each. ``network`` is all (the host's network) or nothing.
+    ``scratch_bytes`` bounds /tmp and the home, each. ``network`` is nothing, an allow-list, or the machine's own.
     """
 
     read_only: tuple[str, ...] = ()
@@ -40,7 +57,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     granted_read_only: tuple[str, ...] = ()
     granted_writable: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
-    network: bool = False
+    network: Network = NoNetwork()
     memory_bytes: int = 512 * MEBIBYTE
     cpus: float = 1.0
     processes: int = 64
@@ -60,16 +77,19 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it ended with exit code 0."""
         return self.code == 0
 
+    @property
+    def signal_name(self) -> str:
+        """The signal's name, or "" where none ended it."""
+        if self.signal is None:
+            return ""
+        try:
+            return signals.Signals(self.signal).name
+        except ValueError:
+            return f"signal {self.signal}"
+
     def describe(self) -> str:
         """Return a clause: ``exited with code 1``, ``was killed by SIGKILL (out of memory)``."""
-        if self.signal is None:
-            text = f"exited with code {self.code}"
-        else:
-            try:
-                name = signals.Signals(self.signal).name
-            except ValueError:
-                name = f"signal {self.signal}"
-            text = f"was killed by {name}"
+        text = f"exited with code {self.code}" if self.signal is None else f"was killed by {self.signal_name}"
         return f"{text} (out of memory)" if self.oom else text
 
 

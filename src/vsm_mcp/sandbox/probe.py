@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import os
 import re
 import shutil
@@ -14,6 +16,7 @@ from vsm_mcp.errors import VsmError
 from vsm_mcp.sandbox import cgroup
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.confinement import Command, Confinement
+from vsm_mcp.sandbox.egress.rules import Address, allow_list
 from vsm_mcp.sandbox.tier import Isolation, Tier, properties_of
 
 SEARCH: Final = "/usr/bin:/bin:/usr/local/bin"
@@ -26,6 +29,20 @@ _CONTAINER: Final = (
     "in a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
     "--security-opt systempaths=unconfined"
 )
+_PYTHON: Final = os.path.realpath(sys.executable)
+_CLIENT: Final = """
+import socket, sys
+def reach(host, port):
+    try:
+        with socket.create_connection((host, port), 10) as peer:
+            return peer.recv(16).decode()
+    except OSError:
+        return "refused"
+port = int(sys.argv[1])
+for host, number in (("allowed.test", port), ("allowed.test", port ^ 1), ("other.test", port), ("192.0.2.1", port)):
+    print(reach(host, number), end=" ")
+"""
+_EXPECTED: Final = "allowed refused refused refused"
 _DELEGATE: Final = "systemd-run --user --scope -p Delegate=yes vsm-mcp serve"
 
 
@@ -56,6 +73,36 @@ async def probe(*, bwrap: str | None = None, search: str = SEARCH, soft: bool = 
             return _described(isolation)
         failures.append(failure)
     return _none(f"bubblewrap cannot isolate here: {failures[-1]}", *_remedies(failures[-1]))
+
+
+async def allow_list_failure(isolation: Isolation) -> str:
+    """Return why the allow-list of hosts does not hold here; "" if one allowed host answers, and no other."""
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"allowed")
+        writer.close()
+
+    async def resolve(_name: str) -> list[Address]:
+        return [ipaddress.ip_address("127.0.0.1")]
+
+    async with (
+        await asyncio.start_server(answer, "127.0.0.1", 0) as server,
+        Sandbox(isolation, guarded=False, resolve=resolve) as sandbox,
+    ):
+        port = str(server.sockets[0].getsockname()[1])
+        command = Command(argv=(_PYTHON, "-I", "-S", "-c", _CLIENT, port))
+        allowed = allow_list((f"allowed.test:{port}", f"127.0.0.1:{port}"))
+        try:
+            done = await sandbox.run(
+                command,
+                Confinement(read_only=(sys.base_prefix,), network=allowed),
+                name="probe",
+                timeout=_TIMEOUT_SECONDS,
+            )
+        except VsmError as error:
+            return error.message
+    said = done.stdout.decode("utf-8", "replace").strip()
+    return "" if done.ok and said == _EXPECTED else f"a program in it saw: {said or done.exit.describe()}"
 
 
 def _attempts(wanted: Isolation) -> list[Isolation]:

@@ -45,6 +45,11 @@ class Running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def kill(self) -> None:
+        """Send SIGKILL; nothing happens if it is gone."""
+        if not self.exited.done():
+            self.send(signal.SIGKILL)
+
     def send_group(self, number: signal.Signals) -> None:
         """Send a signal to the child's process group, which it leads."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -128,6 +133,16 @@ class Watched:
         if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def namespace(self, kind: str) -> int:
+        """Open one of its namespaces (``net``). Raises :class:`OSError`, also if it is gone."""
+        found = os.open(f"/proc/{self.pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            signal.pidfd_send_signal(self._pidfd, 0)  # else its id may have been another's
+        except OSError:
+            os.close(found)
+            raise
+        return found
 
     def _gone(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)

@@ -12,16 +12,18 @@ import msgspec
 from vsm_mcp.config import Config
 from vsm_mcp.errors import ServerDown, VsmError
 from vsm_mcp.events import Emit
+from vsm_mcp.model.contact import Contact, merged
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.trial import Cause, Probe, TrialReport
 from vsm_mcp.runtime.cause import explain
 from vsm_mcp.runtime.log import RotatedFile
-from vsm_mcp.runtime.process import Process
+from vsm_mcp.runtime.process import Process, StartFailed
 from vsm_mcp.runtime.process import start as start_process
 from vsm_mcp.runtime.remote import Remote, open_remote
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.confinement import Exit
+from vsm_mcp.sandbox.confinement import Exit, NoNetwork
+from vsm_mcp.sandbox.egress.rules import AllowList
 from vsm_mcp.vetting import probes
 from vsm_mcp.vetting.probes import FAIL, PASS, SKIPPED, WARN, Answer
 
@@ -63,7 +65,7 @@ class _Run:
 
     def __init__(self, spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit) -> None:
         self.cause: Cause | None = None
-        self._spec = spec
+        self._spec = _observed(spec)
         self._sandbox = sandbox
         self._config = config
         self._emit = emit
@@ -74,6 +76,7 @@ class _Run:
         self._start_seconds = 0.0
         self._peak: int | None = None
         self._tail: tuple[str, ...] = ()
+        self._contacts: tuple[Contact, ...] = ()
 
     async def all(self) -> None:
         """Go through all probes in order; stop where going on makes no sense."""
@@ -123,6 +126,7 @@ class _Run:
             cause=cause if failed else None,
             peak_memory=self._peak,
             stderr_tail=self._tail,
+            contacts=merged(self._contacts),
         )
 
     # --- the probes ----------------------------------------------------------------------------------------------
@@ -133,6 +137,7 @@ class _Run:
             self._instance = instance = await self._start(self._spec)
         except ServerDown as error:
             self.cause = error.cause or Cause(code=error.code, message=error.message, hint=error.hint)
+            self._contacts += error.contacts if isinstance(error, StartFailed) else ()
             self.note("handshake", FAIL, self.cause.message, time.monotonic() - began)
             return False
         self._start_seconds = time.monotonic() - began
@@ -208,7 +213,7 @@ class _Run:
             return False
         if self.cause is None and isinstance(instance, Process) and instance.connection.closed.done():
             await self.end_of(instance)
-            self.cause = explain(instance.exit, instance.stderr_tail, phase="trial", stdout_tail=instance.stdout_tail)
+            self.cause = instance.explain("trial", instance.exit)
         return True
 
     async def end_of(self, instance: Process) -> None:
@@ -220,6 +225,10 @@ class _Run:
             return
 
     async def _malformed(self, instance: Process) -> None:
+        if not instance.speaks_lines:
+            self.note("malformed line", SKIPPED, f"over {instance.transport} there are no lines", 0.0)
+            return
+
         async def write(line: bytes) -> None:
             instance.write_line(line)
 
@@ -263,12 +272,21 @@ class _Run:
         if isinstance(instance, Process):
             seen = instance.peak_memory()
             self._peak = max(seen or 0, self._peak or 0) or None
+            self._contacts += instance.contacts
+
+
+def _observed(spec: ServerSpec) -> ServerSpec:
+    """Have the contacts of a server without network seen, too: it gets none, but the record says what it wanted."""
+    if spec.confinement is None or not isinstance(spec.confinement.network, NoNetwork):
+        return spec
+    return msgspec.structs.replace(spec, confinement=msgspec.structs.replace(spec.confinement, network=AllowList()))
 
 
 def _said(instance: Instance, error: VsmError) -> Cause | None:
     """Read the cause out of a refusal ("connect ECONNREFUSED …") and the last lines that led to it, if it is there."""
     tail = instance.stderr_tail[-_RECENT_LINES:]
-    cause = explain(Exit(code=1), [*tail, f"Error: {error.message}"], phase="trial")
+    contacts = instance.contacts if isinstance(instance, Process) else ()
+    cause = explain(Exit(code=1), [*tail, f"Error: {error.message}"], phase="trial", contacts=contacts)
     return None if cause.code == "crashed" or instance.connection.closed.done() else cause
 
 

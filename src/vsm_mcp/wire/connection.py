@@ -132,6 +132,10 @@ class Connection:
         self._inbox.on_asking = asking
         self._inbox.on_said = said
 
+    def on_fewer(self, call: Callable[[], None] | None) -> None:
+        """Have ``call`` called whenever one call fewer waits for its answer."""
+        self._pending.fewer = call
+
     async def open(self) -> None:
         """Open the transport; raises :class:`TransportError` when that fails."""
         await self._transport.open(self._inbox.deliver, self.fail)

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from vsm_mcp.errors import TransportError
 from vsm_mcp.wire import tls
 from vsm_mcp.wire.address import Address
+from vsm_mcp.wire.transport import MakeSocket
 
 _CONNECT_SECONDS: Final = 10.0
 _FIRST_ADDRESS_SECONDS: Final = 3.0
@@ -22,15 +23,23 @@ _PROBES: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
-async def dial(address: Address, make: Callable[[], P], context: ssl.SSLContext | None = None) -> P:
+async def dial(
+    address: Address,
+    make: Callable[[], P],
+    context: ssl.SSLContext | None = None,
+    sockets: MakeSocket | None = None,
+) -> P:
     """Connect to the first address of a host that answers and return the protocol that ``make`` made for it.
 
-    ``context`` says whom to trust over TLS (default: whom the machine trusts). A proxy, once there is one, belongs
-    here. Raises :class:`TransportError`, which names scheme, host and port alone.
+    ``context`` says whom to trust over TLS (default: whom the machine trusts); ``sockets`` makes the socket, where not
+    any one leads there. A proxy, once there is one, belongs here. Raises :class:`TransportError`, which names scheme,
+    host and port alone.
     """
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
             trusting = (context or await tls.context()) if address.secure else None
+            if sockets is not None:
+                return await _over(await sockets(), address, make, trusting)
             return await _connected(address, make, trusting)
     except (OSError, ValueError) as error:  # TimeoutError and the failures of TLS and of names are OSErrors
         raise unreachable(address.origin, error) from error
@@ -71,6 +80,23 @@ async def _connected_to(host: str | int, address: Address, make: Callable[[], P]
     transport, protocol = await asyncio.get_running_loop().create_connection(
         make, str(host), address.port, ssl=context, server_hostname=name
     )
+    return _kept_alive(transport, protocol)
+
+
+async def _over(socket: sockets.socket, address: Address, make: Callable[[], P], context: ssl.SSLContext | None) -> P:
+    """Connect a socket that was made for this, to an address that nobody need look up."""
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.sock_connect(socket, (address.host, address.port))
+        name = address.host if context is not None else None
+        transport, protocol = await loop.create_connection(make, sock=socket, ssl=context, server_hostname=name)
+    except BaseException:
+        socket.close()
+        raise
+    return _kept_alive(transport, protocol)
+
+
+def _kept_alive(transport: asyncio.Transport, protocol: P) -> P:
     if transport.is_closing():
         raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
     wire = transport.get_extra_info("socket")

@@ -20,7 +20,7 @@ from vsm_mcp.wire.post import Notice, Post, SessionGone
 from vsm_mcp.wire.session import MAX_RETRY_SECONDS, Session
 from vsm_mcp.wire.site import Site
 from vsm_mcp.wire.tasks import Tasks
-from vsm_mcp.wire.transport import Deliver, Done, Head, Lost
+from vsm_mcp.wire.transport import Deliver, Done, Head, Lost, MakeSocket
 
 _RESUME_ATTEMPTS: Final = 5
 _MENDABLE: Final = (Challenged, Cut, Moved, SessionGone, Stale)
@@ -30,7 +30,7 @@ class HttpTransport:
     """One MCP endpoint. ``url`` and ``headers`` may hold secrets: neither is ever part of a message or an error.
 
     An answer may be ``max_message`` bytes long. ``context`` says whom to trust over TLS (default: whom the machine
-    trusts), ``authorizer`` is asked when the server wants authorization.
+    trusts), ``authorizer`` is asked when the server wants authorization, ``sockets`` makes the sockets that lead there.
     """
 
     kind = "streamable-http"
@@ -45,12 +45,14 @@ class HttpTransport:
         max_message: int = 32 * 1024 * 1024,
         context: ssl.SSLContext | None = None,
         authorizer: Authorizer | None = None,
+        sockets: MakeSocket | None = None,
     ) -> None:
         self._url = url
         self._headers = dict(headers or {})
         self._max_message = max_message
         self._context = context
         self._authorizer = authorizer
+        self._sockets = sockets
         self._tasks = Tasks()
         self._opened = self._closed = False
 
@@ -58,7 +60,7 @@ class HttpTransport:
         """Prepare; no byte is sent before the first message. Raises :class:`TransportError` for an unusable URL."""
         self._deliver = deliver
         address = read_address(self._url, {"http", "https"})
-        self._site = Site(address, self._headers, self._context, self._authorizer)
+        self._site = Site(address, self._headers, self._context, self._authorizer, self._sockets)
         self._session = Session(self._site, self._attempt, lost, self._max_message)
         self._opened = True
 

@@ -43,7 +43,7 @@ class HttpSseTransport:
         """
         target = self._target
         address = read_address(target.url, {"http", "https"})
-        self._site = Site(address, target.headers, target.context, target.authorizer)
+        self._site = Site(address, target.headers, target.context, target.authorizer, target.sockets)
         self._named: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._lost = lost
         self._opened = True

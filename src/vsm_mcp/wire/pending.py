@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Final
 
 import msgspec
@@ -20,6 +20,8 @@ _decode_any: Final = msgspec.json.Decoder(str | int | float | None).decode
 class Pending:
     """Calls by id. One timer serves them all: a timer for each would cost more than reading its answer.
 
+    ``fewer`` is called whenever there is one less, unless all are lost at once.
+
     A waiting future never gets an exception, so that an answer which nobody fetches any more leaves no trace.
     """
 
@@ -31,6 +33,7 @@ class Pending:
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = _FOREVER
         self._last_id = 0
+        self.fewer: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -60,6 +63,8 @@ class Pending:
         if call is None:
             return False
         call.settle(message)
+        if self.fewer is not None:
+            self.fewer()
         return True
 
     def only_answered(self, message: Message) -> bool:
@@ -69,6 +74,8 @@ class Pending:
             return False
         del self._calls[waiting[0].ident]
         waiting[0].settle(message)
+        if self.fewer is not None:
+            self.fewer()
         return True
 
     def spoilt(self, ident: int | None, error: ProtocolError) -> None:
@@ -76,10 +83,16 @@ class Pending:
         call = self._calls.pop(ident, None) if ident is not None else None
         if call is not None:
             call.settle(ProtocolError(f"the server's answer to {call.method} cannot be read: {error.message}"))
+            if self.fewer is not None:
+                self.fewer()
 
     def forget(self, ident: int) -> bool:
         """Drop a call, so that its late answer is dropped too; ``False`` when it was already answered."""
-        return self._calls.pop(ident, None) is not None
+        if self._calls.pop(ident, None) is None:
+            return False
+        if self.fewer is not None:
+            self.fewer()
+        return True
 
     def release(self, ident: Raw) -> None:
         """Give :data:`LOST` to a call that would wait for ever: the server said that it gave it up."""

@@ -11,6 +11,7 @@ from vsm_mcp.errors import TransportError
 from vsm_mcp.wire.address import Address
 from vsm_mcp.wire.dial import dial
 from vsm_mcp.wire.http11 import Socket
+from vsm_mcp.wire.transport import MakeSocket
 
 MAX_SOCKETS: Final = 256
 """Sockets in use at a time, before further calls wait for one."""
@@ -25,12 +26,16 @@ _CLOSE_SECONDS: Final = 1.0
 class Pool:
     """The sockets of one address. All methods belong to the event loop it was made in.
 
-    ``context`` says whom to trust over TLS (default: whom the machine trusts).
+    ``context`` says whom to trust over TLS (default: whom the machine trusts), ``sockets`` makes them where not any
+    one leads there.
     """
 
-    def __init__(self, address: Address, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, address: Address, context: ssl.SSLContext | None = None, sockets: MakeSocket | None = None
+    ) -> None:
         self._address = address
         self._context = context
+        self._make = sockets
         self._loop = asyncio.get_running_loop()
         self._sockets: set[Socket] = set()
         self._idle: deque[Socket] = deque()  # the last one used is the last
@@ -74,7 +79,7 @@ class Pool:
         """Return a new socket. Raises :class:`TransportError`."""
         self._opening += 1
         try:
-            return await dial(self._address, lambda: Socket(self), self._context)
+            return await dial(self._address, lambda: Socket(self), self._context, self._make)
         except BaseException:
             self._wake(None)
             raise

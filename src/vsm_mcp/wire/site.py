@@ -17,7 +17,7 @@ from vsm_mcp.wire.authorizer import Access, Authorizer, Challenged
 from vsm_mcp.wire.exchange import Exchange, Moved, Stale
 from vsm_mcp.wire.http11 import Socket
 from vsm_mcp.wire.pool import Pool
-from vsm_mcp.wire.transport import Done
+from vsm_mcp.wire.transport import Done, MakeSocket
 
 _REDIRECTIONS: Final = 2
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -40,6 +40,7 @@ class Site:
 
     ``place`` (scheme, host and port) is what messages call it. ``context`` says whom to trust over TLS (default: whom
     the machine trusts). ``authorizer`` is asked when the server wants authorization, unless ``headers`` hold one.
+    ``sockets`` makes the sockets, where not any one leads there.
     Raises :class:`TransportError` for headers that cannot be sent.
     """
 
@@ -49,6 +50,7 @@ class Site:
         headers: Mapping[str, str],
         context: ssl.SSLContext | None = None,
         authorizer: Authorizer | None = None,
+        sockets: MakeSocket | None = None,
     ) -> None:
         self.address = address
         self.place = address.origin
@@ -56,7 +58,8 @@ class Site:
         given = any(name.lower() == "authorization" for name in headers)
         self._access = Access(None if given else authorizer)
         self._context = context
-        self._pool = Pool(address, context)
+        self._sockets = sockets
+        self._pool = Pool(address, context, sockets)
         self._left: list[Pool] = []
         self._heads: dict[str, bytes] = {}
 
@@ -155,7 +158,7 @@ class Site:
             exchange.target, there = there.target, msgspec.structs.replace(there, target=here.target)
         if secured:
             self._left.append(self._pool)
-            self._pool = Pool(there, self._context)
+            self._pool = Pool(there, self._context, self._sockets)
         self.address, self.place = there, there.origin
         self._heads.clear()
 

@@ -53,7 +53,7 @@ class TcpTransport(LineTransport):
     async def _attach(self, reader: Reader, writer: Writer) -> asyncio.WriteTransport:
         """Connect; raises :class:`TransportError` for an unusable URL and when nothing answers there."""
         address = read_address(self._target.url, {"tcp"})
-        both = await dial(address, lambda: _Both(reader, writer))
+        both = await dial(address, lambda: _Both(reader, writer), sockets=self._target.sockets)
         return cast("asyncio.WriteTransport", both.transport)  # uvloop's is one in all but its class
 
     def _hang_up(self) -> None:

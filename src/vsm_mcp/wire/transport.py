@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -25,6 +26,13 @@ Lost = Callable[[str], None]
 
 Done = Callable[[VsmError | None], None]
 """Takes what went wrong with a request, or ``None`` once its answer was delivered; called at most once."""
+
+
+MakeSocket = Callable[[], Awaitable[socket.socket]]
+"""Makes a TCP socket, non-blocking and not connected yet, where a server can be reached from.
+
+That need not be this machine's own network. Raises :class:`vsm_mcp.errors.TransportError`.
+"""
 
 
 class Sending(Protocol):
@@ -86,10 +94,11 @@ class Transport(Protocol):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A server that runs elsewhere; its URL and its headers may hold secrets.
+    """A server that is reached over a network; its URL and its headers may hold secrets.
 
     ``max_message`` is the most bytes that one message of it may have; ``context`` says whom to trust over TLS
-    (``None``: whom the machine trusts), ``authorizer`` gets authorization where the server wants it.
+    (``None``: whom the machine trusts), ``authorizer`` gets authorization where the server wants it. ``sockets`` makes
+    those that lead there; the URL's host then is an address. ``None``: any socket does.
     """
 
     url: str
@@ -97,6 +106,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     max_message: int = 32 * 1024 * 1024
     context: ssl.SSLContext | None = None
     authorizer: Authorizer | None = None
+    sockets: MakeSocket | None = None
 
     def __repr__(self) -> str:
         return "Target(…)"

@@ -23,6 +23,7 @@ def http(target: Target) -> Sequence[Transport]:
         max_message=target.max_message,
         context=target.context,
         authorizer=target.authorizer,
+        sockets=target.sockets,
     )
     return streamable, HttpSseTransport(target)
 

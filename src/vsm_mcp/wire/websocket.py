@@ -57,7 +57,12 @@ class WebSocketTransport:
         context = (self._target.context or await tls.context()) if address.secure else None
         tracing = aiohttp.TraceConfig()
         tracing.on_request_redirect.append(self._redirected)
-        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[tracing])
+        made = None if self._target.sockets is None else await self._target.sockets()
+        # The host is an address then, so one socket is all that is asked for.
+        connector = None if made is None else aiohttp.TCPConnector(socket_factory=lambda _place: made)
+        self._session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[tracing]
+        )
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
                 self._socket = await self._session.ws_connect(

@@ -7,7 +7,7 @@ import pytest
 
 from vsm_mcp.autopilot.alter import FIELDS, Wish, alter, differences, widened
 from vsm_mcp.errors import BadArgument
-from vsm_mcp.model.launch import Entry, LaunchFacts, Settings
+from vsm_mcp.model.launch import Entry, LaunchFacts, RestartPolicy, Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Installation, Server
 
@@ -25,6 +25,24 @@ SECRETS = {"TOKEN": "t"}
 FACTS = LaunchFacts(args=("--stdio",))
 
 
+GIVEN: dict[str, Any] = {
+    "env": {"B": "2"},
+    "secrets": {"KEY": "k"},
+    "paths": (("/b", True),),
+    "stateful": True,
+    "lazy": False,
+    "idle_stop_seconds": 5.0,
+    "restart": RestartPolicy.TEMPORARY,
+}
+
+
+def another(value: Any) -> Any:
+    """Return something of the same type."""
+    if isinstance(value, bool):
+        return not value
+    return value + 1 if isinstance(value, int | float) else ("new",) if isinstance(value, tuple) else f"new {value}"
+
+
 def wished(*clear: str, **given: Any) -> Wish:
     return Wish(settings=Settings(**given), fields=tuple(given), clear=clear)
 
@@ -40,17 +58,7 @@ def test_nothing_given_changes_nothing() -> None:
 @pytest.mark.parametrize("field", FIELDS)
 def test_every_setting_can_be_given_and_emptied(field: str) -> None:
     default = getattr(Settings(), field)
-    value: Any = {
-        "args": ("two",),
-        "env": {"B": "2"},
-        "secrets": {"KEY": "k"},
-        "paths": (("/b", True),),
-        "hosts": ("g",),
-        "cwd": "/b",
-        "stateful": True,
-        "lazy": False,
-        "idle_stop_seconds": 5.0,
-    }.get(field, not default if isinstance(default, bool) else f"new {field}" if isinstance(default, str) else default)
+    value: Any = GIVEN[field] if field in GIVEN else another(default)
     after = alter(SERVER, SECRETS, wished(**{field: value}), FACTS)
     assert [change["item"] for change in differences(SERVER, SECRETS, after)] == [field]
     emptied = alter(after.server, after.secrets, wished(field), FACTS)

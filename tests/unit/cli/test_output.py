@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsm_mcp import errors
-from vsm_mcp.cli import COMMANDS
+from vsm_mcp.cli import COMMANDS, add_command
 from vsm_mcp.cli.output import clean
 from vsm_mcp.cli.session import exit_code
 from vsm_mcp.cli.settings_options import settings_from
@@ -58,9 +58,8 @@ def test_every_error_has_a_code_of_its_own_or_of_its_parent() -> None:
 
 
 def options(**given: object) -> dict[str, object]:
-    empty = {"args": (), "env": (), "secrets": (), "paths": (), "hosts": (), "cwd": ""}
-    unsaid = dict.fromkeys(("stateful", "lazy", "idle_stop"))
-    return {**empty, **unsaid, "allow_scripts": False, "allow_unsandboxed": False, **given}
+    with add_command.command.make_context("add", ["npm:any"]) as context:
+        return context.params | given
 
 
 def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +74,7 @@ def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [settings[name] for name in ("stateful", "lazy", "idle_stop_seconds")] == [None, None, None]
     said = settings_from(options(stateful=False, lazy=True, idle_stop=0.0), interactive=False)
     assert [said[name] for name in ("stateful", "lazy", "idle_stop_seconds")] == [False, True, 0.0]
+    assert [given["restart"] for given in (settings, said)] == ["permanent", "permanent"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsm_mcp.gateway.asgi import CLOSE, Receive, Scope, Send, respond, until_disconnected
-from vsm_mcp.gateway.http11 import Connection, Open, Timing
+from vsm_mcp.gateway.http11 import Connection
+from vsm_mcp.gateway.opened import Open, Timing
 from vsm_mcp.gateway.server import Front
 
 GET = b"GET /x?a=1 HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -374,7 +375,7 @@ async def requests_read(pieces: list[bytes]) -> list[tuple[str, str, list[tuple[
         found.append((scope["method"], scope["path"], list(scope["headers"]), body))
         await respond(send, 200, b"{}")
 
-    connection = Connection(app, Open(), Timing())
+    connection = Connection(app, Open())
     connection.connection_made(Deaf())
     for piece in pieces:
         connection.data_received(piece)

@@ -36,6 +36,37 @@ async def test_origin(start: Any, origin: str, status: int) -> None:
     assert (await demo.post(PING, origin=origin))[0] == status  # 400: allowed, but without a session
 
 
+async def test_a_page_of_an_allowed_origin_reads_the_answers(start: Any) -> None:
+    page = "https://trusted.example"
+    demo = await start({}, config.Gateway(allowed_origins=(page,)))
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "mcp-method, content-type"}
+    async with demo.http.options(demo.url, headers={"origin": page, **asks}) as answer:
+        assert answer.status == 200
+        assert answer.headers["access-control-allow-origin"] == page
+        assert "POST" in answer.headers["access-control-allow-methods"]
+        assert answer.headers["access-control-allow-headers"] == "mcp-method, content-type"
+    for body, status in ((PING, 400), (b"{", 400)):
+        found, headers, _ = await demo.post(body, origin=page)
+        assert (found, headers["access-control-allow-origin"], headers["vary"]) == (status, page, "Origin")
+    params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}
+    opening = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+    found, headers, _ = await demo.post(opening, origin=page)
+    assert found == 200
+    assert "Mcp-Session-Id" in headers["access-control-expose-headers"]
+    assert headers["mcp-session-id"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:3000", ""])
+async def test_other_pages_read_nothing(start: Any, origin: str) -> None:
+    demo = await start({}, config.Gateway(allowed_origins=("https://trusted.example",)))
+    async with demo.http.options(
+        demo.url, headers={"access-control-request-method": "POST", **({"origin": origin} if origin else {})}
+    ) as answer:
+        assert answer.status in {403, 405}
+        assert "access-control-allow-origin" not in answer.headers
+    assert "access-control-allow-origin" not in (await demo.post(PING, origin=origin))[1]
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [

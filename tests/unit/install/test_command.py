@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vsm_mcp.install.command import _roots
+from vsm_mcp.install.roots import roots_of
 
 
 @pytest.fixture
@@ -16,16 +16,16 @@ def script(tmp_path: Path) -> Path:
 
 
 def test_a_script_brings_what_lies_beside_it(script: Path) -> None:
-    assert str(script.parent) in _roots(("/usr/bin/python3", str(script)), "/home/somebody")
+    assert str(script.parent) in roots_of(("/usr/bin/python3", str(script)), "/home/somebody")
 
 
 @pytest.mark.parametrize("home", ["project", "project/deep/home"])
 def test_a_script_in_a_home_brings_itself_only(script: Path, home: str) -> None:
-    roots = _roots(("/usr/bin/python3", str(script)), str(script.parent.parent / home))
+    roots = roots_of(("/usr/bin/python3", str(script)), str(script.parent.parent / home))
     assert roots == (str(script),)
 
 
 def test_other_files_bring_themselves_only(script: Path) -> None:
     data = script.with_name("data.txt")
     data.touch()
-    assert _roots(("/usr/bin/python3", "-m", "server", str(data)), "") == (str(data),)
+    assert roots_of(("/usr/bin/python3", "-m", "server", str(data)), "") == (str(data),)

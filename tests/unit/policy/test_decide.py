@@ -33,6 +33,7 @@ def add(
         (Policy(autonomy="guarded"), add(curated=True), Verdict.ALLOW, "autonomy:guarded"),
         (Policy(autonomy="guarded"), add(curated=False), Verdict.ASK, "autonomy:guarded"),
         (Policy(autonomy="guarded"), add(curated=True, network=True), Verdict.ASK, "autonomy:guarded"),
+        (Policy(autonomy="guarded"), add(curated=True, whole_network=True), Verdict.ASK, "autonomy:guarded"),
         (Policy(autonomy="auto"), add(actor="agent"), Verdict.ALLOW, "autonomy:auto"),
         (Policy(), add(actor="agent", approved=True), Verdict.ASK, "autonomy:ask"),
         (Policy(), add(kind=ActionKind.REMOVE), Verdict.ALLOW, "operator"),

@@ -77,7 +77,7 @@ async def test_limits_of_single_processes(world: World) -> None:
     pid = await world.pid("a")
     world.runtime.configure(with_limits(world.config, processes=77, open_files=99))
     if not world.runtime.adapt("a"):
-        await world.runtime.renew("a", "new settings")
+        await world.runtime.change_over("a", "new settings")
         pid = await world.pid("a")
     limits = Path(f"/proc/{pid}/limits").read_text()
     assert re.search(r"Max open files +99 +99 ", limits)
@@ -101,7 +101,7 @@ async def test_calls_in_flight_end_first_and_new_ones_wait(world: World) -> None
     before = await world.pid("a")
     long = asyncio.ensure_future(world.ask("a", "", "slow", seconds=0.5))
     await until(lambda: world.runtime.status("a").in_flight == 1)
-    renewing = asyncio.ensure_future(world.runtime.renew("a", "new settings"))
+    renewing = asyncio.ensure_future(world.runtime.change_over("a", "new settings"))
     await until(lambda: world.runtime.ready("a") is None)
     late = asyncio.ensure_future(world.ask("a", "", "echo", text="late"))
     assert not gone(before)
@@ -121,7 +121,7 @@ async def test_a_call_that_does_not_end_is_waited_for_only_so_long(world: World)
     endless = asyncio.ensure_future(world.ask("a", "", "slow", seconds=60))
     await until(lambda: world.runtime.status("a").in_flight == 1)
     async with asyncio.timeout(8):
-        await world.runtime.renew("a", "new settings")
+        await world.runtime.change_over("a", "new settings")
     with pytest.raises(TransportError):
         await endless
     assert await world.ask("a", "", "echo", text="x") == "echo:x"
@@ -129,11 +129,11 @@ async def test_a_call_that_does_not_end_is_waited_for_only_so_long(world: World)
 
 async def test_what_is_stopped_stays_stopped(world: World) -> None:
     world.add("a")
-    await world.runtime.renew("a", "new settings")
+    await world.runtime.change_over("a", "new settings")
     assert world.runtime.status("a").state is ServerState.STOPPED
     await world.pid("a")
     await world.runtime.stop("a")
-    await world.runtime.renew("a", "new settings")
+    await world.runtime.change_over("a", "new settings")
     assert world.runtime.status("a").state is ServerState.STOPPED
 
 
@@ -142,7 +142,7 @@ async def test_one_that_is_stopped_meanwhile_is_not_started_again(world: World) 
     await world.pid("a")
     endless = asyncio.ensure_future(world.ask("a", "", "slow", seconds=60))
     await until(lambda: world.runtime.status("a").in_flight == 1)
-    renewing = asyncio.ensure_future(world.runtime.renew("a", "new settings"))
+    renewing = asyncio.ensure_future(world.runtime.change_over("a", "new settings"))
     await until(lambda: world.runtime.ready("a") is None)
     await world.runtime.stop("a")
     await asyncio.wait([endless, renewing])
@@ -156,7 +156,7 @@ async def test_one_that_dies_while_it_is_drained_is_started_once(world: World) -
     await world.pid("a")
     endless = asyncio.ensure_future(world.ask("a", "", "slow", seconds=60))
     await until(lambda: world.runtime.status("a").in_flight == 1)
-    renewing = asyncio.ensure_future(world.runtime.renew("a", "new settings"))
+    renewing = asyncio.ensure_future(world.runtime.change_over("a", "new settings"))
     await until(lambda: world.runtime.ready("a") is None)
     with pytest.raises(TransportError):
         await world.runtime._pools["a"].shared._instance.connection.request("tools/call", {"name": "crash"}, timeout=9)  # type: ignore[union-attr]
@@ -173,7 +173,7 @@ async def test_one_that_was_given_up_gets_another_try(world: World) -> None:
         await world.runtime.start("a")
     await until(lambda: world.runtime.status("a").state is ServerState.GAVE_UP, 20)
     world.add("a")
-    await world.runtime.renew("a", "new settings")
+    await world.runtime.change_over("a", "new settings")
     assert await world.ask("a", "", "echo", text="x") == "echo:x"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsm_mcp.runtime.restart import LONGEST_SECONDS, Failure, GiveUp, Limits, Restart, decide, remember
+from vsm_mcp.model.launch import RestartPolicy
+from vsm_mcp.runtime.restart import LONGEST_SECONDS, Failure, GiveUp, Leave, Limits, Restart, decide, remember
 
 limits_of = st.builds(Limits, count=st.integers(1, 20), period=st.floats(1, 1000))
 gaps = st.lists(st.tuples(st.floats(0, 500), st.booleans()), min_size=1, max_size=40)
@@ -80,3 +81,49 @@ def test_jitter_only_shortens_by_a_quarter(steps: list[tuple[float, bool]], limi
     if isinstance(plain, Restart):
         assert isinstance(shaken, Restart)
         assert 0.75 * plain.delay <= shaken.delay <= plain.delay
+
+
+def test_a_transient_server_that_ended_well_is_left_in_peace() -> None:
+    well, badly = Failure(0.0, ready=True, clean=True), Failure(0.0, ready=True, clean=False)
+    never_up = Failure(0.0, ready=False, clean=True)
+    verdicts = [decide([end], 0.0, Limits(), policy=RestartPolicy.TRANSIENT) for end in (well, badly, never_up)]
+    assert [type(verdict) for verdict in verdicts] == [Leave, Restart, Restart]
+    assert isinstance(decide([well], 0.0, Limits()), Restart)  # a permanent one is needed, however it ended
+
+
+@given(gaps, limits_of, st.booleans())
+def test_a_temporary_server_is_never_restarted_nor_given_up(
+    steps: list[tuple[float, bool]], limits: Limits, clean: bool
+) -> None:
+    history, now = history_of(steps)
+    last = Failure(history[-1].at, history[-1].ready, clean=clean)
+    assert isinstance(decide((*history[:-1], last), now, limits, policy=RestartPolicy.TEMPORARY), Leave)
+
+
+@given(gaps, limits_of, st.floats(0, 1))
+def test_a_transient_server_that_ends_badly_is_treated_as_a_permanent_one(
+    steps: list[tuple[float, bool]], limits: Limits, jitter: float
+) -> None:
+    history, now = history_of(steps)
+    verdict = decide(history, now, limits, jitter, RestartPolicy.TRANSIENT)
+    assert verdict == decide(history, now, limits, jitter, RestartPolicy.PERMANENT)
+
+
+@given(gaps, limits_of, st.floats(0, 1000), st.booleans())
+def test_lasting_health_makes_good_for_what_was_before(
+    steps: list[tuple[float, bool]], limits: Limits, more: float, clean: bool
+) -> None:
+    history, now = history_of(steps)
+    lasting = Failure(now, ready=True, lasted=limits.period + more, clean=clean)
+    kept = remember(history, lasting, limits)
+    assert kept == (lasting,)
+    assert decide(kept, now, limits) == Restart(1.0)
+
+
+@given(gaps, limits_of, st.floats(0, 0.99))
+def test_health_that_did_not_last_makes_good_for_nothing(
+    steps: list[tuple[float, bool]], limits: Limits, share: float
+) -> None:
+    history, now = history_of(steps)
+    short = Failure(now, ready=True, lasted=limits.period * share)
+    assert remember(history, short, limits)[:-1] == tuple(history[-(limits.count + 1) :])

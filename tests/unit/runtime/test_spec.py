@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from vsm_mcp.config import Config
+from vsm_mcp.errors import BadArgument
 from vsm_mcp.model.launch import Entry, Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Installation, Server
 from vsm_mcp.runtime.spec import spec_of
-from vsm_mcp.sandbox.confinement import HOME
+from vsm_mcp.sandbox.confinement import HOME, MachineNetwork, NoNetwork
+from vsm_mcp.sandbox.egress.rules import allow_list
 
 CONFIG = Config(home=Path("/data/vsm"), environ={"DAEMON_SECRET": "x", "PATH": "/evil"})
 
@@ -62,13 +65,16 @@ def test_program() -> None:
 
 def test_network_is_off_unless_asked() -> None:
     for settings, expected in (
-        (Settings(), False),
-        (Settings(network=True), True),
-        (Settings(hosts=("example.org",)), True),
+        (Settings(), NoNetwork()),
+        (Settings(hosts=("example.org", "10.0.0.5:80")), allow_list(("example.org", "10.0.0.5:80"))),
+        (Settings(network=True), MachineNetwork()),
+        (Settings(hosts=("example.org", "*")), MachineNetwork()),
     ):
         spec = spec_of(server(settings), {}, CONFIG)
         assert spec.confinement is not None
-        assert spec.confinement.network is expected
+        assert spec.confinement.network == expected
+    with pytest.raises(BadArgument, match="no:port:here"):
+        spec_of(server(Settings(hosts=("no:port:here",))), {}, CONFIG)
 
 
 def test_remote() -> None:

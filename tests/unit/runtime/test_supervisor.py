@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from tests.unit.runtime.world import SECRET, World, call, gone, until
 
 from vsm_mcp.config import Config
 from vsm_mcp.config import Runtime as Limits
+from vsm_mcp.config import Sandbox as Bounds
 from vsm_mcp.errors import BadArgument, RequestTimeout, ServerDown, TransportError, UnknownServer
 from vsm_mcp.events import GaveUp, ServerCrashed, ServerStarted, ServerStopped, ToolsChanged
 from vsm_mcp.model.definition import ItemKind
-from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.launch import RestartPolicy, Settings
 from vsm_mcp.model.server import ServerState
 from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.sandbox.tier import Tier
 from vsm_mcp.wire.connection import Connection
 
 
@@ -254,3 +257,86 @@ async def test_remote_server(world: World) -> None:
     world.add("gone", ref=url)
     with pytest.raises(ServerDown, match="gone cannot be reached"):
         await world.runtime.start("gone")
+
+
+async def test_how_a_server_ended_last_stays_known_after_its_restart(world: World) -> None:
+    world.add("a", "--exit-code", "7")
+    connection = await world.runtime.connection("a", 15)
+    before = time.time()
+    with pytest.raises(TransportError):
+        await call(connection, "crash")
+    await world.runtime.connection("a", 15)
+    status = world.runtime.status("a")
+    assert status.state is ServerState.READY
+    assert status.crash is not None
+    assert (status.crash.exit_code, status.crash.signal, status.crash.ready) == (7, "", True)
+    assert (status.crash.reason, status.crash.oom) == ("exited with code 7", False)
+    assert status.crash.stderr[-1] == "Fatal: the crash tool was called"
+    assert before <= status.crash.at <= time.time()
+    assert status.pid
+    os.kill(status.pid, signal.SIGKILL)
+    await until(lambda: world.runtime.status("a").crash != status.crash)
+    again = world.runtime.status("a").crash
+    assert again is not None
+    assert (again.signal, again.exit_code) == ("SIGKILL", None)
+
+
+async def test_that_a_server_ran_out_of_memory_is_kept(isolation: Any, tmp_path: Path) -> None:
+    if isolation.tier is not Tier.FULL:
+        pytest.skip(f"no memory limit that the kernel keeps here: {isolation.reasons}")
+    async with Sandbox(isolation) as sandbox:
+        config = Config(home=tmp_path, sandbox=Bounds(memory_bytes=64 * 1024 * 1024))
+        world = World(sandbox, config)
+        async with world.runtime:
+            world.add("a")
+            with pytest.raises(TransportError):
+                await call(await world.runtime.connection("a", 15), "big", bytes=512 * 1024 * 1024)
+            await until(lambda: world.runtime.status("a").crash is not None)
+            crash = world.runtime.status("a").crash
+    assert crash is not None
+    assert (crash.oom, crash.signal) == (True, "SIGKILL")
+    assert crash.reason == "was killed by SIGKILL (out of memory)"
+
+
+async def test_why_a_server_never_came_up_is_kept(world: World) -> None:
+    world.add("a", "--require-env", "SOME_API_KEY", "--exit-code", "3")
+    with pytest.raises(ServerDown):
+        await world.runtime.start("a")
+    crash = world.runtime.status("a").crash
+    assert crash is not None
+    assert (crash.ready, crash.cause, crash.exit_code) == (False, "missing_env", 3)
+    assert "SOME_API_KEY" in "".join(crash.stderr)
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "state"),
+    [
+        (RestartPolicy.TRANSIENT, "0", ServerState.STOPPED),
+        (RestartPolicy.TEMPORARY, "0", ServerState.STOPPED),
+        (RestartPolicy.TEMPORARY, "1", ServerState.FAILED),
+    ],
+)
+async def test_a_server_that_its_policy_leaves_down_comes_back_when_it_is_called(
+    world: World, policy: RestartPolicy, code: str, state: ServerState
+) -> None:
+    world.add("a", "--exit-code", code, settings=Settings(restart=policy))
+    with pytest.raises(TransportError):
+        await call(await world.runtime.connection("a", 15), "crash")
+    await until(lambda: world.runtime.status("a").state is state)
+    status = world.runtime.status("a")
+    assert policy.value in status.reason
+    assert (status.pid, status.restarts) == (None, 0)
+    task = world.runtime._pools["a"].shared._task
+    assert task is not None
+    await until(task.done)
+    await world.runtime.stop("a")  # there is nothing to stop, so nothing is said
+    assert world.of(ServerStopped) == []
+    assert await world.ask("a", "", "echo", text="again") == "echo:again"
+    assert world.of(GaveUp) == []
+
+
+async def test_a_transient_server_that_crashed_is_restarted(world: World) -> None:
+    world.add("a", "--exit-code", "1", settings=Settings(restart=RestartPolicy.TRANSIENT))
+    with pytest.raises(TransportError):
+        await call(await world.runtime.connection("a", 15), "crash")
+    await until(lambda: len(world.of(ServerStarted)) == 2)

@@ -32,7 +32,9 @@ class World:
         self.events: list[Event] = []
         self.offers: list[tuple[str, Offer]] = []
         self.config = config
-        self.runtime = Runtime(sandbox, config, self.events.append, lambda _name: {"TOKEN": SECRET})
+        self.runtime = Runtime(
+            config, sandbox=sandbox, emit=self.events.append, secrets_of=lambda _name: {"TOKEN": SECRET}
+        )
         self.runtime.on_offer = lambda name, offer: self.offers.append((name, offer))
 
     def add(

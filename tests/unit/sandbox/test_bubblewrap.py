@@ -9,7 +9,8 @@ import pytest
 
 from vsm_mcp.sandbox import bubblewrap
 from vsm_mcp.sandbox.bubblewrap import Descriptors, System, Variant
-from vsm_mcp.sandbox.confinement import HOME, Command, Confinement
+from vsm_mcp.sandbox.confinement import HOME, Command, Confinement, MachineNetwork, Network, NoNetwork
+from vsm_mcp.sandbox.egress.rules import AllowList, allow_list
 from vsm_mcp.sandbox.mounts import Mount
 
 USER = Variant(bwrap="/usr/bin/bwrap")
@@ -29,12 +30,20 @@ def pairs(given: list[str], option: str, width: int = 2) -> list[tuple[str, ...]
     return [tuple(given[i + 1 : i + 1 + width]) for i, part in enumerate(given) if part == option]
 
 
-def test_network_is_unshared_unless_asked() -> None:
-    for variant in (USER, ROOT):
-        assert "--unshare-net" in options(variant)
-        assert "--unshare-net" not in options(variant, Confinement(network=True))
+OPEN = Confinement(network=MachineNetwork())
+
+
+@pytest.mark.parametrize("variant", [USER, ROOT])
+@pytest.mark.parametrize("network", [NoNetwork(), AllowList(), allow_list(["example.com"])])
+def test_network_is_unshared_unless_all_of_it_is_asked_for(variant: Variant, network: Network) -> None:
+    assert "--unshare-net" in options(variant, Confinement(network=network))
+    assert bubblewrap.files(variant, network)["/etc/resolv.conf"] == b"nameserver 127.0.0.1\n"
+    assert "--unshare-net" not in options(variant, OPEN)
+
+
+def test_names_are_resolved_as_on_the_machine_only_with_its_network() -> None:
     assert ("/etc/resolv.conf", "/etc/resolv.conf") not in pairs(options(USER), "--ro-bind-try")
-    assert ("/etc/resolv.conf", "/etc/resolv.conf") in pairs(options(USER, Confinement(network=True)), "--ro-bind-try")
+    assert ("/etc/resolv.conf", "/etc/resolv.conf") in pairs(options(USER, OPEN), "--ro-bind-try")
 
 
 @pytest.mark.parametrize("variant", [USER, ROOT])
@@ -116,7 +125,7 @@ def test_layout_of_the_host_is_kept() -> None:
 
 
 def test_synthetic_files_name_nobody_of_this_machine() -> None:
-    offline = bubblewrap.files(ROOT, network=False)
+    offline = bubblewrap.files(ROOT, NoNetwork())
     assert b"mcp:x:64007:64007:" in offline["/etc/passwd"]
     assert offline["/etc/resolv.conf"] == b"nameserver 127.0.0.1\n"
-    assert set(bubblewrap.files(USER, network=True)) == {"/etc/passwd", "/etc/group", "/etc/hostname"}
+    assert set(bubblewrap.files(USER, MachineNetwork())) == {"/etc/passwd", "/etc/group", "/etc/hostname"}

@@ -1,0 +1,58 @@
+"""What one supervised process is for, how it is treated, and who hears what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Raw
+
+from vsm_mcp.model.definition import Offer
+from vsm_mcp.model.launch import RestartPolicy
+from vsm_mcp.runtime.restart import Limits
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """How servers are treated: the intensity limit, the deadline of a listing, and where chance comes from."""
+
+    limits: Limits
+    list_timeout: float
+    jitter: Callable[[], float]
+
+
+def _nobody() -> None:
+    """Tell nobody."""
+
+
+def _permanent() -> RestartPolicy:
+    return RestartPolicy.PERMANENT
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose process it is: everybody's, or that of one ``session``; ``lists`` says whether it is asked what it offers.
+
+    Only the shared one is asked again when it says that this changed: what a session changes is that session's.
+    ``restart`` gives the policy that holds when it ends by itself.
+    """
+
+    name: str
+    session: str = ""
+    lists: bool = True
+    restart: Callable[[], RestartPolicy] = _permanent
+
+
+class Listeners(msgspec.Struct, frozen=True, kw_only=True):
+    """Who hears what one server says, through whichever of its processes.
+
+    ``offered`` gets what it offers, ``updated`` the URI of a resource that changed, of those that are ``watched``;
+    ``asking`` is called when it asks a client over a pipe that clients share, ``said`` with the session that a process
+    is for (empty: shared), the method and the params of what it says outside of any call, ``freed`` when a process came
+    up or went.
+    """
+
+    offered: Callable[[Offer], None]
+    updated: Callable[[str], None]
+    asking: Callable[[], None]
+    said: Callable[[str, str, Raw], None]
+    watched: set[str]
+    freed: Callable[[], None] = _nobody
