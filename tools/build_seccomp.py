@@ -47,11 +47,25 @@ UNCHECKABLE = ("clone3", "openat2")
 NAMESPACES = (0x00000080, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000, 0x00020000)
 """CLONE_NEW*: time, cgroup, uts, ipc, user, pid, net, mount."""
 
-TERMINAL_CALLS = (0x5412, 0x541C, 0x5423)
-"""ioctl TIOCSTI, TIOCLINUX, TIOCSETD: typing into or rewiring a terminal."""
+TERMINAL_CALLS = (0x5412, 0x541C, 0x541D, 0x5423)
+"""ioctl TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD: typing into or rewiring a terminal."""
 
 FAMILIES = (1, 2, 10, 16)
 """Socket families that stay: unix, inet, inet6, netlink (its route protocol only)."""
+
+INTERNET_KINDS = (3, 4, 5, 6, 10)
+"""Kinds of inet sockets that are refused: all but streams and datagrams."""
+
+TRANSPORTS = (33, 115, 132, 136, 256)
+"""Inet protocols that are refused: DCCP, L2TP, SCTP, UDP-Lite, SMC. A socket of one loads its kernel module."""
+
+PERSONALITIES = (0x0040000, 0x0100000, 0x0200000, 0x0400000)
+"""ADDR_NO_RANDOMIZE, MMAP_PAGE_ZERO, ADDR_COMPAT_LAYOUT, READ_IMPLIES_EXEC: each takes a protection of memory away."""
+
+ASKS_ONLY = 0x80000000
+"""Set in the argument that asks for the personality without changing it (0xFFFFFFFF)."""
+
+RLIMIT_CORE = 4
 
 PRIVILEGE_BITS = (0o4000, 0o2000)
 O_CREAT, O_TMPFILE = 0o100, 0o20000000
@@ -59,6 +73,7 @@ O_CREAT, O_TMPFILE = 0o100, 0o20000000
 EPERM = seccomp.ERRNO(errno.EPERM)
 ENOSYS = seccomp.ERRNO(errno.ENOSYS)
 EAFNOSUPPORT = seccomp.ERRNO(errno.EAFNOSUPPORT)
+EPROTONOSUPPORT = seccomp.ERRNO(errno.EPROTONOSUPPORT)
 
 
 def has(argument: int, bits: int) -> seccomp.Arg:
@@ -88,21 +103,32 @@ def refuse_privileged_files(rules: seccomp.SyscallFilter, arch: str) -> None:
 
 
 def refuse_sockets(rules: seccomp.SyscallFilter) -> None:
-    """Only unix, inet, inet6 and route netlink; no raw or packet sockets. AF_VSOCK would reach the hypervisor."""
+    """Only unix, inet, inet6 and route netlink; of inet only what programs use. AF_VSOCK would reach the hypervisor."""
     for family in range(max(FAMILIES) + 1):
         if family not in FAMILIES:
             refuse(rules, EAFNOSUPPORT, "socket", seccomp.Arg(0, seccomp.EQ, family))
     refuse(rules, EAFNOSUPPORT, "socket", seccomp.Arg(0, seccomp.GT, max(FAMILIES)))
     refuse(rules, EAFNOSUPPORT, "socket", seccomp.Arg(0, seccomp.EQ, 16), seccomp.Arg(2, seccomp.NE, 0))
+    refuse(rules, EAFNOSUPPORT, "socketpair", seccomp.Arg(0, seccomp.NE, 1))
     for family in (2, 10):
-        for kind in (3, 10):
-            refuse(
-                rules,
-                EPERM,
-                "socket",
-                seccomp.Arg(0, seccomp.EQ, family),
-                seccomp.Arg(1, seccomp.MASKED_EQ, 0xF, kind),
-            )
+        inet = seccomp.Arg(0, seccomp.EQ, family)
+        for kind in INTERNET_KINDS:
+            refuse(rules, EPERM, "socket", inet, seccomp.Arg(1, seccomp.MASKED_EQ, 0xF, kind))
+        for protocol in TRANSPORTS:
+            refuse(rules, EPROTONOSUPPORT, "socket", inet, seccomp.Arg(2, seccomp.EQ, protocol))
+
+
+def refuse_weaker_processes(rules: seccomp.SyscallFilter) -> None:
+    """No process may take protections of its memory away, or change what becomes of its core.
+
+    Even at a limit of 0 the kernel starts the handler that ``core_pattern`` may name, outside and as root; at 1 it does
+    not (core(5)), and that is where the limit is set before the program starts.
+    """
+    for bit in PERSONALITIES:
+        refuse(rules, EPERM, "personality", seccomp.Arg(0, seccomp.MASKED_EQ, ASKS_ONLY | bit, bit))
+    refuse(rules, EPERM, "setrlimit", seccomp.Arg(0, seccomp.MASKED_EQ, 0xFFFFFFFF, RLIMIT_CORE))
+    changes = seccomp.Arg(2, seccomp.NE, 0)
+    refuse(rules, EPERM, "prlimit64", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, RLIMIT_CORE), changes)
 
 
 def build(arch: str) -> bytes:
@@ -122,6 +148,7 @@ def build(arch: str) -> bytes:
         refuse(rules, EPERM, "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, request))
     refuse_privileged_files(rules, arch)
     refuse_sockets(rules)
+    refuse_weaker_processes(rules)
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)

@@ -329,9 +329,9 @@ found["made"], found["refused"] = made, refused
 
 
 async def test_limits_on_files_and_core_dumps(sandbox: Sandbox) -> None:
-    code = "import resource\nfound['files'] = resource.getrlimit(7)\nfound['core'] = resource.getrlimit(4)"
+    code = "import resource\nfound['files'] = resource.getrlimit(7)\nfound['core'] = resource.getrlimit(4)[1] <= 1"
     found = await inside(sandbox, code, msgspec.structs.replace(PLAIN, open_files=100))
-    assert found == {"files": [100, 100], "core": [0, 0]}
+    assert found == {"files": [100, 100], "core": True}
 
 
 async def test_orphans_are_reaped(sandbox: Sandbox) -> None:
@@ -472,6 +472,24 @@ found["escape"] = attempt(open, {str(host_dir / "link/out")!r})
     assert (host_dir / "real/made").exists()
 
 
+async def test_a_server_cannot_widen_its_next_start_by_a_link(sandbox: Sandbox, host_dir: Path) -> None:
+    """It may rename a directory above a grant that lies in another one, and put a link in its place."""
+    (host_dir / "secret").mkdir()
+    (host_dir / "secret/key").write_text("private")
+    (host_dir / "given/a/b").mkdir(parents=True)
+    base = str(host_dir / "given")
+    confinement = msgspec.structs.replace(PLAIN, granted_writable=(base,), granted_read_only=(f"{base}/a/b",))
+    code = f"""
+base = {base!r}
+found["rename"] = attempt(os.rename, base + "/a", base + "/old")
+found["mkdir"] = attempt(os.mkdir, base + "/a")
+found["link"] = attempt(os.symlink, {str(host_dir / "secret")!r}, base + "/a/b")
+"""
+    assert set((await inside(sandbox, code, confinement)).values()) == {"ok"}
+    with pytest.raises(BadArgument, match="leads out of"):
+        await run(sandbox, f"print(open({base + '/a/b/key'!r}).read())", confinement)
+
+
 async def test_what_cannot_be_granted_is_named(sandbox: Sandbox, host_dir: Path) -> None:
     for path in (f"{host_dir}/absent", "relative", "/", "/proc/1", "/sys", "/dev/mem", "/etc", "/home"):
         with pytest.raises(BadArgument, match=path):
@@ -547,6 +565,7 @@ async def test_soft_tier_names_what_it_lacks() -> None:
 @pytest.mark.parametrize(
     "name",
     [
+        "containment",
         "scenarios/test_containment.py",
         "scenarios/test_egress.py",
         "scenarios/test_teardown.py",

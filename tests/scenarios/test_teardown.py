@@ -57,12 +57,14 @@ from vsm_mcp.sandbox.confinement import Command, Confinement
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tool import run_tool
 
-async def main(python, prefix, code, marker, soft, tool):
-    async with Sandbox(await probe(soft=soft == "soft")) as sandbox:
+async def main(python, prefix, code, marker, mode, tool):
+    isolation = await probe(soft=mode == "soft", bwrap="/nowhere/bwrap" if mode == "bare" else None)
+    async with Sandbox(isolation) as sandbox:
         print("ready", flush=True)
         command = Command(argv=(python, "-I", "-S", "-c", code, marker))
         children = [
-            await sandbox.spawn(command, Confinement(read_only=(prefix,)), name=f"server {n}") for n in range(3)
+            await sandbox.spawn(command, Confinement(read_only=(prefix,)), name=f"server {n}", unsandboxed=True)
+            for n in range(3)
         ]
         install = asyncio.ensure_future(
             run_tool([python, "-I", "-S", "-c", tool, marker], env={}, cwd="/", timeout=600)
@@ -256,17 +258,43 @@ def daemon(marker: str, mode: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(call, stdout=subprocess.PIPE, start_new_session=True)
 
 
-@pytest.mark.parametrize("mode", ["limits", "soft"])
-def test_kill_9_of_the_daemon_leaves_nothing(marker: str, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["limits", "soft", "bare"])
+@pytest.mark.parametrize("ending", ["KILL", "ABRT", "SEGV", "TERM", "INT"])
+def test_end_of_the_daemon_leaves_nothing(marker: str, mode: str, ending: str) -> None:
+    """Killed, aborting, crashing, ended without a chance to clean up, and (INT) stopped in good order.
+
+    Its servers ignore signals, fork twice, leave their session and hold the pipes open; a tool of ours runs, too.
+    """
     process = daemon(marker, mode)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     assert process.stdout.readline() == b"up\n"
     until(lambda: len(alive(marker)) >= 3 * 3 + 2, 20)
-    process.kill()
-    process.wait()
+    process.send_signal(signal.Signals[f"SIG{ending}"])
+    process.wait(20)
     process.stdout.close()
     until(lambda: not alive(marker), 1.0)
+
+
+@pytest.mark.parametrize("mode", ["limits", "soft", "bare"])
+@pytest.mark.parametrize("leave", ["exit", "crash", "linger", "closed"])
+async def test_end_of_a_server_leaves_nothing(marker: str, mode: str, leave: str) -> None:
+    """By itself, by a crash, by hanging until it is stopped, and after it closed its own pipes."""
+    ways = {"exit": "sys.exit(3)", "crash": "os.abort()", "linger": "pass", "closed": "os.closerange(0, 3)"}
+    itself = f"if os.getpid() == first:\n    sys.stdin.read()\n    {ways[leave]}\nwhile True"
+    code = f"import os; first = os.getpid()\n{STUBBORN}".replace("while True", itself)
+    isolation = await probe(soft=mode == "soft", bwrap="/nowhere/bwrap" if mode == "bare" else None)
+    async with Sandbox(isolation) as sandbox:
+        command = Command(argv=(PYTHON, "-I", "-S", "-c", code, marker), env=ENV)
+        server = await sandbox.spawn(command, PLAIN, name="server", unsandboxed=True)
+        for _ in range(3):  # itself, and what it forked twice
+            assert await asyncio.wait_for(_said(server.stdout_fd), 20) == b"up\n"
+        assert len(alive(marker)) >= 3
+        close(server)
+        ended = await (server.stop(0.1) if leave in {"linger", "closed"} else asyncio.wait_for(server.wait(), 20))
+        await asyncio.to_thread(until, lambda: not alive(marker), 1.0)
+        if leave in {"exit", "crash"}:
+            assert ended.code == 3 if leave == "exit" else ended.signal == signal.SIGABRT
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vsm_mcp import config as configuration
-from vsm_mcp.app import memory
+from vsm_mcp.app import descriptors, memory
 from vsm_mcp.app.access import authentication, warn_in_clear
 from vsm_mcp.app.application import App
 from vsm_mcp.app.local import Local
@@ -47,6 +47,7 @@ async def serve(
         sweeper = memory.Sweeper()
         app.bus.subscribe(sweeper)
         app.cleanup.also.append(sweeper.sweep)
+        descriptors.allow_many()
         stop = _stop_asked()
         async with Local(app), notifier.alive(), watching(app, notifier) as read_again:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)

@@ -124,7 +124,8 @@ class NpmInstaller:
             scripts = await run_scripts(self._bench, node, into, scripts)
         with home_errors(into):
             await asyncio.to_thread(make_readable, into)
-        entry = _entry(resolved.ref.name, program, into, node)
+        path = npm_programs(fetched.manifest).get(program, program)
+        entry = _entry(resolved.ref.name, path, into, node)
         return Built(entry=entry, packages=resolved.packages, scripts=scripts, integrity=fetched.archive_sha)
 
     async def _install(self, node: Node, into: Path, lock: str, package: str) -> None:
@@ -215,12 +216,15 @@ def _manifest(root: Path, package: str) -> dict[str, Any]:
     return manifest
 
 
-def _entry(name: str, chosen: str, into: Path, node: Node) -> Entry:
-    root = into / "node_modules" / name
-    programs = npm_programs(_manifest(root, name))
-    program = (root / programs.get(chosen, chosen)).resolve()
-    if not program.is_relative_to(root.resolve()) or not program.is_file():
-        raise InstallFailed(f"{name} declares the program {chosen}, but it is not in the package", _BROKEN)
+def _entry(name: str, path: str, into: Path, node: Node) -> Entry:
+    """Return how the program at ``path`` of a package is started.
+
+    What the package says is known from before its scripts ran: they may have put links in the place of its files.
+    """
+    root = into.resolve() / "node_modules" / name
+    program = (root / path).resolve()
+    if not program.is_relative_to(root) or not program.is_file():
+        raise InstallFailed(f"{name} declares the program {path}, but it is not in the package", _BROKEN)
     words = interpreter_of(program)
     runs = words[0] if words else "node"
     roots = (str(into), *node.roots)

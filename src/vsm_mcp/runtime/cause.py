@@ -87,6 +87,19 @@ def explain(
     return msgspec.structs.replace(found, message=mask(found.message))
 
 
+def ended_by(ended: Ended, stderr_tail: Sequence[str]) -> str:
+    """Return which wall a process in service ran into, as a clause; "" where neither its exit nor its end says so.
+
+    Only its last error counts, or its last line: what it printed before, it survived.
+    """
+    if ended.oom or ended.code == 0:
+        return ""  # the exit says it already, or it ended of its own will
+    words = read(stderr_tail)
+    last = words.fatal if words.message else "".join(words.lines[-1:])
+    found = _from_exit(ended) or surroundings.memory(words, last) or surroundings.limit(words, last)
+    return mask(found.message) if found else ""
+
+
 def _from_exit(ended: Ended | None) -> Cause | None:
     if ended is None:
         return None

@@ -9,7 +9,7 @@ from typing import Final
 
 _RATE: Final = 4 * 1024 * 1024
 _BURST: Final = 8 * 1024 * 1024
-_CHUNK: Final = 65536
+_CHUNK: Final = 16 * 1024  # some milliseconds of work, where lines are short
 
 
 class Drain:

@@ -13,7 +13,7 @@ from vsm_mcp.errors import HttpRefused, RequestTimeout, ServerDown, TransportErr
 from vsm_mcp.events import Emit, ServerStarted
 from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.trial import Cause
-from vsm_mcp.runtime.cause import explain
+from vsm_mcp.runtime.cause import ended_by, explain
 from vsm_mcp.runtime.drain import Drain
 from vsm_mcp.runtime.entrance import Entrance, Pipes, Port
 from vsm_mcp.runtime.last_words import mask
@@ -179,13 +179,21 @@ class Process:
             over.cancel()
         if self._child.ended:
             self.exit = await self._child.wait()
-            self.connection.fail(f"the server {self.exit.describe()}")
-            return self.exit.describe()
+            reason = await self._reason(self.exit)
+            self.connection.fail(f"the server {reason}")
+            return reason
         return self.connection.closed.result()
 
     async def probe(self, seconds: float) -> str:
         """See :class:`Instance`."""
         return await self._entrance.probe(seconds)
+
+    async def _reason(self, ended: Exit) -> str:
+        """Return how it ended, with the limit that it ran into, if its last words name one."""
+        await self._drain.finish(_LAST_WORDS_SECONDS)
+        self._stderr.finish()
+        why = ended_by(ended, self.stderr_tail)
+        return f"{ended.describe()}: {why}" if why else ended.describe()
 
     async def stop(self) -> Exit:
         """Close its stdin, ask it to end, kill it: whatever it takes. Idempotent."""

@@ -98,7 +98,8 @@ _MEMORY: Final = re.compile(
 _LIMIT: Final = re.compile(
     r"can't start new thread|Resource temporarily unavailable|\bEMFILE\b|Too many open files|\bENOSPC\b"
     r"|No space left on device"
-    r"|pthread_create|\bENFILE\b|uv_thread_create|Thread creation failed",
+    r"|pthread_create|\bENFILE\b|uv_thread_create|Thread creation failed"
+    r"|\bspawn(?:Sync)?\b[^\n]{0,200} EAGAIN|cannot fork|fork: retry",
     re.IGNORECASE,
 )
 _CREDENTIAL: Final = re.compile(

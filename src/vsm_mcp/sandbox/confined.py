@@ -23,7 +23,7 @@ from typing import Any, Final
 from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.sandbox import bubblewrap, idmap, seccomp, tree
 from vsm_mcp.sandbox.cgroup import Bounds, Group
-from vsm_mcp.sandbox.confinement import Command, Confinement
+from vsm_mcp.sandbox.confinement import CORE_BYTES, Command, Confinement
 from vsm_mcp.sandbox.egress.gate import Gate
 from vsm_mcp.sandbox.guard import VARIABLE
 from vsm_mcp.sandbox.mounts import Mount, check_cwd, plan
@@ -256,7 +256,9 @@ def set_limits(pid: int, confinement: Confinement) -> None:
     for kind, limit in (
         (resource.RLIMIT_NPROC, confinement.processes),
         (resource.RLIMIT_NOFILE, confinement.open_files),
-        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CORE, CORE_BYTES),
+        (resource.RLIMIT_RTPRIO, 0),  # a daemon of a session for sound, say, may pass these two on
+        (resource.RLIMIT_NICE, 0),
     ):
         most = resource.getrlimit(kind)[1]
         allowed = limit if most == resource.RLIM_INFINITY else min(limit, most)

@@ -16,6 +16,9 @@ TMP: Final = "/tmp"  # noqa: S108 -- inside the sandbox: private, in memory
 
 MEBIBYTE: Final = 1024 * 1024
 
+CORE_BYTES: Final = 1
+"""The limit of core dumps: at 0 the kernel would still start a handler that ``core_pattern`` names, as root."""
+
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A program: ``env`` is all it gets (secrets included); ``cwd`` must exist inside the sandbox."""

@@ -48,6 +48,7 @@ def plan(confinement: Confinement) -> tuple[Mount, ...]:
     for path in confinement.hidden:
         if any(_inside(path, other) for other in found):
             _add(found, Mount(path=_clean(path), kind="hidden"))
+    _refuse_planted_links(found)
     return tuple(found[path] for path in sorted(found, key=lambda path: PurePosixPath(path).parts))
 
 
@@ -93,6 +94,20 @@ def _checked(path: str) -> os.stat_result:
         return Path(path).stat()
     except OSError as error:
         raise BadArgument(f"the path {path} cannot be granted: {error.strerror}", "it must exist") from error
+
+
+def _refuse_planted_links(found: dict[str, Mount]) -> None:
+    """Where a process may write, a path may be a link of its own making: followed by us, it would open anything.
+
+    Raises :class:`BadArgument` for a path inside a writable one that leads out of it.
+    """
+    for outer in [mount.path for mount in found.values() if mount.kind == "rw"]:
+        for path in found:
+            if path != outer and _inside(path, outer) and not _inside(os.path.realpath(path), os.path.realpath(outer)):
+                raise BadArgument(
+                    f"the path {path} leads out of {outer}, where the server may write: the link may be its own work",
+                    "look at the link; name what it points to instead",
+                )
 
 
 def _outermost(paths: tuple[str, ...]) -> list[str]:

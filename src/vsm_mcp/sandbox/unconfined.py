@@ -20,7 +20,7 @@ from typing import Final
 from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.sandbox import tree
 from vsm_mcp.sandbox.cgroup import start_time
-from vsm_mcp.sandbox.confinement import HOME, Command, Confinement
+from vsm_mcp.sandbox.confinement import CORE_BYTES, HOME, Command, Confinement
 from vsm_mcp.sandbox.guard import VARIABLE
 from vsm_mcp.sandbox.running import Running, popen
 from vsm_mcp.sandbox.tool import death_signal
@@ -92,7 +92,7 @@ def start(command: Command, confinement: Confinement, token: str) -> tuple[Runni
     except OSError as error:
         shutil.rmtree(scratch, ignore_errors=True)
         raise SandboxUnavailable(f"{command.argv[0]} cannot be started: {error.strerror or error}") from error
-    for kind, limit in ((resource.RLIMIT_NOFILE, confinement.open_files), (resource.RLIMIT_CORE, 0)):
+    for kind, limit in ((resource.RLIMIT_NOFILE, confinement.open_files), (resource.RLIMIT_CORE, CORE_BYTES)):
         with contextlib.suppress(OSError, ValueError):
             resource.prlimit(running.pid, kind, (limit, limit))
     return running, Unconfined(running, marker, scratch, confinement.memory_bytes)

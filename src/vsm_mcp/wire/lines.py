@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import abc
 import asyncio
-from collections.abc import Callable
-from typing import Final
+import time
+from collections.abc import Callable, Iterator
+from typing import Final, cast
 
 from vsm_mcp.errors import ProtocolError, TransportError
 from vsm_mcp.wire.batch import Batch
@@ -23,6 +24,12 @@ _MOST_WAITING: Final = 4 * HIGH_WATER
 
 _LINGER_SECONDS: Final = 0.5
 
+_TURN_SECONDS: Final = 0.0005
+"""So much work on lines that nobody waited for is done in one turn of the loop."""
+
+_SHARE: Final = 0.25
+"""And such lines get no more of the loop's time than this."""
+
 
 def ignore(_line: bytes) -> None:
     """Drop a line."""
@@ -34,30 +41,71 @@ def _nobody(_line: bytes, _about: int | None) -> bool:
 
 
 class Reader(asyncio.Protocol):
-    """Splits what arrives into lines; each byte is searched once and copied twice, whatever the length of a line."""
+    """Splits what arrives into lines; each byte is searched once and copied twice, whatever the length of a line.
 
-    def __init__(self, take: Callable[[bytes], None], ended: Callable[[str], None], max_line: int) -> None:
+    ``take`` says whether somebody had waited for a line. Others get a share of the loop's time and no more: beyond that
+    nothing is read for a while, and a server that floods us has to wait.
+    """
+
+    def __init__(self, take: Callable[[bytes], bool], ended: Callable[[str], None], max_line: int) -> None:
         self._take = take
         self._ended = ended
         self._max_line = max_line
         self._rest = bytearray()
+        self._transport: asyncio.ReadTransport | None = None
+        self._lines: Iterator[bytes] = iter(())
+        self._last = b""
+        self._later = b""
+        self._held: asyncio.TimerHandle | None = None
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what can be paused."""
+        self._transport = cast("asyncio.ReadTransport", transport)  # uvloop's is one in all but its class
 
     def data_received(self, data: bytes) -> None:
         """Take the lines that are whole; keep the rest."""
-        *lines, last = data.split(b"\n")
-        for line in lines:
+        if self._held is not None:
+            self._later += data
+            return
+        *lines, self._last = data.split(b"\n")
+        self._lines = iter(lines)
+        self._work()
+
+    def _work(self) -> None:
+        """Take lines until there are none, or those that nobody waited for have had their turn."""
+        spent = 0.0
+        for line in self._lines:
             whole = line
             if self._rest:
                 self._rest += line
                 whole, self._rest = bytes(self._rest), bytearray()
             if len(whole) > self._max_line:
                 return self._refuse()
-            self._take(whole)
-        self._rest += last
+            began = time.perf_counter()
+            if not self._take(whole) and self._transport is not None:
+                spent += time.perf_counter() - began
+                if spent > _TURN_SECONDS:
+                    return self._hold(spent / _SHARE - spent)
+        self._rest += self._last
         if len(self._rest) > self._max_line:
             self._refuse()
         return None
+
+    def _hold(self, seconds: float) -> None:
+        """Take nothing for a while."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+        self._held = asyncio.get_running_loop().call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._held = None
+        self._work()
+        if self._held is None and self._later:
+            later, self._later = self._later, b""
+            self.data_received(later)
+        if self._held is None and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _refuse(self) -> None:
         self._rest = bytearray()
@@ -65,6 +113,10 @@ class Reader(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take what is left, and say that it is over."""
+        self._transport = None
+        if self._held is not None:
+            self._held.cancel()
+            self._go_on()
         rest, self._rest = bytes(self._rest), bytearray()
         if rest:
             self._take(rest)  # a last answer without its newline is still an answer
@@ -197,13 +249,15 @@ class LineTransport(abc.ABC):
 
     # --- receiving -----------------------------------------------------------------------------------------------
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes) -> bool:
+        """Deliver a line; return whether somebody had waited for it."""
         if self._lost is None or not line or line.isspace():
-            return
+            return False
         try:
-            self._deliver(line, None)
+            return self._deliver(line, None)
         except ProtocolError:
             self._on_junk(line)
+            return False
 
     def _unheard(self) -> None:
         """Take note that the server takes nothing any more; its last words may still be on their way."""

@@ -26,6 +26,7 @@ class _Both(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        self._reader.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         self._reader.data_received(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vsm_mcp.runtime.cause import explain
+from vsm_mcp.runtime.cause import ended_by, explain
 from vsm_mcp.runtime.last_words import mask, read
 from vsm_mcp.sandbox.confinement import Exit
 
@@ -820,3 +820,28 @@ def test_escape_sequences_and_control_characters_are_dropped() -> None:
 def test_hostile_output_is_read_in_no_time(text: str) -> None:
     """Quadratic patterns would take minutes here; the time-out of the test run is the judge."""
     assert explain(Exit(code=1), [text] * 50).code
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("OSError: [Errno 24] Too many open files: '/dev/null'", "limit of open files"),
+        ("BlockingIOError: [Errno 11] Resource temporarily unavailable", "limit of processes"),
+        ("Error: spawn /usr/bin/git EAGAIN", "limit of processes"),
+        ("sh: 1: Cannot fork", "limit of processes"),
+        ("bash: fork: retry: Resource temporarily unavailable", "limit of processes"),
+        ("Error: ENOSPC: no space left on device, write", "limit of scratch bytes"),
+        ("RangeError: Array buffer allocation failed\nMemoryError", "ran out of memory"),
+        ("ValueError: no such unit", ""),
+    ],
+)
+def test_the_limit_that_ended_a_running_server(said: str, expected: str) -> None:
+    why = ended_by(Exit(code=1), ["Too many open files, but that was an hour ago", said])
+    assert expected in why
+    assert bool(why) is bool(expected)
+
+
+def test_what_the_exit_says_already_is_not_said_twice() -> None:
+    assert ended_by(Exit(signal=9, oom=True), ["MemoryError"]) == ""
+    assert ended_by(Exit(code=0), ["OSError: Too many open files"]) == ""
+    assert "system call" in ended_by(Exit(signal=31), [])

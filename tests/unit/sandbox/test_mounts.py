@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,33 @@ def test_link_to_what_cannot_be_granted(tmp_path: Path) -> None:
     (tmp_path / "all").symlink_to("/")
     with pytest.raises(BadArgument, match="all cannot be granted"):
         plan(Confinement(granted_writable=(str(tmp_path / "all"),)))
+
+
+@pytest.mark.parametrize("kind", ["granted_read_only", "granted_writable", "read_only", "hidden"])
+def test_link_that_the_server_may_have_planted_is_not_followed(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "given/inner").mkdir(parents=True)
+    outer, inner = str(tmp_path / "given"), str(tmp_path / "given/inner/path")
+    for target in ("secret", "given/other"):
+        (tmp_path / "given/other").mkdir(exist_ok=True)
+        (tmp_path / "given/inner/path").unlink(missing_ok=True)
+        (tmp_path / "given/inner/path").symlink_to(tmp_path / target)
+        more = (outer, inner) if kind == "granted_writable" else (inner,)
+        plain = Confinement(granted_writable=(outer,))
+        confinement = msgspec.structs.replace(plain, **{kind: more})
+        if target == "given/other":  # it may write there anyway
+            assert outer in kinds(confinement)
+        else:
+            with pytest.raises(BadArgument, match=r"inner/path leads out of .*/given, where the server may write"):
+                plan(confinement)
+
+
+def test_link_in_a_grant_for_reading_is_the_work_of_a_person(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given/link").symlink_to(tmp_path / "real")
+    outer, link = str(tmp_path / "given"), str(tmp_path / "given/link")
+    assert kinds(Confinement(granted_read_only=(outer, link))) == {outer: "ro", link: "ro"}
 
 
 def test_absent_path_is_named(tmp_path: Path) -> None:

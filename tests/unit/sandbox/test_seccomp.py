@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.unit.sandbox.classic_bpf import answer
 
 from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.sandbox import seccomp
@@ -46,3 +47,63 @@ def test_shipped_filters_are_what_the_tool_builds() -> None:
 def test_unknown_machine_is_named() -> None:
     with pytest.raises(SandboxUnavailable, match="riscv64"):
         seccomp.program("riscv64")
+
+
+# number on x86_64, number on aarch64 (None: no such call there), arguments, what is answered
+CALLS = {
+    "read": (0, 63, (), "allow"),
+    "socket of a stream": (41, 198, (2, 1 | 0o2000000, 6), "allow"),
+    "socket of IPv6 datagrams": (41, 198, (10, 2, 0), "allow"),
+    "socket of several paths": (41, 198, (2, 1, 262), "allow"),
+    "unix socket": (41, 198, (1, 5, 0), "allow"),
+    "route netlink": (41, 198, (16, 3, 0), "allow"),
+    "other netlink": (41, 198, (16, 3, 15), "EAFNOSUPPORT"),
+    "vsock": (41, 198, (40, 1, 0), "EAFNOSUPPORT"),
+    "raw socket": (41, 198, (2, 3 | 0o4000, 1), "EPERM"),
+    "seqpacket of inet": (41, 198, (10, 5, 0), "EPERM"),
+    "SCTP": (41, 198, (2, 1, 132), "EPROTONOSUPPORT"),
+    "UDP-Lite": (41, 198, (10, 2, 136), "EPROTONOSUPPORT"),
+    "SMC": (41, 198, (2, 1, 256), "EPROTONOSUPPORT"),
+    "pair of unix sockets": (53, 199, (1, 1, 0), "allow"),
+    "pair of TIPC sockets": (53, 199, (30, 1, 0), "EAFNOSUPPORT"),
+    "asking for the personality": (135, 92, (0xFFFFFFFF,), "allow"),
+    "the personality of Linux": (135, 92, (0,), "allow"),
+    "no randomized addresses": (135, 92, (0x0040000,), "EPERM"),
+    "reading implies executing": (135, 92, (0x0400008,), "EPERM"),
+    "limit of open files": (160, 164, (7,), "allow"),
+    "limit of core dumps": (160, 164, (4,), "EPERM"),
+    "reading the limit of core dumps": (302, 261, (0, 4, 0, 0x1000), "allow"),
+    "changing the limit of core dumps": (302, 261, (0, 4, 0x1000, 0), "EPERM"),
+    "changing the limit of open files": (302, 261, (0, 7, 0x1000, 0), "allow"),
+    "fork": (56, 220, (17,), "allow"),
+    "fork into a user namespace": (56, 220, (0x10000011,), "EPERM"),
+    "clone3": (435, 435, (), "ENOSYS"),
+    "openat2": (437, 437, (), "ENOSYS"),
+    "ptrace": (101, 117, (), "EPERM"),
+    "open_tree_attr": (467, None, (), "EPERM"),
+    "chmod": (268, 53, (-100, 0x1000, 0o755), "allow"),
+    "chmod setuid": (268, 53, (-100, 0x1000, 0o4755), "EPERM"),
+    "chmod setgid by the new call": (452, 452, (-100, 0x1000, 0o2755, 0), "EPERM"),
+    "open": (257, 56, (-100, 0x1000, 0o101, 0o644), "allow"),
+    "open setuid": (257, 56, (-100, 0x1000, 0o101, 0o4755), "EPERM"),
+    "open without making, whatever stands there": (257, 56, (-100, 0x1000, 0, 0o4755), "allow"),
+    "open setuid without a name": (257, 56, (-100, 0x1000, 0o20200001, 0o4755), "EPERM"),
+    "typing into a terminal": (16, 29, (0, 0x100005412), "EPERM"),
+    "taking the console": (16, 29, (0, 0x541D), "EPERM"),
+    "asking for the size of a terminal": (16, 29, (0, 0x5413), "allow"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_the_filters_answer(call: str) -> None:
+    on_x86_64, on_aarch64, arguments, expected = CALLS[call]
+    assert answer(seccomp.program("x86_64"), "x86_64", on_x86_64, *arguments) == expected
+    if on_aarch64 is not None:
+        assert answer(seccomp.program("aarch64"), "aarch64", on_aarch64, *arguments) == expected
+
+
+def test_calls_of_another_architecture_are_the_end() -> None:
+    program = seccomp.program("x86_64")
+    assert answer(program, "i386", 20) == "kill"
+    assert answer(program, "x86_64", 0x40000000 | 39) == "kill"  # x32
+    assert answer(seccomp.program("aarch64"), "x86_64", 39) == "kill"

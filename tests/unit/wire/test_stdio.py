@@ -206,3 +206,29 @@ async def test_descriptors_that_are_no_pipes(tmp_path: Path) -> None:
     for fd in (read_fd, write_fd):  # nothing is left open
         with pytest.raises(OSError, match="Bad file"):
             os.fstat(fd)
+
+
+async def test_a_flood_of_lines_nobody_asked_for_leaves_turns_to_others() -> None:
+    async with Ends() as ends:
+        flood = b"x\n" * 8000 + b'{"n":1}\n' * 8000
+        writing = asyncio.ensure_future(asyncio.to_thread(os.write, ends.stdout, flood))
+        turns, longest = 0, 0.0
+        while len(ends.junk) + len(ends.lines) < 16_000:
+            began = time.perf_counter()
+            await asyncio.sleep(0)
+            longest = max(longest, time.perf_counter() - began)
+            turns += 1
+        assert await writing == len(flood)
+        assert (len(ends.junk), len(ends.lines)) == (8000, 8000)
+        assert turns > 100
+        assert longest < 0.2  # all that fits into a pipe is 32 768 such lines
+
+
+async def test_an_answer_behind_a_flood_and_the_end_behind_it_arrive(until: Callable[..., Any]) -> None:
+    async with Ends() as ends:
+        os.write(ends.stdout, b"x\n" * 1000 + b'{"id":1}\n{"half":')
+        ends.hang_up()
+        await until(lambda: bool(ends.lost))
+        assert len(ends.junk) == 1000
+        assert ends.lines == [b'{"id":1}', b'{"half":']
+        assert "half a line" in ends.lost[0]
