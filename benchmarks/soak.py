@@ -183,7 +183,11 @@ class Soak:
         self.faults["restarted"] += 1
 
     async def rested(self) -> dict[str, Any]:
-        """Wait until every server is up and nothing is going on; return what the daemon uses then."""
+        """Wait until every server is up and nothing is going on; return what the daemon uses then.
+
+        Once a minute the daemon lets go of what ended processes left behind.
+        """
+        await asyncio.sleep(self.options.rest)
         until = time.monotonic() + REST_SECONDS
         before: dict[str, Any] = {}
         while True:
@@ -283,6 +287,7 @@ def main() -> int:
     parser.add_argument("--callers", type=int, default=16)
     parser.add_argument("--kills", type=float, default=0.5, help="the share of kills among them")
     parser.add_argument("--slack", type=int, default=3, help="how many more files, tasks or threads are none")
+    parser.add_argument("--rest", type=float, default=65.0, help="seconds of rest before the daemon is looked at")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     options = parser.parse_args()
