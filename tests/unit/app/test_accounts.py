@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from vsm_mcp.app import accounts
@@ -12,6 +13,7 @@ from vsm_mcp.events import (
     ActionDecided,
     ConfigRejected,
     GaveUp,
+    HealthChecked,
     PinChanged,
     ServerCrashed,
     ServerStarted,
@@ -20,7 +22,7 @@ from vsm_mcp.events import (
 )
 from vsm_mcp.model.server import ServerState
 from vsm_mcp.runtime.resources import Usage
-from vsm_mcp.runtime.status import InstanceStatus, Status
+from vsm_mcp.runtime.status import InstanceStatus, PoolStatus, Status
 from vsm_mcp.sandbox.tier import Isolation, Tier, properties_of
 
 
@@ -40,6 +42,7 @@ def test_what_is_counted() -> None:
         started("b", "s1"),
         GaveUp(server="b", reason="x"),
         PinChanged(server="b", item="tool:x"),
+        HealthChecked(server="b", ok=True, seconds=0.1, detail="ping"),
         StepStarted(acquisition="x", step="y"),
         AccessRefused(address="x", reason="y"),
         ConfigRejected(file="x", reason="y"),
@@ -50,7 +53,7 @@ def test_what_is_counted() -> None:
         counters(event)
     nothing = dict.fromkeys(SERVER, 0)
     assert counters.of("a") == nothing | {"started": 2, "restarted": 1, "failed": 1, "stopped": 1}
-    assert counters.of("b") == nothing | {"started": 3, "gave_up": 1, "pins_changed": 1}
+    assert counters.of("b") == nothing | {"started": 3, "gave_up": 1, "health_checks": 1, "pins_changed": 1}
     assert counters.of("c") == nothing
     totals = counters.totals()
     assert set(totals) == {*SERVER, *DAEMON}
@@ -106,6 +109,9 @@ def test_the_calls_of_all_processes_are_added() -> None:
     found = accounts.resources(Usage(at=1.0, processes=3, threads=4, rss_bytes=5), status, 77)
     assert (found["calls_in_flight"], found["calls_waiting"], found["log_bytes"]) == (3, 4, 77)
     assert (found["processes"], found["rss_bytes"], found["pss_bytes"]) == (3, 5, None)
+    pool = PoolStatus(size=2, calls=5, waiting=6)
+    shared = accounts.resources(None, msgspec.structs.replace(status, instances=(), pool=pool), 0)
+    assert (shared["calls_in_flight"], shared["calls_waiting"]) == (5, 7)
     nobody_looked = accounts.resources(None, status, 0)
     assert nobody_looked.keys() == found.keys()
     assert nobody_looked["rss_bytes"] is None

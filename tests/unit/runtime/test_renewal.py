@@ -167,6 +167,30 @@ async def test_one_that_dies_while_it_is_drained_is_started_once(world: World) -
     assert len(world.of(ServerStarted)) == 2
 
 
+async def test_all_processes_that_share_the_calls_are_started_anew(world: World) -> None:
+    world.add("a", settings=Settings(pool_size=2))
+
+    def ready() -> tuple[int, ...]:
+        pool = world.runtime.status("a").pool
+        return pool.pids if pool is not None and pool.ready == 2 else ()
+
+    await world.runtime.start("a")
+    await until(lambda: len(ready()) == 2)
+    before = ready()
+    assert (await world.runtime.resources.look_closely("a")).processes >= 2  # type: ignore[union-attr]
+    calls = [asyncio.ensure_future(world.ask("a", "", "slow", seconds=0.4)) for _ in range(4)]
+    await until(lambda: world.runtime.status("a").pool.calls == 4)  # type: ignore[union-attr]
+    changing = asyncio.ensure_future(world.runtime.change_over("a", "new settings"))
+    await until(lambda: world.runtime.ready("a") is None)
+    late = asyncio.ensure_future(world.ask("a", "", "echo", text="late"))
+    assert await asyncio.gather(*calls) == ["slept 0.4"] * 4
+    assert await late == "echo:late"
+    await changing
+    await until(lambda: len(ready()) == 2)
+    assert not set(before) & set(ready())
+    assert all(gone(pid) for pid in before)
+
+
 async def test_one_that_was_given_up_gets_another_try(world: World) -> None:
     world.add("a", settings=Settings(args=("--die-at-start", "no")))
     with pytest.raises(ServerDown):
