@@ -101,12 +101,14 @@ class Reloader:
         return document(found, servers)
 
     def _needed(self, old: Config, new: Config, found: tuple[Change, ...]) -> dict[str, Renewal]:
-        """Return what each supervised server needs. Raises what would keep one from being started."""
+        """Return what each server of the catalogue needs. Raises what would keep one from being started."""
         all_anew = any(change.how is How.RESTARTS for change in found)
+        supervised = {status.name for status in self._runtime.statuses()}
         needed = {}
-        for status in self._runtime.statuses():
-            need = self._need(self._fleet.get(status.name), old, new)
-            needed[status.name] = Renewal.RESTART if all_anew else need
+        for name, server in self._fleet.servers.items():
+            if name in supervised:
+                need = self._need(server, old, new)
+                needed[name] = Renewal.RESTART if all_anew else need
         return needed
 
     def _need(self, server: Server, old: Config, new: Config) -> Renewal:

@@ -219,7 +219,8 @@ class Unit:
         self._task = None
         task.cancel()
         self._track(task)
-        self._emit(ServerStopped(server=self.name, reason=reason, session=self._session))
+        if instance is not None:
+            self._emit(ServerStopped(server=self.name, reason=reason, session=self._session))
         self.begin(afresh=True)
         return True
 
