@@ -181,6 +181,13 @@ class Runtime(Section, frozen=True, kw_only=True):
     restart_limit: Annotated[int, Meta(description="Restarts within the period after which a server is given up.")] = 5
     restart_period_seconds: Annotated[float, Meta(description="The period for restart_limit.")] = 60.0
     log_bytes: Annotated[int, Meta(description="The size at which the log of a server is rotated.")] = 5 * 1024 * 1024
+    drain_seconds: Annotated[
+        float, Meta(description="How long calls in flight may go on when a server is started anew for new settings.")
+    ] = 30.0
+    watch_seconds: Annotated[
+        float,
+        Meta(description="How often the files of settings are looked at for changes; 0: never, SIGHUP reads them."),
+    ] = 1.0
 
 
 class Discovery(Section, frozen=True, kw_only=True):
