@@ -149,9 +149,7 @@ class Sandbox(Section, frozen=True, kw_only=True):
     ] = 1.0
     processes: Annotated[int, Meta(description="Processes and threads of one server; a browser needs some 200.")] = 256
     open_files: Annotated[int, Meta(description="Open files of one process.")] = 1024
-    scratch_bytes: Annotated[int, Meta(description="Size of the private /tmp and of the private home, each.")] = (
-        64 * 1024 * 1024
-    )
+    scratch_bytes: Annotated[int, Meta(description="Size of the private /tmp and home, each.")] = 64 * 1024 * 1024
 
 
 class Runtime(Section, frozen=True, kw_only=True):
@@ -214,13 +212,8 @@ class Install(Section, frozen=True, kw_only=True):
     max_unpacked_bytes: Annotated[int, Meta(description="The largest archive once unpacked.")] = 2 * 1024 * 1024 * 1024
     max_files: Annotated[int, Meta(description="The most files in an archive.")] = 100_000
     min_release_age_days: Annotated[float, Meta(description="Versions younger than this are not chosen.")] = 0.0
-    confined: Annotated[
-        bool, Meta(description="Whether npm and uv run in the sandbox, where there is one, while they install.")
-    ] = True
-    hosts: Annotated[
-        tuple[str, ...],
-        Meta(description="What npm and uv may reach beside the registries they are told of; as for --allow-host."),
-    ] = ()
+    confined: Annotated[bool, Meta(description="Whether npm and uv run in the sandbox, where there is one.")] = True
+    hosts: Annotated[tuple[str, ...], Meta(description="What npm and uv may reach beside the registries.")] = ()
 
 
 class Log(Section, frozen=True, kw_only=True):
