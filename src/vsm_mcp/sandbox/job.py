@@ -10,6 +10,8 @@ from __future__ import annotations
 import ctypes
 from typing import Any, Final
 
+from vsm_mcp.sandbox.cgroup import Bounds
+
 _PROCESS_LIST, _EXTENDED_LIMITS, _CPU_RATE = 3, 9, 15  # JOBOBJECTINFOCLASS
 _ACTIVE_PROCESSES, _JOB_MEMORY, _KILL_ON_JOB_CLOSE = 0x8, 0x200, 0x2000  # JOB_OBJECT_LIMIT_*
 _RATE_ENABLE, _RATE_HARD_CAP = 0x1, 0x4  # JOB_OBJECT_CPU_RATE_CONTROL_*
@@ -76,9 +78,13 @@ class Job:
         kernel.CreateJobObjectW.restype = kernel.OpenProcess.restype = ctypes.c_void_p
         self._kernel = kernel
         self._handle = ctypes.c_void_p(_held(kernel.CreateJobObjectW(None, None), "CreateJobObjectW"))
-        limits = Limits(job_memory=memory_bytes)
+        self.change(Bounds(memory_bytes=memory_bytes, processes=processes))
+
+    def change(self, bounds: Bounds) -> None:
+        """Set its limits, also while it is in use. Raises :class:`OSError`."""
+        limits = Limits(job_memory=bounds.memory_bytes)
         limits.basic.flags = _ACTIVE_PROCESSES | _JOB_MEMORY | _KILL_ON_JOB_CLOSE
-        limits.basic.processes = processes
+        limits.basic.processes = bounds.processes
         self._set(_EXTENDED_LIMITS, limits)
 
     def attach(self, pid: int) -> None:
