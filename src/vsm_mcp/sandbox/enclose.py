@@ -111,9 +111,7 @@ def main(arguments: list[str]) -> int:
 def _enclose(libc: ctypes.CDLL, plan: dict[str, Any]) -> None:
     """Everything that cannot be undone, in the only order that works."""
     for kind, limit in plan["limits"]:
-        _, hard = resource.getrlimit(kind)
-        allowed_limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (allowed_limit, allowed_limit))
+        _limit(kind, limit)
     _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
     ruleset = _ruleset(libc, plan["abi"], plan["paths"])
     if plan["uid"] >= 0:
@@ -128,6 +126,18 @@ def _enclose(libc: ctypes.CDLL, plan: dict[str, Any]) -> None:
     for program in plan["filters"]:
         filter_ = _Filter(length=len(program) // 8, program=program)
         _prctl(libc, _PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(filter_))
+
+
+def _limit(kind: int, limit: int) -> None:
+    """Set a limit for good; what cannot be changed any more may be as it should be."""
+    before = resource.getrlimit(kind)
+    hard = limit if before[1] == resource.RLIM_INFINITY else min(limit, before[1])
+    if before == (hard, hard):
+        return
+    try:
+        resource.setrlimit(kind, (hard, hard))
+    except ValueError as error:  # what Python makes of EPERM
+        raise PermissionError(errno.EPERM, f"limit {kind} cannot be set ({error})") from error
 
 
 def _ruleset(libc: ctypes.CDLL, version: int, paths: list[tuple[str, str]]) -> int:
