@@ -142,6 +142,9 @@ class Policy(Section, frozen=True, kw_only=True):
 class Sandbox(Section, frozen=True, kw_only=True):
     """``[sandbox]``: the limits of one server's processes."""
 
+    least_tier: Annotated[
+        str, Meta(description="The least isolation a server is started in: full, full-soft or reduced.")
+    ] = "reduced"
     memory_bytes: Annotated[int, Meta(description="Memory of one server with all its processes.")] = 1024 * 1024 * 1024
     build_memory_bytes: Annotated[int, Meta(description="Memory of an install script.")] = 2 * 1024 * 1024 * 1024
     cpus: Annotated[
@@ -277,6 +280,7 @@ _CHOICES: Final = {
     ("policy", "autonomy"): ("manual", "ask", "guarded", "auto"),
     ("policy", "changed_tools"): ("freeze", "serve"),
     ("policy", "profile"): ("strict", "standard", "lax"),
+    ("sandbox", "least_tier"): ("full", "full-soft", "reduced"),
     ("log", "level"): ("debug", "info", "warning", "error"),
     ("log", "format"): ("text", "json"),
 }

@@ -14,9 +14,10 @@ from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
+from vsm_mcp.runtime.spec import needs_sockets
 from vsm_mcp.runtime.tenure import Tenure
 from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.tier import Property
+from vsm_mcp.sandbox.tier import Property, Tier, properties_of
 
 _SHOWN = 160  # characters of what the publisher says, where nobody wrote a better line
 _SECRETIVE = ("key", "token", "secret", "password", "passwd", "credential", "auth", "url", "dsn", "uri")
@@ -84,7 +85,9 @@ def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str) -> di
     """Return what ``inspect`` shows: no secret, and no value of a variable that may hold one."""
     settings, installation = found.settings, found.installation
     isolation = sandbox.isolation
-    confined = not (settings.allow_unsandboxed and isolation.tier == "none")
+    tier = isolation.holding(sockets=needs_sockets(settings), unsandboxed=settings.allow_unsandboxed)
+    confined = not (settings.allow_unsandboxed and tier is Tier.NONE)
+    held = dict(isolation.properties) if tier is isolation.tier else properties_of(tier)
     given = {"network": Property.OFF.value} if settings.whole_network else {}
     return {
         "name": found.name,
@@ -106,7 +109,7 @@ def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str) -> di
         "paths": [f"{path}{':rw' if writable else ''}" for path, writable in settings.paths],
         "hosts": list(settings.hosts),
         "contacts": [msgspec.to_builtins(contact) for contact in sandbox.contacts(found.name)],
-        "sandbox": {"tier": str(isolation.tier), "properties": {**isolation.properties, **given}, "applies": confined},
+        "sandbox": {"tier": str(tier), "properties": {**held, **given}, "applies": confined},
         "tags": list(found.tags),
         "protocol": offer.protocol if offer else "",
         "tools": exposed_tools(found.name, offer),

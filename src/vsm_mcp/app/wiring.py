@@ -16,6 +16,7 @@ from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
 from vsm_mcp.registries.addresses import read_addresses
 from vsm_mcp.registries.client import Registries
+from vsm_mcp.runtime.spec import needs_sockets
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Isolation, Tier
@@ -29,7 +30,7 @@ Enter = Callable[[AbstractAsyncContextManager[Any]], Awaitable[Any]]
 async def open_machine(config: Config, store: Store, enter: Enter, emit: Emit) -> Machine:
     """Test what isolation this machine gives and return its parts; they are closed with the caller's stack."""
     isolation = await probe()
-    sandbox = await enter(Sandbox(isolation, emit=emit))
+    sandbox = await enter(Sandbox(isolation, least=config.sandbox.least_tier, emit=emit))
     return Machine(config, store, sandbox, enter)
 
 
@@ -78,7 +79,11 @@ class Machine:
 
     def tier_of(self, server: Server) -> str:
         """Return the tier that would hold a server; a remote one has no process here."""
-        return "remote" if server.installation.entry.runtime == "remote" else str(self.isolation.tier)
+        if server.installation.entry.runtime == "remote":
+            return "remote"
+        settings = server.settings
+        held = self.isolation.holding(sockets=needs_sockets(settings), unsandboxed=settings.allow_unsandboxed)
+        return str(held)
 
     async def installer(self, ref: Ref) -> Installer:
         """Return the installer for a reference. Raises :class:`InstallFailed` for a kind it has not."""

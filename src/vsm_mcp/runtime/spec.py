@@ -129,6 +129,11 @@ def network_of(settings: Settings) -> Network:
     return allow_list(settings.hosts) or NoNetwork()
 
 
+def needs_sockets(settings: Settings) -> bool:
+    """Whether a server has a use for sockets: to reach hosts, or to listen."""
+    return bool(network_of(settings)) or bool(settings.listens)
+
+
 def _confinement(server: Server, config: Config) -> Confinement:
     settings, limits = server.settings, config.sandbox
     return Confinement(
@@ -137,6 +142,7 @@ def _confinement(server: Server, config: Config) -> Confinement:
         granted_writable=tuple(path for path, writable in settings.paths if writable),
         hidden=(str(config.home),),
         network=network_of(settings),
+        listens=bool(settings.listens),
         memory_bytes=limits.memory_bytes,
         cpus=limits.cpus,
         processes=limits.processes,
