@@ -42,7 +42,7 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         " drain_seconds watch_seconds",
         "discovery": "sources source_timeout_seconds describe_best cache_seconds",
         "install": "resolve_timeout_seconds build_timeout_seconds max_package_bytes max_unpacked_bytes max_files"
-        " min_release_age_days",
+        " min_release_age_days confined hosts",
         "log": "level format",
         "profiles": "description servers tools deny_tools mode tool_limit plain_names acquire",
     },
@@ -51,6 +51,7 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "gateway": "host port max_body_bytes allowed_hosts allowed_origins",
         "auth": "mode public_url issuer audience jwks_url required_scopes claim algorithms leeway_seconds token_rate"
         " token_concurrency",
+        "sandbox": "least_tier",
         "": "home environ",
     },
 }
