@@ -201,6 +201,7 @@ class App:
         log = str(self.runtime.log_path(name))
         shown = views.server(server, self.fleet.seen(name), self.machine.isolation, log)
         shown |= views.tenure(self.runtime.tenure(server))
+        shown["plan"] = views.plan(server, self._secrets_of(name), self.config, self.machine.isolation)
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
         return {"server": {**shown, **self._state(name), "frozen": self.fleet.frozen.get(name, ()), "stderr": words}}
 

@@ -8,12 +8,15 @@ from typing import Any
 import msgspec
 
 from vsm_mcp.autopilot.outcome import Outcome
+from vsm_mcp.config import Config
+from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway.lookup import Card
 from vsm_mcp.gateway.view import View
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
+from vsm_mcp.runtime.sandbox_plan import plan_of_server
 from vsm_mcp.runtime.tenure import Tenure
 from vsm_mcp.sandbox.tier import Isolation
 
@@ -96,6 +99,8 @@ def server(found: Server, offer: Offer | None, isolation: Isolation, log: str) -
         "program": list(installation.entry.argv),
         "args": list(found.args),
         "env": {name: _shown(name, value) for name, value in found.env.items()},
+        "permissions": settings.permissions,
+        "project": settings.project,
         "cwd": settings.cwd,
         "paths": [f"{path}{':rw' if writable else ''}" for path, writable in settings.paths],
         "hosts": list(settings.hosts),
@@ -106,6 +111,15 @@ def server(found: Server, offer: Offer | None, isolation: Isolation, log: str) -
         "evidence": found.acquisition,
         "log": log,
     }
+
+
+def plan(found: Server, secrets: Iterable[str], config: Config, isolation: Isolation) -> dict[str, Any]:
+    """Return what ``inspect`` shows of what a server may see and reach; ``error`` where its profile cannot be had."""
+    try:
+        shown: dict[str, Any] = msgspec.to_builtins(plan_of_server(found, secrets, config, isolation))
+    except VsmError as error:
+        return {"error": error.message, "hint": error.hint}
+    return shown
 
 
 def tenure(found: Tenure) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def masked(settings: Settings) -> dict[str, Any]:
         "allow_scripts": settings.allow_scripts,
         "allow_unsandboxed": settings.allow_unsandboxed,
         "cwd": settings.cwd,
+        "permissions": settings.permissions,
+        "project": settings.project,
         "stateful": settings.stateful,
         "lazy": settings.lazy,
         "idle_stop_seconds": settings.idle_stop_seconds,

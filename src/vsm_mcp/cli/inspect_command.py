@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.plan_text import plan_lines
 from vsm_mcp.cli.session import Session, common
 
 
@@ -24,6 +25,8 @@ def _human(document: dict[str, Any]) -> None:
             output.line(f"{key:<14}{value['tier']}")
             for name, state in value["properties"].items():
                 output.line(f"{'':<14}{name}: {state}")
+        elif key == "plan":
+            output.line(f"{key:<14}" + f"\n{'':<14}".join(plan_lines(value)))
         else:
             output.line(f"{key:<14}{_shown(key, value) or '-'}")
 

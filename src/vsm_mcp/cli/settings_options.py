@@ -1,4 +1,4 @@
-"""The options that say how a server is launched and what it may reach: shared by ``add`` and ``acquire``."""
+"""The options that say how a server is launched and what it may reach: of ``add``, ``acquire`` and ``sandbox``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,9 @@ from vsm_mcp.errors import BadArgument
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def settings_options(function: F) -> F:
-    """Add the launch options of the design to a command."""
+def reach_options(function: F) -> F:
+    """Add the options that say what a program may see and reach."""
     options = (
-        click.option("--name", default="", help="The name in the catalogue (default: derived)."),
-        click.option(
-            "--arg", "args", multiple=True, metavar="A", help="An argument for the server; --arg=--flag for flags."
-        ),
         click.option("--env", "env", multiple=True, metavar="K=V", help="A variable for the server."),
         click.option(
             "--secret",
@@ -35,9 +31,32 @@ def settings_options(function: F) -> F:
         click.option(
             "--allow-path", "paths", multiple=True, metavar="P[:rw]", help="A path the server may read, or write."
         ),
-        click.option("--allow-scripts", is_flag=True, help="Let install scripts run, inside the sandbox."),
+        click.option(
+            "--permissions",
+            default="",
+            metavar="NAME",
+            help="A permission profile, which the options add to: none, read-only, project, browser, or your own.",
+        ),
+        click.option(
+            "--project", default="", metavar="DIR", help="The project directory of the profile (default: this one)."
+        ),
         click.option("--allow-unsandboxed", is_flag=True, help="Start it even where no sandbox can be had."),
         click.option("--cwd", default="", help="The working directory; the server may write there."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def settings_options(function: F) -> F:
+    """Add the launch options of the design to a command."""
+    options = (
+        click.option("--name", default="", help="The name in the catalogue (default: derived)."),
+        click.option(
+            "--arg", "args", multiple=True, metavar="A", help="An argument for the server; --arg=--flag for flags."
+        ),
+        reach_options,
+        click.option("--allow-scripts", is_flag=True, help="Let install scripts run, inside the sandbox."),
         click.option(
             "--stateful/--shared",
             default=None,
@@ -63,17 +82,28 @@ def settings_options(function: F) -> F:
 def settings_from(given: dict[str, Any], *, interactive: bool) -> dict[str, Any]:
     """Return the ``settings`` of an operation from the options. Raises :class:`BadArgument` naming the option."""
     return {
+        **reach_from(given, interactive=interactive),
         "args": list(given["args"]),
+        "allow_scripts": given["allow_scripts"],
+        "stateful": given["stateful"],
+        "lazy": given["lazy"],
+        "idle_stop_seconds": _seconds(given["idle_stop"], "--idle-stop"),
+    }
+
+
+def reach_from(given: dict[str, Any], *, interactive: bool) -> dict[str, Any]:
+    """Return the part of the settings that :func:`reach_options` give. Raises :class:`BadArgument`."""
+    if given["project"] and not given["permissions"]:
+        raise BadArgument("--project goes with --permissions", "--allow-path DIR grants a directory by itself")
+    return {
         "env": dict(_pair(item) for item in given["env"]),
         "secrets": {name: _secret(name, interactive=interactive) for name in given["secrets"]},
         "paths": [_path(item) for item in given["paths"]],
         "hosts": [_host(item) for item in given["hosts"]],
-        "allow_scripts": given["allow_scripts"],
         "allow_unsandboxed": given["allow_unsandboxed"],
         "cwd": str(_existing(given["cwd"], "--cwd")) if given["cwd"] else "",
-        "stateful": given["stateful"],
-        "lazy": given["lazy"],
-        "idle_stop_seconds": _seconds(given["idle_stop"], "--idle-stop"),
+        "permissions": given["permissions"],
+        "project": str(_existing(given["project"] or ".", "--project")) if given["permissions"] else "",
     }
 
 

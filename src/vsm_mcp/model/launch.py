@@ -52,7 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``secrets`` maps a variable's name to its value; it is never logged, shown or kept in evidence. ``paths`` are
     ``(absolute path, writable)``; ``hosts`` are ``host`` or ``host:port``. ``stateful`` (a process for each client
     session) is as observed where nobody said; ``lazy`` (started by the first call) and ``idle_stop_seconds`` (0:
-    never stopped for want of use) are as ``[runtime]`` has them where nobody said.
+    never stopped for want of use) are as ``[runtime]`` has them where nobody said. ``permissions`` names the permission
+    profile that all of this adds to, ``project`` the directory that ``.`` stands for in it.
     """
 
     args: tuple[str, ...] = ()
@@ -67,6 +68,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stateful: bool | None = None
     lazy: bool | None = None
     idle_stop_seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    permissions: str = ""
+    project: str = ""
 
     def __repr__(self) -> str:
         return f"Settings(args={self.args!r}, env={sorted(self.env)}, secrets={sorted(self.secrets)})"

@@ -152,7 +152,7 @@ def _root(variant: Variant, system: System, confinement: Confinement, descriptor
         made += ["--perms", "0444", "--file", str(descriptor), path]
     made += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     size = confinement.scratch_bytes
-    made += _tmpfs(_SHARED, "1777", size)
+    made += _tmpfs(_SHARED, "1777", confinement.shared_memory_bytes)
     made += _tmpfs(TMP, "1777", size)
     made += _tmpfs(HOME, "0700" if variant.uid is None else "0777", size)
     return made + _tmpfs("/run", "0755", _SMALL)

@@ -32,7 +32,8 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     ``read_only`` and ``writable`` are directories of ours (an installation, an interpreter); ``granted_read_only``
     and ``granted_writable`` are what a person granted. ``hidden`` directories stay empty even where a grant contains
     them. ``cpus`` counts cores (0: no limit).
-    ``scratch_bytes`` bounds /tmp and the home, each. ``network`` is all (the host's network) or nothing.
+    ``scratch_bytes`` bounds /tmp and the home, each; ``shared_memory_bytes`` /dev/shm.
+    ``network`` is all (the host's network) or nothing.
     """
 
     read_only: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     processes: int = 64
     open_files: int = 1024
     scratch_bytes: int = 64 * MEBIBYTE
+    shared_memory_bytes: int = 64 * MEBIBYTE
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):

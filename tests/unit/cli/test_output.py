@@ -58,7 +58,8 @@ def test_every_error_has_a_code_of_its_own_or_of_its_parent() -> None:
 
 
 def options(**given: object) -> dict[str, object]:
-    empty = {"args": (), "env": (), "secrets": (), "paths": (), "hosts": (), "cwd": ""}
+    empty = {"args": (), "env": (), "secrets": (), "paths": (), "hosts": ()}
+    empty |= dict.fromkeys(("cwd", "permissions", "project"), "")
     unsaid = dict.fromkeys(("stateful", "lazy", "idle_stop"))
     return {**empty, **unsaid, "allow_scripts": False, "allow_unsandboxed": False, **given}
 
@@ -77,6 +78,15 @@ def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [said[name] for name in ("stateful", "lazy", "idle_stop_seconds")] == [False, True, 0.0]
 
 
+def test_a_permission_profile_comes_with_the_project_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = settings_from(options(permissions="project"), interactive=False)
+    assert (here["permissions"], here["project"]) == ("project", str(tmp_path))
+    there = settings_from(options(permissions="project", project="/usr"), interactive=False)
+    assert there["project"] == "/usr"
+    assert settings_from(options(), interactive=False)["project"] == ""
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -88,6 +98,8 @@ def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         {"hosts": ("https://h/x",)},
         {"hosts": ("h:port",)},
         {"cwd": "/no/such/path"},
+        {"project": "/usr"},
+        {"permissions": "project", "project": "/no/such/path"},
         {"idle_stop": float("nan")},
         {"idle_stop": float("inf")},
     ],
