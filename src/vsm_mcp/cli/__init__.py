@@ -33,6 +33,7 @@ COMMANDS: Final = (
     "evidence",
     "journal",
     "doctor",
+    "sandbox",
     "bench",
 )
 

@@ -38,8 +38,10 @@ def test_every_kind_is_said() -> None:
         "network   off",
         "variables none",
         "secrets   none",
-        "limits    2 GiB memory, all CPUs, 1024 processes, 4096 open files, 512 MiB for the home and for /tmp, "
-        "1000 bytes /dev/shm",
+        (
+            "limits    2 GiB memory, all CPUs, 1024 processes, 4096 open files, 512 MiB for the home and for /tmp, "
+            "1000 bytes /dev/shm"
+        ),
         "held by   tier full-soft: filesystem, network enforced; memory soft; cpu off",
     ]
 
