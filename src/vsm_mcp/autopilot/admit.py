@@ -22,7 +22,7 @@ from vsm_mcp.autopilot.naming import check_name, server_name
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.undo import Undo
-from vsm_mcp.autopilot.verdicts import failed_trial, judged, masked, summary
+from vsm_mcp.autopilot.verdicts import failed_trial, judged, masked, summary, unwatched, watched
 from vsm_mcp.errors import BadArgument, VettingRejected, VsmError
 from vsm_mcp.events import (
     AcquisitionFinished,
@@ -288,7 +288,8 @@ class _Admission:
             fleet={name: tools for name, tools in self._parts.fleet().items() if name != server.name},
         )
         after = await run_checks(self._parts.checks, subject, Stage.AFTER_TRIAL)
-        verdict = judged((*self._checks, *after), self._parts.config.policy.profile)
+        profile = self._parts.config.policy.profile
+        verdict = judged((*self._checks, *after, *watched(report, profile)), profile)
         await self._record("judged", verdict)
         self._rejected(verdict)
         return verdict
@@ -338,7 +339,11 @@ class _Admission:
             tier=report.tier,
             tools=tuple(exposed(server.name, item.name) for item in report.offer.of(ItemKind.TOOL)),
             reason=reason,
-            warnings=(*self._warnings(settings), *(() if quarantined else verdict.reasons[:_REASONS])),
+            warnings=(
+                *self._warnings(settings),
+                *unwatched(report),
+                *(() if quarantined else verdict.reasons[:_REASONS]),
+            ),
             plan=self.shown,
             admitted=server,
         )

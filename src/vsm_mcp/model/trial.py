@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from vsm_mcp.model.behaviour import Behaviour
 from vsm_mcp.model.definition import Offer
+from vsm_mcp.model.finding import CheckResult
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +36,8 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the trial saw: whether the server is fit to serve, each probe, and what it offers.
 
-    ``transport`` is what carried it all (``stdio``, ``streamable-http``, …).
+    ``transport`` is what carried it all (``stdio``, ``streamable-http``, …). ``watch`` says what is to be thought of
+    ``behaviour``, what it did meanwhile; both are missing for a server that runs elsewhere.
     """
 
     passed: bool
@@ -48,3 +51,5 @@ class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause | None = None
     peak_memory: int | None = None
     stderr_tail: tuple[str, ...] = ()
+    behaviour: Behaviour | None = None
+    watch: CheckResult | None = None

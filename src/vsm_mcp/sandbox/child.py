@@ -26,8 +26,8 @@ _LAST_WORDS_SECONDS: Final = 2.0
 class Child:
     """A running program and everything it started.
 
-    ``stdin_fd``, ``stdout_fd`` and ``stderr_fd`` are non-blocking pipe ends that the caller owns and closes. ``tier``
-    is what holds it.
+    ``stdin_fd``, ``stdout_fd`` and ``stderr_fd`` are non-blocking pipe ends that the caller owns and closes; so is
+    ``trace_fd`` where its command has a tracer, else it is -1. ``tier`` is what holds it.
     """
 
     def __init__(self, running: Running, scope: Scope, tier: Tier) -> None:
@@ -35,6 +35,7 @@ class Child:
         self.stdin_fd = running.pipes.stdin
         self.stdout_fd = running.pipes.stdout
         self.stderr_fd = running.pipes.stderr
+        self.trace_fd = running.trace_fd
         self._running = running
         self._scope = scope
         self._exit: asyncio.Task[Exit] = asyncio.get_running_loop().create_task(self._ended())

@@ -16,11 +16,15 @@ MEBIBYTE: Final = 1024 * 1024
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A program: ``env`` is all it gets (secrets included); ``cwd`` must exist inside the sandbox."""
+    """A program: ``env`` is all it gets (secrets included); ``cwd`` must exist inside the sandbox.
+
+    ``tracer`` is the path of ``strace`` where the program is to be watched; see :mod:`vsm_mcp.sandbox.tracing`.
+    """
 
     argv: tuple[str, ...]
     env: dict[str, str] = {}
     cwd: str = HOME
+    tracer: str = ""
 
     def __repr__(self) -> str:
         return f"Command(argv={self.argv!r}, env={sorted(self.env)}, cwd={self.cwd!r})"
@@ -31,7 +35,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
 
     ``read_only`` and ``writable`` are directories of ours (an installation, an interpreter); ``granted_read_only``
     and ``granted_writable`` are what a person granted. ``hidden`` directories stay empty even where a grant contains
-    them. ``cpus`` counts cores (0: no limit).
+    them. ``planted`` are files (path → contents) put into the private home. ``cpus`` counts cores (0: no limit).
     ``scratch_bytes`` bounds /tmp and the home, each; ``shared_memory_bytes`` /dev/shm.
     ``network`` is all (the host's network) or nothing.
     """
@@ -41,6 +45,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     granted_read_only: tuple[str, ...] = ()
     granted_writable: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    planted: dict[str, bytes] = {}
     network: bool = False
     memory_bytes: int = 512 * MEBIBYTE
     cpus: float = 1.0

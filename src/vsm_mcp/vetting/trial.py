@@ -16,7 +16,7 @@ from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.trial import Cause, Probe, TrialReport
 from vsm_mcp.runtime.cause import explain
 from vsm_mcp.runtime.log import RotatedFile
-from vsm_mcp.runtime.process import Process
+from vsm_mcp.runtime.process import Process, Spawner
 from vsm_mcp.runtime.process import start as start_process
 from vsm_mcp.runtime.remote import Remote, open_remote
 from vsm_mcp.runtime.spec import ServerSpec
@@ -24,11 +24,14 @@ from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.confinement import Exit
 from vsm_mcp.vetting import probes
 from vsm_mcp.vetting.probes import FAIL, PASS, SKIPPED, WARN, Answer
+from vsm_mcp.vetting.watch import Watch
 
 LIST_SECONDS: Final = 20.0
 _SPARE_SECONDS: Final = 40.0
 _RECENT_LINES: Final = 5
 _QUICK_STOP_SECONDS: Final = 0.9
+# Causes that say little: what is known to be missing is missing without the watch, too.
+_UNEXPLAINED: Final = frozenset({"crashed", "hung", "not_a_server", "broken_entry", "protocol"})
 Instance = Process | Remote
 
 
@@ -54,7 +57,7 @@ async def trial(spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit) 
             hint="try again on a machine with less load, or choose another server",
         )
     finally:
-        await asyncio.shield(run.end())
+        await asyncio.shield(run.over())
     return run.report()
 
 
@@ -64,7 +67,9 @@ class _Run:
     def __init__(self, spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit) -> None:
         self.cause: Cause | None = None
         self._spec = spec
-        self._sandbox = sandbox
+        self._watch = Watch(sandbox, spec.secrets)
+        self._sandbox: Spawner = self._watch
+        self._bare = sandbox
         self._config = config
         self._emit = emit
         self._probes: list[Probe] = []
@@ -101,6 +106,11 @@ class _Run:
             self._look(instance)
             await instance.stop()
 
+    async def over(self) -> None:
+        """Leave nothing running, and nothing of the watch."""
+        await self.end()
+        await self._watch.finish()
+
     def report(self) -> TrialReport:
         """Return what was seen."""
         failed = [probe for probe in self._probes if probe.verdict == FAIL]
@@ -123,6 +133,8 @@ class _Run:
             cause=cause if failed else None,
             peak_memory=self._peak,
             stderr_tail=self._tail,
+            behaviour=None if self._spec.url else self._watch.behaviour(),
+            watch=None if self._spec.url else self._watch.result(),
         )
 
     # --- the probes ----------------------------------------------------------------------------------------------
@@ -130,7 +142,7 @@ class _Run:
     async def _begin(self) -> bool:
         began = time.monotonic()
         try:
-            self._instance = instance = await self._start(self._spec)
+            self._instance = instance = await self._start_watched()
         except ServerDown as error:
             self.cause = error.cause or Cause(code=error.code, message=error.message, hint=error.hint)
             self.note("handshake", FAIL, self.cause.message, time.monotonic() - began)
@@ -142,6 +154,19 @@ class _Run:
         said = f"{self._era} era, protocol {self._protocol}, over {self._transport}"
         self.note("handshake", PASS, said, self._start_seconds)
         return True
+
+    async def _start_watched(self) -> Instance:
+        """Start it; if it fails and nobody knows why, once more without the watch: it may be that."""
+        try:
+            return await self._start(self._spec)
+        except ServerDown as error:
+            known = error.cause is not None and error.cause.code not in _UNEXPLAINED
+            if not self._watch.on or self._spec.url is not None or known:
+                raise
+            self._sandbox = self._bare
+            instance = await self._start(self._spec)
+            self._watch.give_up(f"it does not start while it is watched: {error.message}")
+            return instance
 
     async def _start(self, spec: ServerSpec) -> Instance:
         if spec.url is not None:
@@ -241,7 +266,11 @@ class _Run:
         self.note("stop", *_stopped(killed, seconds, self._config.runtime.stop_grace_seconds), seconds=seconds)
 
     async def _restart(self) -> None:
-        """Start it again, see the same list, and only then show it a malformed line: many die of that."""
+        """Start it again, see the same list, and only then show it a malformed line: many die of that.
+
+        This time nobody watches, as later in service.
+        """
+        self._sandbox = self._bare
         again = msgspec.structs.replace(self._spec, known_era=self._era, known_transport=self._transport)
         began = time.monotonic()
         try:
