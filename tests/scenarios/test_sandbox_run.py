@@ -18,6 +18,7 @@ import pytest
 from tests.scenarios.homes import Home, processes_of
 
 from vsm_mcp.config import Config
+from vsm_mcp.sandbox import tracing
 from vsm_mcp.sandbox.tier import Tier
 
 PYTHON = "/usr/bin/python3"
@@ -225,6 +226,25 @@ def test_on_a_terminal_ctrl_c_ends_it_and_the_terminal_stays_usable(home: Home) 
     os.write(leader, b"\x03")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
     os.close(leader)
+
+
+def test_watched_it_says_what_it_did(home: Home) -> None:
+    if not tracing.find():
+        pytest.skip("strace is not installed")
+    script = "cat .ssh/id_rsa >&2; /usr/bin/true"
+    stdout, stderr, status = started(home, "run", "--watch", "--json", "--env", "HOME=/home/mcp", "sh", "-c", script)
+    assert (stdout, status) == (b"", 0), stderr
+    document = document_of(stderr)
+    behaviour, watch = document["behaviour"], document["watch"]
+    assert isinstance(behaviour, dict)
+    assert isinstance(watch, dict)
+    assert behaviour["commands"] == ["cat .ssh/id_rsa", "/usr/bin/true"]
+    assert [finding["rule"] for finding in watch["findings"]] == [
+        "watch.decoy_logged", "watch.decoy_opened", "watch.ran",
+    ]  # fmt: skip
+    said = started(home, "run", "--watch", "sh", "-c", "cat .env; exit 4")
+    assert said[2] == 4
+    assert b"block     watch.decoy_told /home/mcp/.env" in said[1]
 
 
 @pytest.mark.slow

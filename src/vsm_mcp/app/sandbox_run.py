@@ -24,6 +24,7 @@ from vsm_mcp.sandbox.child import Child, Sandbox
 from vsm_mcp.sandbox.confinement import Exit
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.streams import Streams
+from vsm_mcp.vetting.watch import Watch
 
 _NAME: Final = "sandbox-run"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -37,12 +38,12 @@ async def show(config: Config, given: dict[str, Any], words: Sequence[str]) -> d
     return {"program": list(server.installation.entry.argv), "plan": msgspec.to_builtins(plan)}
 
 
-async def run(config: Config, given: dict[str, Any], words: Sequence[str]) -> dict[str, Any]:
+async def run(config: Config, given: dict[str, Any], words: Sequence[str], *, watch: bool = False) -> dict[str, Any]:
     """Run a program to its end on our own standard streams; return how it ended, and in what.
 
     ``status`` is the exit code that stands for all of it: the program's own, 128 and the signal that ended it, or 128
-    and the signal that we were sent: then all of it is ended. A second signal does not wait for it. Raises
-    :class:`SandboxUnavailable`, and what :func:`spec_of` raises.
+    and the signal that we were sent: then all of it is ended. A second signal does not wait for it. With ``watch`` it
+    is watched as in a trial, decoys included. Raises :class:`SandboxUnavailable`, and what :func:`spec_of` raises.
     """
     server = _server(config, msgspec.convert(given, Settings), words)
     spec = spec_of(server, {}, config)
@@ -51,8 +52,11 @@ async def run(config: Config, given: dict[str, Any], words: Sequence[str]) -> di
     async with Sandbox(await probe()) as sandbox:
         plan = plan_of_server(server, (), config, sandbox.isolation)
         began = time.monotonic()
-        child = await sandbox.spawn(spec.command, spec.confinement, name=_NAME, unsandboxed=spec.unsandboxed)
+        seen = Watch(sandbox, spec.secrets) if watch else None
+        spawn = seen.spawn if seen else sandbox.spawn
+        child = await spawn(spec.command, spec.confinement, name=_NAME, unsandboxed=spec.unsandboxed)
         told, ended = await _passed_on(child, config.runtime.stop_grace_seconds)
+        watched = await _watched(seen) if seen else {}
         return {
             "program": list(spec.command.argv),
             "status": 128 + told if told else _status(ended),
@@ -61,7 +65,13 @@ async def run(config: Config, given: dict[str, Any], words: Sequence[str]) -> di
             "seconds": round(time.monotonic() - began, 3),
             "peak_memory": child.peak_memory(),
             "plan": msgspec.to_builtins(plan),
+            **watched,
         }
+
+
+async def _watched(watch: Watch) -> dict[str, Any]:
+    await watch.finish()
+    return {"behaviour": msgspec.to_builtins(watch.behaviour()), "watch": msgspec.to_builtins(watch.result())}
 
 
 def _server(config: Config, settings: Settings, words: Sequence[str]) -> Server:

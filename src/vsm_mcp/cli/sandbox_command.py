@@ -24,8 +24,9 @@ def command() -> None:
 @command.command("run", context_settings=_WHOLE)
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
 @reach_options
+@click.option("--watch", is_flag=True, help="Watch it as in a trial, with decoys in its home; say what it did.")
 @common
-def run(session: Session, program: tuple[str, ...], **options: Any) -> None:
+def run(session: Session, program: tuple[str, ...], watch: bool, **options: Any) -> None:
     """Run PROGRAM in the sandbox that a server would get with the same options.
 
     Its standard streams are ours, its exit code too: 128 and the signal's number where one ended it. Ctrl-C and
@@ -36,7 +37,7 @@ def run(session: Session, program: tuple[str, ...], **options: Any) -> None:
 
     session.stdout_is_taken = True
     given = reach_from(options, interactive=session.interactive)
-    document = asyncio.run(sandbox_run.run(session.config, given, program))
+    document = asyncio.run(sandbox_run.run(session.config, given, program, watch=watch))
     if session.json:
         click.echo(err=True)  # the program may have left a line unfinished
     session.show(document, _ended)
@@ -58,6 +59,14 @@ def show(session: Session, program: tuple[str, ...], **options: Any) -> None:
 def _ended(document: dict[str, Any]) -> None:
     if document["exit"]["signal"] is not None:
         output.note(f"it {document['described']}")
+    if "watch" in document:
+        watch = document["watch"]
+        output.note(f"watch: {watch['status']}, {watch['looked_at']} system calls {watch['detail']}".rstrip())
+        for kind, seen in document["behaviour"].items():
+            if kind != "calls" and seen:
+                output.note(f"  {kind:<9} {output.some(seen)}")
+        for finding in watch["findings"]:
+            output.note(f"  {finding['severity']:<9} {finding['rule']} {finding['where']}")
 
 
 def _plan(document: dict[str, Any]) -> None:
