@@ -41,7 +41,8 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _network(plan: Mapping[str, Any]) -> str:
-    return "off" if plan["network"] == "off" else _names(plan["hosts"])
+    whole = {"off": "off", "machine": "all that this machine reaches, its loopback included"}
+    return whole.get(plan["network"]) or _names(plan["hosts"])
 
 
 def _limits(limits: Mapping[str, float]) -> str:

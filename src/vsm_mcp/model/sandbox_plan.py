@@ -9,9 +9,10 @@ class SandboxPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What one server is let do, and what holds it to that; no value of a variable is in it.
 
     ``permissions`` is the permission profile. ``own`` are the read-only paths that are its program, known once it is
-    installed; ``reads`` and ``writes`` are what was granted. ``network`` is ``off``, ``hosts`` or ``remote`` (it runs
-    elsewhere, at ``hosts``, and nothing here holds it). ``variables`` and ``secrets`` are names, less those that every
-    server gets. ``limits`` go by the names of ``[sandbox]``. ``properties`` say how far ``tier`` holds what.
+    installed; ``reads`` and ``writes`` are what was granted. ``network`` is ``off``, ``hosts``, ``machine`` (all that
+    this machine reaches) or ``remote`` (it runs elsewhere, at ``hosts``, and nothing here holds it). ``variables`` and
+    ``secrets`` are names, less those that every server gets. ``limits`` go by the names of ``[sandbox]``.
+    ``properties`` say how far ``tier`` holds what.
     """
 
     permissions: str

@@ -18,6 +18,8 @@ from vsm_mcp.runtime.spec import confinement_of
 from vsm_mcp.sandbox.tier import Isolation
 
 REMOTE: Final = "remote"
+EVERYTHING: Final = "*"
+"""Stands, among hosts, for all that the machine reaches."""
 
 
 def plan_of(
@@ -34,7 +36,8 @@ def plan_of(
     :class:`BadArgument`.
     """
     confinement = confinement_of(settings, roots, config)
-    hosts = permitted(settings, profile_of(settings, config)).hosts
+    granted = permitted(settings, profile_of(settings, config))
+    whole = granted.network or EVERYTHING in granted.hosts
     secret = set(settings.secrets)
     return SandboxPlan(
         permissions=settings.permissions,
@@ -43,8 +46,8 @@ def plan_of(
         own=confinement.read_only,
         reads=confinement.granted_read_only,
         writes=confinement.granted_writable,
-        network="hosts" if confinement.network else "off",
-        hosts=hosts,
+        network="machine" if whole else "hosts" if granted.hosts else "off",
+        hosts=granted.hosts,
         variables=tuple(sorted({*variables, *settings.env} - secret)),
         secrets=tuple(sorted(secret)),
         limits={name: getattr(confinement, name) for name in LIMITS},

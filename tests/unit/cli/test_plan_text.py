@@ -53,6 +53,10 @@ def test_what_was_granted_is_named() -> None:
     assert "install scripts" in shown[-1]
 
 
+def test_the_whole_network_is_called_so() -> None:
+    assert "network   all that this machine reaches" in lines(network="machine")[3]
+
+
 def test_many_paths_are_counted() -> None:
     reads = tuple(f"/data/{number}" for number in range(30))
     assert "/data/7 and 23 more" in lines(reads=reads)[1]

@@ -47,6 +47,12 @@ def test_a_plan_says_what_the_program_is_started_with() -> None:
     assert (plan.tier, plan.properties["filesystem"], plan.permissions) == ("full", "enforced", "project")
 
 
+def test_the_whole_network_is_called_so() -> None:
+    for settings in (Settings(network=True), Settings(hosts=("*", "example.com"))):
+        assert plan_of_server(server(settings), [], CONFIG, ISOLATION).network == "machine"
+    assert plan_of_server(server(Settings()), [], CONFIG, ISOLATION).network == "off"
+
+
 def test_no_value_is_in_it() -> None:
     assert b"value-of" not in msgspec.json.encode(plan_of_server(server(GIVEN), ["KEPT"], CONFIG, ISOLATION))
 
