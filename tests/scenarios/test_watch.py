@@ -164,6 +164,31 @@ async def test_a_server_that_fails_only_when_watched_is_tried_without(sandbox: S
     assert "does not start while it is watched" in report.watch.detail
 
 
+async def test_a_server_that_lists_nothing_only_when_watched_is_tried_without(sandbox: Sandbox, tmp_path: Path) -> None:
+    deeds = f"""
+import os, sys, threading
+sys.path.insert(0, {str(Path(FAULTY).parent)!r})
+if os.path.exists(os.path.expanduser("~/.ssh")):
+    read = sys.stdin.buffer.readline
+    class Dying:
+        def readline(self, *size):
+            line = read(*size)
+            if b"/list" in line: os._exit(7)
+            return line
+        def __getattr__(self, name): return getattr(sys.__stdin__.buffer, name)
+        def __iter__(self): return iter(self.readline, b"")
+    class Stdin:
+        buffer = Dying()
+        def __getattr__(self, name): return getattr(sys.__stdin__, name)
+    sys.stdin = Stdin()
+"""
+    report = await tried(sandbox, tmp_path, deeds)
+    assert report.passed, report
+    assert report.watch is not None
+    assert report.watch.status is CheckStatus.UNAVAILABLE
+    assert "does not list" in report.watch.detail
+
+
 async def test_a_server_does_not_see_who_traces_it(sandbox: Sandbox, tmp_path: Path) -> None:
     deeds = "import sys\nif 'TracerPid:\\t0\\n' not in open('/proc/self/status').read(): sys.exit(1)"
     report = await tried(sandbox, tmp_path, deeds)

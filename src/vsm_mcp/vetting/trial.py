@@ -86,7 +86,8 @@ class _Run:
             return
         if not await self._list():
             await self._explain_death()
-            return
+            if not await self._lists_unwatched():
+                return
         if await self._half_modern() and not (await self._begin() and await self._list()):
             await self._explain_death()
             return
@@ -160,13 +161,30 @@ class _Run:
         try:
             return await self._start(self._spec)
         except ServerDown as error:
-            known = error.cause is not None and error.cause.code not in _UNEXPLAINED
-            if not self._watch.on or self._spec.url is not None or known:
+            if not self._blames_watch(error.cause):
                 raise
             self._sandbox = self._bare
             instance = await self._start(self._spec)
             self._watch.give_up(f"it does not start while it is watched: {error.message}")
             return instance
+
+    async def _lists_unwatched(self) -> bool:
+        """Whether it starts and lists when nobody watches, and did not do the latter before."""
+        if not self._blames_watch(self.cause):
+            return False
+        before, cause = self._probes, self.cause
+        await self.end()
+        self._sandbox, self._probes, self.cause = self._bare, [], None
+        if await self._begin() and await self._list():
+            self._watch.give_up(f"it does not list what it offers while it is watched: {before[-1].detail}")
+            return True
+        self._probes, self.cause = before, cause
+        return False
+
+    def _blames_watch(self, cause: Cause | None) -> bool:
+        """Whether a failure may come from the watch: it was watched, and there is no better reason."""
+        watched = self._sandbox is self._watch and self._watch.on and self._spec.url is None
+        return watched and (cause is None or cause.code in _UNEXPLAINED)
 
     async def _start(self, spec: ServerSpec) -> Instance:
         if spec.url is not None:
