@@ -228,6 +228,17 @@ def test_on_a_terminal_ctrl_c_ends_it_and_the_terminal_stays_usable(home: Home) 
     os.close(leader)
 
 
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_stream_that_is_closed_is_empty(home: Home, closed: int) -> None:
+    done = subprocess.run(
+        ["/usr/bin/sh", "-c", f'exec "$@" {closed}{"<" if closed == 0 else ">"}&-', "sh", *COMMAND, "run", "sh", "-c",
+         "cat; echo out; echo err >&2; exit 6"],
+        env=environ(home), input=b"in\n", capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    wanted = {0: (b"out\n", b"err\n"), 1: (b"", b"err\n"), 2: (b"in\nout\n", b"")}[closed]
+    assert (done.stdout, done.stderr, done.returncode) == (*wanted, 6)
+
+
 def test_watched_it_says_what_it_did(home: Home) -> None:
     if not tracing.find():
         pytest.skip("strace is not installed")

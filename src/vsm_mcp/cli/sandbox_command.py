@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from vsm_mcp.cli.plan_text import plan_lines
 from vsm_mcp.cli.session import Session, common
 from vsm_mcp.cli.settings_options import reach_from, reach_options
 
-_WHOLE: Final = {"allow_interspersed_args": False}  # what follows the program's name is the program's
+_PASSED: Final = {"allow_interspersed_args": False}  # what follows the program's name is the program's
 
 
 @click.group("sandbox")
@@ -21,7 +22,7 @@ def command() -> None:
     """Try what a permission profile, or options, let a program do."""
 
 
-@command.command("run", context_settings=_WHOLE)
+@command.command("run", context_settings=_PASSED)
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED)
 @reach_options
 @click.option("--watch", is_flag=True, help="Watch it as in a trial, with decoys in its home; say what it did.")
@@ -36,6 +37,7 @@ def run(session: Session, program: tuple[str, ...], watch: bool, **options: Any)
     from vsm_mcp.app import sandbox_run  # noqa: PLC0415 - heavy, and not needed for --help
 
     session.stdout_is_taken = True
+    _whole()
     given = reach_from(options, interactive=session.interactive)
     document = asyncio.run(sandbox_run.run(session.config, given, program, watch=watch))
     if session.json:
@@ -44,7 +46,7 @@ def run(session: Session, program: tuple[str, ...], watch: bool, **options: Any)
     sys.exit(document["status"])
 
 
-@command.command("show", context_settings=_WHOLE)
+@command.command("show", context_settings=_PASSED)
 @click.argument("program", nargs=-1, type=click.UNPROCESSED)
 @reach_options
 @common
@@ -54,6 +56,15 @@ def show(session: Session, program: tuple[str, ...], **options: Any) -> None:
 
     given = reach_from(options, interactive=session.interactive)
     session.show(asyncio.run(sandbox_run.show(session.config, given, program)), _plan)
+
+
+def _whole() -> None:
+    """Put nothing in the place of a standard stream that was closed for us: its number must not go to another file."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
 
 
 def _ended(document: dict[str, Any]) -> None:

@@ -74,7 +74,9 @@ class Session:
         self.stdout_is_taken = False
         self._home = home
         self._config: configuration.Config | None = None
-        self.interactive = sys.stdin.isatty() and sys.stderr.isatty() and not as_json
+        # A stream that was closed for us is None.
+        self.interactive = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+        self.interactive = self.interactive and not as_json
 
     @property
     def config(self) -> configuration.Config:
