@@ -8,15 +8,18 @@ from typing import Any
 import msgspec
 
 from vsm_mcp.autopilot.outcome import Outcome
+from vsm_mcp.config import Config
+from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway.lookup import Card
 from vsm_mcp.gateway.view import View
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
+from vsm_mcp.runtime.sandbox_plan import plan_of_server
 from vsm_mcp.runtime.tenure import Tenure
 from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.tier import Property
+from vsm_mcp.sandbox.tier import Isolation, Property
 
 _SHOWN = 160  # characters of what the publisher says, where nobody wrote a better line
 _SECRETIVE = ("key", "token", "secret", "password", "passwd", "credential", "auth", "url", "dsn", "uri")
@@ -80,12 +83,12 @@ def profile(view: View, address: str) -> dict[str, Any]:
     }
 
 
-def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str) -> dict[str, Any]:
+def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str, plan: dict[str, Any]) -> dict[str, Any]:
     """Return what ``inspect`` shows: no secret, and no value of a variable that may hold one."""
     settings, installation = found.settings, found.installation
     isolation = sandbox.isolation
     confined = not (settings.allow_unsandboxed and isolation.tier == "none")
-    given = {"network": Property.OFF.value} if settings.whole_network else {}
+    given = {"network": Property.OFF.value} if plan.get("network") == "machine" else {}
     return {
         "name": found.name,
         "ref": str(found.ref),
@@ -99,6 +102,8 @@ def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str) -> di
         "program": list(installation.entry.argv),
         "args": list(found.args),
         "env": {name: _shown(name, value) for name, value in found.env.items()},
+        "permissions": settings.permissions,
+        "project": settings.project,
         "cwd": settings.cwd,
         "listens": settings.listens,
         "health": settings.health,
@@ -112,7 +117,17 @@ def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str) -> di
         "tools": exposed_tools(found.name, offer),
         "evidence": found.acquisition,
         "log": log,
+        "plan": plan,
     }
+
+
+def plan(found: Server, secrets: Iterable[str], config: Config, isolation: Isolation) -> dict[str, Any]:
+    """Return what ``inspect`` shows of what a server may see and reach; ``error`` where its profile cannot be had."""
+    try:
+        shown: dict[str, Any] = msgspec.to_builtins(plan_of_server(found, secrets, config, isolation))
+    except VsmError as error:
+        return {"error": error.message, "hint": error.hint}
+    return shown
 
 
 def tenure(found: Tenure) -> dict[str, Any]:

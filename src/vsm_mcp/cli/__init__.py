@@ -34,6 +34,7 @@ COMMANDS: Final = (
     "evidence",
     "journal",
     "doctor",
+    "sandbox",
     "bench",
 )
 
