@@ -159,6 +159,13 @@ class Runtime(Section, frozen=True, kw_only=True):
     restart_limit: Annotated[int, Meta(description="Restarts within the period after which a server is given up.")] = 5
     restart_period_seconds: Annotated[float, Meta(description="The period for restart_limit.")] = 60.0
     log_bytes: Annotated[int, Meta(description="The size at which the log of a server is rotated.")] = 5 * 1024 * 1024
+    drain_seconds: Annotated[
+        float, Meta(description="How long calls in flight may go on when a server is started anew for new settings.")
+    ] = 30.0
+    watch_seconds: Annotated[
+        float,
+        Meta(description="How often the files of settings are looked at for changes; 0: never, SIGHUP reads them."),
+    ] = 1.0
 
 
 class Discovery(Section, frozen=True, kw_only=True):
@@ -185,6 +192,13 @@ class Install(Section, frozen=True, kw_only=True):
     max_unpacked_bytes: Annotated[int, Meta(description="The largest archive once unpacked.")] = 2 * 1024 * 1024 * 1024
     max_files: Annotated[int, Meta(description="The most files in an archive.")] = 100_000
     min_release_age_days: Annotated[float, Meta(description="Versions younger than this are not chosen.")] = 0.0
+    confined: Annotated[
+        bool, Meta(description="Whether npm and uv run in the sandbox, where there is one, while they install.")
+    ] = True
+    hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="What npm and uv may reach beside the registries they are told of; as for --allow-host."),
+    ] = ()
 
 
 class Log(Section, frozen=True, kw_only=True):

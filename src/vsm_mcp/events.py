@@ -267,3 +267,32 @@ class Recovered(Event, frozen=True, tag=True):
 
     acquisition: str
     result: str
+
+
+class CleanedUp(Event, frozen=True, tag=True):
+    """What nobody uses any more was removed: counts of groups, folders, sockets, logs and dead processes."""
+
+    groups: int = 0
+    folders: int = 0
+    sockets: int = 0
+    logs: int = 0
+    processes: int = 0
+
+
+class ConfigReloaded(Event, frozen=True, tag=True):
+    """New settings are in force; ``restarted`` names the servers that were started anew for them.
+
+    ``waiting`` names the settings that count from the next start of the daemon on.
+    """
+
+    source: str
+    changed: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+
+class ConfigRejected(Event, frozen=True, tag=True):
+    """A file of settings cannot be used; the settings from before stay in force."""
+
+    file: str
+    reason: str

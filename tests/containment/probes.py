@@ -1308,7 +1308,10 @@ def routed(address: str) -> str:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as tried:
         tried.connect((address, 53))
-        return f"from {tried.getsockname()[0]}"
+        own = tried.getsockname()[0]
+    if own == address or own.startswith("127.") or own == "::1":
+        raise Held("it ends at our own loopback")
+    return f"from {own}"
 
 
 @probe("sockets")

@@ -1,6 +1,7 @@
 """Each pitfall that was measured before the sandbox was built (issue 4), and the test that would notice it.
 
-The table is checked: a test that it names must be there. What is tested nowhere else is tested below.
+The table is checked: a test that it names must be there. What is tested nowhere else is tested below. The pitfalls of
+watching a trial are for the tests of the trial.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ HERE: Final = "containment/test_pitfalls.py"
 PROBES: Final = "containment/test_probes.py::test_the_sandbox_contains_every_probe"
 CONTAINMENT: Final = "scenarios/test_containment.py"
 TEARDOWN: Final = "scenarios/test_teardown.py"
+EGRESS: Final = "scenarios/test_egress.py"
 LIMITS: Final = "scenarios/test_limits.py"
 BUBBLEWRAP: Final = "unit/sandbox/test_bubblewrap.py"
 
@@ -93,6 +95,19 @@ COVERED: Final[dict[str, tuple[str, ...]]] = {
         f"{TEARDOWN}::test_next_start_sweeps_the_control_groups_of_a_killed_daemon",
         "unit/sandbox/test_cgroup.py::test_sweep_spares_the_living",
     ),
+    # network
+    "a helper that brings lo up first makes bubblewrap die": (
+        "unit/sandbox/egress/test_namespace.py::test_it_waits_for_the_loopback_and_every_address_is_local_then",
+    ),
+    "programs ignore proxies": (f"{EGRESS}::test_programs_that_know_nothing_of_it_reach_their_host",),
+    "questions for names carry data out": (f"{EGRESS}::test_names_that_are_not_allowed_are_asked_of_nobody",),
+    "an allowed name may lead to a private address or the metadata service": (
+        "unit/sandbox/egress/test_addresses.py::test_what_no_name_may_lead_to",
+        "unit/sandbox/egress/test_relay.py::test_an_address_of_this_machine_is_not_reached_through_a_name",
+    ),
+    "behind an allowed address others may be asked for": (
+        f"{EGRESS}::test_tls_may_ask_for_the_name_it_looked_up_only",
+    ),
     # system calls
     "openat2, O_TMPFILE and fchmodat2 make setuid files": (
         PROBES,
@@ -125,8 +140,6 @@ COVERED: Final[dict[str, tuple[str, ...]]] = {
         f"{TEARDOWN}::test_tool_is_ended_on_timeout_and_on_cancellation",
     ),
 }
-ELSEWHERE: Final = "of the network: tests/unit/sandbox/egress; of the watched trial: tests of the trial"
-
 PYTHON: Final = f"{sys.base_prefix}/bin/python3"
 PLAIN: Final = Confinement(read_only=(sys.base_prefix,))
 SLEEP: Final = "print('up', flush=True)\nimport time\ntime.sleep(60)"

@@ -20,7 +20,8 @@ import pytest
 from tests.containment.canaries import canaries
 
 from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.confinement import HOME, Command, Confinement
+from vsm_mcp.sandbox.confinement import HOME, Command, Confinement, Network, NoNetwork
+from vsm_mcp.sandbox.egress.rules import allow_list
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
 
@@ -94,7 +95,10 @@ def generous() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("generous")
-async def test_the_sandbox_contains_every_probe(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("network", [NoNetwork(), allow_list(["example.com:443"])], ids=["off", "listed"])
+async def test_the_sandbox_contains_every_probe(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, network: Network
+) -> None:
     with canaries() as facts:
         monkeypatch.setenv("VSM_TEST_OF_THE_DAEMON", facts["daemon_secret"])
         env = {"PATH": "/usr/bin:/bin", "HOME": HOME, "GIVEN_SECRET": f"given-{facts['token']}"}
@@ -102,6 +106,7 @@ async def test_the_sandbox_contains_every_probe(sandbox: Sandbox, monkeypatch: p
             read_only=(sys.base_prefix, str(Path(facts["program"]).parent)),
             granted_read_only=(facts["ro"],),
             granted_writable=(facts["rw"],),
+            network=network,
         )
         if sandbox.isolation.mechanism == "root":
             del facts["namespaces"]["user"]  # a uid of its own is the wall there

@@ -568,6 +568,7 @@ async def test_soft_tier_names_what_it_lacks() -> None:
         "containment",
         "scenarios/test_containment.py",
         "scenarios/test_egress.py",
+        "scenarios/test_enclosure.py",
         "scenarios/test_teardown.py",
         "unit/sandbox",
         "unit/runtime/test_supervisor.py",

@@ -249,7 +249,7 @@ found["literal, port"] = attempt(asked, "192.0.2.1", 22)
 found["metadata"] = attempt(asked, "169.254.169.254", 80)
 found["loopback"] = attempt(asked, "127.0.0.1", {other})
 found["IPv6"] = attempt(asked, "2001:db8::1", {port})
-found["made up"] = attempt(asked, "198.18.200.1", {port})
+found["made up"] = attempt(asked, "28.0.200.1", {port})
 found["private"] = attempt(asked, "private.test", {port})
 found["nowhere"] = attempt(asked, "nowhere.test", {port})
 found["UDP"] = attempt(datagram, "8.8.8.8", 53)
@@ -270,7 +270,7 @@ found["raw"] = attempt(socket.socket, socket.AF_INET, socket.SOCK_RAW, 1)
         "192.0.2.1:22": ("not allowed", "192.0.2.1:22"),
         "169.254.169.254:80": ("not allowed", "169.254.169.254:80"),
         f"2001:db8::1:{port}": ("not allowed", f"[2001:db8::1]:{port}"),
-        f"198.18.200.1:{port}": ("not allowed", f"198.18.200.1:{port}"),
+        f"28.0.200.1:{port}": ("not allowed", f"28.0.200.1:{port}"),
         f"private.test:{port}": (f"it leads to {PRIVATE}, a private address", f"{PRIVATE}:{port}"),
         "8.8.8.8:53": ("UDP is not passed on", ""),
         f"allowed.test:{port}": ("UDP is not passed on", ""),
@@ -343,7 +343,7 @@ with connected("127.0.0.1", 53) as peer:
         found[name] = [message[3] & 15, list(message[-4:])]
 """
     found = await outside.inside(code, allow_list(["allowed.test"]))
-    assert found["allowed.test"] == [0, [198, 18, 0, 1]]
+    assert found["allowed.test"] == [0, [28, 0, 0, 1]]
     assert found["other.test"][0] == 3
 
 

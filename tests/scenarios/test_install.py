@@ -42,8 +42,10 @@ SERVER = "server"
 @asynccontextmanager
 async def _bench(home: Path, **environ: str) -> AsyncIterator[Bench]:
     config = load(home, {**os.environ, **environ})
-    async with Registries(await read_addresses(config.environ)) as registries:
-        yield Bench(config=config, registries=registries, run_tool=run_tool)
+    isolation = await probe()
+    async with Registries(await read_addresses(config.environ)) as registries, Sandbox(isolation) as sandbox:
+        run_sandboxed = None if isolation.tier is Tier.NONE else sandbox.run
+        yield Bench(config=config, registries=registries, run_tool=run_tool, run_sandboxed=run_sandboxed)
 
 
 async def _install(bench: Bench, text: str, options: Options | None = None) -> Built:
@@ -88,6 +90,7 @@ async def test_npm_package(tmp_path: Path) -> None:
     assert built.entry.roots[0] == str(root)
     assert built.packages["mcp-hello-world"] == "1.1.2" and len(built.packages) > 50
     assert built.integrity.startswith("sha512:")
+    assert built.confined == (bench.run_sandboxed is not None)
     _assert_all_can_read(root)
 
 
@@ -107,6 +110,7 @@ async def test_python_package_with_a_constraint(tmp_path: Path) -> None:
     assert str(target).startswith("/usr/") or any(target.is_relative_to(each) for each in built.entry.roots[1:])
     assert next(root.glob("venv/lib/*/site-packages/mcp/__pycache__/*.pyc"), None) is not None
     assert not list(root.glob("*.txt"))
+    assert built.confined == (bench.run_sandboxed is not None)
     _assert_all_can_read(root)
 
 

@@ -51,6 +51,10 @@ class AgentNeeds:
         self._writing = 0
         self._noted: dict[tuple[str, bool], float] = {}
 
+    def govern(self, policy: Policy) -> None:
+        """Have another policy decide from now on whether agents may ask for anything."""
+        self.acquires = may_acquire(policy)
+
     async def __aenter__(self) -> Self:
         return self
 

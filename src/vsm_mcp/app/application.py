@@ -7,21 +7,29 @@ import contextlib
 import functools
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Final, Self
 
 import msgspec
 
 from vsm_mcp import config as configuration
-from vsm_mcp.app import operations, views
+from vsm_mcp.app import declared, operations, views
+from vsm_mcp.app.accounting import Accounting
 from vsm_mcp.app.agents import ACTOR, AgentNeeds
+from vsm_mcp.app.altering import Altering
 from vsm_mcp.app.bus import Bus
+from vsm_mcp.app.calling import call
+from vsm_mcp.app.cleanup import Cleanup
+from vsm_mcp.app.counters import Counters
 from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
+from vsm_mcp.app.learning import Learning
 from vsm_mcp.app.logins import Logins
+from vsm_mcp.app.records import Records
+from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.app.running import RUNNING, Running
-from vsm_mcp.app.typed import typed_arguments
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.admit import admit
@@ -30,17 +38,15 @@ from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.autopilot.remove import approve, remove
 from vsm_mcp.autopilot.undo import Undo
-from vsm_mcp.errors import NotFound, PolicyDenied, UnknownProfile, UnknownTool, VsmError
+from vsm_mcp.errors import NotFound, UnknownProfile
 from vsm_mcp.events import Emit, ignore
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.view import View
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.action import Action, ActionKind
-from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
-from vsm_mcp.routing.names import closest
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import HomeLock, Store
 
@@ -56,9 +62,13 @@ class App:
     def __init__(self, config: configuration.Config, *, exclusive: bool, wait: float, actor: str) -> None:
         self.config = config
         self.bus = Bus()
+        self.counters = Counters()
+        self.bus.subscribe(self.counters)
         self.actor = actor
         self.started = time.time()
         self.address = ""
+        self._answering: dict[str, object] = {}
+        self.followers: list[Callable[[configuration.Config], None]] = []
         self.serving = False
         self._exclusive = exclusive
         self._wait = wait
@@ -102,8 +112,9 @@ class App:
         self.runtime = await enter(
             Runtime(config, sandbox=self.machine.sandbox, emit=emit, secrets_of=self._secrets_of)
         )
+        self.accounting = Accounting(self.runtime, self.counters, self.machine.isolation, lambda: self.config)
         agent = functools.partial(self.acquire, actor=ACTOR)
-        needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
+        self.needs = needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
         self.runtime.on_updated = self.gateway.updated
         self.runtime.on_said = self.gateway.announcements.said
@@ -115,12 +126,42 @@ class App:
         self.running = Running(self.fleet, self.runtime, self.performer, self._action, self._state)
         self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.running.restart)
         self.runtime.authorizer_of = self.logins.authorizer_of
-        self.runtime.on_offer = self._observed
-        self.runtime.on_stateful = self._found_stateful
+        learning = Learning(self.store, self.fleet, self.tasks)
+        self.runtime.on_offer, self.runtime.on_stateful = learning.observed, learning.found_stateful
         await self.fleet.load()
         for server in self.fleet.servers.values():
             self._supervise(server)
         self.finder = Finder(config, self.machine, self.fleet)
+        self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
+        self._let_change(emit)
+        if self._exclusive:
+            await enter(self.cleanup)
+
+    def _let_change(self, emit: Emit) -> None:
+        """Make the parts that change what runs while it runs, and say who answers which operation."""
+        parts = (self.runtime, self.fleet, self.performer)
+        self.reloader = Reloader(lambda: self.config, self.configure, parts, emit, self.actor)
+        everything, check = (*parts, self.store), self.running.check
+        self.altering = Altering(lambda: self.config, everything, self.finder, self.reloader, check, self.actor)
+        held = (self.fleet, self.performer, self.store.secrets)
+        self.declared = declared.Declared(lambda: self.config, held, self.add, self.remove, emit)
+        rereading = declared.Rereading(self.reloader.reload, self.declared)
+        self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
+        self._answering |= dict.fromkeys(RUNNING, self.running)
+        self._answering |= dict.fromkeys(("evidence", "journal"), Records(self.store))
+        self._answering |= dict.fromkeys(("key_create", "key_list", "key_revoke"), self.keys)
+
+    def configure(self, config: configuration.Config) -> None:
+        """Have other settings count from now on; see :class:`~vsm_mcp.app.reloading.Reloader` for what runs."""
+        self.config = config
+        self.performer.govern(config.policy)
+        self.needs.govern(config.policy)
+        for part in (self.machine, self.finder, self.logins, self.runtime):
+            part.configure(config)
+        self.gateway.configure(config.gateway, config.profiles)
+        self.fleet.govern(freeze=config.policy.changed_tools == "freeze")
+        for follow in self.followers:
+            follow(config)
 
     # --- finding and admitting -----------------------------------------------------------------------------------
 
@@ -157,21 +198,27 @@ class App:
         await self.store.demand.record(need, actor, met=outcome.outcome == "served")
         return await self._taken_in(outcome)
 
-    async def add(self, ref: str, settings: Settings | None = None, *, name: str = "", yes: bool = False) -> Outcome:
-        """Fetch, vet, install, try and serve one named server. Raises :class:`BadReference`."""
+    async def add(
+        self, ref: str, settings: Settings | None = None, *, name: str = "", yes: bool = False, origin: str = ""
+    ) -> Outcome:
+        """Fetch, vet, install, try and serve one named server; ``origin`` is the mark of the file that asks for it.
+
+        Raises :class:`BadReference`.
+        """
         parsed, settings = parse_ref(ref), settings or Settings()
         self.running.check(settings, name, parsed)
         request = Request(
             ref=parsed,
             settings=settings,
             name=name,
-            actor=self.actor,
+            actor=declared.ACTOR if origin else self.actor,
             approved=yes,
             known=self.finder.known(parsed),
+            origin=origin,
         )
         return await self._taken_in(await admit(self._parts(), request))
 
-    async def remove(self, name: str) -> dict[str, Any]:
+    async def remove(self, name: str, actor: str = "") -> dict[str, Any]:
         """Stop a server, forget it, delete its files and secrets. Raises :class:`UnknownServer`."""
         server = self.fleet.get(name)
 
@@ -181,9 +228,11 @@ class App:
             await remove(self.store, self.installations, self.runtime.log_path(name), server)
             await self.fleet.refresh(name)
             self.logins.forget(server)
+            self.counters.forget(name)
             self.machine.sandbox.forget(name)
 
-        await self.performer.perform(self._action(ActionKind.REMOVE, server), act)
+        action = msgspec.structs.replace(self._action(ActionKind.REMOVE, server), actor=actor or self.actor)
+        await self.performer.perform(action, act)
         return {"name": name, "removed": True}
 
     async def approve(self, name: str) -> dict[str, Any]:
@@ -209,7 +258,9 @@ class App:
         shown = views.server(server, self.fleet.seen(name), self.machine.sandbox, log, plan)
         shown |= views.tenure(self.runtime.tenure(server))
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
-        return {"server": {**shown, **self._state(name), "frozen": self.fleet.frozen.get(name, ()), "stderr": words}}
+        account = {} if server.quarantined else await self.accounting.closely(name)
+        shown |= {**self._state(name), **account, "frozen": self.fleet.frozen.get(name, ()), "stderr": words}
+        return {"server": shown}
 
     async def tools(self, query: str = "", limit: int = 200, profile: str = "") -> dict[str, Any]:
         """Return the served tools, or a profile's; with a query those that fit it, the best first.
@@ -236,7 +287,10 @@ class App:
             "pid": os.getpid() if self.serving else None,
             "address": self.address,
             "since": self.started,
-            "servers": [msgspec.to_builtins(status) for status in self.runtime.statuses()],
+            "process": self.accounting.own(),
+            "servers": await self.accounting.all(),
+            "counters": self.accounting.totals(),
+            "mcp_servers": self.declared.report(),
             "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
         }
 
@@ -245,49 +299,20 @@ class App:
         registries = await self.machine.registries()
         return await examine(self.config, self.machine.isolation, registries, await self.machine.runtimes())
 
-    async def evidence(self, acquisition: str) -> dict[str, Any]:
-        """Return the record of one acquisition. Raises :class:`NotFound`."""
-        records = await self.store.evidence.of(acquisition)
-        if not records:
-            raise NotFound(f"there is no acquisition {acquisition!r}", "vsm-mcp inspect NAME shows a server's")
-        return {"acquisition": acquisition, "records": records}
-
-    async def journal(self, limit: int = 50) -> dict[str, Any]:
-        """Return the newest entries of the journal."""
-        return {"entries": [msgspec.to_builtins(entry) for entry in await self.store.journal.last(limit)]}
-
     # --- calling -------------------------------------------------------------------------------------------------
 
     async def call(
         self, tool: str, arguments: dict[str, Any] | None = None, typed: dict[str, str] | None = None
     ) -> dict[str, Any]:
         """Call one tool by its exposed name. ``typed`` values are read by the tool's schema."""
-        table = self.gateway.catalogue.table
-        route = table.tools.get(tool)
-        if route is None:
-            if tool in table.denied:
-                raise PolicyDenied(f"the policy denies the tool {tool}", "[policy] deny_tools holds the pattern")
-            near = ", ".join(closest(tool, table.tools)) or "vsm-mcp tools lists them"
-            raise UnknownTool(f"no tool is called {tool!r}", f"did you mean: {near}" if table.tools else near)
-        sent = {**(arguments or {}), **typed_arguments(typed or {}, self._schema(route.server, route.name))}
-        began = time.perf_counter()
-        result = msgspec.json.decode(await self.gateway.call(tool, msgspec.json.encode(sent)))
-        return {
-            "server": route.server,
-            "tool": tool,
-            "isError": bool(result.get("isError")),
-            "content": result.get("content", []),
-            "structuredContent": result.get("structuredContent"),
-            "ms": round((time.perf_counter() - began) * 1000, 1),
-        }
+        return await call(self.gateway, self.fleet, tool, arguments or {}, typed or {})
 
     async def operate(self, operation: str, body: bytes, listener: Emit = ignore) -> dict[str, Any]:
         """Run an operation of the control API; ``listener`` hears what happens in its name."""
         params = operations.read(operation, body)
         self.bus.listen(listener)
         given = {name: getattr(params, name) for name in params.__struct_fields__}
-        keys, running = operation.startswith("key_"), operation in RUNNING
-        part = self.keys if keys else self.running if running else self.logins if operation == "login" else self
+        part = self._answering.get(operation, self)
         result = await getattr(part, operation.removeprefix("key_"))(**given)
         return views.outcome(result) if isinstance(result, Outcome) else result
 
@@ -327,32 +352,8 @@ class App:
     def _secrets_of(self, name: str) -> dict[str, str]:
         return self.store.secrets.of(self.fleet.get(name).acquisition)
 
-    def _observed(self, name: str, offer: Offer) -> None:
-        if self.fleet.observe(name, offer):
-            self.tasks.create_task(self._remember(name, offer))
-
-    async def _remember(self, name: str, offer: Offer) -> None:
-        with contextlib.suppress(VsmError):  # a full disk must not stop what is served: it is remembered next time
-            await self.store.servers.put_offer(name, offer)
-
-    def _found_stateful(self, name: str) -> None:
-        self.tasks.create_task(self._remember_stateful(name))
-
-    async def _remember_stateful(self, name: str) -> None:
-        with contextlib.suppress(VsmError):  # as above
-            await self.store.servers.mark_stateful(name)
-            await self.fleet.refresh(name)
-
     def _catalogue_changed(self) -> None:
         self.gateway.set_offers(self.fleet.served(), self.config.policy.deny_tools)
-
-    def _schema(self, server: str, tool: str) -> dict[str, Any]:
-        offer = self.fleet.offers.get(server)
-        for item in offer.of(ItemKind.TOOL) if offer else ():
-            if item.name == tool:
-                schema = msgspec.json.decode(item.raw).get("inputSchema")
-                return schema if isinstance(schema, dict) else {}
-        return {}
 
     def _action(self, kind: ActionKind, server: Server, **facts: bool) -> Action:
         return Action(kind=kind, subject=server.name, actor=self.actor, facts={"ref": str(server.ref), **facts})

@@ -34,6 +34,10 @@ class Finder:
         self._machine = machine
         self._fleet = fleet
 
+    def configure(self, config: Config) -> None:
+        """Have other settings count for the next need."""
+        self._config = config
+
     async def find(self, need: str, settings: Settings, emit: Emit) -> list[Appraisal]:
         """Return the appraised candidates, best first. Raises :class:`NothingFound` when nothing fits."""
         sources = build_sources(self._config, self._fleet.servers.values, self._fleet.seen)

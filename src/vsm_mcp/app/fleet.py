@@ -36,6 +36,14 @@ class Fleet:
         self.offers: dict[str, Offer] = {}
         self.frozen: dict[str, tuple[str, ...]] = {}
 
+    def govern(self, *, freeze: bool) -> None:
+        """Have what differs from its pin kept back from now on, or not."""
+        if freeze is not self._freeze:
+            self._freeze = freeze
+            for name in self.servers:
+                self._judge(name)
+        self._changed()
+
     async def load(self) -> None:
         """Read all servers from the store."""
         self.servers = {server.name: server for server in await self._store.servers.all()}

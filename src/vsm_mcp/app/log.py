@@ -8,11 +8,11 @@ import sys
 import time
 from typing import Final
 
-from vsm_mcp.config import Config
+from vsm_mcp.config import Log
 from vsm_mcp.events import (
     AccessInClear,
     AccessRefused,
-    Emit,
+    ConfigRejected,
     Event,
     GaveUp,
     PinChanged,
@@ -22,31 +22,36 @@ from vsm_mcp.events import (
 )
 
 _ALARMS: Final = (GaveUp, UndoFailed, PinChanged)
-_TROUBLES: Final = (AccessInClear, AccessRefused, ServerCrashed, StepFailed)
+_TROUBLES: Final = (AccessInClear, AccessRefused, ConfigRejected, ServerCrashed, StepFailed)
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def log_events(config: Config) -> Emit:
-    """Return a subscriber that writes each event at its level; sets the level of the ``logging`` module too."""
-    least = _LEVELS[config.log.level]
-    logging.basicConfig(
-        stream=sys.stderr, level=max(least, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
-    )
+class EventLog:
+    """A subscriber that writes each event at its level."""
 
-    def write(event: Event) -> None:
+    def __init__(self, settings: Log) -> None:
+        self._settings = settings
+        logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+        self.configure(settings)
+
+    def configure(self, settings: Log) -> None:
+        """Write in another way from now on; sets the level of the ``logging`` module too."""
+        self._settings = settings
+        logging.getLogger().setLevel(max(_LEVELS[settings.level], logging.WARNING))
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
         level = "error" if isinstance(event, _ALARMS) else "warning" if isinstance(event, _TROUBLES) else "info"
-        if _LEVELS[level] < least:
+        if _LEVELS[level] < _LEVELS[self._settings.level]:
             return
         fields = event.to_dict()
-        if config.log.format == "json":
+        if self._settings.format == "json":
             text = json.dumps({"at": round(time.time(), 3), "level": level, **fields}, ensure_ascii=False)
         else:
             name = fields.pop("event")
-            words = " ".join(f"{key}={_quoted(value)}" for key, value in fields.items() if value != "")
+            words = " ".join(f"{key}={_quoted(value)}" for key, value in fields.items() if value not in ("", ()))
             text = f"{time.strftime('%H:%M:%S')} {level:<7} {name} {words}"
         sys.stderr.write(text + "\n")
-
-    return write
 
 
 def _quoted(value: object) -> str:

@@ -48,6 +48,10 @@ class Logins:
         self._restart = restart
         self._authorizations = Authorizations(secrets)
 
+    def configure(self, config: Config) -> None:
+        """Have other settings count for the next login."""
+        self._config = config
+
     def authorizer_of(self, spec: ServerSpec) -> Authorizer:
         """Return who authorizes the requests to a server that runs elsewhere."""
         return self._authorizations.to(spec.url or "", spec.oauth)

@@ -6,6 +6,8 @@ import ctypes
 import gc
 from typing import Final
 
+from vsm_mcp.events import Event, ServerCrashed, ServerStopped
+
 _MEBIBYTE: Final = 1024 * 1024
 # glibc's mallopt(3): answers of a megabyte come from the heap and stay with it, instead of a map and an unmap each.
 _MALLOC: Final = {"M_MMAP_THRESHOLD": (-3, 32 * _MEBIBYTE), "M_TRIM_THRESHOLD": (-1, 64 * _MEBIBYTE)}
@@ -24,3 +26,23 @@ def settle() -> None:
     if mallopt is not None:  # another C library has none, and other habits
         for option, value in _MALLOC.values():
             mallopt(option, value)
+
+
+class Sweeper:
+    """Has the garbage collector look when processes of servers have ended: a subscriber.
+
+    What there was of one are some ten kilobytes in circles, old enough to be looked at only after millions of calls.
+    """
+
+    def __init__(self) -> None:
+        self._due = False
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an end."""
+        self._due = self._due or isinstance(event, (ServerStopped, ServerCrashed))
+
+    def sweep(self) -> None:
+        """Look, if anything has ended since the last time."""
+        if self._due:
+            self._due = False
+            gc.collect()

@@ -94,8 +94,18 @@ class JournalOf(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
 
 
+class Set(msgspec.Struct, frozen=True, kw_only=True):
+    """``set``: a server, the ``fields`` of ``settings`` to give it, those to ``clear`` first, if a person agreed."""
+
+    name: str
+    settings: Settings = Settings()
+    fields: tuple[str, ...] = ()
+    clear: tuple[str, ...] = ()
+    yes: bool = False
+
+
 class Nothing(msgspec.Struct, frozen=True, kw_only=True):
-    """``list``, ``status``, ``doctor``: no parameters."""
+    """``list``, ``status``, ``doctor``, ``reload``: no parameters."""
 
 
 PARAMETERS: dict[str, type[msgspec.Struct]] = {
@@ -109,6 +119,8 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "stop": Named,
     "restart": Named,
     "approve": Named,
+    "set": Set,
+    "reload": Nothing,
     "bulk": Bulk,
     "login": Login,
     "tools": Tools,
@@ -123,6 +135,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
 }
 CHANGING = frozenset(
     {"acquire", "add", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create", "key_revoke"}
+    | {"set", "reload"}
 )
 """Operations that change what a home holds: one process at a time may do them."""
 

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import signal
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from vsm_mcp import config as configuration
 from vsm_mcp.app import descriptors, memory
 from vsm_mcp.app.access import authentication, warn_in_clear
 from vsm_mcp.app.application import App
-from vsm_mcp.app.log import log_events
-from vsm_mcp.app.sockets import CONTROL, lines, listening
+from vsm_mcp.app.local import Local
+from vsm_mcp.app.log import EventLog
+from vsm_mcp.app.notify import Notifier
+from vsm_mcp.app.watching import watching
 from vsm_mcp.errors import VsmError
-from vsm_mcp.gateway.access import Access
-from vsm_mcp.gateway.http import Endpoint
-from vsm_mcp.gateway.server import Front
 from vsm_mcp.gateway.server import serve as serve_http
 from vsm_mcp.gateway.stdio import serve_stdio
-from vsm_mcp.gateway.view import View
 from vsm_mcp.runtime import bulk
-from vsm_mcp.web.control import ControlApi
 
 
 async def serve(
@@ -34,24 +28,32 @@ async def serve(
     profile: str = "",
     ready: Callable[[str], None] = lambda _address: None,
 ) -> None:
-    """Serve a home until SIGTERM or SIGINT (or, over stdio, until the client has gone).
+    """Serve a home until SIGTERM or SIGINT (or, over stdio, until the client has gone); read its settings on SIGHUP.
 
     Over stdio the client sees ``profile`` (``""``: everything). ``ready`` is called with the address once the endpoint
     accepts connections. Raises :class:`HomeBusy` when another process serves this home, :class:`UnknownProfile`, and
     :class:`ConfigError` when others could reach the endpoint and nobody would be asked for a key.
     """
+    notifier = Notifier(config.environ)
     async with App.open(config, for_operation="serve", actor="cli") as app:
         view = app.view(profile)
-        app.bus.subscribe(log_events(config))
-        app.serving = True
+        log = EventLog(config.log)
+        app.bus.subscribe(log)
+        app.followers.append(lambda new: log.configure(new.log))
+        app.serving = app.cleanup.reaps = True
         app.gateway.seal_with(app.store.secrets.own_key())
         asks = None if stdio else authentication(config, app.keys.ring, app.bus.emit)
         memory.settle()
+        sweeper = memory.Sweeper()
+        app.bus.subscribe(sweeper)
+        app.cleanup.also.append(sweeper.sweep)
         descriptors.allow_many()
         stop = _stop_asked()
-        async with _local(app):
+        async with Local(app), notifier.alive(), watching(app, notifier) as read_again:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
             app.tasks.create_task(_start_all(app))
             if stdio:
+                notifier.ready("serving one client")
                 await _until(stop, serve_stdio(app.gateway, 0, 1, view))
                 return
             at = (config.gateway.host, config.gateway.port)
@@ -59,7 +61,9 @@ async def serve(
                 app.address = address.url
                 warn_in_clear(config, address.url, app.bus.emit)
                 ready(address.url)
+                notifier.ready(f"serving MCP at {address.url}")
                 await stop.wait()
+                notifier.stopping()
 
 
 async def _start_all(app: App) -> None:
@@ -97,32 +101,3 @@ async def _until(stop: asyncio.Event, work: Any) -> None:
         await asyncio.wait({running, stopping})
     if not running.cancelled():
         running.result()
-
-
-@contextlib.asynccontextmanager
-async def _local(app: App) -> AsyncIterator[None]:
-    """Answer on the home's own sockets: the control API, and MCP for clients that speak stdio through us."""
-    home = app.config.home
-    with contextlib.ExitStack() as sockets:
-        control = sockets.enter_context(listening(home, CONTROL))
-        listeners = {name: sockets.enter_context(listening(home, lines(name))) for name in app.gateway.views}
-        front = Front(Endpoint(app.gateway, Access(), beside=ControlApi(app.operate)))
-        await front.open(control)
-        accepting = {asyncio.ensure_future(_accept(app, app.view(name), each)) for name, each in listeners.items()}
-        try:
-            yield
-        finally:
-            for task in accepting:
-                task.cancel()
-            await asyncio.wait(accepting)
-            await front.close()
-
-
-async def _accept(app: App, view: View, listener: socket.socket) -> None:
-    """Serve every client of a line socket until cancelled; they see ``view``."""
-    loop = asyncio.get_running_loop()
-    async with asyncio.TaskGroup() as clients:
-        while True:
-            client, _ = await loop.sock_accept(listener)
-            reading = client.detach()
-            clients.create_task(serve_stdio(app.gateway, reading, os.dup(reading), view))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vsm_mcp.errors import BadArgument
+from vsm_mcp.model.definition import ItemKind, Offer
 
 
 def typed_arguments(typed: Mapping[str, str], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -17,6 +18,15 @@ def typed_arguments(typed: Mapping[str, str], schema: Mapping[str, Any]) -> dict
     properties = schema.get("properties")
     known = properties if isinstance(properties, dict) else {}
     return {key: _value(key, text, _types(known.get(key))) for key, text in typed.items()}
+
+
+def schema_of(offer: Offer | None, tool: str) -> dict[str, Any]:
+    """Return the input schema of a tool as its server defined it; empty where there is none."""
+    for item in offer.of(ItemKind.TOOL) if offer else ():
+        if item.name == tool:
+            schema = json.loads(item.raw).get("inputSchema")
+            return schema if isinstance(schema, dict) else {}
+    return {}
 
 
 def _types(schema: Any) -> list[str]:

@@ -145,5 +145,16 @@ def tenure(found: Tenure) -> dict[str, Any]:
     }
 
 
+def masked_changes(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return changed settings of a server without values of variables that may hold a secret."""
+    return [
+        {
+            key: {name: _shown(name, text) for name, text in side.items()} if isinstance(side, dict) else side
+            for key, side in change.items()
+        }
+        for change in found
+    ]
+
+
 def _shown(name: str, value: str) -> str:
     return "***" if any(word in name.lower() for word in _SECRETIVE) else value

@@ -45,6 +45,11 @@ class Machine:
         self._runtimes: dict[str, str] | None = None
         self._checks: list[Check] | None = None
 
+    def configure(self, config: Config) -> None:
+        """Have other settings count for what is made from now on: checks, installers."""
+        self._config = config
+        self._checks = None
+
     @property
     def isolation(self) -> Isolation:
         """What the self-test found."""

@@ -195,7 +195,8 @@ class _Admission:
         async with self._step("build"):
             into = await self._parts.installations.begin(name, label)
             built = await installer.build(resolved, fetched, into, options)
-        await self._record("built", {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts})
+        record = {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts}
+        await self._record("built", {**record, "confined": built.confined})
         return self._server(resolved, built, launch, settings), built, fetched
 
     async def _planned(self, resolved: Resolved) -> Plan:
@@ -203,7 +204,7 @@ class _Admission:
         same = [server for server in servers if server.ref.identity == self._request.ref.identity]
         if self._request.name:
             named = [server for server in servers if server.name == self._request.name]
-            if named and named[0].ref.identity != self._request.ref.identity:
+            if named and named[0].ref.identity != self._request.ref.identity and not self._replaces(named[0]):
                 raise BadArgument(f"another server is called {self._request.name}", "give another --name, or remove it")
             name = self._request.name
         else:
@@ -216,6 +217,10 @@ class _Admission:
             number += 1
             label = f"{base}_{number}"
         return Plan(server=name, version=label, previous=self._parts.installations.current(name))
+
+    def _replaces(self, server: Server) -> bool:
+        """Whether the file that asked for a server now asks for another one under its name."""
+        return bool(server.origin and self._request.origin)
 
     async def _vetted(self, resolved: Resolved, fetched: Fetched) -> tuple[CheckResult, ...]:
         subject = self._subject(resolved, fetched)
@@ -261,6 +266,7 @@ class _Admission:
             description=known.description if known else "",
             acquisition=self.id,
             added=time.time(),
+            origin=self._request.origin,
         )
 
     async def _tried(self, server: Server, settings: Settings) -> TrialReport:
@@ -312,7 +318,7 @@ class _Admission:
         if self._request.need:
             hint = f"look at vsm-mcp evidence {self.id}; if that is fine: vsm-mcp add {self._request.ref} --yes"
             raise VettingRejected(f"a person must look at it first: {verdict.reasons[0]}", hint)
-        return not self._request.approved
+        return not self._request.approved or bool(self._request.origin)
 
     async def _activated(self, server: Server, settings: Settings, report: TrialReport, verdict: VetReport) -> Outcome:
         parts, quarantined = self._parts, self._held_back(verdict)

@@ -16,7 +16,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One reference to admit, by whom, with what was given for it.
 
     ``known`` is what the catalogue says about it; ``approved`` means that a person agreed; ``need`` is set when the
-    reference was chosen for a need, not named.
+    reference was chosen for a need, not named. ``origin`` is kept with the server: nobody looks on while what a file
+    asks for is admitted, so findings that want a look hold it back, agreed or not.
     """
 
     ref: Ref
@@ -26,6 +27,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     approved: bool = False
     known: Candidate | None = None
     need: str = ""
+    origin: str = ""
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,10 @@ class Performer:
         self._store = store
         self._emit = emit
 
+    def govern(self, policy: Policy) -> None:
+        """Have another policy decide from now on."""
+        self._policy = policy
+
     async def perform(self, action: Action, act: Callable[[], Awaitable[T]], detail: str = "") -> T:
         """Do ``act`` if the policy allows ``action``.
 
@@ -31,6 +35,11 @@ class Performer:
         """
         await self.clear(action, detail)
         return await act()
+
+    async def refused(self, action: Action, rule: str, reason: str) -> None:
+        """Write down that an action could not be, whatever the policy would have said."""
+        decision = Decision(verdict=Verdict.DENY, rule=rule, reason=reason)
+        await self._store.journal.append(action, decision, reason)
 
     async def clear(self, action: Action, detail: str = "") -> Decision:
         """Ask the policy and write its answer down; raise unless it allows."""

@@ -29,8 +29,15 @@ def _human(document: dict[str, Any]) -> None:
                 output.line(f"{'':<14}{name}: {state}")
         elif key == "plan":
             output.line(f"{key:<14}" + f"\n{'':<14}".join(plan_lines(value)))
+        elif key == "limits":
+            output.line(f"{key:<14}{', '.join(_limit(name, each) for name, each in value.items()) or '-'}")
         else:
             output.line(f"{key:<14}{_shown(key, value) or '-'}")
+
+
+def _limit(name: str, limit: dict[str, Any]) -> str:
+    given = output.size(limit["limit"]) if name.endswith("_bytes") else f"{limit['limit']:g}"
+    return f"{name.removesuffix('_bytes')} {given} ({limit['how']})"
 
 
 def _shown(key: str, value: Any) -> str:
@@ -43,6 +50,20 @@ def _shown(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else str(value)
+
+
+def _used(name: str, number: float) -> str:
+    shown = output.size(number) if name.endswith("_bytes") else f"{number:g}"
+    return f"{name.removesuffix('_bytes')} {shown}"
+
+
+def _resources(used: dict[str, Any]) -> list[str]:
+    seen = {name: number for name, number in used.items() if name != "at" and number is not None}
+    return [", ".join(_used(name, number) for name, number in seen.items())]
+
+
+def _limits(limits: dict[str, Any]) -> list[str]:
+    return [", ".join(_limit(name, each) for name, each in limits.items())]
 
 
 def _idle(seconds: float) -> list[str]:
@@ -69,6 +90,8 @@ _WRITTEN: Final[dict[str, Callable[[Any], Iterable[str]]]] = {
     "instances": _instances,
     "pool": lambda pool: [pool_line(pool)],
     "crash": crash_lines,
+    "resources": _resources,
+    "limits": _limits,
     "contacts": lambda contacts: map(_contact, contacts),
 }
 """Fields that are not shown as they are: what stands for each, a line each."""

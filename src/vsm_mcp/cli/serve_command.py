@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import click
-import msgspec
 
 from vsm_mcp.cli import output
 from vsm_mcp.cli.session import Session, common
+from vsm_mcp.config import load, variable
 from vsm_mcp.errors import BadArgument, HomeBusy, TransportError
 
 _WAIT_SECONDS = 60.0
@@ -34,12 +34,10 @@ def command(session: Session, host: str | None, port: int | None, stdio: bool, p
     from vsm_mcp.app.serving import serve  # noqa: PLC0415 - loaded for the daemon only
 
     config = session.config
-    gateway = config.gateway
-    if host is not None or port is not None:
-        gateway = msgspec.structs.replace(
-            gateway, host=host or gateway.host, port=gateway.port if port is None else port
-        )
-        config = msgspec.structs.replace(config, gateway=gateway)
+    given = {"host": host, "port": port}
+    chosen = {variable("gateway", name): str(value) for name, value in given.items() if value is not None}
+    if chosen:  # as variables, so that they still win when the file is read again
+        config = load(config.home, {**config.environ, **chosen})
 
     async def run() -> None:
         until = asyncio.get_running_loop().time() + _WAIT_SECONDS

@@ -20,15 +20,24 @@ def command(session: Session) -> None:
 
 def _human(document: dict[str, Any]) -> None:
     if document["daemon"]:
+        own = document["process"]
         output.line(f"daemon: pid {document['pid']}, {document['address'] or 'no HTTP endpoint'}")
+        used = f"{output.size(own['rss_bytes'])}, {own['threads']} threads, {own['open_files']} open files"
+        output.line(f"        {used}, {own['cpu_seconds']:g} s of CPU")
     else:
         output.line("daemon: not running (vsm-mcp serve starts it)")
     output.table(
-        ("NAME", "STATE", "ERA", "RESTARTS", "PID", "REASON"),
+        ("NAME", "STATE", "ERA", "RESTARTS", "PID", "MEMORY", "CPU", "PROCS", "FILES", "CALLS", "REASON"),
         [_row(row) for server in document["servers"] for row in (server, *server["instances"])],
     )
     output.line("")
     output.table(("PROFILE", "URL", "MODE", "SERVERS", "TOOLS"), [_profile(row) for row in document["profiles"]])
+    for entry in document["mcp_servers"]:
+        if entry["outcome"] != "served":
+            output.line(f"mcp_servers.json: {entry['title']}: {entry['outcome']} {entry['reason']}".rstrip())
+    counted = {name: number for name, number in document["counters"].items() if number}
+    output.line("")
+    output.line(f"since the start: {', '.join(f'{name} {number}' for name, number in counted.items()) or 'nothing'}")
 
 
 def _profile(row: dict[str, Any]) -> tuple[object, ...]:
@@ -38,4 +47,17 @@ def _profile(row: dict[str, Any]) -> tuple[object, ...]:
 
 def _row(row: dict[str, Any]) -> tuple[object, ...]:
     name = row.get("name") or f"  session {row['session']}"
-    return name, row["state"], row.get("era") or "-", row["restarts"], row["pid"] or "-", reason_of(row)
+    used = row.get("resources") or {}
+    return (
+        name,
+        row["state"],
+        row.get("era") or "-",
+        row["restarts"],
+        row["pid"] or "-",
+        output.size(used.get("rss_bytes")),
+        "-" if used.get("cpu_share") is None else f"{used['cpu_share']:.1%}",
+        used.get("processes") or "-",
+        used.get("open_files") or "-",
+        row["counters"]["calls"] if "counters" in row else "-",
+        reason_of(row),
+    )

@@ -45,7 +45,8 @@ class ExternalPlugin:
     """See :class:`~vsm_mcp.embedding.plugin.Plugin`: every request is a call of one of the server's tools.
 
     ``server`` is one of :mod:`presets`, or what an acquisition admitted; ``custom`` starts it, where it is of the
-    program's own making. It is supervised by ``runtime``, by default one of the plug-in's own. ``external`` says how
+    program's own making. It is supervised by ``runtime``, by default one of the plug-in's own; a server that is there
+    already (in that of an :class:`vsm_mcp.app.App`, which has its secrets) stays there. ``external`` says how
     long an attempt may take and how many follow the first (default: the environment); in between, ``pause`` waits.
     """
 
@@ -65,6 +66,7 @@ class ExternalPlugin:
         self._pause = pause
         self._stack = contextlib.AsyncExitStack()
         self._ready = False
+        self._added = False
 
     async def initialize(self) -> None:
         """Start the server and wait until it is ready, as often as it takes and is allowed. Idempotent.
@@ -75,7 +77,9 @@ class ExternalPlugin:
             return
         if self._runtime is None:
             self._runtime = await self._stack.enter_async_context(Runtime())
-        self._runtime.add(self._server, self._custom)
+        self._added = all(status.name != self._server.name for status in self._runtime.statuses())
+        if self._added:
+            self._runtime.add(self._server, self._custom)
         self._ready = True
         attempt = 1
         while True:
@@ -110,10 +114,10 @@ class ExternalPlugin:
         return PluginResponse(error=_NOT_INITIALIZED, attempts=attempt, seconds=_since(began))
 
     async def shutdown(self) -> None:
-        """Stop the server; what was begun ends with an error of the kind ``connection``. Idempotent."""
-        runtime, was_ready = self._runtime, self._ready
-        self._ready = False
-        if runtime is not None and was_ready:
+        """Stop the server, if it was there for this plug-in; what was begun ends as ``connection``. Idempotent."""
+        runtime, added = self._runtime, self._added
+        self._ready = self._added = False
+        if runtime is not None and added:
             await runtime.remove(self._server.name)
         await self._stack.aclose()
 

@@ -52,6 +52,10 @@ class Asking:
         self._parking = Parking()
         self._leases = Leases()
 
+    def wait(self, timeout: float, limit: float) -> None:
+        """Have other times count for calls from now on."""
+        self._timeout, self._limit = timeout, limit
+
     def seal_with(self, key: bytes) -> None:
         """Seal with ``key`` (32 bytes) from now on."""
         self._seal = Seal(key)

@@ -91,9 +91,9 @@ class Gateway:
         self.updates = Updates(upstream)
         self.announcements = Announcements(self.sessions.all)
         self._upstream = upstream
-        acquires = needs is not None and needs.acquires
-        displays = display.all_of(self.settings, profiles or {}, acquires=acquires)
-        self.views = {each.profile: View(limits.listeners, limits.page_items, name, display=each) for each in displays}
+        self._needs = needs
+        self._name = name
+        self.views = {each.profile: self._view(each) for each in self._displays(profiles or {})}
         self.view = self.views[""]
         self.flights = Flights()
         self.vigil = Vigil(limits.keep_alive_seconds)
@@ -105,7 +105,7 @@ class Gateway:
         self.tasks = Tasks(upstream, seconds, limit)
         self.following = Following(self.tasks)
         self._asking = Asking(upstream, seconds, limit, self.tasks)
-        self._calls = Calls(self._asking, own_tools(needs, min(seconds, limits.acquire_seconds)), self.tasks)
+        self._calls = self._made_calls()
 
     # --- what is served -------------------------------------------------------------------------------------------
 
@@ -136,6 +136,26 @@ class Gateway:
         for view in self.views.values():
             view.show(self._offers, self._denied, None if view is self.view else self.view.catalogue)
 
+    def configure(self, settings: config.Gateway, profiles: Mapping[str, config.Profile]) -> None:
+        """Have other settings count from now on, but for those that are read when listening begins.
+
+        Clients of a profile that is no more are cut off; those of one that shows other things are told.
+        """
+        self.settings = settings
+        self.sessions.configure(settings.max_sessions, settings.session_idle_seconds)
+        self.tasks.wait(settings.call_timeout_seconds, settings.call_limit_seconds)
+        self._asking.wait(settings.call_timeout_seconds, settings.call_limit_seconds)
+        self._calls = self._made_calls()
+        displays = {each.profile: each for each in self._displays(profiles)}
+        for profile in self.views.keys() - displays.keys():
+            self.views.pop(profile).changes.close()
+        for profile, each in displays.items():
+            if profile in self.views:
+                self.views[profile].display = each
+            else:
+                self.views[profile] = self._view(each)
+        self.set_offers(self._offers)
+
     def set_offer(self, server: str, offer: Offer) -> None:
         """Serve what one server offers, in place of what it offered before."""
         self.set_offers({**self._offers, server: offer})
@@ -155,6 +175,17 @@ class Gateway:
             view.changes.close()
         self._asking.close()
         self.tasks.close()
+
+    def _view(self, each: display.Display) -> View:
+        return View(self.limits.listeners, self.limits.page_items, self._name, display=each)
+
+    def _displays(self, profiles: Mapping[str, config.Profile]) -> list[display.Display]:
+        acquires = self._needs is not None and self._needs.acquires
+        return display.all_of(self.settings, profiles, acquires=acquires)
+
+    def _made_calls(self) -> Calls:
+        patience = min(self.settings.call_timeout_seconds, self.limits.acquire_seconds)
+        return Calls(self._asking, own_tools(self._needs, patience), self.tasks)
 
     # --- answering ------------------------------------------------------------------------------------------------
 

@@ -73,6 +73,10 @@ class Sessions:
         self._idle_seconds = idle_seconds
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
+    def configure(self, limit: int, idle_seconds: float) -> None:
+        """Have other bounds count from the next look on."""
+        self._limit, self._idle_seconds = max(1, limit), idle_seconds
+
     def __len__(self) -> int:
         return len(self._sessions)
 

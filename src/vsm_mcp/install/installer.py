@@ -93,9 +93,13 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished installation; ``integrity`` is ``algorithm:hex`` of the top-level archive (empty for remotes)."""
+    """A finished installation; ``integrity`` is ``algorithm:hex`` of the top-level archive (empty for remotes).
+
+    ``confined`` says whether the tools that made it ran in the sandbox.
+    """
 
     entry: Entry
+    confined: bool = False
     packages: dict[str, str] = {}
     scripts: tuple[Script, ...] = ()
     integrity: str = ""
@@ -114,9 +118,9 @@ class SandboxRunner(Protocol):
     """Runs a package's own code to completion in the sandbox: ``vsm_mcp.sandbox.child.Sandbox.run``."""
 
     def __call__(
-        self, command: Command, confinement: Confinement, *, name: str, timeout: float
+        self, command: Command, confinement: Confinement, *, name: str, timeout: float, max_output: int = ...
     ) -> Awaitable[Completed]:
-        """Return how it ended; ``timeout`` in seconds."""
+        """Return how it ended; ``timeout`` in seconds, ``max_output`` in bytes per stream."""
 
 
 class Bench(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ import msgspec
 from vsm_mcp.errors import BadArgument, InstallFailed, UnknownPackage
 from vsm_mcp.install import npm_lock
 from vsm_mcp.install.archive import Limits, digest_of, unpack_tarball
+from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.executable import choose, interpreter_of, npm_programs
 from vsm_mcp.install.files import home_errors, make_readable
 from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved
@@ -26,6 +27,7 @@ from vsm_mcp.install.tools import Node, find_node, run_tool
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind
+from vsm_mcp.sandbox.confinement import Completed
 
 _QUIET: Final = ("--json", "--loglevel=warn", "--no-audit", "--no-fund", "--no-progress", "--no-update-notifier")
 _SAFE: Final = (
@@ -118,7 +120,7 @@ class NpmInstaller:
         self._write_project(into, _project(resolved.ref.name, resolved.version, resolved.constraints))
         with home_errors(into):
             (into / "package-lock.json").write_text(resolved.lock, "utf-8")
-        await self._install(node, into, resolved.lock, package)
+        done = await self._install(node, into, resolved.lock, package)
         scripts = await asyncio.to_thread(npm_lock.scripts_of, into, resolved.lock)
         if options.allow_scripts and scripts:
             scripts = await run_scripts(self._bench, node, into, scripts)
@@ -126,31 +128,40 @@ class NpmInstaller:
             await asyncio.to_thread(make_readable, into)
         path = npm_programs(fetched.manifest).get(program, program)
         entry = _entry(resolved.ref.name, path, into, node)
-        return Built(entry=entry, packages=resolved.packages, scripts=scripts, integrity=fetched.archive_sha)
+        return Built(
+            entry=entry,
+            confined=done.confined,
+            packages=resolved.packages,
+            scripts=scripts,
+            integrity=fetched.archive_sha,
+        )
 
-    async def _install(self, node: Node, into: Path, lock: str, package: str) -> None:
+    async def _install(self, node: Node, into: Path, lock: str, package: str) -> Completed:
         """Install what the lock says. Raises :class:`InstallFailed` when npm would take anything else."""
         try:
-            await self._npm(node, into, ("ci", *_QUIET, *_SAFE, "--prefer-offline"), package)
+            return await self._npm(node, into, ("ci", *_QUIET, *_SAFE, "--prefer-offline"), package)
         except LockRefused:
             # `npm ci` refuses its own lock where an optional dependency is not in the registry; `npm install` skips it
-            await self._npm(node, into, ("install", *_QUIET, *_SAFE, "--prefer-offline"), package)
+            done = await self._npm(node, into, ("install", *_QUIET, *_SAFE, "--prefer-offline"), package)
             if npm_lock.strangers(lock, (into / "package-lock.json").read_text("utf-8")):
                 raise
+            return done
 
     async def _found_node(self) -> Node:
         if self._node is None:
             self._node = await find_node(self._bench)
         return self._node
 
-    async def _npm(self, node: Node, cwd: Path, args: tuple[str, ...], package: str) -> None:
+    async def _npm(self, node: Node, cwd: Path, args: tuple[str, ...], package: str) -> Completed:
         limits = self._bench.config.install
         timeout = limits.resolve_timeout_seconds if "--package-lock-only" in args else limits.build_timeout_seconds
         given = {key.lower() for key in self._bench.registries.addresses.environ}
         extra = {f"npm_config_{key}": value for key, value in _PATIENCE.items() if f"npm_config_{key}" not in given}
-        done = await run_tool(self._bench, (*node.npm, *args), str(cwd), timeout, extra)
+        work = Work(tool="npm", folder=cwd, reads=node.roots, urls=npm_lock.addresses(cwd / "package-lock.json"))
+        done = await run_tool(self._bench, (*node.npm, *args), str(cwd), timeout, extra, work)
         if not done.ok or unpacking_failed(done):
             raise explain(package, done, self._bench.config.home)
+        return done
 
     def _write_project(self, folder: Path, project: dict[str, Any]) -> None:
         with home_errors(folder):

@@ -27,6 +27,15 @@ def versions(lock: str) -> dict[str, str]:
     return {path.removeprefix(_TREE): str(entry.get("version", "")) for path, entry in entries(lock).items()}
 
 
+def addresses(path: Path) -> tuple[str, ...]:
+    """Return where the files of a lock are, each server once; nothing where there is no lock yet."""
+    try:
+        found = [str(entry.get("resolved", "")) for entry in entries(path.read_text("utf-8")).values()]
+    except (OSError, msgspec.DecodeError):
+        return ()
+    return tuple({"/".join(url.split("/", 3)[:3]): None for url in found if url.startswith("http")})
+
+
 def check(package: str, lock: str) -> None:
     """Refuse a tree that is not wholly made of hashed files from a registry. Raises :class:`InstallFailed`."""
     for path, entry in entries(lock).items():

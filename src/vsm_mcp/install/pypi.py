@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
 from vsm_mcp.errors import BadArgument, InstallFailed, UnknownPackage
 from vsm_mcp.install.archive import Limits, unpack_zip
+from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.executable import choose, interpreter_of
 from vsm_mcp.install.files import home_errors, make_readable, written
 from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved
@@ -28,6 +30,7 @@ from vsm_mcp.install.transaction import Installations
 from vsm_mcp.install.wheel import best_wheel, newest, read_manifest, same_version
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
+from vsm_mcp.sandbox.confinement import Completed
 
 _QUIET: Final = ("--no-progress", "--color=never")
 
@@ -53,7 +56,8 @@ class PypiInstaller:
         failure: PythonTooOld | None = None
         async for python, wheel in self._fitting(f"{name}=={version}", files):
             try:
-                lock = await self._compile(f"{name}=={version}", python, options)
+                urls = tuple(str(file.get("url", "")) for file in files)
+                lock = await self._compile(f"{name}=={version}", python, options, urls)
             except PythonTooOld as error:
                 failure = error
                 continue
@@ -89,16 +93,18 @@ class PypiInstaller:
             (into / "requirements.lock").write_text(resolved.lock, "utf-8")
             wanted = into / "requirements.txt"
             wanted.write_text(pinned_to_file(resolved.lock, package, fetched.archive, fetched.archive_sha), "utf-8")
-        await self._uv(("venv", *_QUIET, "--no-project", "--python", python.path, str(venv)), package, seconds)
+        reads, urls = (str(fetched.archive), *python.roots), (resolved.archive.url,) if resolved.archive else ()
+        work = Work(tool="uv", folder=into, reads=reads, urls=urls)
+        await self._uv(("venv", *_QUIET, "--no-project", "--python", python.path, str(venv)), package, seconds, work)
         flags = ("--python", str(venv / "bin" / "python"), "--no-deps", "--require-hashes", "--no-build")
         install = ("pip", "install", *_QUIET, *flags, "--link-mode=copy", "-r", str(wanted))
-        await self._uv(install, package, seconds)
-        await self._compile_bytecode(python, venv)
+        done = await self._uv(install, package, seconds, work)
+        await self._compile_bytecode(python, venv, work)
         with home_errors(into):
             wanted.unlink()
             await asyncio.to_thread(make_readable, into)
         entry = _entry(resolved.ref.name, program, fetched.manifest, into, python)
-        return Built(entry=entry, packages=resolved.packages, integrity=fetched.archive_sha)
+        return Built(entry=entry, confined=done.confined, packages=resolved.packages, integrity=fetched.archive_sha)
 
     async def _fitting(
         self, package: str, files: list[dict[str, Any]]
@@ -131,7 +137,7 @@ class PypiInstaller:
             raise InstallFailed(f"the Python at {path} is not there any more", "resolve it again")
         return self._known[path]
 
-    async def _compile(self, package: str, python: Interpreter, options: Options) -> str:
+    async def _compile(self, package: str, python: Interpreter, options: Options, urls: tuple[str, ...]) -> str:
         async with self._installations.scratch() as folder:
             with home_errors(folder):
                 (folder / "requirements.in").write_text(f"{package}\n", "utf-8")
@@ -139,20 +145,24 @@ class PypiInstaller:
             flags = ("--no-build", "--generate-hashes", "--no-header", "--no-annotate")
             sources = (str(folder / "requirements.in"), "-c", str(folder / "constraints.txt"))
             argv = ("pip", "compile", *_QUIET, *flags, *_cool_down(options), "--python", python.path, *sources)
-            return await self._uv(argv, package, self._bench.config.install.resolve_timeout_seconds)
+            work = Work(tool="uv", folder=folder, reads=python.roots, urls=urls)
+            done = await self._uv(argv, package, self._bench.config.install.resolve_timeout_seconds, work)
+            return done.stdout.decode("utf-8", "replace")
 
-    async def _uv(self, args: tuple[str, ...], package: str, seconds: float) -> str:
+    async def _uv(self, args: tuple[str, ...], package: str, seconds: float, work: Work) -> Completed:
         extra = uv_environ(self._bench.registries.addresses)
-        done = await run_tool(self._bench, (find_uv(), *args), "/", seconds, extra)
+        servers = await self._bench.registries.python_file_servers()
+        work = msgspec.structs.replace(work, reads=(find_uv(), *work.reads), urls=(*work.urls, *servers))
+        done = await run_tool(self._bench, (find_uv(), *args), "/", seconds, extra, work)
         if not done.ok:
             raise explain(package, done)
-        return done.stdout.decode("utf-8", "replace")
+        return done
 
-    async def _compile_bytecode(self, python: Interpreter, venv: Path) -> None:
+    async def _compile_bytecode(self, python: Interpreter, venv: Path, work: Work) -> None:
         """Compile ahead: the installation is read-only for its server. The base Python knows nothing of the venv."""
         argv = (python.path, "-I", "-S", "-m", "compileall", "-q", "-j", "2", str(venv / "lib"))
         # a package may hold files that do not compile (templates, Python 2); that is its own affair
-        await run_tool(self._bench, argv, "/", self._bench.config.install.build_timeout_seconds)
+        await run_tool(self._bench, argv, "/", self._bench.config.install.build_timeout_seconds, work=work)
 
     async def _download(self, archive: Archive, path: Path, package: str) -> str:
         limit = self._bench.config.install.max_package_bytes

@@ -11,12 +11,12 @@ from typing import Final
 import msgspec
 import uv
 
-from vsm_mcp.errors import InstallFailed
+from vsm_mcp.errors import BadArgument, InstallFailed, SandboxUnavailable
+from vsm_mcp.install.enclosure import MAX_OUTPUT, Work, run_enclosed
 from vsm_mcp.install.files import disk_full
 from vsm_mcp.install.installer import Bench
 from vsm_mcp.sandbox.confinement import Completed
 
-MAX_OUTPUT: Final = 32 * 1024 * 1024
 _ASK_SECONDS: Final = 20.0
 
 
@@ -79,11 +79,21 @@ def tool_environ(bench: Bench) -> dict[str, str]:
 
 
 async def run_tool(
-    bench: Bench, argv: tuple[str, ...], cwd: str, seconds: float, extra: Mapping[str, str] | None = None
+    bench: Bench,
+    argv: tuple[str, ...],
+    cwd: str,
+    seconds: float,
+    extra: Mapping[str, str] | None = None,
+    work: Work | None = None,
 ) -> Completed:
-    """Run one of our tools to its end. Raises :class:`InstallFailed` when ``seconds`` pass first."""
+    """Run one of our tools to its end: in the sandbox, if there is one and it is said what its ``work`` is.
+
+    Raises :class:`InstallFailed` when ``seconds`` pass first.
+    """
     env = tool_environ(bench) | dict(extra or {})
-    done = await bench.run_tool(argv, env=env, cwd=cwd, timeout=seconds, max_output=MAX_OUTPUT)
+    done = await _enclosed(bench, argv, env, work, cwd, seconds)
+    if done is None:
+        done = await bench.run_tool(argv, env=env, cwd=cwd, timeout=seconds, max_output=MAX_OUTPUT)
     if done.timed_out:
         raise InstallFailed(
             f"{Path(argv[0]).name} did not finish within {seconds:g} s",
@@ -92,6 +102,18 @@ async def run_tool(
     if not done.ok and any(word in done.stderr + done.stdout for word in (b"ENOSPC", b"No space left on device")):
         raise disk_full(Path(bench.config.home))
     return done
+
+
+async def _enclosed(
+    bench: Bench, argv: tuple[str, ...], env: dict[str, str], work: Work | None, cwd: str, seconds: float
+) -> Completed | None:
+    """Run it in the sandbox; ``None`` where that is not wanted or not to be had (a file system without idmapping)."""
+    if work is None or bench.run_sandboxed is None or not bench.config.install.confined:
+        return None
+    try:
+        return await run_enclosed(bench, argv, env, work, cwd=cwd, seconds=seconds)
+    except (SandboxUnavailable, BadArgument):
+        return None
 
 
 def tail(done: Completed, lines: int = 3) -> str:

@@ -19,13 +19,15 @@ class ActionKind(StrEnum):
     APPROVE = "approve"
     CREATE_KEY = "create_key"
     REVOKE_KEY = "revoke_key"
+    CHANGE = "change"
+    RELOAD = "reload"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One wish: what, on whom, by whom, and the facts policy needs to decide.
 
     ``facts`` hold primitive values (``ref``, ``kind``, ``publisher``, ``tier``, ``scripts``, ``network``,
-    ``unsandboxed``, ``judgement``).
+    ``unsandboxed``, ``judgement``; of a change, what it adds, and ``widens`` where it adds anything).
     """
 
     kind: ActionKind

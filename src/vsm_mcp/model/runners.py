@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 # How each is called, the kind of reference its packages have, and which of its options take a value.
 _RUNNERS: Final[dict[tuple[str, ...], tuple[str, frozenset[str]]]] = {
     ("npx",): ("npm", frozenset({"-c", "--call", "-w", "--workspace"})),
@@ -21,24 +23,48 @@ _NAMING: Final = {"npm": frozenset({"-p", "--package"}), "pypi": frozenset({"--f
 _NAME: Final = re.compile(r"(?P<name>@?[A-Za-z0-9][\w./-]*)(?:\[[\w,-]*\])?(?:(?:==|@)(?P<version>\d[\w.+-]*|latest))?")
 
 
+class Meant(msgspec.Struct, frozen=True):
+    """The package that a command fetches: ``kind`` is npm or pypi; ``args`` are passed on to its program.
+
+    ``name`` is empty where the command does not tell; ``version`` where it leaves that open.
+    """
+
+    kind: str
+    name: str
+    version: str
+    args: tuple[str, ...]
+
+    @property
+    def ref(self) -> str:
+        """The reference of ours for it."""
+        joined = f"{'==' if self.kind == 'pypi' else '@'}{self.version}" if self.version else ""
+        return f"{self.kind}:{self.name or 'NAME'}{joined}"
+
+
+def package_of(argv: Sequence[str]) -> Meant | None:
+    """Return what ``argv`` fetches and runs; ``None`` if it is no such command."""
+    program = (argv[0].rpartition("/")[2] if argv else "", *argv[1:])
+    runner = next((words for words in _RUNNERS if program[: len(words)] == words), None)
+    if runner is None:
+        return None
+    kind, valued = _RUNNERS[runner]
+    package, rest = _package(list(program[len(runner) :]), valued, _NAMING[kind])
+    found = _NAME.fullmatch(package)
+    if found is None:
+        return Meant(kind, "", "", ())
+    version = found["version"] if found["version"] and found["version"] != "latest" else ""
+    return Meant(kind, found["name"], version, tuple(rest))
+
+
 def meant(argv: Sequence[str]) -> str:
     """Return the command line of ours for what ``argv`` fetches and runs; empty if it is no such command.
 
     ``["npx", "-y", "pkg@1.0", "--root", "/x"]`` gives ``vsm-mcp add npm:pkg@1.0 --arg=--root --arg=/x``.
     """
-    program = (argv[0].rpartition("/")[2] if argv else "", *argv[1:])
-    runner = next((words for words in _RUNNERS if program[: len(words)] == words), None)
-    if runner is None:
-        return ""
-    kind, valued = _RUNNERS[runner]
-    package, rest = _package(list(program[len(runner) :]), valued, _NAMING[kind])
-    found = _NAME.fullmatch(package)
+    found = package_of(argv)
     if found is None:
-        return f"vsm-mcp add {kind}:NAME"
-    version = found["version"] if found["version"] and found["version"] != "latest" else ""
-    joined = f"{'==' if kind == 'pypi' else '@'}{version}" if version else ""
-    given = "".join(f" --arg={shlex.quote(arg)}" for arg in rest)
-    return f"vsm-mcp add {kind}:{found['name']}{joined}{given}"
+        return ""
+    return f"vsm-mcp add {found.ref}" + "".join(f" --arg={shlex.quote(arg)}" for arg in found.args)
 
 
 def _package(words: list[str], valued: frozenset[str], naming: frozenset[str]) -> tuple[str, list[str]]:

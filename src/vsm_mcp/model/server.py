@@ -39,7 +39,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     ``era`` (``modern``, ``legacy``) and ``transport`` (``stdio``, ``streamable-http``, ``http+sse``, …) are what the
     trial found; empty where nobody knows. ``observed_stateful`` says that it was seen to need a process for each client
-    session.
+    session. ``origin`` is the mark of the entry of a file that asked for it; empty where a person or an agent did.
     """
 
     name: str
@@ -58,3 +58,4 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     acquisition: str = ""
     added: float = 0.0
     observed_stateful: bool = False
+    origin: str = ""

@@ -11,7 +11,8 @@ from vsm_mcp.policy.patterns import matches
 
 Rule = Callable[[Action, Policy], Decision | None]
 _ADMISSIONS: Final = (ActionKind.ACQUIRE, ActionKind.ADD)
-_PEOPLE: Final = ("cli", "embedded")
+_PEOPLE: Final = ("cli", "embedded", "file")
+"""Who acts as a person: ``file`` is what its owner wrote into a file of the home."""
 
 
 def decide(action: Action, policy: Policy) -> Decision:
@@ -56,8 +57,11 @@ def _judgement(action: Action, _policy: Policy) -> Decision | None:
 
 
 def _stopping(action: Action, _policy: Policy) -> Decision | None:
-    """Taking something out of service, starting what was admitted, and giving out keys needs no further leave."""
-    if action.kind in _ADMISSIONS or action.kind is ActionKind.APPROVE:
+    """Taking something out of service, starting what was admitted, and giving out keys needs no further leave.
+
+    Nor does a change of settings that lets a server do nothing more than before.
+    """
+    if action.kind in _ADMISSIONS or action.kind is ActionKind.APPROVE or action.facts.get("widens") is True:
         return None
     if action.actor in _PEOPLE or action.kind in (ActionKind.START, ActionKind.RESTART):
         return _allow("operator", "a person, or the supervision of what was admitted")

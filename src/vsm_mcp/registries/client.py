@@ -16,7 +16,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import msgspec
 
 from vsm_mcp.deferred import deferred
-from vsm_mcp.errors import NotFound, RegistryUnavailable, UnknownPackage
+from vsm_mcp.errors import NotFound, RegistryUnavailable, UnknownPackage, VsmError
 from vsm_mcp.model.ref import normalise_pypi
 from vsm_mcp.registries.addresses import Addresses, package_file, shown
 from vsm_mcp.registries.simple_index import JSON_FIRST, read_project
@@ -122,6 +122,20 @@ class Registries:
             if project["releases"]:
                 return project
         raise UnknownPackage(f"PyPI project {name} does not exist", "check the spelling, or look with `vsm-mcp search`")
+
+    async def python_file_servers(self) -> tuple[str, ...]:
+        """Return the servers (``https://host``) from which the indexes have their files, as far as one page tells.
+
+        An index may lie at another host than its files; the page is that of a project that every index has.
+        """
+        found: dict[str, None] = {}
+        for index in self._simple_indexes():
+            if package_file(index) is None:
+                with contextlib.suppress(VsmError):
+                    project = await self._simple(index, _EVERYWHERE, fresh=False)
+                    urls = [str(file.get("url", "")) for files in project["releases"].values() for file in files]
+                    found |= dict.fromkeys("/".join(url.split("/", 3)[:3]) for url in urls)
+        return tuple(found)
 
     @contextlib.asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -229,6 +243,7 @@ class Registries:
         return context
 
 
+_EVERYWHERE: Final = "pip"
 _HINT: Final = "check the network and the registry settings (npm config get registry, pip config list), then try again"
 
 

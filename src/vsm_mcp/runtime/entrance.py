@@ -18,7 +18,7 @@ from vsm_mcp.runtime.transports import first_spoken, transports_to
 from vsm_mcp.sandbox import ports
 from vsm_mcp.sandbox.child import Child
 from vsm_mcp.sandbox.confinement import Exit
-from vsm_mcp.sandbox.dialing.dialer import Dialer, into
+from vsm_mcp.sandbox.dialing import Dialer, into
 from vsm_mcp.wire.connection import Connection
 from vsm_mcp.wire.get import get
 from vsm_mcp.wire.negotiate import connect

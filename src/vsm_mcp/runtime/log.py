@@ -40,7 +40,7 @@ class RotatedFile:
 
     def __init__(self, path: Path, limit: int) -> None:
         self._path = path
-        self._limit = limit
+        self.limit = limit
         self._descriptor = -1
         self._size = 0
 
@@ -49,11 +49,11 @@ class RotatedFile:
         try:
             if self._descriptor < 0:
                 self._open()
-            if self._size and self._size + len(data) > self._limit:
+            if self._size and self._size + len(data) > self.limit:
                 self.close()
                 self._path.replace(self._path.with_name(f"{self._path.name}.1"))
                 self._open()
-            self._size += os.write(self._descriptor, data[-self._limit :] if self._limit else data)
+            self._size += os.write(self._descriptor, data[-self.limit :] if self.limit else data)
         except OSError:
             self.close()
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from vsm_mcp.config import Runtime as Settings
 from vsm_mcp.errors import Overloaded
 from vsm_mcp.events import Emit, ToolsChanged
 from vsm_mcp.model.definition import Offer
@@ -18,6 +19,7 @@ from vsm_mcp.runtime.checkup import Health
 from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.replicas import OVERFLOW_SECONDS, Replicas
 from vsm_mcp.runtime.role import Listeners, Role, Rules
+from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.runtime.status import InstanceStatus, Status, shortened
 from vsm_mcp.runtime.tenure import Tenure
 from vsm_mcp.runtime.unit import Unit
@@ -127,10 +129,26 @@ class Pool:
         if self._leaving:
             await asyncio.wait(tuple(self._leaving))
 
+    def govern(self, rules: Rules, tenure: Tenure) -> None:
+        """Have other rules count from now on."""
+        self._rules = rules
+        for unit in self._all():
+            unit.govern(rules)
+        self.renew(self.server, tenure)
+
+    def adapt(self, spec: ServerSpec, limits: Settings) -> bool:
+        """Have all that runs take on other limits; false where something has to be started anew for them."""
+        return all(unit.adapt(spec, limits) for unit in self._all())
+
+    async def change_over(self, reason: str, patience: float) -> bool:
+        """Start anew what runs, and say whether the shared process does; see :meth:`Unit.change_over`."""
+        units = self._all()
+        changed = await asyncio.gather(*(unit.change_over(reason, patience) for unit in units))
+        return changed[0]
+
     async def health(self, seconds: float) -> Health:
         """Return whether all that runs of it answers, each process within ``seconds``; nothing is started."""
-        units = (*self._sharing(), *self._instances.values())
-        running = [unit for unit in units if unit.state is ServerState.READY] or [self.shared]
+        running = [unit for unit in self._all() if unit.state is ServerState.READY] or [self.shared]
         found = await asyncio.gather(*(unit.health(seconds) for unit in running))
         return min(found, key=lambda health: health.ok)
 
@@ -166,6 +184,9 @@ class Pool:
             self._leave(self.shared, IDLE)
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _all(self) -> tuple[Unit, ...]:
+        return (*self._sharing(), *self._instances.values())
 
     def _sharing(self) -> tuple[Unit, ...]:
         return (self.shared,) if self._replicas is None else tuple(self._replicas.units)
@@ -238,5 +259,7 @@ def _status(session: str, status: Status) -> InstanceStatus:
         restarts=status.restarts,
         since=status.since,
         reason=status.reason,
+        in_flight=status.in_flight,
+        waiting=status.waiting,
         crash=status.crash,
     )

@@ -73,6 +73,10 @@ class Instance(Protocol):
         """End it; nothing of it is left then."""
         ...
 
+    def adapt(self, spec: ServerSpec, limits: Limits) -> bool:
+        """Take on other limits while it runs; false where it has to be started anew for them."""
+        ...
+
     @property
     def stderr_tail(self) -> tuple[str, ...]:
         """Its last lines on stderr."""
@@ -161,6 +165,11 @@ class Process:
     async def open(self, known_era: str | None, seconds: float) -> None:
         """Shake hands. Raises what its :class:`~vsm_mcp.runtime.entrance.Entrance` raises."""
         self.connection, self.transport = await self._entrance.open(known_era, seconds)
+
+    def adapt(self, spec: ServerSpec, limits: Limits) -> bool:
+        """Take on other limits while it runs; false where it has to be started anew for them."""
+        self._limits = limits
+        return spec.confinement is None or self._child.adapt(spec.confinement)
 
     def write_line(self, line: bytes) -> None:
         """Send ``line`` as it is, past the conversation, where it speaks lines: a trial asks what it does then."""

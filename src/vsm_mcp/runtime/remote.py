@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Final
 
+from vsm_mcp.config import Runtime as Limits
 from vsm_mcp.errors import LoginNeeded, ServerDown, VsmError
 from vsm_mcp.events import Emit, ServerStarted
 from vsm_mcp.model.trial import Cause
@@ -32,6 +33,10 @@ class Remote:
     def stderr_tail(self) -> tuple[str, ...]:
         """Nothing: what it writes, it writes elsewhere."""
         return ()
+
+    def adapt(self, _spec: ServerSpec, _limits: Limits) -> bool:
+        """There is nothing that could be limited here."""
+        return True
 
     async def ended(self) -> str:
         """Wait until the conversation is over; return why."""

@@ -57,6 +57,8 @@ class InstanceStatus(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     since: float = 0.0
     reason: str = ""
+    in_flight: int = 0
+    waiting: int = 0
     crash: Crash | None = None
 
 
@@ -83,7 +85,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about one server now.
 
     ``since`` is when it took on ``state`` (seconds since the epoch); ``restarts`` counts those since it was added.
-    ``reason`` says why it is not ready, or what went wrong last. All of them speak about the process that is shared;
+    ``reason`` says why it is not ready, or what went wrong last. ``in_flight`` counts the calls that it works on,
+    ``waiting`` those that wait for it to be ready. All of them speak about the process that is shared;
     ``instances`` are those of single sessions, least recently used first, where the server is ``stateful``. ``crash``
     stays known after a restart. ``pool`` is there where several processes share the calls, or calls wait for a turn.
     """
@@ -99,6 +102,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     stderr_tail: tuple[str, ...] = ()
     stateful: bool = False
     instances: tuple[InstanceStatus, ...] = ()
+    in_flight: int = 0
+    waiting: int = 0
     crash: Crash | None = None
     pool: PoolStatus | None = None
 

@@ -15,6 +15,7 @@ from msgspec import Raw
 
 from vsm_mcp import config as configuration
 from vsm_mcp.config import Config
+from vsm_mcp.config import Runtime as Settings
 from vsm_mcp.errors import ServerDown, UnknownServer
 from vsm_mcp.events import Emit, HealthChecked, ServerFoundStateful, ignore
 from vsm_mcp.model.definition import Offer
@@ -26,6 +27,7 @@ from vsm_mcp.runtime.custom import StartTransport, open_custom
 from vsm_mcp.runtime.log import RotatedFile
 from vsm_mcp.runtime.pool import Pool
 from vsm_mcp.runtime.process import Instance
+from vsm_mcp.runtime.resources import Resources
 from vsm_mcp.runtime.restart import Limits
 from vsm_mcp.runtime.role import Listeners, Rules
 from vsm_mcp.runtime.spec import ServerSpec, spec_of
@@ -34,7 +36,7 @@ from vsm_mcp.runtime.tenure import Tenure, tenure_of
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.wire.authorizer import Authorizer
-from vsm_mcp.wire.connection import Connection
+from vsm_mcp.wire.connection import Connection, Tally
 
 SecretsOf = Callable[[str], Mapping[str, str]]
 OnOffer = Callable[[str, Offer], None]
@@ -45,6 +47,14 @@ AuthorizerOf = Callable[[ServerSpec], Authorizer | None]
 Bulk = Literal["start", "stop", "restart", "health"]
 
 _QUEUE_SECONDS: Final = 120.0
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        limits=Limits(count=settings.restart_limit, period=settings.restart_period_seconds),
+        list_timeout=settings.request_timeout_seconds,
+        jitter=random.random,
+    )
 
 
 def _nobody(*_news: object) -> None:
@@ -70,7 +80,7 @@ class Runtime:
     URI of a watched resource that changed, ``on_stateful`` with the name of a server that was found to need a process
     for each session, ``on_said`` with the session that a process is for (empty: shared), method and params of what a
     server says outside of any call. ``authorizer_of`` gives who authorizes the requests to a server that runs
-    elsewhere.
+    elsewhere. ``resources`` knows what each uses.
     """
 
     def __init__(
@@ -87,6 +97,9 @@ class Runtime:
         self.on_said: OnSaid = _nobody
         self.on_stateful: OnStateful = _nobody
         self.authorizer_of: AuthorizerOf = _without
+        self.resources = Resources(self.statuses)
+        self._tallies: dict[str, Tally] = {}
+        self._gone = Tally()
         self._own = contextlib.AsyncExitStack()
         self._given = sandbox
         self._sandbox: Sandbox
@@ -101,12 +114,7 @@ class Runtime:
         self._news = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
         self._leaving = False
-        settings = config.runtime
-        self._rules = Rules(
-            limits=Limits(count=settings.restart_limit, period=settings.restart_period_seconds),
-            list_timeout=settings.request_timeout_seconds,
-            jitter=random.random,
-        )
+        self._rules = _rules(config.runtime)
 
     async def __aenter__(self) -> Self:
         if self._given is None:
@@ -115,12 +123,14 @@ class Runtime:
             self._sandbox = self._given
         watching = idle.watch(lambda: tuple(self._pools.values()), self._news)
         self._timer = asyncio.get_running_loop().create_task(watching, name="idle times")
+        self.resources.begin()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._leaving = True
+        await self.resources.end()
         if self._timer is not None:
             self._timer.cancel()
             await asyncio.wait([self._timer])
@@ -144,7 +154,9 @@ class Runtime:
             return
 
         async def start(session: str, known_era: str | None) -> Instance:
-            return await self._start(name, session, known_era)
+            instance = await self._start(name, session, known_era)
+            instance.connection.tally = self.tally(name)
+            return instance
 
         self._logs[name] = RotatedFile(self.log_path(name), self._config.runtime.log_bytes)
         listeners = Listeners(
@@ -163,6 +175,7 @@ class Runtime:
         self._spoken.pop(name, None)
         self._custom.pop(name, None)
         self._logs.pop(name, None)
+        self._gone.calls += self._tallies.pop(name, Tally()).calls
 
     async def start(self, name: str) -> None:
         """Start a server and wait until it is ready; its failures so far are forgotten.
@@ -179,6 +192,36 @@ class Runtime:
         """Stop a server and start it; see :meth:`start`."""
         await self._pool(name).stop("it is restarted")
         await self.start(name)
+
+    def configure(self, config: Config) -> None:
+        """Have other settings count from now on; what runs goes on as it was started, see :meth:`adapt`."""
+        self._config, self._rules = config, _rules(config.runtime)
+        self._starts = asyncio.Semaphore(max(config.runtime.starts_at_once, 1))
+        for name, pool in self._pools.items():
+            pool.govern(self._rules, tenure_of(pool.server, config.runtime))
+            self._logs[name].limit = config.runtime.log_bytes
+        self._news.set()
+
+    def spec(self, server: Server, config: Config | None = None) -> ServerSpec:
+        """Return how a server would be started, under the settings in force or others."""
+        return spec_of(server, self._secrets_of(server.name), config or self._config)
+
+    def adapt(self, name: str) -> bool:
+        """Have what runs of a server take on the limits in force; false where it has to be started anew for them.
+
+        Raises :class:`UnknownServer`.
+        """
+        pool = self._pool(name)
+        return pool.adapt(self.spec(pool.server), self._config.runtime)
+
+    async def change_over(self, name: str, reason: str) -> None:
+        """Start anew what runs of a server: calls in flight may end first, those that come wait.
+
+        Raises :class:`UnknownServer`, and what :meth:`start` raises when the new process does not come up.
+        """
+        pool = self._pool(name)
+        if await pool.change_over(reason, self._config.runtime.drain_seconds):
+            await pool.shared.connection(self._config.runtime.start_timeout_seconds + _QUEUE_SECONDS)
 
     async def health(self, name: str, seconds: float = checkup.SECONDS) -> Health:
         """Ask what runs of a server for a sign of life, within ``seconds``; nothing is started.
@@ -298,6 +341,19 @@ class Runtime:
     def statuses(self) -> tuple[Status, ...]:
         """Return what is known about every server, by name."""
         return tuple(self._pools[name].status() for name in sorted(self._pools))
+
+    def tally(self, name: str) -> Tally:
+        """Return the count of the calls that were made of a server."""
+        return self._tallies.setdefault(name, Tally())
+
+    @property
+    def calls(self) -> int:
+        """How many calls were made, of servers that are gone as well."""
+        return self._gone.calls + sum(tally.calls for tally in self._tallies.values())
+
+    def is_remote(self, name: str) -> bool:
+        """Return whether a server runs elsewhere. Raises :class:`UnknownServer`."""
+        return self._pool(name).server.installation.entry.runtime == "remote"
 
     def log_path(self, name: str) -> Path:
         """Return where a server's log is."""

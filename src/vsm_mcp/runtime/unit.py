@@ -11,13 +11,16 @@ from typing import Any, Final
 
 import msgspec
 
+from vsm_mcp.config import Runtime as Settings
 from vsm_mcp.errors import LoginNeeded, ServerDown, UsageError, VsmError
 from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
 from vsm_mcp.model.server import ServerState
 from vsm_mcp.runtime.checkup import Health, examine
+from vsm_mcp.runtime.lull import lull
 from vsm_mcp.runtime.process import Instance, StartFailed
 from vsm_mcp.runtime.restart import Failure, GiveUp, Leave, Verdict, decide, remember
 from vsm_mcp.runtime.role import Listeners, Role, Rules
+from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.runtime.status import Crash, Status, crash_of, shortened
 from vsm_mcp.sandbox.confinement import Exit
 from vsm_mcp.wire.connection import Connection
@@ -65,6 +68,7 @@ class Unit:
         self._last_words: tuple[str, ...] = ()
         self._crash: Crash | None = None
         self._waiting = 0
+        self._changing = False
         self._used = False
         self._quiet_since = asyncio.get_running_loop().time()
 
@@ -72,6 +76,8 @@ class Unit:
     def open(self) -> Connection | None:
         """The open connection, if it runs; to look at it is no use of it."""
         instance = self._instance if self._task is not None else None  # without a task it is being stopped
+        if self._changing:
+            return None
         if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
             return instance.connection
         return None
@@ -115,6 +121,8 @@ class Unit:
             since=self._since,
             reason=self._reason,
             stderr_tail=instance.stderr_tail if instance else self._last_words,
+            in_flight=instance.connection.calls if instance else 0,
+            waiting=self._waiting,
             crash=self._crash,
         )
 
@@ -134,6 +142,8 @@ class Unit:
     def ready(self) -> Connection | None:
         """Return the open connection, if it runs; that counts as use."""
         instance = self._instance if self._task is not None else None  # as in open, but this is the way of every call
+        if self._changing:
+            return None
         if self.state is ServerState.READY and instance is not None and not instance.connection.closed.done():
             self._used = True
             return instance.connection
@@ -179,6 +189,40 @@ class Unit:
         """Have it watched no longer."""
         if self._instance is not None:
             self._instance.connection.unwatch(uri)
+
+    def govern(self, rules: Rules) -> None:
+        """Have other rules count from now on."""
+        self._rules = rules
+
+    def adapt(self, spec: ServerSpec, limits: Settings) -> bool:
+        """Have what runs take on other limits; false where it has to be started anew for them."""
+        return self._instance is None or self._instance.adapt(spec, limits)
+
+    async def change_over(self, reason: str, patience: float) -> bool:
+        """Start it anew if it runs, or should: what it works on may end first, for ``patience`` seconds.
+
+        Who asks for it from now on waits for the new process. One that is stopped, also meanwhile, stays so: false.
+        """
+        task, instance = self._task, self._instance
+        if task is None or self.state is ServerState.STOPPED:
+            return False
+        if instance is not None and self.state is ServerState.READY:
+            self._changing = True
+            self._new_attempt()
+            self._listeners.freed()
+            try:
+                await lull(instance.connection, patience)
+            finally:
+                self._changing = False
+            if self._task is not task or self._instance not in (instance, None):
+                return self._task is not None  # it was stopped, or has ended and come up anew, meanwhile
+        self._task = None
+        task.cancel()
+        self._track(task)
+        if instance is not None:
+            self._emit(ServerStopped(server=self.name, reason=reason, session=self._session))
+        self.begin(afresh=True)
+        return True
 
     def stop(self, reason: str) -> Coroutine[Any, Any, None]:
         """End it: nobody gets it from now on, and nothing of it is left once what this returns was awaited.

@@ -7,9 +7,11 @@ tell what a dead daemon left behind. Everything here is blocking file work of a 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,7 @@ PREFIX: Final = "vsm-mcp."
 _CONTROLLERS: Final = ("memory", "pids")  # without both of them there is no group
 _OPTIONAL: Final = "cpu"
 _PERIOD_MICROSECONDS: Final = 100_000
+_NO_QUOTA: Final = {1: "-1", 2: "max"}
 _LEAF: Final = "vsm-mcp-daemon"
 
 
@@ -85,6 +88,29 @@ class Group:
             _write(directory / "cpu.cfs_quota_us", quota)
             _try_write(directory / "cpu.cfs_burst_us", quota)
 
+    def change(self, bounds: Bounds) -> None:
+        """Set other limits while the group is in use; without a CPU quota there was none, or is none any more.
+
+        Raises :class:`OSError`, also where more memory is in use than shall be allowed: nobody is killed for that.
+        """
+        if self._version == 2:
+            if int((self._memory / "memory.current").read_text()) > bounds.memory_bytes:
+                raise OSError(errno.EBUSY, "more memory is in use")
+            _write(self._memory / "memory.max", bounds.memory_bytes)
+        else:
+            names = ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"]  # the second is never below the first
+            now = int((self._memory / names[0]).read_text())
+            for name in names if bounds.memory_bytes < now else reversed(names):
+                if (self._memory / name).exists():
+                    _write(self._memory / name, bounds.memory_bytes)
+        _write(self._pids / "pids.max", bounds.processes)
+        if self._cpu is not None:
+            _try_write(self._cpu / ("cpu.max.burst" if self._version == 2 else "cpu.cfs_burst_us"), 0)
+            if bounds.cpus > 0:
+                self._limit_cpu(self._cpu, round(bounds.cpus * _PERIOD_MICROSECONDS))
+            else:
+                _write(self._cpu / ("cpu.max" if self._version == 2 else "cpu.cfs_quota_us"), _NO_QUOTA[self._version])
+
     def attach(self, pid: int) -> None:
         """Move a process in; what it starts from now on is in too. Raises :class:`OSError`."""
         for directory in self.directories:
@@ -147,6 +173,13 @@ def sweep(layout: Layout) -> int:
                 removed += sum(_remove(group) for group in _children(base))
                 _remove(base)
     return removed
+
+
+def tidy(layout: Layout, unused: Callable[[str], bool]) -> int:
+    """Remove those groups of this process whose names are ``unused``; return how many."""
+    names = {group.name for root in layout.roots for group in _children(Path(root, _base())) if unused(group.name)}
+    gone = [_remove(Path(root, _base(), name)) for name in names for root in layout.roots]
+    return len(names) if all(gone) else 0
 
 
 def leave(layout: Layout) -> None:

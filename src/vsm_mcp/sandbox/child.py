@@ -16,7 +16,7 @@ from typing import Final, Self
 from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.events import ContactRefused, Emit, ignore
 from vsm_mcp.model.contact import Contact
-from vsm_mcp.sandbox import cgroup, confined, guard, tree, unconfined
+from vsm_mcp.sandbox import cgroup, confined, guard, leftovers, tree, unconfined
 from vsm_mcp.sandbox.bubblewrap import Variant
 from vsm_mcp.sandbox.confinement import MEBIBYTE, Command, Completed, Confinement, Exit, exit_of
 from vsm_mcp.sandbox.egress import resolve as resolving
@@ -71,6 +71,10 @@ class Child:
         """Return the most bytes it held at once, as far as anybody counted."""
         return self._scope.peak_memory()
 
+    def adapt(self, confinement: Confinement) -> bool:
+        """Take on other limits while it runs; false where it has to be started anew for them."""
+        return self._exit.done() or self._scope.adapt(confinement)
+
     async def wait(self) -> Exit:
         """Return how it ended; nothing of it is left then."""
         return await asyncio.shield(self._exit)
@@ -123,6 +127,7 @@ class Sandbox:
         self._uids = Uids()
         self._numbers = itertools.count(1)
         self._live: set[Child] = set()
+        self._groups: set[str] = set()
 
     async def __aenter__(self) -> Self:
         if self.isolation.cgroup is not None:
@@ -172,7 +177,15 @@ class Sandbox:
             timed_out = not child.ended
             ended = await child.kill()
             stdout, stderr, truncated = await outputs.last(_LAST_WORDS_SECONDS)
-        return Completed(exit=ended, stdout=stdout, stderr=stderr, timed_out=timed_out, truncated=truncated)
+        return Completed(
+            exit=ended,
+            stdout=stdout,
+            stderr=stderr,
+            timed_out=timed_out,
+            truncated=truncated,
+            confined=child.tier is not Tier.NONE,
+            contacts=child.contacts.all(),
+        )
 
     def contacts(self, name: str) -> tuple[Contact, ...]:
         """Return what all processes of that name reached for since this sandbox was opened."""
@@ -190,6 +203,25 @@ class Sandbox:
         if self._guard is not None:
             self._guard = None
             await guard.release()
+
+    async def tidy(self) -> tuple[int, int]:
+        """Remove the control groups and the folders that daemons which are gone, or ours that were slow to die, left.
+
+        Return how many of each.
+        """
+        layout, groups = self.isolation.cgroup, 0
+        if layout is not None:
+            groups = await asyncio.to_thread(cgroup.sweep, layout)
+            groups += await asyncio.to_thread(cgroup.tidy, layout, self._is_unused)
+        return groups, await asyncio.to_thread(leftovers.sweep)
+
+    @property
+    def _suffix(self) -> str:
+        return f"-{id(self):x}"
+
+    def _is_unused(self, group: str) -> bool:
+        """Whether a group was ours: its name is noted before it is made, and until it is no longer needed."""
+        return group.endswith(self._suffix) and group not in self._groups
 
     def _token(self) -> str:
         """Return what our processes are known by; start the guard that looks for it."""
@@ -226,11 +258,14 @@ class Sandbox:
         network = confinement.network
         gate = self._gate(network, name, contacts) if isinstance(network, AllowList) else None
         group = None
+        word = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
+        label = f"{word}-{next(self._numbers)}{self._suffix}"
         if isolation.cgroup is not None:
-            word = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
-            group = cgroup.Group(isolation.cgroup, f"{word}-{next(self._numbers)}-{id(self):x}")
+            self._groups.add(label)
+            group = cgroup.Group(isolation.cgroup, label)
 
         def release() -> None:
+            self._groups.discard(label)
             if uid is not None:
                 self._uids.release(uid)
 

@@ -43,17 +43,18 @@ class Confined:
         init: Watched,
         group: Group | None,
         gate: Gate | None,
-        memory_bytes: int,
+        confinement: Confinement,
         release: Callable[[], None],
     ) -> None:
         self._init = init
+        self._confinement = confinement
         self._group = group
         self._gate = gate
         self._release = release
         self._pid = 0
         self._oom = False
         self._peak: int | None = None
-        self._watchdog = None if group else Watchdog(self, memory_bytes)
+        self._watchdog = None if group else Watchdog(self, confinement.memory_bytes)
 
     @property
     def pid(self) -> int:
@@ -79,6 +80,23 @@ class Confined:
         if self._watchdog is not None:
             return self._watchdog.peak or None
         return self._peak if self._group is None else self._group.peak_memory()
+
+    def adapt(self, confinement: Confinement) -> bool:
+        """See :class:`~vsm_mcp.sandbox.scope.Scope`; limits of single processes need the right to set them."""
+        before, memory, cpus = self._confinement, confinement.memory_bytes, confinement.cpus
+        try:
+            if (before.processes, before.open_files) != (confinement.processes, confinement.open_files):
+                for pid in (self._init.pid, *self.processes()):
+                    with contextlib.suppress(ProcessLookupError):
+                        set_limits(pid, confinement)
+            if self._group is not None:
+                self._group.change(Bounds(memory_bytes=memory, processes=confinement.processes, cpus=cpus))
+        except (OSError, ValueError):
+            return False
+        if self._watchdog is not None:
+            self._watchdog.limit = memory
+        self._confinement = confinement
+        return True
 
     async def settle(self) -> None:
         """Wait until the namespace is empty; read the last counts; remove the group."""
@@ -120,7 +138,7 @@ async def start(
         if isinstance(error, (OSError, TimeoutError, ValueError)):
             raise SandboxUnavailable(f"the sandbox could not be set up: {reason or error}", _hint(reason)) from error
         raise
-    return running, Confined(init, group, gate, confinement.memory_bytes, release)
+    return running, Confined(init, group, gate, confinement, release)
 
 
 class _Attempt:
@@ -162,7 +180,7 @@ class _Attempt:
             if self._gate is not None:
                 steps.append(asyncio.ensure_future(_open(self._gate, init)))
             await making
-            self._limit(init.pid)
+            set_limits(init.pid, limits)
             await self._in_thread("attach", init.pid)
             await asyncio.gather(*steps)
             await _let_go(self._ours)
@@ -238,19 +256,22 @@ class _Attempt:
         finally:
             os.close(info_child)
 
-    def _limit(self, pid: int) -> None:
-        """Set limits on PID 1 while it waits; all below inherits them. In a user namespace the count is its own."""
-        confinement = self._confinement
-        for kind, limit in (
-            (resource.RLIMIT_NPROC, confinement.processes),
-            (resource.RLIMIT_NOFILE, confinement.open_files),
-            (resource.RLIMIT_CORE, CORE_BYTES),
-            (resource.RLIMIT_RTPRIO, 0),  # a daemon of a session for sound, say, may pass these two on
-            (resource.RLIMIT_NICE, 0),
-        ):
-            _, hard = resource.prlimit(pid, kind)
-            allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-            resource.prlimit(pid, kind, (allowed, allowed))
+
+def set_limits(pid: int, confinement: Confinement) -> None:
+    """Set the limits of one process; what it starts inherits them. In a user namespace the count is its own.
+
+    Set on PID 1 while it waits, they hold for all below. Raises :class:`OSError` for more than may be given.
+    """
+    for kind, limit in (
+        (resource.RLIMIT_NPROC, confinement.processes),
+        (resource.RLIMIT_NOFILE, confinement.open_files),
+        (resource.RLIMIT_CORE, CORE_BYTES),
+        (resource.RLIMIT_RTPRIO, 0),  # a daemon of a session for sound, say, may pass these two on
+        (resource.RLIMIT_NICE, 0),
+    ):
+        most = resource.getrlimit(kind)[1]
+        allowed = limit if most == resource.RLIM_INFINITY else min(limit, most)
+        resource.prlimit(pid, kind, (allowed, allowed))
 
 
 async def _open(gate: Gate, init: Watched) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from vsm_mcp.model.contact import Contact
 from vsm_mcp.sandbox.egress.rules import AllowList
 
 HOME: Final = "/home/mcp"
@@ -113,13 +114,19 @@ def exit_of(returncode: int, *, passed_on: bool = False, oom: bool = False) -> E
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
-    """A program that ran to its end: output is cut at the given limit; ``timed_out`` says that we ended it."""
+    """A program that ran to its end: output is cut at the given limit; ``timed_out`` says that we ended it.
+
+    ``confined`` says whether it ran in a sandbox; ``contacts`` are what it reached for over the network, where an
+    allow-list said what it might.
+    """
 
     exit: Exit
     stdout: bytes = b""
     stderr: bytes = b""
     timed_out: bool = False
     truncated: bool = False
+    confined: bool = False
+    contacts: tuple[Contact, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from vsm_mcp.sandbox.confinement import Confinement
+
 
 class Scope(Protocol):
     """Everything that belongs to one program."""
@@ -27,6 +29,13 @@ class Scope(Protocol):
 
     def peak_memory(self) -> int | None:
         """Return the most bytes it held at once, as far as anybody counted."""
+        ...
+
+    def adapt(self, confinement: Confinement) -> bool:
+        """Take on other limits of memory, CPU, processes and open files while it runs.
+
+        False where that cannot be done: then it has to be started anew for them.
+        """
         ...
 
     async def settle(self) -> None:

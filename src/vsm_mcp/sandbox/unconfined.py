@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import secrets
 import shutil
@@ -18,6 +19,7 @@ from typing import Final
 
 from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.sandbox import tree
+from vsm_mcp.sandbox.cgroup import start_time
 from vsm_mcp.sandbox.confinement import CORE_BYTES, HOME, Command, Confinement
 from vsm_mcp.sandbox.guard import VARIABLE
 from vsm_mcp.sandbox.running import Running, popen
@@ -58,6 +60,17 @@ class Unconfined:
         """Return what the watchdog saw."""
         return self._watchdog.peak or None
 
+    def adapt(self, confinement: Confinement) -> bool:
+        """Tell the watchdog, and set the number of open files of each process."""
+        try:
+            for pid in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    resource.prlimit(pid, resource.RLIMIT_NOFILE, (confinement.open_files, confinement.open_files))
+        except (OSError, ValueError):
+            return False
+        self._watchdog.limit = confinement.memory_bytes
+        return True
+
     async def settle(self) -> None:
         """Kill what the child left behind, and remove its scratch directory."""
         tree.send(tree.marked(f"{MARKER}={self._marker}"), signal.SIGKILL)
@@ -67,7 +80,8 @@ class Unconfined:
 
 def start(command: Command, confinement: Confinement, token: str) -> tuple[Running, Unconfined]:
     """Start a program. Raises :class:`SandboxUnavailable` when it cannot be started at all."""
-    scratch = Path(tempfile.mkdtemp(prefix="vsm-mcp-"))
+    own = os.getpid()
+    scratch = Path(tempfile.mkdtemp(prefix=f"vsm-mcp.{own}.{start_time(own)}-"))  # see leftovers.py
     marker = secrets.token_hex(8)
     try:
         temporary = scratch / "tmp"

@@ -19,7 +19,7 @@ class Watchdog:
         self.peak = 0
         self.killed = False
         self._scope = scope
-        self._limit = limit
+        self.limit = limit
         self._task = asyncio.get_running_loop().create_task(self._look())
 
     async def stop(self) -> None:
@@ -32,7 +32,7 @@ class Watchdog:
         while True:
             now = tree.memory(self._scope.processes())
             self.peak = max(self.peak, now)
-            if now > self._limit:
+            if now > self.limit:
                 self.killed = True
                 self._scope.end()
                 return

@@ -65,3 +65,9 @@ class Sagas:
             Saga(id=id_, subject=subject, state=state, step=step, plan=msgspec.json.decode(plan, type=Plan))
             for id_, subject, state, step, plan in rows
         ]
+
+    async def servers(self) -> set[str]:
+        """Return the names of all servers that an acquisition was ever about."""
+        sql = "SELECT DISTINCT json_extract(CAST(plan AS TEXT), '$.server') FROM saga"
+        rows = await self._database.run(lambda connection: connection.execute(sql).fetchall())
+        return {name for (name,) in rows if name}

@@ -15,6 +15,8 @@ import msgspec
 
 from vsm_mcp.model.behaviour import Behaviour
 from vsm_mcp.sandbox.confinement import HOME, TMP, Confinement
+from vsm_mcp.sandbox.egress.names import made_up
+from vsm_mcp.sandbox.egress.rules import AllowList
 from vsm_mcp.vetting.decoys import Decoys
 from vsm_mcp.vetting.strace import Call, annotation, strings, text
 
@@ -28,8 +30,7 @@ _PRIVATE: Final = (HOME, TMP, "/dev", "/proc/self", "/proc/thread-self")
 _WRITING: Final = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND|O_TMPFILE")
 _ADDRESS: Final = re.compile(r'sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|inet_pton\(AF_INET6, )"([^"]*)"')
 _UNIX: Final = re.compile(r'sun_path=@?("(?:[^"\\]|\\.)*")')
-# Loopback, and the addresses that the sandbox makes up for names: those are in what is asked for, and in the contacts.
-_OWN_ADDRESS: Final = re.compile(r"(?:::ffff:)?(?:127\.|198\.1[89]\.)|(?:0\.0\.0\.0|::1|::)\Z")
+_OWN_ADDRESS: Final = re.compile(r"127\.|::ffff:127\.|(?:0\.0\.0\.0|::1|::)\Z")
 _EVERYDAY: Final = ("/var/run/nscd/", "/run/systemd/", "/dev/log", f"{HOME}/", f"{TMP}/")
 _FLAGS: Final = ("O_", "{flags=")
 # Where secrets lie that are not the server's: of the system, and of other homes than its own.
@@ -43,13 +44,18 @@ _LONGEST_LABEL: Final = 63
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """What a watched server is, and what was granted: what it does is compared with this."""
+    """What a watched server is, and what was granted: what it does is compared with this.
+
+    ``names_made_up``: the names that it may look up lead to addresses of the sandbox's making. Those say nothing; the
+    names are in what it asks for, and in its contacts.
+    """
 
     program: str
     cwd: str
     own: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+    names_made_up: bool = False
 
     @classmethod
     def of(cls, program: str, cwd: str, confinement: Confinement) -> Ground:
@@ -60,6 +66,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
             own=confinement.read_only,
             readable=(*confinement.granted_read_only, *confinement.granted_writable),
             writable=(*confinement.granted_writable, *confinement.writable),
+            names_made_up=isinstance(confinement.network, AllowList),
         )
 
 
@@ -133,12 +140,15 @@ class Observer:
         for argument in arguments:
             if found := _ADDRESS.search(argument):
                 port, address = found[1], found[2]
-                if port != "0" and not _OWN_ADDRESS.match(address):
+                if port != "0" and not _OWN_ADDRESS.match(address) and not self._made_up(address):
                     self._keep("hosts", f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
             elif found := _UNIX.search(argument):
                 path = text(strings(found[1])[0])
                 if not path.startswith(_EVERYDAY):
                     self._keep("hosts", f"unix:{path}")
+
+    def _made_up(self, address: str) -> bool:
+        return self._ground.names_made_up and made_up(address)
 
     def _sent(self, arguments: Iterable[str]) -> None:
         for data in (data for argument in arguments for data in strings(argument)):

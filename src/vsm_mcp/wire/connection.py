@@ -52,12 +52,22 @@ _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 
 
+class Tally:
+    """How many calls clients have made of one server, through whichever of its connections."""
+
+    __slots__ = ("calls",)
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+
 class Connection:
     """A conversation that :func:`vsm_mcp.wire.negotiate.connect` has opened.
 
     ``era``, ``protocol``, ``capabilities``, ``server_info`` and ``instructions`` are what the server said at the
-    beginning. ``closed`` resolves once, to the reason, when nothing will be answered any more. One connection carries
-    any number of calls at a time and is shared by all callers; all methods belong to the event loop it was made in.
+    beginning. ``closed`` resolves once, to the reason, when nothing will be answered any more. ``tally`` counts calls.
+    One connection carries any number of calls at a time and is shared by all callers; all methods belong to the event
+    loop it was made in.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -66,6 +76,7 @@ class Connection:
         self.capabilities: dict[str, Any] = {}
         self.server_info: dict[str, Any] = {}
         self.instructions = ""
+        self.tally = Tally()
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._transport = transport
         self._pending = Pending()
@@ -147,6 +158,8 @@ class Connection:
         """
         if self.closed.done():
             raise TransportError(self.closed.result())
+        if method not in _OURS:
+            self.tally.calls += 1
         ident = self._pending.next_id()
         data = envelope.request(ident, method, self._full(params, ident, dialogue))
         call = Call(self, ident, method, dialogue)

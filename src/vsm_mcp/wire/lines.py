@@ -94,7 +94,7 @@ class Reader(asyncio.Protocol):
 
     def _hold(self, seconds: float) -> None:
         """Take nothing for a while."""
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
         self._held = asyncio.get_running_loop().call_later(seconds, self._go_on)
 

@@ -267,6 +267,17 @@ async def test_what_may_be_done_twice_is_tried_again_and_nothing_else(runtime: R
     await plugin.shutdown()
 
 
+async def test_a_server_that_was_there_before_stays(runtime: Runtime) -> None:
+    greeter = Greeter()
+    runtime.add(custom("greeter"), greeter.start)
+    before = await runtime.connection("greeter", 5)
+    plugin = ExternalPlugin(custom("greeter"), runtime=runtime, external=ONCE)
+    await plugin.initialize()
+    assert (await plugin.handle(PluginRequest(tool="greet"))).ok
+    await plugin.shutdown()
+    assert runtime.ready("greeter") is before
+
+
 async def test_silence_is_a_time_out(runtime: Runtime) -> None:
     greeter = Greeter()
     brief = External(timeout=0.1, max_retries=1)

@@ -279,3 +279,33 @@ def test_every_listed_tool_leads_back_to_its_own(servers: dict[str, list[str]], 
     routes = {(route.server, route.name) for route in catalogue.table.tools.values()}
     assert routes == {(server, name) for server, names in servers.items() for name in names}
     assert listed(catalogue) == sorted(catalogue.table.tools)
+
+
+async def test_profiles_come_change_and_go_while_clients_are_there(fleet: Any) -> None:
+    gateway = fleet.gateway
+    ears = {name: gateway.views[name].changes.listen(frozenset({"tools"})) for name in ("", "sums", "quiet", "plain")}
+    fresh = {
+        "sums": config.Profile(tools=("*__add",)),
+        "plain": PROFILES["plain"],
+        "new": config.Profile(mode="search"),
+    }
+    kept = {name: gateway.views[name] for name in ("", "sums", "plain")}
+    gateway.configure(config.Gateway(mode="all", call_timeout_seconds=7, max_sessions=3), fresh)
+    assert set(gateway.views) == {"", "sums", "plain", "new"}
+    assert {name: gateway.views[name] for name in kept} == kept
+    assert listed(gateway.views["sums"].catalogue) == ["new__add", "old__add"]
+    assert listed(gateway.views["new"].catalogue) == ["call_tool", "describe_tool", "find_tools"]
+    assert await ears["sums"].news(5) == (News("tools"),)
+    assert ears["quiet"].ended
+    assert not ears[""].ended
+    assert not ears["plain"].ended
+    gateway.configure(config.Gateway(mode="search"), {})
+    assert gateway.view is kept[""]
+    assert listed(gateway.catalogue) == ["call_tool", "describe_tool", "find_tools"]
+
+
+async def test_other_times_count_for_the_next_call(fleet: Any) -> None:
+    async with opened("stdio", fleet, "") as client:
+        assert (await client.call("old__slow", {"seconds": 0.4}))["content"][0]["text"] == "slept 0.4"
+        fleet.gateway.configure(config.Gateway(mode="all", call_timeout_seconds=0.1), PROFILES)
+        assert (await client.call("old__slow", {"seconds": 30}))["isError"]

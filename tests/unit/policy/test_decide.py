@@ -80,3 +80,24 @@ def test_patterns() -> None:
     assert not matches("npm:x", ["", "  "])
     assert tool_denied("shell__run_command", ["shell__*"])
     assert not tool_denied("shell__run_command", [])
+
+
+@pytest.mark.parametrize("actor", ["cli", "embedded", "file"])
+def test_a_change_that_widens_nothing_needs_no_leave(actor: str) -> None:
+    action = Action(kind=ActionKind.CHANGE, subject="x", actor=actor, facts={"ref": "npm:x", "widens": False})
+    assert decide(action, Policy(autonomy="manual")).verdict is Verdict.ALLOW
+
+
+def test_a_change_that_widens_is_asked_about_like_an_admission() -> None:
+    facts: dict[str, str | bool | float] = {"ref": "npm:x", "widens": True, "network": True}
+    action = Action(kind=ActionKind.CHANGE, subject="x", actor="cli", facts=facts)
+    agreed = Action(kind=ActionKind.CHANGE, subject="x", actor="cli", facts={**facts, "approved": True})
+    assert decide(action, Policy(autonomy="ask")).verdict is Verdict.ASK
+    assert decide(action, Policy(autonomy="guarded")).verdict is Verdict.ASK
+    assert decide(agreed, Policy(autonomy="ask")).verdict is Verdict.ALLOW
+    assert decide(agreed, Policy(autonomy="ask", allow_network=False)).rule == "allow_network"
+
+
+def test_an_agent_changes_no_settings() -> None:
+    action = Action(kind=ActionKind.CHANGE, subject="x", actor="agent", facts={"ref": "npm:x", "widens": False})
+    assert decide(action, Policy(autonomy="auto")).verdict is Verdict.ASK

@@ -22,6 +22,7 @@ from vsm_mcp.events import ServerCrashed, ServerStarted
 from vsm_mcp.model.launch import Entry, Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Installation, Server, ServerState
+from vsm_mcp.runtime.process import Process
 from vsm_mcp.sandbox import ports
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.tier import Isolation, Tier, properties_of
@@ -114,6 +115,14 @@ async def test_its_port_is_told_by_a_variable_and_its_health_is_awaited(world: W
     assert "stdout: listening on" in log
     assert log.count('"GET /health HTTP/1.1" 503') == 2
     assert log.count('"GET /health HTTP/1.1" 200') == 1
+
+
+async def test_the_way_in_and_an_allow_list_for_the_way_out_do_not_mind_each_other(world: World) -> None:
+    add(world, "a", *FRONTS["http"], "--port", "{port}", listens="http", hosts=("service.example:443",))
+    assert await world.ask("a", "", "echo", text="hi") == "echo:hi"
+    instance = world.runtime._pools["a"].shared._instance
+    assert isinstance(instance, Process)
+    assert instance.contacts == ()
 
 
 async def test_its_health_is_asked_beside_mcp(world: World) -> None:

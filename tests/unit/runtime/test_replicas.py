@@ -134,6 +134,27 @@ async def test_newcomers_do_not_overtake(world: World) -> None:
     await until(lambda: world.runtime.ready("a") is first)  # what was promised was not used, and is free again
 
 
+async def test_what_was_promised_to_one_who_left_is_the_next_ones(world: World) -> None:
+    world.add("a", settings=Settings(calls_at_once=1))
+    first = await world.runtime.connection("a", 15)
+    slow = asyncio.ensure_future(call(first, "slow", 30, seconds=60))
+    await until(lambda: first.calls == 1)
+    waiting = []
+    for number in (1, 2):
+        waiting.append(asyncio.ensure_future(world.runtime.connection("a", 15)))
+        await until(lambda number=number: pool(world).waiting == number)  # type: ignore[misc]
+    serve = world.runtime._pools["a"]._replicas._serve  # type: ignore[union-attr]
+
+    def promised() -> None:
+        serve()
+        waiting[0].cancel()
+
+    first.on_fewer(promised)
+    slow.cancel()
+    assert await asyncio.wait_for(waiting[1], 5) is first
+    assert waiting[0].cancelled()
+
+
 async def test_nobody_waits_for_ever(world: World) -> None:
     world.add("a", settings=Settings(calls_at_once=1, queue_seconds=0.1))
     connection = await world.runtime.connection("a", 15)

@@ -14,7 +14,7 @@ from vsm_mcp.errors import TransportError
 from vsm_mcp.sandbox import ports
 from vsm_mcp.sandbox.child import Child, Sandbox
 from vsm_mcp.sandbox.confinement import Command, Confinement
-from vsm_mcp.sandbox.dialing.dialer import Dialer, into
+from vsm_mcp.sandbox.dialing import Dialer, into
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
 
@@ -70,6 +70,18 @@ async def test_sockets_lead_into_the_sandbox_and_the_hosts_own_do_not(listener: 
     assert descriptors() < before  # its own, for the namespace, is closed too
     with pytest.raises(TransportError, match="closed"):
         await dialer.socket()
+
+
+async def test_what_is_made_after_the_end_is_not_kept(listener: Child) -> None:
+    dialer = into(listener.pid)
+    assert dialer is not None
+    before = descriptors()
+    making = asyncio.ensure_future(dialer.socket())
+    await asyncio.sleep(0)
+    dialer.close()
+    with pytest.raises(TransportError):
+        await making
+    assert descriptors() < before
 
 
 async def test_nothing_of_ours_stays_inside(listener: Child) -> None:

@@ -57,6 +57,10 @@ class Tasks:
         self.ledger = Ledger()
         self._pages = Pages(upstream, self.ledger, min(timeout, _LIST_SECONDS))
 
+    def wait(self, timeout: float, limit: float) -> None:
+        """Have other times count for requests from now on."""
+        self._timeout, self._limit = timeout, limit
+
     def seal_with(self, key: bytes) -> None:
         """Give out ids that another process with the same ``key`` (32 bytes) can open."""
         self._ids = TaskIds(key)

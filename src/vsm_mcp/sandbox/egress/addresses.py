@@ -33,7 +33,7 @@ _RANGES: Final = tuple(
         ("fec0::/10", "a private address"),
         ("169.254.0.0/16", "a link-local address"),
         ("fe80::/10", "a link-local address"),
-        ("198.18.0.0/15", "an address made up by the sandbox"),
+        ("198.18.0.0/15", "a private address"),
         ("224.0.0.0/4", "a multicast address"),
         ("ff00::/8", "a multicast address"),
         ("240.0.0.0/4", "a reserved address"),

@@ -7,10 +7,20 @@ from typing import Final
 
 from vsm_mcp.sandbox.egress.rules import Address
 
-RANGE: Final = ipaddress.IPv4Network("198.18.0.0/15")
-"""For measuring networks (RFC 2544): nothing real is there."""
+RANGE: Final = ipaddress.IPv4Network("28.0.0.0/16")
+"""It has to look like any public address: servers that fetch for others refuse whatever is private, reserved or for
+measurements, and rightly so. This block was given to a network that is not on the internet; and nobody outside of the
+sandbox ever sees one of these addresses."""
 _FIRST: Final = RANGE[1]
 _MOST: Final = 4096
+
+
+def made_up(text: str) -> bool:
+    """Whether an address, also one written for IPv6, is one that may have been made up."""
+    try:
+        return ipaddress.ip_address(text.lower().removeprefix("::ffff:")) in RANGE
+    except ValueError:
+        return False
 
 
 class Names:

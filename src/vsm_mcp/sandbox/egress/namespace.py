@@ -4,6 +4,8 @@ Run by a bare interpreter, for :mod:`~vsm_mcp.sandbox.egress.entrance`; it impor
 the namespace on a socket, makes every address a local one (a route of type *local* for all of IPv4 and IPv6 on ``lo``),
 and sends back, in this order: the UDP socket of the name server, one that sees what goes nowhere, and one TCP listener
 for each port. Then it is gone: nothing of ours stays inside.
+
+For :mod:`~vsm_mcp.sandbox.dialing` it changes nothing there, and sends sockets that are not connected yet.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import time
 
 READY, READY_BLIND, FAILED = b"+", b"-", b"!"
 """The first byte of the answer: all sockets; all but the one that sees; none, and why."""
+DIAL = "dial"
 DNS_PORT = 53
 MOST_SOCKETS = 80
 
@@ -167,28 +170,42 @@ def _inherited(control: socket.socket) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Serve the socket whose descriptor is the first of ``arguments``; the others are ports."""
+    """Serve the socket whose descriptor is the first of ``arguments``.
+
+    The others are the ports to listen on, or :data:`DIAL`, a family and how many sockets of it are wanted.
+    """
     control = socket.socket(fileno=int(arguments[0]))
     namespace = _inherited(control)
     if namespace < 0:
         return 0
     try:
         enter(namespace)
-        wait_for_loopback()
-        make_everything_local()
-        sockets = [name_server()]
-        answer = READY
-        try:
-            sockets.append(watch())
-        except OSError:
-            answer = READY_BLIND
-        sockets += [listener(int(port)) for port in arguments[1:]]
+        dials = arguments[1:2] == [DIAL]
+        answer, sockets = to_connect(*map(int, arguments[2:])) if dials else to_serve(list(map(int, arguments[1:])))
     except OSError as error:
         control.send(FAILED + str(error.strerror or error).encode())
         return 1
     descriptors = array.array("i", [each.fileno() for each in sockets])
     control.sendmsg([answer], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
     os._exit(0)  # nothing to tidy up, and somebody waits for the processor
+
+
+def to_serve(ports: list[int]) -> tuple[bytes, list[socket.socket]]:
+    """Make every address a local one; return the sockets that whoever leaves the sandbox meets."""
+    wait_for_loopback()
+    make_everything_local()
+    sockets = [name_server()]
+    answer = READY
+    try:
+        sockets.append(watch())
+    except OSError:
+        answer = READY_BLIND
+    return answer, sockets + [listener(port) for port in ports]
+
+
+def to_connect(family: int, count: int) -> tuple[bytes, list[socket.socket]]:
+    """Return sockets for whoever wants to connect to a program in the sandbox."""
+    return READY, [socket.socket(family, socket.SOCK_STREAM) for _ in range(min(count, MOST_SOCKETS))]
 
 
 if __name__ == "__main__":

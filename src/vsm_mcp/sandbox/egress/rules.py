@@ -25,11 +25,18 @@ _HINT: Final = "write HOST, HOST:PORT, *.DOMAIN, an address, [ADDRESS]:PORT or A
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """One host, as it was meant: a name, all names below one (``*.example.com``), or a ``block`` of addresses."""
+    """One host, as it was meant: a name, all names below one (``*.example.com``), or a ``block`` of addresses.
+
+    ``anywhere`` is for a name that may lead to a private address, too: one that this machine's own settings name.
+    """
 
     host: str
     ports: tuple[int, ...] = DEFAULT_PORTS
     block: Block | None = None
+    anywhere: bool = False
+
+    def __str__(self) -> str:
+        return ",".join(written(self.host, port) for port in self.ports)
 
     def admits_name(self, name: str) -> bool:
         """Whether a name (lower case, no dot at its end) is meant, at some port."""
@@ -64,6 +71,10 @@ class AllowList(msgspec.Struct, frozen=True):
     def name(self, name: str, port: int) -> bool:
         """Whether a name may be reached at a port."""
         return any(port in rule.ports and rule.admits_name(name) for rule in self.rules)
+
+    def anywhere(self, name: str, port: int) -> bool:
+        """Whether a name may lead to any address at a port."""
+        return any(rule.anywhere and port in rule.ports and rule.admits_name(name) for rule in self.rules)
 
     def address(self, address: Address, port: int) -> bool:
         """Whether an address was allowed itself, at a port."""

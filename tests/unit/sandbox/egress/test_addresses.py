@@ -24,7 +24,7 @@ from vsm_mcp.sandbox.egress.resolve import own
         ("169.254.1.1", "link-local"), ("fe80::1", "link-local"),
         ("10.0.0.1", "private"), ("172.16.0.1", "private"), ("192.168.1.1", "private"), ("100.64.0.1", "private"),
         ("fd12:3456::1", "private"), ("64:ff9b:1::1", "private"), ("2002:a00:1::", "private"),
-        ("198.18.0.1", "made up"), ("224.0.0.1", "multicast"), ("ff02::1", "multicast"),
+        ("198.18.0.1", "private"), ("224.0.0.1", "multicast"), ("ff02::1", "multicast"),
         ("255.255.255.255", "reserved"), ("2001:0:1::1", "tunnel"),
     ],
 )  # fmt: skip
@@ -74,6 +74,8 @@ def test_made_up_addresses_are_kept_and_never_shared() -> None:
     for name, address in given_out.items():
         assert address is not None
         assert address in RANGE
+        assert address.is_global
+        assert not forbidden(address)
         assert names.address(name) == address
         assert names.name(address) == name
     assert names.name(ipaddress.ip_address("198.19.255.1")) == ""

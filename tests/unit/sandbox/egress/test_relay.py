@@ -8,6 +8,7 @@ import ipaddress
 import socket
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from vsm_mcp.model.contact import Contact
@@ -15,7 +16,7 @@ from vsm_mcp.sandbox.egress import relay as relaying
 from vsm_mcp.sandbox.egress.pace import Meter
 from vsm_mcp.sandbox.egress.relay import Destination, Way, relay
 from vsm_mcp.sandbox.egress.resolve import Resolve
-from vsm_mcp.sandbox.egress.rules import Address, allow_list
+from vsm_mcp.sandbox.egress.rules import Address, AllowList, allow_list, parse
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
@@ -169,6 +170,14 @@ async def test_an_address_of_this_machine_is_not_reached_through_a_name() -> Non
 async def test_of_several_addresses_only_the_public_ones_are_tried() -> None:
     way = Way(allow_list(["a.test"]), _resolving(LOOPBACK, ipaddress.ip_address("192.0.2.1")), lambda _: False)
     assert await way.targets(Destination(host="a.test", port=443)) == [ipaddress.ip_address("192.0.2.1")]
+
+
+async def test_a_name_of_the_machines_own_settings_leads_anywhere() -> None:
+    rule = msgspec.structs.replace(parse("registry.test:443"), anywhere=True)
+    way = Way(AllowList((rule, parse("registry.test:80"))), _resolving(LOOPBACK), lambda _: True)
+    assert await way.targets(Destination(host="registry.test", port=443)) == [LOOPBACK]
+    with pytest.raises(relaying.Refused, match=r"it leads to 127\.0\.0\.1"):
+        await way.targets(Destination(host="registry.test", port=80))
 
 
 async def test_cancelling_closes_both_ends(upstream: tuple[socket.socket, int]) -> None:

@@ -1,0 +1,116 @@
+"""Old settings against new ones: which fields differ, and how each comes into force. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from vsm_mcp.config import NAMED, SECTIONS, Config
+
+
+class How(StrEnum):
+    """How a new value comes into force.
+
+    ``applied``: at once, around what runs where that can be done, else with a new start of the servers that it is
+    about. ``restarts``: with a new start of every server. ``daemon``: with the next start of the daemon.
+    """
+
+    APPLIED = "applied"
+    RESTARTS = "restarts"
+    DAEMON = "daemon"
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One field that differs; ``before`` or ``after`` is ``None`` for a named section that is new, or is no more."""
+
+    item: str
+    before: Any
+    after: Any
+    how: How
+
+
+RULES: Final[Mapping[How, Mapping[str, str]]] = {
+    How.APPLIED: {
+        "gateway": "max_sessions session_idle_seconds call_timeout_seconds call_limit_seconds mode tool_limit acquire",
+        "policy": "autonomy allow deny deny_tools changed_tools profile allow_unsandboxed allow_network allow_scripts"
+        " permissions_unasked",
+        "sandbox": "memory_bytes build_memory_bytes cpus processes open_files scratch_bytes shared_memory_bytes",
+        "runtime": "start_timeout_seconds stop_grace_seconds request_timeout_seconds starts_at_once lazy"
+        " idle_stop_seconds instances_per_server session_idle_seconds restart_limit restart_period_seconds log_bytes"
+        " drain_seconds watch_seconds",
+        "discovery": "sources source_timeout_seconds describe_best cache_seconds",
+        "install": "resolve_timeout_seconds build_timeout_seconds max_package_bytes max_unpacked_bytes max_files"
+        " min_release_age_days confined hosts",
+        "log": "level format",
+        "profiles": "description servers tools deny_tools mode tool_limit plain_names acquire",
+        "permissions": "description paths hosts named_paths memory_bytes cpus processes open_files scratch_bytes"
+        " shared_memory_bytes",
+    },
+    How.RESTARTS: {"runtime": "max_line_bytes"},
+    How.DAEMON: {
+        "gateway": "host port max_body_bytes allowed_hosts allowed_origins",
+        "auth": "mode public_url issuer audience jwks_url required_scopes claim algorithms leeway_seconds token_rate"
+        " token_concurrency",
+        "": "home environ",
+    },
+}
+"""How each field of each section comes into force; every field is here, exactly once."""
+
+_HOW: Final = {
+    (section, field): how
+    for how, sections in RULES.items()
+    for section, fields in sections.items()
+    for field in fields.split()
+}
+
+
+def rule(section: str, field: str) -> How:
+    """Return how a field of a section comes into force."""
+    return _HOW.get((section, field), How.DAEMON)
+
+
+def changes(old: Config, new: Config) -> tuple[Change, ...]:
+    """Return every field that differs, in the order of the settings."""
+    return tuple(_changes(old, new))
+
+
+def effective(old: Config, new: Config) -> Config:
+    """Return the new settings, less those that take a new start of the daemon: these stay as they were."""
+    sections = {}
+    for name in SECTIONS:
+        before, after = getattr(old, name), getattr(new, name)
+        kept = {field: getattr(before, field) for field in _fields(after) if rule(name, field) is How.DAEMON}
+        sections[name] = msgspec.structs.replace(after, **kept)
+    return msgspec.structs.replace(new, home=old.home, environ=old.environ, **sections)
+
+
+def _changes(old: Config, new: Config) -> Iterator[Change]:
+    for name in SECTIONS:
+        yield from _between(name, name, getattr(old, name), getattr(new, name))
+    for name in NAMED:
+        before, after = getattr(old, name), getattr(new, name)
+        for each in sorted(before.keys() | after.keys()):
+            title = f"{name}.{each}"
+            if each in before and each in after:
+                yield from _between(title, name, before[each], after[each])
+            else:
+                sides = (_plain(side.get(each)) for side in (before, after))
+                yield Change(item=title, how=How.APPLIED, **dict(zip(("before", "after"), sides, strict=True)))
+
+
+def _between(title: str, section: str, before: msgspec.Struct, after: msgspec.Struct) -> Iterator[Change]:
+    for field in _fields(after):
+        was, now = getattr(before, field), getattr(after, field)
+        if was != now:
+            yield Change(item=f"{title}.{field}", before=was, after=now, how=rule(section, field))
+
+
+def _fields(section: msgspec.Struct) -> tuple[str, ...]:
+    return section.__struct_fields__
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None else msgspec.to_builtins(value)

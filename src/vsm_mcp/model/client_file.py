@@ -1,0 +1,202 @@
+"""The ``mcpServers`` form, in which clients name their servers: what it asks for, in words of ours. Pure.
+
+Sources: the clients' own documentation (Claude Code, Cursor, VS Code, Windsurf, Gemini CLI). Unknown keys are left
+alone; comments are taken.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from vsm_mcp.errors import BadReference, ConfigError
+from vsm_mcp.model.launch import Settings, names_secret
+from vsm_mcp.model.ref import parse_ref
+from vsm_mcp.model.runners import package_of
+
+_ROOTS: Final = ("mcpServers", "servers")
+_URLS: Final = ("url", "httpUrl", "serverUrl")
+_NAME_LENGTH: Final = 32
+_EXPANDED: Final = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_OTHER: Final = re.compile(r"\$\{[^}]*\}")
+_TOKEN: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
+_CONTAINERS: Final = ("docker", "podman")
+_OF_DOCKER: Final = (
+    *("-e", "--env", "--env-file", "-v", "--volume", "--mount", "--name", "-p", "--publish", "--network", "--net"),
+    *("-w", "--workdir", "-u", "--user", "--entrypoint", "--platform", "-l", "--label", "-m", "--memory", "--cpus"),
+    *("--add-host", "--pull", "--log-driver"),
+)
+"""Options of ``docker run`` that take a value."""
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry: ``name`` is one that a server of ours can have, ``title`` what the file calls it."""
+
+    name: str
+    title: str
+    ref: str
+    settings: Settings = Settings()
+
+
+class Unusable(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that asks for something that cannot be had, and why; ``name`` is whose server it would be."""
+
+    title: str
+    reason: str
+    name: str = ""
+
+
+class _No(Exception):
+    """Why an entry cannot be used."""
+
+
+def read(text: str, environ: Mapping[str, str], file: str) -> tuple[tuple[Wanted, ...], tuple[Unusable, ...]]:
+    """Return what a file asks for, and what of it cannot be used. Disabled entries are left out.
+
+    ``${NAME}`` and ``${NAME:-DEFAULT}`` are expanded from ``environ``. Raises :class:`ConfigError`, with the line, for
+    what is no such file.
+    """
+    wanted: dict[str, Wanted] = {}
+    unusable = []
+    for title, entry in _entries(text, file).items():
+        if isinstance(entry, dict) and (entry.get("disabled") is True or entry.get("enabled") is False):
+            continue
+        try:
+            found = _wanted(title, entry, environ)
+            if found.name in wanted:
+                raise _No(f"{wanted[found.name].title!r} would have the same name here: {found.name}")
+            wanted[found.name] = found
+        except (_No, BadReference) as error:
+            reason = f"{error.message}; {error.hint}" if isinstance(error, BadReference) else str(error)
+            unusable.append(Unusable(title=title, reason=reason, name=_nearest(title)))
+    return tuple(wanted.values()), tuple(unusable)
+
+
+def _entries(text: str, file: str) -> dict[str, Any]:
+    try:
+        whole = json.loads(_TOKEN.sub(_plain, text)) if text.strip() else {}
+    except (json.JSONDecodeError, RecursionError) as error:
+        where = (
+            f"line {error.lineno}, column {error.colno}: {error.msg}" if isinstance(error, ValueError) else "too deep"
+        )
+        raise ConfigError(f"{file}: {where}", "mend the file; until then everything stays as it is") from error
+    if not isinstance(whole, dict):
+        raise ConfigError(f"{file}: it holds no object", 'write {"mcpServers": {…}}')
+    found = next((whole[root] for root in _ROOTS if root in whole), whole)
+    if not isinstance(found, dict):
+        raise ConfigError(f"{file}: mcpServers is no object", 'write {"mcpServers": {"NAME": {"command": …}}}')
+    return found
+
+
+def _plain(token: re.Match[str]) -> str:
+    """Blank a comment or a comma before a closing bracket; lines stay where they are."""
+    text = token[0]
+    return text if text.startswith('"') else re.sub(r"[^\n]", " ", text)
+
+
+def _wanted(title: str, entry: Any, environ: Mapping[str, str]) -> Wanted:
+    if not isinstance(entry, dict):
+        raise _No("it is no object")
+    url = next((entry[key] for key in _URLS if entry.get(key)), None)
+    if url is not None:
+        ref = _text(url, "url", environ)
+        headers = _pairs(entry.get("headers", {}), "headers", environ)
+        return Wanted(name=_name(title), title=title, ref=_checked(ref), settings=Settings(secrets=headers))
+    argv = _argv(entry, environ)
+    if argv[0].rpartition("/")[2] == "vsm-mcp":
+        raise _No("it is this gateway itself")
+    env = _pairs(entry.get("env", {}), "env", environ)
+    ref, args, more = _program(argv, env)
+    settings = Settings(
+        args=args,
+        env={name: value for name, value in more.items() if not names_secret(name)},
+        secrets={name: value for name, value in more.items() if names_secret(name)},
+        cwd=_text(entry.get("cwd", ""), "cwd", environ),
+    )
+    return Wanted(name=_name(title), title=title, ref=_checked(ref), settings=settings)
+
+
+def _argv(entry: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
+    command, args = entry.get("command"), entry.get("args", [])
+    if isinstance(command, list) and command:
+        command, args = command[0], [*command[1:], *args]
+    if not isinstance(command, str) or not command.strip():
+        raise _No("it has neither a command nor a url")
+    if not isinstance(args, list):
+        raise _No("its args are no list")
+    return [_text(word, "args", environ) for word in (command, *args)]
+
+
+def _program(argv: list[str], env: dict[str, str]) -> tuple[str, tuple[str, ...], dict[str, str]]:
+    """Return the reference, what is passed on to the program, and its variables."""
+    package = package_of(argv)
+    if package is not None:
+        if not package.name:
+            raise _No(f"{argv[0]} does not say which package it fetches")
+        return package.ref, package.args, env
+    if argv[0].rpartition("/")[2] in _CONTAINERS and argv[1:2] == ["run"]:
+        return _container(argv[2:], env)
+    return f"cmd:{shlex.join(argv)}", (), env
+
+
+def _container(words: list[str], env: dict[str, str]) -> tuple[str, tuple[str, ...], dict[str, str]]:
+    given: dict[str, str] = {}
+    while words and words[0].startswith("-"):
+        option, joined, value = words.pop(0).partition("=")
+        if option in _OF_DOCKER and not joined and words:
+            value = words.pop(0)
+        if option in ("-e", "--env"):
+            name, equals, text = value.partition("=")
+            given[name] = text if equals else env.get(name, "")
+        elif option in ("-v", "--volume", "--mount"):
+            raise _No("it mounts folders of this machine: add it by hand, with --allow-path")
+    if not words:
+        raise _No("it names no image")
+    return f"oci:{words[0]}", tuple(words[1:]), env | given
+
+
+def _pairs(value: Any, what: str, environ: Mapping[str, str]) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise _No(f"its {what} is no object")
+    return {str(name): _text(text, what, environ) for name, text in value.items()}
+
+
+def _text(value: Any, what: str, environ: Mapping[str, str]) -> str:
+    """Return a text with what it refers to put in."""
+    if isinstance(value, bool) or (value is not None and isinstance(value, (int, float))):
+        value = json.dumps(value)
+    if not isinstance(value, str):
+        raise _No(f"its {what} holds something that is no text")
+    expanded = _EXPANDED.sub(lambda match: _variable(match[1], match[2], environ), value)
+    other = _OTHER.search(_EXPANDED.sub("", value))
+    if other:
+        raise _No(f"its {what} holds {other[0]}, which only the client knows")
+    return expanded
+
+
+def _variable(name: str, default: str | None, environ: Mapping[str, str]) -> str:
+    value = environ.get(name) or default
+    if value is None:
+        raise _No(f"there is no variable {name} in the environment of the daemon")
+    return value
+
+
+def _name(title: str) -> str:
+    """Return the nearest name that a server of ours can have."""
+    words = _nearest(title)
+    if not words:
+        raise _No("its name has no letter and no digit")
+    return words
+
+
+def _nearest(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:_NAME_LENGTH].rstrip("-")
+
+
+def _checked(ref: str) -> str:
+    return str(parse_ref(ref))

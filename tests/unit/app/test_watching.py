@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vsm_mcp.app.watching import Files
+
+
+def test_a_file_is_read_once_it_has_settled(tmp_path: Path) -> None:
+    path = tmp_path / "vsm-mcp.toml"
+    files = Files([path])
+    assert not files.changed()
+    path.write_text("[log]")
+    assert not files.changed()  # whoever writes may not be done
+    path.write_text("[log]\n")
+    assert not files.changed()
+    assert files.changed()
+    assert not files.changed()
+
+
+def test_a_file_that_is_put_in_the_place_of_another(tmp_path: Path) -> None:
+    path, other = tmp_path / "a", tmp_path / "b"
+    path.write_text("1")
+    files = Files([path])
+    other.write_text("2")
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)
+    assert [files.changed() for _ in range(3)] == [False, True, False]
+    path.unlink()
+    assert [files.changed() for _ in range(3)] == [False, True, False]
+
+
+def test_what_comes_and_goes_between_two_looks_is_nothing_new(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    files = Files([path])
+    path.write_text("x")
+    assert not files.changed()
+    path.unlink()
+    assert [files.changed() for _ in range(3)] == [False, False, False]
+
+
+def test_what_was_read_on_request_is_not_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    files = Files([path])
+    path.write_text("x")
+    files.taken()
+    assert [files.changed() for _ in range(3)] == [False, False, False]
