@@ -2,7 +2,8 @@
 
 Run as ``python tools/build_seccomp.py [--check]``. ``--check`` compares instead of writing, and exits 1 on a
 difference. The filters allow everything but what is listed here: calls that widen the kernel's attack surface, reach
-out of the namespaces, or undo what bubblewrap set up.
+out of the namespaces, or undo what bubblewrap set up. Where there are no namespaces (the reduced tier), the filter
+*reduced* takes the place of *full*, and *signals* is added to it where Landlock does not hold signals back.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import itertools
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 import pyseccomp as seccomp
@@ -67,6 +70,36 @@ ASKS_ONLY = 0x80000000
 
 RLIMIT_CORE = 4
 
+ALONE = """
+listen bind
+shmget shmat shmdt shmctl msgget msgsnd msgrcv msgctl semget semop semtimedop semctl
+mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
+chmod fchmodat fchmodat2 chown lchown fchown fchownat
+setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
+utime utimes futimesat
+process_mrelease
+""".split()  # noqa: SIM905 -- read in groups
+"""Refused with EPERM beside :data:`REFUSED` where no namespace separates: what the machine shares, and what Landlock
+leaves open of other files of the same owner (their modes, owners, times, extended attributes)."""
+
+NUMBERED_ALONE: dict[str, tuple[int, ...]] = {"x86_64": (463, 466, 469), "aarch64": ()}
+"""setxattrat, removexattrat, file_setattr."""
+
+OTHERS: dict[str, int] = {
+    "prlimit64": 0,
+    "sched_setaffinity": 0,
+    "sched_setscheduler": 0,
+    "sched_setparam": 0,
+    "sched_setattr": 0,
+}
+"""Calls that change another process of the same user, and which argument names it; 0 is the caller itself."""
+
+SIGNALS = ("tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal")
+SIGNAL_OWNERS = (8, 10, 15)
+"""fcntl F_SETOWN, F_SETSIG, F_SETOWN_EX: a descriptor that becomes ready sends any signal to anybody."""
+SIGNAL_OWNER_CALLS = (0x8901, 0x8902)
+"""ioctl FIOSETOWN, SIOCSPGRP: the same."""
+
 PRIVILEGE_BITS = (0o4000, 0o2000)
 O_CREAT, O_TMPFILE = 0o100, 0o20000000
 
@@ -74,6 +107,7 @@ EPERM = seccomp.ERRNO(errno.EPERM)
 ENOSYS = seccomp.ERRNO(errno.ENOSYS)
 EAFNOSUPPORT = seccomp.ERRNO(errno.EAFNOSUPPORT)
 EPROTONOSUPPORT = seccomp.ERRNO(errno.EPROTONOSUPPORT)
+ENETUNREACH = seccomp.ERRNO(errno.ENETUNREACH)
 
 
 def has(argument: int, bits: int) -> seccomp.Arg:
@@ -87,7 +121,7 @@ def refuse(rules: seccomp.SyscallFilter, action: int, call: str | int, *conditio
         rules.add_rule(action, call, *conditions)
 
 
-def refuse_privileged_files(rules: seccomp.SyscallFilter, arch: str) -> None:
+def refuse_privileged_files(rules: seccomp.SyscallFilter, arch: str, but: Collection[str] = ()) -> None:
     """No file may become setuid or setgid, whether by chmod or by the mode it is created with."""
     modes = {"fchmod": 1, "fchmodat": 2, "fchmodat2": 2}
     opens: dict[str, tuple[int, int]] = {"openat": (2, 3)}
@@ -96,7 +130,8 @@ def refuse_privileged_files(rules: seccomp.SyscallFilter, arch: str) -> None:
         opens["open"] = (1, 2)
     for bits in PRIVILEGE_BITS:
         for call, argument in modes.items():
-            refuse(rules, EPERM, call, has(argument, bits))
+            if call not in but:
+                refuse(rules, EPERM, call, has(argument, bits))
         for call, (flags, mode) in opens.items():
             refuse(rules, EPERM, call, has(flags, O_CREAT), has(mode, bits))
             refuse(rules, EPERM, call, has(flags, O_TMPFILE), has(mode, bits))
@@ -131,12 +166,76 @@ def refuse_weaker_processes(rules: seccomp.SyscallFilter) -> None:
     refuse(rules, EPERM, "prlimit64", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, RLIMIT_CORE), changes)
 
 
-def build(arch: str) -> bytes:
-    """Return the classic BPF program for one machine."""
+def refuse_all_sockets(rules: seccomp.SyscallFilter) -> None:
+    """No socket but pairs that nobody else can be reached with: a pair of datagram sockets can send to any address.
+
+    Programs take the answer for a machine without a network.
+    """
+    refuse(rules, ENETUNREACH, "socket")
+    refuse(rules, ENETUNREACH, "connect")
+    refuse(rules, EAFNOSUPPORT, "socketpair", seccomp.Arg(0, seccomp.NE, 1))
+    for kind in (2, 3):
+        refuse(rules, EPERM, "socketpair", seccomp.Arg(1, seccomp.MASKED_EQ, 0xF, kind))
+
+
+def refuse_others(rules: seccomp.SyscallFilter) -> None:
+    """No change of limits, CPUs or priorities of other processes, no signal to them by way of a descriptor."""
+    for call, argument in OTHERS.items():
+        refuse(rules, EPERM, call, seccomp.Arg(argument, seccomp.NE, 0))
+    for call in ("setpriority", "ioprio_set"):
+        refuse(rules, EPERM, call, seccomp.Arg(1, seccomp.NE, 0))
+    refuse(rules, EPERM, "setpriority", seccomp.Arg(0, seccomp.EQ, 2))
+    refuse(rules, EPERM, "ioprio_set", seccomp.Arg(0, seccomp.EQ, 3))
+    refuse(rules, EPERM, "utimensat", seccomp.Arg(1, seccomp.NE, 0))
+    for command in SIGNAL_OWNERS:
+        refuse(rules, EPERM, "fcntl", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, command))
+    for request in SIGNAL_OWNER_CALLS:
+        refuse(rules, EPERM, "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, request))
+
+
+def empty(arch: str) -> seccomp.SyscallFilter:
+    """Return a filter for one machine that allows everything."""
     rules = seccomp.SyscallFilter(seccomp.ALLOW)
     if ARCHES[arch] != seccomp.system_arch():
         rules.add_arch(ARCHES[arch])
         rules.remove_arch(seccomp.system_arch())
+    return rules
+
+
+def full(arch: str) -> seccomp.SyscallFilter:
+    """Return the filter beside namespaces."""
+    rules = empty(arch)
+    refuse_system(rules, arch)
+    refuse_sockets(rules)
+    return rules
+
+
+def reduced(arch: str) -> seccomp.SyscallFilter:
+    """Return the filter in place of namespaces."""
+    rules = empty(arch)
+    refuse_system(rules, arch, but=ALONE)
+    alone: tuple[str | int, ...] = (*ALONE, *NUMBERED_ALONE[arch])
+    for call in alone:
+        refuse(rules, EPERM, call)
+    refuse_all_sockets(rules)
+    refuse_others(rules)
+    return rules
+
+
+def signals(arch: str) -> seccomp.SyscallFilter:
+    """Return what keeps signals from other processes, its own children included; a group may signal itself."""
+    rules = empty(arch)
+    refuse(rules, EPERM, "kill", seccomp.Arg(0, seccomp.NE, 0))
+    for call in SIGNALS:
+        refuse(rules, EPERM, call)
+    return rules
+
+
+KINDS = {"full": full, "reduced": reduced, "signals": signals}
+
+
+def refuse_system(rules: seccomp.SyscallFilter, arch: str, but: Collection[str] = ()) -> None:
+    """Refuse what no server needs; calls in ``but`` are refused elsewhere, whatever their arguments."""
     unconditional: tuple[str | int, ...] = (*REFUSED, *NUMBERED[arch])
     for call in unconditional:
         refuse(rules, EPERM, call)
@@ -146,9 +245,13 @@ def build(arch: str) -> bytes:
         refuse(rules, EPERM, "clone", has(0, bit))
     for request in TERMINAL_CALLS:
         refuse(rules, EPERM, "ioctl", seccomp.Arg(1, seccomp.MASKED_EQ, 0xFFFFFFFF, request))
-    refuse_privileged_files(rules, arch)
-    refuse_sockets(rules)
+    refuse_privileged_files(rules, arch, but)
     refuse_weaker_processes(rules)
+
+
+def build(arch: str, kind: str = "full") -> bytes:
+    """Return the classic BPF program for one machine."""
+    rules = KINDS[kind](arch)
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)
@@ -161,9 +264,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = parser.parse_args().check
     different = []
-    for arch in ARCHES:
-        path = TARGET / f"{arch}.bpf"
-        program = build(arch)
+    for arch, kind in itertools.product(ARCHES, KINDS):
+        path = TARGET / f"{arch}-{kind}.bpf"
+        program = build(arch, kind)
         if check and (not path.exists() or path.read_bytes() != program):
             different.append(path.name)
         elif not check:

@@ -119,6 +119,9 @@ class Policy(Section, frozen=True, kw_only=True):
 class Sandbox(Section, frozen=True, kw_only=True):
     """``[sandbox]``: the limits of one server's processes."""
 
+    least_tier: Annotated[
+        str, Meta(description="The least isolation a server is started in: full, full-soft or reduced.")
+    ] = "reduced"
     memory_bytes: Annotated[int, Meta(description="Memory of one server with all its processes.")] = 1024 * 1024 * 1024
     build_memory_bytes: Annotated[int, Meta(description="Memory of an install script.")] = 2 * 1024 * 1024 * 1024
     cpus: Annotated[
@@ -126,9 +129,7 @@ class Sandbox(Section, frozen=True, kw_only=True):
     ] = 1.0
     processes: Annotated[int, Meta(description="Processes and threads of one server; a browser needs some 200.")] = 256
     open_files: Annotated[int, Meta(description="Open files of one process.")] = 1024
-    scratch_bytes: Annotated[int, Meta(description="Size of the private /tmp and of the private home, each.")] = (
-        64 * 1024 * 1024
-    )
+    scratch_bytes: Annotated[int, Meta(description="Size of the private /tmp and home, each.")] = 64 * 1024 * 1024
     shared_memory_bytes: Annotated[int, Meta(description="Size of the private /dev/shm.")] = 64 * 1024 * 1024
 
 
@@ -192,13 +193,8 @@ class Install(Section, frozen=True, kw_only=True):
     max_unpacked_bytes: Annotated[int, Meta(description="The largest archive once unpacked.")] = 2 * 1024 * 1024 * 1024
     max_files: Annotated[int, Meta(description="The most files in an archive.")] = 100_000
     min_release_age_days: Annotated[float, Meta(description="Versions younger than this are not chosen.")] = 0.0
-    confined: Annotated[
-        bool, Meta(description="Whether npm and uv run in the sandbox, where there is one, while they install.")
-    ] = True
-    hosts: Annotated[
-        tuple[str, ...],
-        Meta(description="What npm and uv may reach beside the registries they are told of; as for --allow-host."),
-    ] = ()
+    confined: Annotated[bool, Meta(description="Whether npm and uv run in the sandbox, where there is one.")] = True
+    hosts: Annotated[tuple[str, ...], Meta(description="What npm and uv may reach beside the registries.")] = ()
 
 
 class Log(Section, frozen=True, kw_only=True):
@@ -264,6 +260,7 @@ _CHOICES: Final = {
     ("policy", "changed_tools"): ("freeze", "serve"),
     ("permissions", "named_paths"): NAMED_PATHS,
     ("policy", "profile"): ("strict", "standard", "lax"),
+    ("sandbox", "least_tier"): ("full", "full-soft", "reduced"),
     ("log", "level"): ("debug", "info", "warning", "error"),
     ("log", "format"): ("text", "json"),
 }

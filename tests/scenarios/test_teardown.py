@@ -58,7 +58,7 @@ from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tool import run_tool
 
 async def main(python, prefix, code, marker, mode, tool):
-    isolation = await probe(soft=mode == "soft", bwrap="/nowhere/bwrap" if mode == "bare" else None)
+    isolation = await (probe(bwrap="/nowhere", landlock=0) if mode == "bare" else probe(soft=mode == "soft"))
     async with Sandbox(isolation) as sandbox:
         print("ready", flush=True)
         command = Command(argv=(python, "-I", "-S", "-c", code, marker))
@@ -109,7 +109,7 @@ def marker() -> str:
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
     isolation = await probe()
-    if isolation.tier is Tier.NONE:
+    if not isolation.tier.reaches(Tier.FULL_SOFT):
         pytest.skip(f"no sandbox here: {isolation.reasons}")
     async with Sandbox(isolation) as opened:
         yield opened
@@ -183,7 +183,7 @@ async def test_killed_from_outside_is_told(sandbox: Sandbox, marker: str) -> Non
 
 async def test_leaving_the_sandbox_ends_all(marker: str) -> None:
     async with Sandbox(await probe()) as opened:
-        if opened.isolation.tier is Tier.NONE:
+        if not opened.isolation.tier.reaches(Tier.FULL_SOFT):
             pytest.skip("no sandbox here")
         for child in await asyncio.gather(*(stubborn(opened, marker) for _ in range(3))):
             close(child)
@@ -211,7 +211,7 @@ async def test_cancelled_start_leaves_nothing(sandbox: Sandbox, marker: str) -> 
 
 
 async def test_unsandboxed_is_ended_too(marker: str) -> None:
-    async with Sandbox(await probe(bwrap="/nowhere/bwrap")) as sandbox:
+    async with Sandbox(await probe(bwrap="/nowhere/bwrap", landlock=0)) as sandbox:
         child = await stubborn(sandbox, marker)
         assert child.tier is Tier.NONE
         close(child)
@@ -222,7 +222,7 @@ async def test_unsandboxed_is_ended_too(marker: str) -> None:
 
 async def test_unsandboxed_has_a_clean_environment_and_a_home_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSM_TEST_OF_THE_DAEMON", "x")
-    async with Sandbox(await probe(bwrap="/nowhere/bwrap")) as sandbox:
+    async with Sandbox(await probe(bwrap="/nowhere/bwrap", landlock=0)) as sandbox:
         command = Command(argv=("/usr/bin/env",), env={"PATH": "/usr/bin", "HOME": "/home/mcp", "KEY": "value"})
         child = await sandbox.spawn(command, PLAIN, name="env", unsandboxed=True)
         await child.wait()
@@ -230,7 +230,7 @@ async def test_unsandboxed_has_a_clean_environment_and_a_home_of_its_own(monkeyp
         close(child)
     given = dict(line.split("=", 1) for line in text.splitlines())
     home = given.pop("HOME")
-    assert home.startswith("/tmp/vsm-mcp-")
+    assert home.startswith("/tmp/vsm-mcp.")
     assert given.pop("TMPDIR") == f"{home}/tmp"
     assert given.pop("VSM_MCP_PROCESS")
     assert given.pop("VSM_MCP_GUARD")
@@ -283,7 +283,7 @@ async def test_end_of_a_server_leaves_nothing(marker: str, mode: str, leave: str
     ways = {"exit": "sys.exit(3)", "crash": "os.abort()", "linger": "pass", "closed": "os.closerange(0, 3)"}
     itself = f"if os.getpid() == first:\n    sys.stdin.read()\n    {ways[leave]}\nwhile True"
     code = f"import os; first = os.getpid()\n{STUBBORN}".replace("while True", itself)
-    isolation = await probe(soft=mode == "soft", bwrap="/nowhere/bwrap" if mode == "bare" else None)
+    isolation = await (probe(bwrap="/nowhere", landlock=0) if mode == "bare" else probe(soft=mode == "soft"))
     async with Sandbox(isolation) as sandbox:
         command = Command(argv=(PYTHON, "-I", "-S", "-c", code, marker), env=ENV)
         server = await sandbox.spawn(command, PLAIN, name="server", unsandboxed=True)

@@ -17,7 +17,7 @@ from vsm_mcp.runtime.spec import ServerSpec, base_env
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.confinement import Command, Confinement
 from vsm_mcp.sandbox.probe import probe
-from vsm_mcp.sandbox.tier import Isolation, Tier, properties_of
+from vsm_mcp.sandbox.tier import Isolation, Lack, Tier, properties_of
 from vsm_mcp.testing import faulty
 from vsm_mcp.vetting.trial import trial
 
@@ -153,7 +153,7 @@ async def test_the_cause_is_read_out_of_what_a_refused_list_says(sandbox: Sandbo
 
 
 async def test_no_sandbox_is_not_the_servers_fault(tmp_path: Path) -> None:
-    isolation = Isolation(tier=Tier.NONE, properties=properties_of(Tier.NONE), reasons=("for the test",))
+    isolation = Isolation(tier=Tier.NONE, properties=properties_of(Tier.NONE), lacks=(Lack(reason="for the test"),))
     async with Sandbox(isolation) as bare:
         with pytest.raises(SandboxUnavailable):
             await run(bare, tmp_path)

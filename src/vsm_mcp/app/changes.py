@@ -54,6 +54,7 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "gateway": "host port max_body_bytes allowed_hosts allowed_origins",
         "auth": "mode public_url issuer audience jwks_url required_scopes claim algorithms leeway_seconds token_rate"
         " token_concurrency",
+        "sandbox": "least_tier",
         "": "home environ",
     },
 }

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
+import msgspec
+
 from vsm_mcp.config import Config
 from vsm_mcp.errors import VsmError
 from vsm_mcp.registries.addresses import shown
 from vsm_mcp.registries.client import Registries
+from vsm_mcp.sandbox.machine import closed_to_others
 from vsm_mcp.sandbox.probe import allow_list_failure
-from vsm_mcp.sandbox.tier import Isolation, Tier
+from vsm_mcp.sandbox.tier import Isolation, Property, Tier
 
 _LOW_DISK = 1024**3
 
@@ -18,8 +21,11 @@ _LOW_DISK = 1024**3
 async def examine(
     config: Config, isolation: Isolation, registries: Registries, runtimes: dict[str, str]
 ) -> dict[str, Any]:
-    """Return ``{"healthy", "checks": [{"name", "state": ok|warn|fail, "detail", "remedy"}], "sandbox"}``."""
-    checks = [_home(config), *_sandbox(isolation), *await _allow_list(isolation), *_tools(runtimes)]
+    """Return ``{"healthy", "checks": [{"name", "state": ok|warn|fail, "detail", "remedy", "remedies"}], "sandbox"}``.
+
+    ``remedies`` has the best one first, which ``remedy`` repeats; a check without a name belongs to the one above.
+    """
+    checks = [_home(config), *_sandbox(config, isolation), *await _allow_list(isolation), *_tools(runtimes)]
     checks += [await _registry(registries, "npm"), await _registry(registries, "pypi")]
     return {
         "healthy": not any(check["state"] == "fail" for check in checks),
@@ -31,15 +37,17 @@ async def examine(
             "properties": dict(isolation.properties),
             "reasons": list(isolation.reasons),
             "remedies": list(isolation.remedies),
+            "lacks": [msgspec.to_builtins(lack) for lack in isolation.lacks],
         },
     }
 
 
-def _check(name: str, state: str, detail: str, remedy: str = "") -> dict[str, str]:
-    return {"name": name, "state": state, "detail": detail, "remedy": remedy}
+def _check(name: str, state: str, detail: str, *remedies: str) -> dict[str, Any]:
+    given = [remedy for remedy in remedies if remedy]
+    return {"name": name, "state": state, "detail": detail, "remedy": (given or [""])[0], "remedies": given}
 
 
-def _home(config: Config) -> dict[str, str]:
+def _home(config: Config) -> dict[str, Any]:
     free = shutil.disk_usage(config.home).free
     state = "warn" if free < _LOW_DISK else "ok"
     return _check(
@@ -47,28 +55,49 @@ def _home(config: Config) -> dict[str, str]:
     )
 
 
-def _sandbox(isolation: Isolation) -> list[dict[str, str]]:
-    held = ", ".join(f"{name} {state}" for name, state in isolation.properties.items())
-    state = {Tier.FULL: "ok", Tier.FULL_SOFT: "ok"}.get(isolation.tier, "fail")
-    checks = [_check("sandbox", state, f"tier {isolation.tier} ({isolation.mechanism}): {held}")]
-    remedies = isolation.remedies or ("",) * len(isolation.reasons)
-    for number, reason in enumerate(isolation.reasons):
-        remedy = remedies[number] if number < len(remedies) else ""
-        checks.append(_check("", "warn" if state == "ok" else "fail", reason, remedy))
-    return checks
+def _sandbox(config: Config, isolation: Isolation) -> list[dict[str, Any]]:
+    """The tier, why it is not a better one, and each property with why it does not hold and what would help."""
+    least = config.sandbox.least_tier
+    enough = isolation.tier.reaches(least)
+    state = "fail" if not enough else "ok" if isolation.tier.reaches(Tier.FULL_SOFT) else "warn"
+    asked = "" if enough else f"; servers are started in {least} at least"
+    checks = [_check("sandbox", state, f"tier {isolation.tier} ({isolation.mechanism}){asked}")]
+    checks += [_check("", state, lack.reason, *lack.remedies) for lack in isolation.lacks if not lack.properties]
+    explained: dict[str, str] = {}
+    for name, held in isolation.properties.items():
+        lack = next((lack for lack in isolation.lacks if name in lack.properties), None)
+        worse = "warn" if enough else "fail"
+        if held == Property.ENFORCED or lack is None:
+            checks.append(_check(name, "ok" if held == Property.ENFORCED else worse, held))
+        elif first := explained.get(lack.reason):
+            checks.append(_check(name, worse, f"{held}: as {first}"))
+        else:
+            explained[lack.reason] = name
+            checks.append(_check(name, worse, f"{held}: {lack.reason}", *lack.remedies))
+    return checks + _reach(config, isolation)
 
 
-async def _allow_list(isolation: Isolation) -> list[dict[str, str]]:
-    if isolation.tier is Tier.NONE:
+async def _allow_list(isolation: Isolation) -> list[dict[str, Any]]:
+    if not isolation.tier.reaches(Tier.FULL_SOFT):
         return []
     failure = await allow_list_failure(isolation)
     if not failure:
-        return [_check("network", "ok", "off, or a list of hosts and ports: tried, and only the allowed one answered")]
+        return [_check("hosts", "ok", "none, or a list of hosts and ports: tried, and only the allowed one answered")]
     remedy = "servers that are given --allow-host do not start; all others have no network, as ever"
-    return [_check("network", "warn", f"a list of hosts does not hold here: {failure}", remedy)]
+    return [_check("hosts", "warn", f"a list of hosts does not hold here: {failure}", remedy)]
 
 
-def _tools(runtimes: dict[str, str]) -> list[dict[str, str]]:
+def _reach(config: Config, isolation: Isolation) -> list[dict[str, Any]]:
+    """Without namespaces a server of a root daemon has to come by itself to what is installed, as another user."""
+    closed = closed_to_others(config.home) if isolation.tier is Tier.REDUCED else ""
+    if not closed:
+        return []
+    detail = f"servers run as users of their own, and may not enter {closed}"
+    remedies = ("VSM_MCP_HOME=/var/lib/vsm-mcp", f"chmod o+x {closed}")
+    return [_check("", "fail", detail, *remedies)]
+
+
+def _tools(runtimes: dict[str, str]) -> list[dict[str, Any]]:
     wanted = {"node": "install node 20 or newer", "npm": "install npm", "uv": "reinstall vsm-mcp", "python": ""}
     return [
         _check(name, "ok", runtimes[name]) if runtimes.get(name) else _check(name, "warn", "not found", remedy)
@@ -76,7 +105,7 @@ def _tools(runtimes: dict[str, str]) -> list[dict[str, str]]:
     ]
 
 
-async def _registry(registries: Registries, kind: str) -> dict[str, str]:
+async def _registry(registries: Registries, kind: str) -> dict[str, Any]:
     """Ask a registry about a package that every one has."""
     address = registries.addresses.npm if kind == "npm" else registries.addresses.pypi_index
     try:

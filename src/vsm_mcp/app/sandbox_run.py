@@ -49,12 +49,13 @@ async def run(config: Config, given: dict[str, Any], words: Sequence[str], *, wa
     spec = spec_of(server, {}, config)
     assert spec.command is not None  # noqa: S101 - it is no remote one
     assert spec.confinement is not None  # noqa: S101 - as above
-    async with Sandbox(await probe()) as sandbox:
+    async with Sandbox(await probe(), least=config.sandbox.least_tier) as sandbox:
         plan = plan_of_server(server, (), config, sandbox.isolation)
         began = time.monotonic()
         seen = Watch(sandbox, spec.secrets) if watch else None
         spawn = seen.spawn if seen else sandbox.spawn
         child = await spawn(spec.command, spec.confinement, name=_NAME, unsandboxed=spec.unsandboxed)
+        await child.throttle()
         told, ended = await _passed_on(child, config.runtime.stop_grace_seconds)
         watched = await _watched(seen) if seen else {}
         return {

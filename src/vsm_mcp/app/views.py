@@ -16,10 +16,10 @@ from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
-from vsm_mcp.runtime.sandbox_plan import plan_of_server
+from vsm_mcp.runtime.sandbox_plan import REMOTE, plan_of_server
 from vsm_mcp.runtime.tenure import Tenure
 from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.tier import Isolation, Property
+from vsm_mcp.sandbox.tier import Isolation, Tier
 
 _SHOWN = 160  # characters of what the publisher says, where nobody wrote a better line
 _SECRETIVE = ("key", "token", "secret", "password", "passwd", "credential", "auth", "url", "dsn", "uri")
@@ -87,8 +87,9 @@ def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str, plan:
     """Return what ``inspect`` shows: no secret, and no value of a variable that may hold one."""
     settings, installation = found.settings, found.installation
     isolation = sandbox.isolation
-    confined = not (settings.allow_unsandboxed and isolation.tier == "none")
-    given = {"network": Property.OFF.value} if plan.get("network") == "machine" else {}
+    local = plan.get("tier", REMOTE) != REMOTE
+    tier, held = (plan["tier"], plan["properties"]) if local else (str(isolation.tier), dict(isolation.properties))
+    confined = not (settings.allow_unsandboxed and tier == Tier.NONE)
     return {
         "name": found.name,
         "ref": str(found.ref),
@@ -111,7 +112,7 @@ def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str, plan:
         "paths": [f"{path}{':rw' if writable else ''}" for path, writable in settings.paths],
         "hosts": list(settings.hosts),
         "contacts": [msgspec.to_builtins(contact) for contact in sandbox.contacts(found.name)],
-        "sandbox": {"tier": str(isolation.tier), "properties": {**isolation.properties, **given}, "applies": confined},
+        "sandbox": {"tier": tier, "properties": held, "applies": confined},
         "tags": list(found.tags),
         "protocol": offer.protocol if offer else "",
         "tools": exposed_tools(found.name, offer),

@@ -9,6 +9,7 @@ from typing import Any
 from vsm_mcp import plugins
 from vsm_mcp.app.machine import runtimes
 from vsm_mcp.config import Config
+from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit
 from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Installer
@@ -16,6 +17,7 @@ from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
 from vsm_mcp.registries.addresses import read_addresses
 from vsm_mcp.registries.client import Registries
+from vsm_mcp.runtime.spec import confinement_of
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Isolation, Tier
@@ -29,7 +31,7 @@ Enter = Callable[[AbstractAsyncContextManager[Any]], Awaitable[Any]]
 async def open_machine(config: Config, store: Store, enter: Enter, emit: Emit) -> Machine:
     """Test what isolation this machine gives and return its parts; they are closed with the caller's stack."""
     isolation = await probe()
-    sandbox = await enter(Sandbox(isolation, emit=emit))
+    sandbox = await enter(Sandbox(isolation, least=config.sandbox.least_tier, emit=emit))
     return Machine(config, store, sandbox, enter)
 
 
@@ -78,7 +80,14 @@ class Machine:
 
     def tier_of(self, server: Server) -> str:
         """Return the tier that would hold a server; a remote one has no process here."""
-        return "remote" if server.installation.entry.runtime == "remote" else str(self.isolation.tier)
+        if server.installation.entry.runtime == "remote":
+            return "remote"
+        settings = server.settings
+        try:
+            sockets = confinement_of(settings, (), self._config).sockets
+        except VsmError:  # its permission profile cannot be had, so it is not started
+            return str(self.isolation.tier)
+        return str(self.isolation.holding(sockets=sockets, unsandboxed=settings.allow_unsandboxed))
 
     async def installer(self, ref: Ref) -> Installer:
         """Return the installer for a reference. Raises :class:`InstallFailed` for a kind it has not."""

@@ -26,5 +26,5 @@ def _human(document: dict[str, Any]) -> None:
     for check in document["checks"]:
         style = {"ok": "green", "warn": "yellow", "fail": "red"}[check["state"]]
         output.line(f"{_MARKS[check['state']]} {check['name']:<12} {check['detail']}", style=style)
-        if check["remedy"]:
-            output.line(f"  {'':<12} → {check['remedy']}")
+        for remedy in check["remedies"]:
+            output.line(f"  {'':<12} → {remedy}")  # more lines of one stay at the left, to be copied

@@ -31,6 +31,10 @@ class Ended(Protocol):
     def oom(self) -> bool:
         """Whether the memory limit ended it."""
 
+    @property
+    def limit(self) -> str:
+        """Another limit that ended it, or ""."""
+
 
 Reader = Callable[[LastWords, str], Cause | None]
 
@@ -105,6 +109,8 @@ def _from_exit(ended: Ended | None) -> Cause | None:
         return None
     if ended.oom:
         return surroundings.out_of_memory()
+    if ended.limit:
+        return surroundings.over(ended.limit)
     if _signal_of(ended) == signal.SIGSYS:
         return Cause(
             code="system_call_refused",

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from vsm_mcp.config import Runtime as Limits
-from vsm_mcp.errors import HttpRefused, RequestTimeout, ServerDown, TransportError, VsmError
+from vsm_mcp.errors import HttpRefused, RequestTimeout, SandboxUnavailable, ServerDown, TransportError, VsmError
 from vsm_mcp.events import Emit, ServerStarted
 from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.trial import Cause
@@ -163,8 +163,12 @@ class Process:
         return self._child.processes()
 
     async def open(self, known_era: str | None, seconds: float) -> None:
-        """Shake hands. Raises what its :class:`~vsm_mcp.runtime.entrance.Entrance` raises."""
+        """Shake hands, and hold it to its share of the CPU from then on.
+
+        Raises what its :class:`~vsm_mcp.runtime.entrance.Entrance` and :meth:`Child.throttle` raise.
+        """
         self.connection, self.transport = await self._entrance.open(known_era, seconds)
+        await self._child.throttle()
 
     def adapt(self, spec: ServerSpec, limits: Limits) -> bool:
         """Take on other limits while it runs; false where it has to be started anew for them."""
@@ -293,6 +297,9 @@ async def _attempt(spec: ServerSpec, sandbox: Spawner, limits: Limits, file: Rot
     process = Process(spec, child, limits, file, place)
     try:
         await process.open(spec.known_era, seconds)
+    except SandboxUnavailable:
+        await asyncio.shield(process.stop())
+        raise
     except VsmError as error:
         cause = await asyncio.shield(process.fail(error, seconds))
         raise StartFailed(process, cause) from error

@@ -15,7 +15,7 @@ from vsm_mcp.model.sandbox_plan import SandboxPlan
 from vsm_mcp.model.server import Server
 from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.runtime.spec import confinement_of
-from vsm_mcp.sandbox.tier import Isolation, Property
+from vsm_mcp.sandbox.tier import Isolation, Property, properties_of
 
 REMOTE: Final = "remote"
 
@@ -35,12 +35,14 @@ def plan_of(
     """
     confinement = confinement_of(settings, roots, config)
     granted = permitted(settings, profile_of(settings, config))
-    held = {"network": Property.OFF.value} if granted.whole_network else {}
+    tier = isolation.holding(sockets=confinement.sockets, unsandboxed=settings.allow_unsandboxed)
+    held = isolation.properties if tier is isolation.tier else properties_of(tier)
+    opened = {"network": Property.OFF.value} if granted.whole_network else {}
     secret = set(settings.secrets)
     return SandboxPlan(
         permissions=settings.permissions,
-        tier=str(isolation.tier),
-        properties={**isolation.properties, **held},
+        tier=str(tier),
+        properties={**held, **opened},
         own=confinement.read_only,
         reads=confinement.granted_read_only,
         writes=confinement.granted_writable,

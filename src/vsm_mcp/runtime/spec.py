@@ -146,6 +146,7 @@ def confinement_of(given: Settings, roots: Iterable[str], config: Config) -> Con
         granted_writable=tuple(path for path, writable in settings.paths if writable),
         hidden=(str(config.home),),
         network=network_of(settings),
+        listens=bool(settings.listens),
         memory_bytes=limits.memory_bytes,
         cpus=limits.cpus,
         processes=limits.processes,

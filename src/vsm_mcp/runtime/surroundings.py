@@ -265,9 +265,19 @@ def limit(_words: LastWords, text: str) -> Cause | None:
         return None
     said = found[0].lower()
     field = "scratch_bytes" if "space" in said or "enospc" in said else "open_files" if "file" in said else "processes"
+    return _reached(field, f"ran into the sandbox's limit of {field.replace('_', ' ')} ({found[0]})")
+
+
+def over(limit: str) -> Cause:
+    """Return the cause for a process that was ended because it took more than a limit that the kernel did not hold."""
+    field, what = {"scratch": ("scratch_bytes", "private files")}.get(limit, (limit, limit))
+    return _reached(field, f"was ended: it had more {what} than the sandbox's limit")
+
+
+def _reached(field: str, what: str) -> Cause:
     return Cause(
         code="limit_reached",
-        message=f"the server ran into the sandbox's limit of {field.replace('_', ' ')} ({found[0]})",
+        message=f"the server {what}",
         hint=f"raise [sandbox] {field} in vsm-mcp.toml (or VSM_MCP_SANDBOX_{field.upper()})",
     )
 

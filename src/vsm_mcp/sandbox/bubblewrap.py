@@ -20,7 +20,7 @@ ENV: Final = "/usr/bin/env"
 INNER_ID: Final = 1000
 
 _LOADER: Final = ("LD_", "GLIBC_TUNABLES", "GCONV_PATH", "LOCPATH")
-_ETC: Final = (
+ETC: Final = (
     "/etc/ssl",
     "/etc/ca-certificates",
     "/etc/pki",
@@ -146,7 +146,7 @@ def _root(variant: Variant, system: System, confinement: Confinement, descriptor
     for path, target in system.top.items():
         made += ["--symlink", target, path] if target else ["--ro-bind", path, path]
     online = isinstance(confinement.network, MachineNetwork)
-    for path in _ETC + (_ETC_ONLINE if online else ()):
+    for path in ETC + (_ETC_ONLINE if online else ()):
         made += ["--ro-bind-try", path, path]
     if system.localtime:
         made += ["--symlink", system.localtime, "/etc/localtime"]

@@ -21,6 +21,7 @@ PREFIX: Final = "vsm-mcp."
 _CONTROLLERS: Final = ("memory", "pids")  # without both of them there is no group
 _OPTIONAL: Final = "cpu"
 _PERIOD_MICROSECONDS: Final = 100_000
+_LEAST_QUOTA_MICROSECONDS: Final = 1000  # the kernel takes no less
 _NO_QUOTA: Final = {1: "-1", 2: "max"}
 _LEAF: Final = "vsm-mcp-daemon"
 
@@ -43,11 +44,10 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """The limits of one group; ``cpus`` counts cores (0: no limit)."""
+    """What a group is limited to from its start on."""
 
     memory_bytes: int
     processes: int
-    cpus: float = 0.0
 
 
 class Group:
@@ -55,10 +55,10 @@ class Group:
 
     def __init__(self, layout: Layout, name: str) -> None:
         self._version = layout.version
-        self._memory = Path(layout.memory, _base(), name)
-        self._pids = Path(layout.pids, _base(), name)
-        self._cpu = Path(layout.cpu, _base(), name) if layout.cpu else None
-        self.directories = tuple(Path(root, _base(), name) for root in layout.roots)
+        self._memory = Path(layout.memory, daemon_name(), name)
+        self._pids = Path(layout.pids, daemon_name(), name)
+        self._cpu = Path(layout.cpu, daemon_name(), name) if layout.cpu else None
+        self.directories = tuple(Path(root, daemon_name(), name) for root in layout.roots)
 
     def create(self, bounds: Bounds) -> None:
         """Make the group and set its limits. Raises :class:`OSError`."""
@@ -75,21 +75,42 @@ class Group:
             _write(self._memory / "memory.limit_in_bytes", bounds.memory_bytes)
             _try_write(self._memory / "memory.memsw.limit_in_bytes", bounds.memory_bytes)
         _write(self._pids / "pids.max", bounds.processes)
-        if self._cpu is not None and bounds.cpus > 0:
-            self._limit_cpu(self._cpu, round(bounds.cpus * _PERIOD_MICROSECONDS))
 
-    def _limit_cpu(self, directory: Path, quota: int) -> None:
-        """Give so many microseconds of each period; what was not used may be spent in a burst, as at start-up."""
+    def limit_cpu(self, cpus: float) -> None:
+        """Allow so many cores from now on (0: no limit); what was not used may be spent in a burst.
+
+        Not a part of :meth:`create`: a start that is held to a quota takes longer than all of the sandbox.
+        Raises :class:`OSError`.
+        """
+        if self._cpu is None:
+            return
+        quota, burst = ("cpu.max", "cpu.max.burst") if self._version == 2 else ("cpu.cfs_quota_us", "cpu.cfs_burst_us")
+        _try_write(self._cpu / burst, 0)  # it may never be more than the quota
+        if cpus <= 0:
+            _write(self._cpu / quota, _NO_QUOTA[self._version])
+            return
+        share = max(round(cpus * _PERIOD_MICROSECONDS), _LEAST_QUOTA_MICROSECONDS)
         if self._version == 2:
-            _write(directory / "cpu.max", f"{quota} {_PERIOD_MICROSECONDS}")
-            _try_write(directory / "cpu.max.burst", quota)
+            _write(self._cpu / quota, f"{share} {_PERIOD_MICROSECONDS}")
         else:
-            _write(directory / "cpu.cfs_period_us", _PERIOD_MICROSECONDS)
-            _write(directory / "cpu.cfs_quota_us", quota)
-            _try_write(directory / "cpu.cfs_burst_us", quota)
+            _write(self._cpu / "cpu.cfs_period_us", _PERIOD_MICROSECONDS)
+            _write(self._cpu / quota, share)
+        _try_write(self._cpu / burst, share)
+
+    def processes(self) -> list[int]:
+        """Return the processes in the group; none once it is removed."""
+        with contextlib.suppress(OSError, ValueError):
+            return [int(line) for line in (self._pids / "cgroup.procs").read_text().split()]
+        return []
+
+    def kill(self) -> None:
+        """Kill all of it, also what forks faster than it can be listed: from now on nothing in it can."""
+        _try_write(self._pids / "pids.max", 0)
+        for directory in self.directories:
+            _kill(directory)
 
     def change(self, bounds: Bounds) -> None:
-        """Set other limits while the group is in use; without a CPU quota there was none, or is none any more.
+        """Set other limits while the group is in use.
 
         Raises :class:`OSError`, also where more memory is in use than shall be allowed: nobody is killed for that.
         """
@@ -104,12 +125,6 @@ class Group:
                 if (self._memory / name).exists():
                     _write(self._memory / name, bounds.memory_bytes)
         _write(self._pids / "pids.max", bounds.processes)
-        if self._cpu is not None:
-            _try_write(self._cpu / ("cpu.max.burst" if self._version == 2 else "cpu.cfs_burst_us"), 0)
-            if bounds.cpus > 0:
-                self._limit_cpu(self._cpu, round(bounds.cpus * _PERIOD_MICROSECONDS))
-            else:
-                _write(self._cpu / ("cpu.max" if self._version == 2 else "cpu.cfs_quota_us"), _NO_QUOTA[self._version])
 
     def attach(self, pid: int) -> None:
         """Move a process in; what it starts from now on is in too. Raises :class:`OSError`."""
@@ -144,6 +159,20 @@ def start_time(pid: int) -> int:
     return int(text.rpartition(")")[2].split()[19])
 
 
+def daemon_name() -> str:
+    """Return what the directories of this daemon are called, so that the next one can tell when it is gone."""
+    return f"{PREFIX}{os.getpid()}.{start_time(os.getpid())}"
+
+
+def alive(name: str) -> bool:
+    """Whether the daemon of that name runs; what is no such name belongs to somebody."""
+    try:
+        pid, start = (int(part) for part in name.removeprefix(PREFIX).split("."))
+    except ValueError:
+        return True
+    return start_time(pid) == start
+
+
 def find(proc: Path = Path("/proc/self")) -> Layout | None:
     """Return where groups can probably be made; only :meth:`Group.create` and ``attach`` prove it."""
     mounts = _mounts(proc / "mountinfo")
@@ -169,7 +198,7 @@ def sweep(layout: Layout) -> int:
     removed = 0
     for root in layout.roots:
         for base in _children(Path(root)):
-            if base.name.startswith(PREFIX) and not _alive(base.name):
+            if base.name.startswith(PREFIX) and not alive(base.name):
                 removed += sum(_remove(group) for group in _children(base))
                 _remove(base)
     return removed
@@ -177,8 +206,10 @@ def sweep(layout: Layout) -> int:
 
 def tidy(layout: Layout, unused: Callable[[str], bool]) -> int:
     """Remove those groups of this process whose names are ``unused``; return how many."""
-    names = {group.name for root in layout.roots for group in _children(Path(root, _base())) if unused(group.name)}
-    gone = [_remove(Path(root, _base(), name)) for name in names for root in layout.roots]
+    names = {
+        group.name for root in layout.roots for group in _children(Path(root, daemon_name())) if unused(group.name)
+    }
+    gone = [_remove(Path(root, daemon_name(), name)) for name in names for root in layout.roots]
     return len(names) if all(gone) else 0
 
 
@@ -186,19 +217,7 @@ def leave(layout: Layout) -> None:
     """Remove the directory that holds this process's groups, once it holds none."""
     for root in layout.roots:
         with contextlib.suppress(OSError):
-            Path(root, _base()).rmdir()
-
-
-def _base() -> str:
-    return f"{PREFIX}{os.getpid()}.{start_time(os.getpid())}"
-
-
-def _alive(name: str) -> bool:
-    try:
-        pid, start = (int(part) for part in name.removeprefix(PREFIX).split("."))
-    except ValueError:
-        return True
-    return start_time(pid) == start
+            Path(root, daemon_name()).rmdir()
 
 
 def _candidates(root: Path, cgroup: Path) -> list[Path]:

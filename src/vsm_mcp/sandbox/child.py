@@ -13,10 +13,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
+
 from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.events import ContactRefused, Emit, ignore
 from vsm_mcp.model.contact import Contact
-from vsm_mcp.sandbox import cgroup, confined, guard, leftovers, tree, unconfined
+from vsm_mcp.sandbox import cgroup, confined, guard, leftovers, reduced, seatbelt, tree, unconfined
 from vsm_mcp.sandbox.bubblewrap import Variant
 from vsm_mcp.sandbox.confinement import MEBIBYTE, Command, Completed, Confinement, Exit, exit_of
 from vsm_mcp.sandbox.egress import resolve as resolving
@@ -42,7 +44,12 @@ class Child:
     for where an allow-list says what it may.
     """
 
-    def __init__(self, running: Running, scope: Scope, tier: Tier, contacts: Contacts | None = None) -> None:
+    def __init__(
+        self, running: Running, scope: Scope, tier: Tier, contacts: Contacts | None = None, cpus: float = 0.0
+    ) -> None:
+        """``cpus`` is its share of the CPU, from :meth:`throttle` on; 0: no limit."""
+        self.tier = tier
+        self.contacts = contacts or Contacts()
         self.tier = tier
         self.contacts = contacts or Contacts()
         self.stdin_fd = running.pipes.stdin
@@ -51,6 +58,8 @@ class Child:
         self.trace_fd = running.trace_fd
         self._running = running
         self._scope = scope
+        self._cpus = cpus
+        self._throttled = False
         self._exit: asyncio.Task[Exit] = asyncio.get_running_loop().create_task(self._ended())
 
     @property
@@ -73,7 +82,27 @@ class Child:
 
     def adapt(self, confinement: Confinement) -> bool:
         """Take on other limits while it runs; false where it has to be started anew for them."""
-        return self._exit.done() or self._scope.adapt(confinement)
+        if self._exit.done():
+            return True
+        self._cpus = confinement.cpus
+        try:
+            if self._throttled:
+                self._scope.limit_cpu(self._cpus)
+        except OSError:
+            return False
+        return self._scope.adapt(confinement)
+
+    async def throttle(self) -> None:
+        """Hold it to its share of the CPU from now on: its start-up, which may take what there is, is over.
+
+        Raises :class:`SandboxUnavailable` when that cannot be done.
+        """
+        self._throttled = True
+        try:
+            await asyncio.to_thread(self._scope.limit_cpu, self._cpus)
+        except OSError as error:
+            if not self._exit.done() and not await self.over(_LAST_WORDS_SECONDS):
+                raise SandboxUnavailable(f"its CPU cannot be limited: {error.strerror or error}") from error
 
     async def wait(self) -> Exit:
         """Return how it ended; nothing of it is left then."""
@@ -104,20 +133,29 @@ class Child:
     async def _ended(self) -> Exit:
         code = await self._running.exited
         await self._scope.settle()
-        return exit_of(code, passed_on=self.tier is not Tier.NONE, oom=self._scope.out_of_memory())
+        ended = exit_of(code, passed_on=self.tier.reaches(Tier.FULL_SOFT), oom=self._scope.out_of_memory())
+        return msgspec.structs.replace(ended, limit=self._scope.exceeded())
 
 
 class Sandbox:
     """Starts programs as isolated as this machine allows. An async context manager: leaving it ends them all."""
 
     def __init__(
-        self, isolation: Isolation, *, guarded: bool = True, emit: Emit = ignore, resolve: Resolve = resolving.system
+        self,
+        isolation: Isolation,
+        *,
+        least: str = Tier.REDUCED,
+        guarded: bool = True,
+        emit: Emit = ignore,
+        resolve: Resolve = resolving.system,
     ) -> None:
-        """``guarded`` has a process wait for this daemon's death, from the first start on.
+        """``least`` is the tier below which nothing starts without permission.
 
-        ``emit`` hears of contacts that were refused; ``resolve`` finds the addresses of allowed names.
+        ``guarded`` has a process wait for this daemon's death, from the first start on. ``emit`` hears of contacts
+        that were refused; ``resolve`` finds the addresses of allowed names.
         """
         self.isolation = isolation
+        self._least = least
         self._emit = emit
         self._resolve = resolve
         self._contacts: dict[str, Contacts] = {}
@@ -132,6 +170,8 @@ class Sandbox:
     async def __aenter__(self) -> Self:
         if self.isolation.cgroup is not None:
             await asyncio.to_thread(cgroup.sweep, self.isolation.cgroup)
+        if not self.isolation.tier.reaches(Tier.FULL_SOFT):
+            await asyncio.to_thread(leftovers.sweep)
         return self
 
     async def __aexit__(
@@ -142,21 +182,37 @@ class Sandbox:
     async def spawn(self, command: Command, confinement: Confinement, *, name: str, unsandboxed: bool = False) -> Child:
         """Start a program; call it on the event loop's thread.
 
-        ``unsandboxed`` permits to do without a sandbox where none can be had; where one can, it is used all the same.
+        ``unsandboxed`` permits to do with less than the least tier, and without a sandbox where none can be had that
+        gives what ``confinement`` asks for; where one can, it is used all the same.
         Raises :class:`SandboxUnavailable` (no sandbox and not permitted without, or it cannot be set up),
         :class:`BadArgument` (a path that cannot be granted).
         """
-        if self.isolation.tier is Tier.NONE:
-            if not unsandboxed:
-                raise SandboxUnavailable(
-                    f"{name} cannot be sandboxed here: {'; '.join(self.isolation.reasons) or 'no reason known'}",
-                    "; ".join((*self.isolation.remedies, "or --allow-unsandboxed to run it without any isolation")),
-                )
+        tier = self.isolation.holding(sockets=confinement.sockets, unsandboxed=unsandboxed)
+        if not unsandboxed:
+            self._refuse(confinement, name)
+        if tier is Tier.NONE:
             running, scope = unconfined.start(command, confinement, self._token())
-            return self._keep(Child(running, scope, Tier.NONE))
+            return self._keep(Child(running, scope, tier))
         contacts = Contacts()
         running, inside = await self._confined(command, confinement, name, contacts)
-        return self._keep(Child(running, inside, self.isolation.tier, contacts))
+        return self._keep(Child(running, inside, tier, contacts, confinement.cpus))
+
+    def _refuse(self, confinement: Confinement, name: str) -> None:
+        """Raise :class:`SandboxUnavailable` where what is asked for cannot be had."""
+        isolation = self.isolation
+        if not isolation.tier.reaches(self._least):
+            wanted = "" if isolation.tier is Tier.NONE else f" as [sandbox] least_tier = {self._least} asks"
+            raise SandboxUnavailable(
+                f"{name} cannot be sandboxed here{wanted}: {'; '.join(isolation.reasons) or 'no reason known'}",
+                "; ".join((*isolation.remedies, "or --allow-unsandboxed to run it with what there is")),
+            )
+        if isolation.tier is Tier.REDUCED and confinement.sockets:
+            need = "the network" if confinement.network else "to listen on a port"
+            raise SandboxUnavailable(
+                f"{name} needs {need}, and the reduced tier that this machine gives has no sockets: "
+                f"{isolation.reasons[0] if isolation.reasons else 'no namespaces'}",
+                "; ".join((*isolation.remedies, "or --allow-unsandboxed to run it without any isolation")),
+            )
 
     async def run(
         self,
@@ -172,6 +228,7 @@ class Sandbox:
         os.close(child.stdin_fd)
         outputs = Outputs(child.stdout_fd, child.stderr_fd, max_output)
         try:
+            await child.throttle()
             await child.over(timeout)
         finally:
             timed_out = not child.ended
@@ -252,11 +309,8 @@ class Sandbox:
     async def _confined(
         self, command: Command, confinement: Confinement, name: str, contacts: Contacts
     ) -> tuple[Running, Scope]:
-        isolation = self.isolation
-        uid = self._uids.lease(name) if isolation.mechanism == "root" else None
-        variant = Variant(bwrap=isolation.bwrap, token=self._token(), uid=uid, lock_userns=isolation.lock_userns)
-        network = confinement.network
-        gate = self._gate(network, name, contacts) if isinstance(network, AllowList) else None
+        isolation, token, network = self.isolation, self._token(), confinement.network
+        uid = self._uids.lease(name) if os.geteuid() == 0 and isolation.mechanism != "seatbelt" else None
         group = None
         word = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
         label = f"{word}-{next(self._numbers)}{self._suffix}"
@@ -270,6 +324,13 @@ class Sandbox:
                 self._uids.release(uid)
 
         try:
+            if isolation.mechanism == "seatbelt":
+                return seatbelt.start(command, confinement, token)
+            if isolation.tier is Tier.REDUCED:
+                walls = reduced.Variant(abi=isolation.landlock, token=token, uid=uid, canary=isolation.canary)
+                return await reduced.start(walls, command, confinement, group, release)
+            variant = Variant(bwrap=isolation.bwrap, token=token, uid=uid, lock_userns=isolation.lock_userns)
+            gate = self._gate(network, name, contacts) if isinstance(network, AllowList) else None
             return await confined.start(variant, command, confinement, group, release, gate)
         except BaseException:
             release()

@@ -28,7 +28,7 @@ from vsm_mcp.sandbox.egress.gate import Gate
 from vsm_mcp.sandbox.guard import VARIABLE
 from vsm_mcp.sandbox.mounts import Mount, check_cwd, plan
 from vsm_mcp.sandbox.running import Running, Watched, collect, popen
-from vsm_mcp.sandbox.watchdog import Watchdog
+from vsm_mcp.sandbox.watchdog import Soft, Watchdog
 
 _SETUP_SECONDS: Final = 20.0
 _SETTLE_SECONDS: Final = 5.0
@@ -54,7 +54,7 @@ class Confined:
         self._pid = 0
         self._oom = False
         self._peak: int | None = None
-        self._watchdog = None if group else Watchdog(self, confinement.memory_bytes)
+        self._watchdog = None if group else Watchdog(self, Soft(memory=confinement.memory_bytes))
 
     @property
     def pid(self) -> int:
@@ -73,7 +73,11 @@ class Confined:
 
     def out_of_memory(self) -> bool:
         """Whether the kernel, or the watchdog in its place, killed for want of memory."""
-        return self._oom or (self._watchdog is not None and self._watchdog.killed)
+        return self._oom or (self._watchdog is not None and self._watchdog.broke == "memory")
+
+    def exceeded(self) -> str:
+        """Nothing: the kernel refuses what is beyond a limit."""
+        return ""
 
     def peak_memory(self) -> int | None:
         """Return what the control group, or the watchdog, counted."""
@@ -83,20 +87,25 @@ class Confined:
 
     def adapt(self, confinement: Confinement) -> bool:
         """See :class:`~vsm_mcp.sandbox.scope.Scope`; limits of single processes need the right to set them."""
-        before, memory, cpus = self._confinement, confinement.memory_bytes, confinement.cpus
+        before, memory = self._confinement, confinement.memory_bytes
         try:
             if (before.processes, before.open_files) != (confinement.processes, confinement.open_files):
                 for pid in (self._init.pid, *self.processes()):
                     with contextlib.suppress(ProcessLookupError):
                         set_limits(pid, confinement)
             if self._group is not None:
-                self._group.change(Bounds(memory_bytes=memory, processes=confinement.processes, cpus=cpus))
+                self._group.change(Bounds(memory_bytes=memory, processes=confinement.processes))
         except (OSError, ValueError):
             return False
         if self._watchdog is not None:
-            self._watchdog.limit = memory
+            self._watchdog.limits = Soft(memory=memory)
         self._confinement = confinement
         return True
+
+    def limit_cpu(self, cpus: float) -> None:
+        """Set the quota of the control group, if there is one."""
+        if self._group is not None:
+            self._group.limit_cpu(cpus)
 
     async def settle(self) -> None:
         """Wait until the namespace is empty; read the last counts; remove the group."""
@@ -165,7 +174,7 @@ class _Attempt:
 
     async def run(self, mounts: tuple[Mount, ...]) -> tuple[Running, Watched]:
         limits = self._confinement
-        bounds = Bounds(memory_bytes=limits.memory_bytes, processes=limits.processes, cpus=limits.cpus)
+        bounds = Bounds(memory_bytes=limits.memory_bytes, processes=limits.processes)
         making = asyncio.ensure_future(self._in_thread("create", bounds))
         steps: list[asyncio.Future[None]] = [making]
         try:
@@ -233,11 +242,11 @@ class _Attempt:
         try:
             with (
                 _contents(bubblewrap.files(variant, confinement.network) | confinement.planted) as files,
-                _memory(seccomp.program()) as filter_fd,
+                memory_file(seccomp.program()) as filter_fd,
             ):
                 descriptors = bubblewrap.Descriptors(info=info_child, block=block, seccomp=filter_fd, files=files)
                 given = bubblewrap.options(variant, system(), command, confinement, mounts, descriptors)
-                with _memory(b"\0".join(os.fsencode(part) for part in given)) as options:
+                with memory_file(b"\0".join(os.fsencode(part) for part in given)) as options:
                     argv = [variant.token, "--args", str(options), "--", *bubblewrap.inner(variant, command)]
                     inherited = (info_child, block, filter_fd, options, *files.values())
                     mapped = [mount.path for mount in mounts if mount.mapped]
@@ -333,7 +342,7 @@ def system() -> bubblewrap.System:
 
 
 @contextlib.contextmanager
-def _memory(content: bytes) -> Iterator[int]:
+def memory_file(content: bytes) -> Iterator[int]:
     """Lend an anonymous file with some content, to be inherited."""
     descriptor = os.memfd_create("vsm-mcp", os.MFD_CLOEXEC)
     try:
@@ -347,7 +356,7 @@ def _memory(content: bytes) -> Iterator[int]:
 @contextlib.contextmanager
 def _contents(files: dict[str, bytes]) -> Iterator[dict[str, int]]:
     with contextlib.ExitStack() as stack:
-        yield {path: stack.enter_context(_memory(content)) for path, content in files.items()}
+        yield {path: stack.enter_context(memory_file(content)) for path, content in files.items()}
 
 
 def _hint(reason: str) -> str:

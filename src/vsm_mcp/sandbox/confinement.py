@@ -56,9 +56,10 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
 
     ``read_only`` and ``writable`` are directories of ours (an installation, an interpreter); ``granted_read_only``
     and ``granted_writable`` are what a person granted. ``hidden`` directories stay empty even where a grant contains
-    them. ``planted`` are files (path → contents) put into the private home. ``cpus`` counts cores (0: no limit).
-    ``scratch_bytes`` bounds /tmp and the home, each; ``shared_memory_bytes`` /dev/shm.
-    ``network`` is nothing, an allow-list, or the machine's own.
+    them. ``planted`` are files (path → contents) put into the private home, where it is one of memory. ``cpus`` counts
+    cores (0: no limit). ``scratch_bytes`` bounds /tmp and the home, each; ``shared_memory_bytes`` /dev/shm.
+    ``network`` is nothing, an allow-list, or the machine's own; ``listens`` says that the program does so on its
+    loopback.
     """
 
     read_only: tuple[str, ...] = ()
@@ -68,6 +69,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     hidden: tuple[str, ...] = ()
     planted: dict[str, bytes] = {}
     network: Network = NoNetwork()
+    listens: bool = False
     memory_bytes: int = 512 * MEBIBYTE
     cpus: float = 1.0
     processes: int = 64
@@ -75,13 +77,22 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     scratch_bytes: int = 64 * MEBIBYTE
     shared_memory_bytes: int = 64 * MEBIBYTE
 
+    @property
+    def sockets(self) -> bool:
+        """Whether the program has a use for sockets."""
+        return bool(self.network) or self.listens
+
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
-    """How a process ended: an exit ``code``, or the ``signal`` that killed it; ``oom`` if it hit the memory limit."""
+    """How a process ended: an exit ``code``, or the ``signal`` that killed it; ``oom`` if it hit the memory limit.
+
+    ``limit`` is another limit that it was ended for: ``processes`` or ``scratch``.
+    """
 
     code: int | None = None
     signal: int | None = None
     oom: bool = False
+    limit: str = ""
 
     @property
     def ok(self) -> bool:
@@ -101,7 +112,8 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
     def describe(self) -> str:
         """Return a clause: ``exited with code 1``, ``was killed by SIGKILL (out of memory)``."""
         text = f"exited with code {self.code}" if self.signal is None else f"was killed by {self.signal_name}"
-        return f"{text} (out of memory)" if self.oom else text
+        why = "out of memory" if self.oom else f"over the limit of {self.limit}" if self.limit else ""
+        return f"{text} ({why})" if why else text
 
 
 def exit_of(returncode: int, *, passed_on: bool = False, oom: bool = False) -> Exit:

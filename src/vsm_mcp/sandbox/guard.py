@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Final
 
-from vsm_mcp.sandbox import sweeper
+from vsm_mcp.sandbox import cgroup, sweeper
 
 VARIABLE: Final = sweeper.VARIABLE
 _PATIENCE_SECONDS: Final = 5.0
@@ -29,12 +29,12 @@ class Guard:
         """Start it. Raises :class:`OSError`."""
         self.holders = 0
         self.token = f"vsm-mcp-{os.urandom(8).hex()}"
-        reading, self._pipe = os.pipe2(os.O_CLOEXEC)
+        reading, self._pipe = os.pipe()
         try:
             null = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
             self._pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-I", "-S", sweeper.__file__, self.token],
+                [sys.executable, "-I", "-S", sweeper.__file__, self.token, cgroup.daemon_name()],
                 {},
                 file_actions=[(os.POSIX_SPAWN_DUP2, reading, 0), null, (os.POSIX_SPAWN_DUP2, 1, 2)],
                 setsid=True,

@@ -11,6 +11,7 @@ This file is also the program that does it (:func:`prelude`), run by a bare inte
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` adds costs more than all the rest
 import ctypes
 import os
 import sys
@@ -125,6 +126,8 @@ def main(arguments: list[str]) -> int:
     except (OSError, AttributeError) as error:
         sys.stderr.write(f"{path}: its file system or this kernel allows no idmapped mount ({error})\n")
         return _FAILED
+    for ignored in (_signal.SIGPIPE, _signal.SIGXFSZ):  # by this interpreter, which the server would inherit
+        _signal.signal(ignored, _signal.SIG_DFL)
     return os.execve(program[0], program[1:], {})  # noqa: S606
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import tempfile
 from pathlib import Path
 from typing import Final
 
 from vsm_mcp.sandbox.cgroup import start_time
+from vsm_mcp.sandbox.scratch import remove
+from vsm_mcp.sandbox.uids import COUNT, FIRST
 
 _NAME: Final = re.compile(r"vsm-mcp\.(?P<pid>\d+)\.(?P<start>\d+)-[a-z0-9_]+\Z")
 
@@ -20,7 +21,7 @@ def sweep(root: Path | None = None) -> int:
     removed = 0
     for path in tuple((root or Path(tempfile.gettempdir())).iterdir()):
         if is_left(path.name) and _is_ours(path):
-            shutil.rmtree(path, ignore_errors=True)
+            remove(path)
             removed += not path.exists()
     return removed
 
@@ -36,4 +37,8 @@ def _is_ours(path: Path) -> bool:
         found = path.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    return stat.S_ISDIR(found.st_mode) and (found.st_uid == os.geteuid() or _was_a_servers(found.st_uid))
+
+
+def _was_a_servers(uid: int) -> bool:
+    return os.geteuid() == 0 and FIRST <= uid < FIRST + COUNT

@@ -106,9 +106,9 @@ def popen(
     ``executable`` is what runs where ``argv[0]`` is only a name. Must be called on the event loop's thread: the
     kernel ties the death signal to the thread that forks. Raises :class:`OSError`.
     """
-    stdin_child, stdin = os.pipe2(os.O_CLOEXEC)
-    stdout, stdout_child = os.pipe2(os.O_CLOEXEC)
-    stderr, stderr_child = os.pipe2(os.O_CLOEXEC)
+    stdin_child, stdin = os.pipe()
+    stdout, stdout_child = os.pipe()
+    stderr, stderr_child = os.pipe()
     pipes = Pipes(stdin=stdin, stdout=stdout, stderr=stderr)
     try:
         process = subprocess.Popen(

@@ -27,15 +27,23 @@ class Scope(Protocol):
         """Whether something of it was killed at its memory limit."""
         ...
 
+    def exceeded(self) -> str:
+        """Return the limit beside memory that it was ended for, ``processes`` or ``scratch``; "" for none."""
+        ...
+
     def peak_memory(self) -> int | None:
         """Return the most bytes it held at once, as far as anybody counted."""
         ...
 
     def adapt(self, confinement: Confinement) -> bool:
-        """Take on other limits of memory, CPU, processes and open files while it runs.
+        """Take on other limits of memory, processes and open files while it runs.
 
         False where that cannot be done: then it has to be started anew for them.
         """
+        ...
+
+    def limit_cpu(self, cpus: float) -> None:
+        """Allow so many cores from now on, where that can be limited; 0: no limit. Raises :class:`OSError`."""
         ...
 
     async def settle(self) -> None:

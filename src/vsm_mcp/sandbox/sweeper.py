@@ -1,8 +1,8 @@
-"""A program: waits until its stdin ends, then kills for half a second whatever carries the token.
+"""A program: waits until its stdin ends, then kills for half a second at least whatever belongs to the daemon.
 
 Run by a bare interpreter, for :class:`~vsm_mcp.sandbox.guard.Guard`; it imports next to nothing.
 """
-# ruff: noqa: PTH123, PTH208 -- pathlib would double its start-up
+# ruff: noqa: PTH112, PTH123, PTH208 -- pathlib would double its start-up
 
 from __future__ import annotations
 
@@ -14,17 +14,25 @@ import time
 VARIABLE = "VSM_MCP_GUARD"
 QUIT = b"q"
 _SWEEP_SECONDS = 0.5
+_LEAST_SWEEPS = 10  # however busy the machine is
 _PAUSE_SECONDS = 0.02
 
 
-def belonging(token: bytes) -> list[int]:
-    """Return the processes that carry the token: as ``argv[0]``, or in their environment at start."""
+def belonging(token: bytes, daemon: bytes = b"") -> list[int]:
+    """Return the processes that carry the token, as ``argv[0]`` or in their environment at start.
+
+    Also those in a control group of ``daemon`` (the name of its groups): out of that nothing gets by itself.
+    """
     own, found = os.getpid(), []
     variable = VARIABLE.encode() + b"=" + token
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit() and int(name) != own:
             first, _, _ = _read(f"/proc/{name}/cmdline").partition(b"\0")
-            if first == token or variable in _read(f"/proc/{name}/environ").split(b"\0"):
+            if (
+                first == token
+                or variable in _read(f"/proc/{name}/environ").split(b"\0")
+                or (daemon and b"/" + daemon + b"/" in _read(f"/proc/{name}/cgroup"))
+            ):
                 found.append(int(name))
     return found
 
@@ -38,13 +46,15 @@ def _read(path: str) -> bytes:
 
 
 def main(arguments: list[str]) -> int:
-    """Wait and sweep; ``arguments`` holds the token."""
+    """Wait and sweep; ``arguments`` holds the token and the name of the daemon's control groups."""
+    token, daemon = (argument.encode() for argument in arguments)
     os.chdir("/")
     if os.read(0, 1) == QUIT:
         return 0
-    end = time.monotonic() + _SWEEP_SECONDS
-    while time.monotonic() < end:
-        for pid in belonging(arguments[0].encode()):
+    end, sweeps = time.monotonic() + _SWEEP_SECONDS, 0
+    while time.monotonic() < end or sweeps < _LEAST_SWEEPS:
+        sweeps += 1
+        for pid in belonging(token, daemon):
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:

@@ -15,7 +15,13 @@ class Tier(StrEnum):
 
     FULL = "full"
     FULL_SOFT = "full-soft"
+    REDUCED = "reduced"
     NONE = "none"
+
+    def reaches(self, least: str) -> bool:
+        """Whether it gives at least what the tier ``least`` gives."""
+        order = list(Tier)
+        return order.index(self) <= order.index(Tier(least))
 
 
 class Property(StrEnum):
@@ -29,32 +35,69 @@ class Property(StrEnum):
 PROPERTIES: Final = ("filesystem", "network", "memory", "cpu", "pids", "processes", "syscalls")
 
 
+class Lack(msgspec.Struct, frozen=True, kw_only=True):
+    """Why some properties are not enforced here, and what would help: commands or settings, the best one first.
+
+    ``properties`` is empty where it is the tier as a whole that could be better.
+    """
+
+    reason: str
+    properties: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
+
+
 class Isolation(msgspec.Struct, frozen=True, kw_only=True):
     """What the self-test found.
 
-    ``properties`` maps each of :data:`PROPERTIES` to a :class:`Property` value; ``reasons`` say why something is not
-    enforced; ``remedies`` are commands or settings that would improve it. ``mechanism`` is ``root`` (the daemon is
-    root: a uid of its own for each server), ``userns`` (an ordinary user: a user namespace) or ``none``. The other
-    fields are for :class:`~vsm_mcp.sandbox.child.Sandbox`.
+    ``properties`` maps each of :data:`PROPERTIES` to a :class:`Property` value; ``lacks`` say why something is not
+    enforced, and what would help. ``mechanism`` is ``root`` (the daemon is root: a uid of its own for each server),
+    ``userns`` (an ordinary user: a user namespace), ``landlock``, ``seatbelt`` or ``none``. The other fields are for
+    :class:`~vsm_mcp.sandbox.child.Sandbox`; ``landlock`` is its version, and ``canary`` a file for the self-test.
     """
 
     tier: Tier
     properties: dict[str, str]
-    reasons: tuple[str, ...] = ()
-    remedies: tuple[str, ...] = ()
+    lacks: tuple[Lack, ...] = ()
     mechanism: str = "none"
     bwrap: str = ""
     lock_userns: bool = True
     cgroup: Layout | None = None
+    landlock: int = 0
+    canary: str = ""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why something is not enforced."""
+        return tuple(lack.reason for lack in self.lacks)
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What would help, each once."""
+        return tuple(dict.fromkeys(remedy for lack in self.lacks for remedy in lack.remedies))
+
+    def holding(self, *, sockets: bool, unsandboxed: bool) -> Tier:
+        """Return the tier that a server gets; ``sockets`` says that it reaches for hosts, or listens.
+
+        Without namespaces there are none: what needs one runs at ``none`` if a person permitted that.
+        """
+        return Tier.NONE if self.tier is Tier.REDUCED and sockets and unsandboxed else self.tier
 
 
-def properties_of(tier: Tier, *, cpu: bool = False) -> dict[str, str]:
-    """Return what a tier enforces; ``cpu`` says whether its control groups can limit that, too."""
+def properties_of(tier: Tier, *, group: bool = False, cpu: bool = False, own_uid: bool = False) -> dict[str, str]:
+    """Return what a tier enforces.
+
+    ``group`` says whether there are control groups, ``cpu`` whether they can limit that, too, and ``own_uid`` whether
+    each server has a uid of its own, which the kernel counts processes by.
+    """
     if tier is Tier.NONE:
         return dict.fromkeys(PROPERTIES, Property.OFF.value) | {"memory": Property.SOFT.value}
     found = dict.fromkeys(PROPERTIES, Property.ENFORCED.value)
-    if tier is Tier.FULL_SOFT:
+    if not group:
         found["memory"] = Property.SOFT.value
-    if tier is Tier.FULL_SOFT or not cpu:
+    if not (group and cpu):
         found["cpu"] = Property.OFF.value
+    if tier is Tier.REDUCED and not group:
+        found["processes"] = Property.SOFT.value
+        if not own_uid:
+            found["pids"] = Property.SOFT.value
     return found

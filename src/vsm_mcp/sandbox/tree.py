@@ -32,6 +32,24 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def everyone() -> list[int]:
+    """Return all processes that can be seen; none where there is no ``/proc``."""
+    try:
+        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    except OSError:
+        return []
+
+
+def started(pid: int) -> int:
+    """Return when a process started, in clock ticks since boot; 0 if it is over, reaped or not."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return 0
+    state, *fields = text.rpartition(")")[2].split()
+    return 0 if state in "ZX" else int(fields[18])
+
+
 def memory(pids: Iterable[int]) -> int:
     """Return the bytes of anonymous and shared memory that processes hold in RAM (files mapped in do not count)."""
     total = 0
@@ -43,15 +61,34 @@ def memory(pids: Iterable[int]) -> int:
     return total
 
 
+def threads(pids: Iterable[int]) -> int:
+    """Return how many threads processes have: what the kernel counts as processes where it limits them."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            total += len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208 -- only their number
+    return total
+
+
+def owned(uid: int) -> list[int]:
+    """Return the processes of a user that still run."""
+    found: list[int] = []
+    for pid in everyone():
+        with contextlib.suppress(OSError):
+            text = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
+            if f"\nUid:\t{uid}\t" in text and "\nState:\tZ" not in text:
+                found.append(pid)
+    return found
+
+
 def marked(variable: str) -> list[int]:
     """Return the processes whose environment at start held ``NAME=value`` (as far as we may look)."""
     wanted = variable.encode()
     found: list[int] = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
+    for pid in everyone():
+        with contextlib.suppress(OSError):
+            if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                found.append(pid)
     return found
 
 

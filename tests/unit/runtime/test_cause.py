@@ -753,6 +753,8 @@ def test_only_the_tail_is_needed(code: str, inputs: tuple[str, ...], text: str) 
         (Exit(signal=31), [], "system_call_refused"),
         (Exit(code=159), [], "system_call_refused"),
         (Exit(signal=9, oom=True), ["KeyError: 'API_KEY'"], "out_of_memory"),
+        (Exit(signal=9, limit="processes"), [], "limit_reached"),
+        (Exit(signal=9, limit="scratch"), ["KeyError: 'API_KEY'"], "limit_reached"),
         (Exit(signal=11), [], "crashed"),
         (Exit(code=3), [], "crashed"),
     ],

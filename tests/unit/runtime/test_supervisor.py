@@ -46,6 +46,17 @@ async def test_a_call_starts_the_server_and_stop_ends_it(world: World) -> None:
         await call(connection, "echo", text="late")
 
 
+async def test_server_is_held_to_its_share_of_the_cpu_once_it_is_up(world: World) -> None:
+    layout = world.runtime._sandbox.isolation.cgroup
+    if layout is None or not layout.cpu:
+        pytest.skip("no control group for CPU can be written here")
+    world.add("held")
+    await world.runtime.connection("held", 15)
+    name = "cpu.max" if layout.version == 2 else "cpu.cfs_quota_us"
+    (file,) = Path(layout.cpu).glob(f"vsm-mcp.{os.getpid()}.*/held-*/{name}")
+    assert file.read_text().split()[0] == str(round(world.config.sandbox.cpus * 100_000))
+
+
 async def test_unknown_server(world: World) -> None:
     for attempt in (world.runtime.stop("x"), world.runtime.connection("x", 1), world.runtime.remove("x")):
         with pytest.raises(UnknownServer):

@@ -83,8 +83,11 @@ def test_version_2_limits(tmp_path: Path) -> None:
     (directory.parent / "cgroup.subtree_control").write_text("memory pids")
     for name in ("memory.swap.max", "memory.oom.group", "cpu.max.burst"):
         (directory / name).touch()
-    group.create(Bounds(memory_bytes=1000, processes=7, cpus=0.5))
+    group.create(Bounds(memory_bytes=1000, processes=7))
+    assert not (directory / "cpu.max").exists()  # a start takes what there is
+    group.limit_cpu(0.5)
     group.attach(42)
+    assert group.processes() == [42]
     read = {path.name: path.read_text() for path in directory.iterdir()}
     assert read == {
         "memory.max": "1000",
@@ -118,7 +121,7 @@ def test_on_this_machine() -> None:
     if layout is None:
         pytest.skip("no control group can be written here")
     group = Group(layout, f"test-{secrets.token_hex(4)}")
-    group.create(Bounds(memory_bytes=64 * 1024 * 1024, processes=5, cpus=0.5))
+    group.create(Bounds(memory_bytes=64 * 1024 * 1024, processes=5))
     process = subprocess.Popen(["/bin/sleep", "60"])
     try:
         group.attach(process.pid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import struct
 from pathlib import Path
 from types import ModuleType
@@ -26,9 +27,10 @@ def tool() -> ModuleType:
     return module
 
 
+@pytest.mark.parametrize("kind", ["full", "reduced", "signals"])
 @pytest.mark.parametrize("machine", sorted(AUDIT_ARCH))
-def test_program_checks_the_machine_first(machine: str) -> None:
-    program = seccomp.program(machine)
+def test_program_checks_the_machine_first(machine: str, kind: str) -> None:
+    program = seccomp.program(kind, machine)
     assert len(program) % 8 == 0
     load, compare = list(struct.iter_unpack("=HBBI", program))[:2]
     assert load == (0x20, 0, 0, 4)  # the architecture in struct seccomp_data
@@ -39,14 +41,15 @@ def test_program_checks_the_machine_first(machine: str) -> None:
 def test_shipped_filters_are_what_the_tool_builds() -> None:
     pytest.importorskip("pyseccomp")
     built = tool()
-    assert {machine: built.build(machine) for machine in built.ARCHES} == {
-        machine: seccomp.program(machine) for machine in built.ARCHES
+    every = list(itertools.product(built.ARCHES, built.KINDS))
+    assert {key: built.build(*key) for key in every} == {
+        (machine, kind): seccomp.program(kind, machine) for machine, kind in every
     }
 
 
 def test_unknown_machine_is_named() -> None:
     with pytest.raises(SandboxUnavailable, match="riscv64"):
-        seccomp.program("riscv64")
+        seccomp.program("full", "riscv64")
 
 
 # number on x86_64, number on aarch64 (None: no such call there), arguments, what is answered
@@ -97,13 +100,60 @@ CALLS = {
 @pytest.mark.parametrize("call", CALLS)
 def test_what_the_filters_answer(call: str) -> None:
     on_x86_64, on_aarch64, arguments, expected = CALLS[call]
-    assert answer(seccomp.program("x86_64"), "x86_64", on_x86_64, *arguments) == expected
+    assert answer(seccomp.program("full", "x86_64"), "x86_64", on_x86_64, *arguments) == expected
     if on_aarch64 is not None:
-        assert answer(seccomp.program("aarch64"), "aarch64", on_aarch64, *arguments) == expected
+        assert answer(seccomp.program("full", "aarch64"), "aarch64", on_aarch64, *arguments) == expected
 
 
 def test_calls_of_another_architecture_are_the_end() -> None:
-    program = seccomp.program("x86_64")
+    program = seccomp.program("full", "x86_64")
     assert answer(program, "i386", 20) == "kill"
     assert answer(program, "x86_64", 0x40000000 | 39) == "kill"  # x32
-    assert answer(seccomp.program("aarch64"), "x86_64", 39) == "kill"
+    assert answer(seccomp.program("full", "aarch64"), "x86_64", 39) == "kill"
+
+
+ALONE = {
+    "read": (0, 63, (), "allow"),
+    "socket of a stream": (41, 198, (2, 1, 0), "ENETUNREACH"),
+    "unix socket": (41, 198, (1, 1, 0), "ENETUNREACH"),
+    "connect": (42, 203, (3, 0x1000, 16), "ENETUNREACH"),
+    "pair of streams": (53, 199, (1, 1 | 0o2000000, 0), "allow"),
+    "pair of sequenced packets": (53, 199, (1, 5, 0), "allow"),
+    "pair of datagrams": (53, 199, (1, 2 | 0o4000, 0), "EPERM"),
+    "pair of TIPC sockets": (53, 199, (30, 1, 0), "EAFNOSUPPORT"),
+    "shared memory": (29, 194, (), "EPERM"),
+    "queue": (240, 180, (), "EPERM"),
+    "mode by path": (268, 53, (-100, 0x1000, 0o644), "EPERM"),
+    "mode by descriptor": (91, 52, (3, 0o644), "allow"),
+    "setuid by descriptor": (91, 52, (3, 0o4755), "EPERM"),
+    "times by path": (280, 88, (-100, 0x1000, 0, 0), "EPERM"),
+    "times by descriptor": (280, 88, (3, 0, 0, 0), "allow"),
+    "own limits": (302, 261, (0, 7, 0x1000, 0), "allow"),
+    "limits of another process": (302, 261, (42, 7, 0x1000, 0), "EPERM"),
+    "core limit": (302, 261, (0, 4, 0x1000, 0), "EPERM"),
+    "own priority": (141, 140, (0, 0, 19), "allow"),
+    "priority of another process": (141, 140, (0, 42, 19), "EPERM"),
+    "priority of all of a user": (141, 140, (2, 0, 19), "EPERM"),
+    "signal": (62, 129, (42, 9), "allow"),
+    "owner of a descriptor": (72, 25, (3, 8, 42), "EPERM"),
+    "flags of a descriptor": (72, 25, (3, 4, 0), "allow"),
+    "owner of a socket": (16, 29, (3, 0x8901), "EPERM"),
+    "ptrace": (101, 117, (), "EPERM"),
+    "clone3": (435, 435, (), "ENOSYS"),
+}
+HELD_BACK = {
+    "signal to another process": (62, 129, (42, 9), "EPERM"),
+    "signal to all": (62, 129, (-1, 9), "EPERM"),
+    "signal to its own group": (62, 129, (0, 9), "allow"),
+    "signal to a thread": (234, 131, (42, 42, 9), "EPERM"),
+    "read": (0, 63, (), "allow"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "call"), [*(("reduced", call) for call in ALONE), *(("signals", call) for call in HELD_BACK)]
+)
+def test_what_the_filters_without_namespaces_answer(kind: str, call: str) -> None:
+    on_x86_64, on_aarch64, arguments, expected = {"reduced": ALONE, "signals": HELD_BACK}[kind][call]
+    assert answer(seccomp.program(kind, "x86_64"), "x86_64", on_x86_64, *arguments) == expected
+    assert answer(seccomp.program(kind, "aarch64"), "aarch64", on_aarch64, *arguments) == expected

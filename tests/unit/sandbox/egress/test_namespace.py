@@ -33,7 +33,7 @@ for what in sys.stdin:
 @pytest.fixture
 async def alone() -> AsyncIterator[asyncio.subprocess.Process]:
     """A process in a network namespace whose loopback is down."""
-    if (await probe()).tier is Tier.NONE:
+    if not (await probe()).tier.reaches(Tier.FULL_SOFT):
         pytest.skip("no namespaces here")
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-S", "-c", ALONE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
