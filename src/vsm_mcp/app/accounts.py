@@ -9,7 +9,7 @@ import msgspec
 from vsm_mcp.config import Config
 from vsm_mcp.runtime.resources import Usage
 from vsm_mcp.runtime.status import Status
-from vsm_mcp.sandbox.tier import Isolation, Property
+from vsm_mcp.sandbox.tier import Isolation, Property, Tier
 
 
 def resources(usage: Usage | None, status: Status, log_bytes: int) -> dict[str, Any]:
@@ -30,17 +30,18 @@ def limits(config: Config, isolation: Isolation, *, remote: bool) -> dict[str, A
     """Return each limit of a server with how far it holds here: ``enforced``, ``soft`` or ``off``.
 
     Nothing on this machine limits a server that runs elsewhere. Scratch is limited where it lies in a file system of
-    its own, which is what bubblewrap makes.
+    its own, which is what bubblewrap makes, and looked after in the reduced tier.
     """
     if remote:
         return {}
     enforced, off = Property.ENFORCED.value, Property.OFF.value
+    scratch = enforced if isolation.bwrap else Property.SOFT.value if isolation.tier is Tier.REDUCED else off
     given, properties, log_bytes = config.sandbox, isolation.properties, config.runtime.log_bytes
     return {
         "memory_bytes": {"limit": given.memory_bytes, "how": properties["memory"]},
         "cpus": {"limit": given.cpus, "how": properties["cpu"] if given.cpus else off},
         "processes": {"limit": given.processes, "how": properties["pids"]},
         "open_files": {"limit": given.open_files, "how": enforced},
-        "scratch_bytes": {"limit": given.scratch_bytes, "how": enforced if isolation.bwrap else off},
+        "scratch_bytes": {"limit": given.scratch_bytes, "how": scratch},
         "log_bytes": {"limit": log_bytes, "how": enforced if log_bytes else off},
     }

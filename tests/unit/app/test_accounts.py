@@ -72,12 +72,14 @@ def test_what_is_counted() -> None:
     [
         (Tier.FULL, "enforced", "enforced", "enforced", "enforced"),
         (Tier.FULL_SOFT, "soft", "off", "enforced", "enforced"),
+        (Tier.REDUCED, "soft", "off", "soft", "soft"),
         (Tier.NONE, "soft", "off", "off", "off"),
     ],
 )
 def test_each_limit_says_how_far_it_holds(tier: Tier, memory: str, cpu: str, processes: str, scratch: str) -> None:
-    bwrap = "" if tier is Tier.NONE else "/usr/bin/bwrap"
-    isolation = Isolation(tier=tier, properties=properties_of(tier, cpu=True), bwrap=bwrap)
+    bwrap = "/usr/bin/bwrap" if tier.reaches(Tier.FULL_SOFT) else ""
+    held = properties_of(tier, group=tier is Tier.FULL, cpu=True)
+    isolation = Isolation(tier=tier, properties=held, bwrap=bwrap)
     config = Config(home=Path("/x"), sandbox=Sandbox(memory_bytes=7), runtime=Runtime(log_bytes=9))
     found = accounts.limits(config, isolation, remote=False)
     assert found["memory_bytes"] == {"limit": 7, "how": memory}
@@ -94,7 +96,9 @@ def test_each_limit_says_how_far_it_holds(tier: Tier, memory: str, cpu: str, pro
 
 
 def test_no_limit_is_off() -> None:
-    isolation = Isolation(tier=Tier.FULL, properties=properties_of(Tier.FULL, cpu=True), bwrap="/usr/bin/bwrap")
+    isolation = Isolation(
+        tier=Tier.FULL, properties=properties_of(Tier.FULL, group=True, cpu=True), bwrap="/usr/bin/bwrap"
+    )
     config = Config(home=Path("/x"), sandbox=Sandbox(cpus=0), runtime=Runtime(log_bytes=0))
     found = accounts.limits(config, isolation, remote=False)
     assert (found["cpus"]["how"], found["log_bytes"]["how"]) == ("off", "off")
