@@ -81,7 +81,7 @@ def test_json_is_the_last_line_on_stderr(home: Home) -> None:
     assert stderr.startswith(b"err")
     document = document_of(stderr)
     assert (document["schema"], document["status"]) == (1, 3)
-    assert document["exit"] == {"code": 3, "signal": None, "oom": False}
+    assert document["exit"] == {"code": 3, "signal": None, "oom": False, "limit": ""}
     plan = document["plan"]
     assert isinstance(plan, dict)
     assert (plan["variables"], plan["tier"] in {"full", "full-soft"}) == (["A"], True)

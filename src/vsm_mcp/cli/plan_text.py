@@ -8,6 +8,11 @@ from typing import Any, Final
 from vsm_mcp.cli.output import some
 
 _MOST: Final = 8
+_IN_MEMORY: Final = "; a private home, /tmp and /dev/shm, gone when it ends"
+_PRIVATE: Final = {
+    "reduced": "; a private home on disk with a directory for what is temporary, gone when it ends",
+    "none": "; and all that you may write: nothing holds it",
+}
 _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 
@@ -22,7 +27,7 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
         ]
     lines = [
         f"reads     {_names([*plan['reads'], *(['its own program'] if plan['own'] else [])])}",
-        f"writes    {_names(plan['writes'])}; a private home, /tmp and /dev/shm, gone when it ends",
+        f"writes    {_names(plan['writes'])}{_PRIVATE.get(plan['tier'], _IN_MEMORY)}",
         f"network   {_network(plan)}",
         f"variables {_names(plan['variables'])}",
         f"secrets   {_names(plan['secrets'])}",

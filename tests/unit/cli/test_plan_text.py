@@ -57,6 +57,11 @@ def test_the_whole_network_is_called_so() -> None:
     assert "network   all that this machine reaches" in lines(network="machine")[3]
 
 
+def test_only_what_there_is_is_called_private() -> None:
+    assert "/tmp" not in lines(tier="reduced")[2]
+    assert "nothing holds it" in lines(tier="none")[2]
+
+
 def test_many_paths_are_counted() -> None:
     reads = tuple(f"/data/{number}" for number in range(30))
     assert "/data/7 and 23 more" in lines(reads=reads)[1]

@@ -8,7 +8,7 @@ import msgspec
 
 from vsm_mcp.config import Config
 from vsm_mcp.model.launch import Entry, Settings
-from vsm_mcp.model.permissions import LIMITS
+from vsm_mcp.model.permissions import LIMITS, Permissions
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Installation, Server
 from vsm_mcp.runtime.sandbox_plan import plan_of_server
@@ -53,6 +53,20 @@ def test_the_whole_network_is_called_so() -> None:
         assert (plan.network, plan.properties["network"]) == ("machine", "off")
     plan = plan_of_server(server(Settings()), [], CONFIG, ISOLATION)
     assert (plan.network, plan.properties["network"]) == ("off", "enforced")
+
+
+def test_the_tier_is_the_one_that_will_hold_it() -> None:
+    reduced = Isolation(tier=Tier.REDUCED, properties=properties_of(Tier.REDUCED, group=True, cpu=True))
+    for settings, tier in (
+        (Settings(allow_unsandboxed=True), "reduced"),
+        (Settings(hosts=("h.example",)), "reduced"),  # it is not started
+        (Settings(hosts=("h.example",), allow_unsandboxed=True), "none"),
+        (Settings(permissions="site", allow_unsandboxed=True), "none"),
+        (Settings(listens="http", allow_unsandboxed=True), "none"),
+    ):
+        config = msgspec.structs.replace(CONFIG, permissions={"site": Permissions(hosts=("h.example",))})
+        plan = plan_of_server(server(settings), [], config, reduced)
+        assert (plan.tier, plan.properties["filesystem"]) == (tier, "off" if tier == "none" else "enforced")
 
 
 def test_no_value_is_in_it() -> None:
