@@ -11,6 +11,7 @@ demo: setup
 
 setup: $(STAMP)
 	@sh tools/system_packages.sh bubblewrap
+	@sh tools/system_packages.sh strace
 
 $(STAMP): requirements.lock pyproject.toml
 	@sh tools/make_venv.sh $(PYTHON) $(VENV)

@@ -5,6 +5,8 @@ name=$1
 case $name in
     bubblewrap) command=bwrap
         follows="without it no server can be isolated: starting one then needs --allow-unsandboxed" ;;
+    strace) command=strace
+        follows="trials are not watched, and the tests of the watch are skipped" ;;
     chromium) command=chromium
         follows="servers that drive a browser cannot be tried" ;;
     python3-venv) command=

@@ -12,13 +12,17 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 import platformdirs
 from msgspec import Meta
 
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.model.auth import Auth
+from vsm_mcp.model.permissions import BUILT_IN, NAMED_PATHS, Permissions, with_built_in
+
+Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,37 +79,6 @@ class Profile(Section, frozen=True, kw_only=True):
     ] = False
 
 
-class Auth(Section, frozen=True, kw_only=True):
-    """``[auth]``: who may call the endpoint over HTTP.
-
-    ``mode`` is auto (nobody is asked on loopback; elsewhere keys are asked for, and tokens where an issuer is named),
-    none (loopback only), keys, or oauth (tokens of the issuer, and keys). Keys are made by ``vsm-mcp key create``.
-    """
-
-    mode: Annotated[str, Meta(description="Who is asked for what: auto, none, keys or oauth.")] = "auto"
-    public_url: Annotated[
-        str,
-        Meta(description="The URL of the endpoint as clients know it, `https://HOST/mcp`; default: where it listens."),
-    ] = ""
-    issuer: Annotated[str, Meta(description="The issuer of tokens: the URL of an OAuth authorization server.")] = ""
-    audience: Annotated[str, Meta(description="The audience that tokens have to name; default: public_url.")] = ""
-    jwks_url: Annotated[
-        str, Meta(description="Where the issuer publishes its keys; default: where its metadata says.")
-    ] = ""
-    required_scopes: Annotated[tuple[str, ...], Meta(description="Scopes that every token needs.")] = ()
-    claim: Annotated[
-        str, Meta(description="The claim that lists the profiles a token opens (`/`: the endpoint without one).")
-    ] = ""
-    algorithms: Annotated[
-        tuple[str, ...], Meta(description="Signature algorithms that are accepted; none with a shared secret can be.")
-    ] = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
-    leeway_seconds: Annotated[float, Meta(description="How far the clocks of issuer and gateway may differ.")] = 30.0
-    token_rate: Annotated[float, Meta(description="Requests a minute of whoever presents tokens; 0: no limit.")] = 0.0
-    token_concurrency: Annotated[
-        int, Meta(description="Requests at a time of whoever presents tokens; 0: no limit.")
-    ] = 0
-
-
 class Policy(Section, frozen=True, kw_only=True):
     """``[policy]``: what is allowed, and who is asked.
 
@@ -137,6 +110,10 @@ class Policy(Section, frozen=True, kw_only=True):
     allow_unsandboxed: Annotated[bool, Meta(description="Whether --allow-unsandboxed may be used.")] = True
     allow_network: Annotated[bool, Meta(description="Whether --allow-host may be used.")] = True
     allow_scripts: Annotated[bool, Meta(description="Whether --allow-scripts may be used.")] = True
+    permissions_unasked: Annotated[
+        tuple[str, ...],
+        Meta(description="Permission profiles (patterns) that need no person's leave; any other does, always."),
+    ] = ("none", "read-only")
 
 
 class Sandbox(Section, frozen=True, kw_only=True):
@@ -149,6 +126,7 @@ class Sandbox(Section, frozen=True, kw_only=True):
     processes: Annotated[int, Meta(description="Processes and threads of one server; a browser needs some 200.")] = 256
     open_files: Annotated[int, Meta(description="Open files of one process.")] = 1024
     scratch_bytes: Annotated[int, Meta(description="Size of the private /tmp and home, each.")] = 64 * 1024 * 1024
+    shared_memory_bytes: Annotated[int, Meta(description="Size of the private /dev/shm.")] = 64 * 1024 * 1024
 
 
 class Runtime(Section, frozen=True, kw_only=True):
@@ -239,6 +217,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     install: Install = Install()
     log: Log = Log()
     profiles: Mapping[str, Profile] = {}
+    permissions: Mapping[str, Permissions] = BUILT_IN
     environ: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
@@ -256,7 +235,7 @@ class External(msgspec.Struct, frozen=True, kw_only=True):
     max_retries: Annotated[int, Meta(ge=0, le=100)] = 3
 
 
-SECTIONS: Final[dict[str, type[Section]]] = {
+SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "gateway": Gateway,
     "auth": Auth,
     "policy": Policy,
@@ -266,7 +245,7 @@ SECTIONS: Final[dict[str, type[Section]]] = {
     "install": Install,
     "log": Log,
 }
-NAMED: Final[dict[str, type[Section]]] = {"profiles": Profile}
+NAMED: Final[dict[str, type[msgspec.Struct]]] = {"profiles": Profile, "permissions": Permissions}
 """Sections of which there are any number, each under a name of its own: ``[profiles.NAME]``."""
 
 _CHOICES: Final = {
@@ -275,6 +254,7 @@ _CHOICES: Final = {
     ("profiles", "mode"): ("all", "search", "auto", None),
     ("policy", "autonomy"): ("manual", "ask", "guarded", "auto"),
     ("policy", "changed_tools"): ("freeze", "serve"),
+    ("permissions", "named_paths"): NAMED_PATHS,
     ("policy", "profile"): ("strict", "standard", "lax"),
     ("sandbox", "least_tier"): ("full", "full-soft", "reduced"),
     ("log", "level"): ("debug", "info", "warning", "error"),
@@ -301,11 +281,12 @@ def load(home: Path | None = None, environ: Mapping[str, str] | None = None) -> 
     sections: dict[str, Any] = {}
     for name, kind in SECTIONS.items():
         sections[name] = _section(tables.pop(name, {}), name, kind, environ)
-    for name, kind in NAMED.items():
-        sections[name] = _named(tables.pop(name, {}), name, kind, environ)
+    for name, named in NAMED.items():
+        sections[name] = _named(tables.pop(name, {}), name, named, environ)
     if tables:
         known = [*SECTIONS, *(f"{name}.NAME" for name in NAMED)]
         raise ConfigError(f"vsm-mcp.toml: unknown section [{min(tables)}]", f"sections are {', '.join(known)}")
+    sections["permissions"] = with_built_in(sections["permissions"])
     config = Config(home=home, environ=environ, **sections)
     _check(config)
     return config
@@ -322,7 +303,7 @@ def external(environ: Mapping[str, str] | None = None) -> External:
     return External(**given)
 
 
-def _section(table: Any, section: str, kind: type[Section], environ: Mapping[str, str]) -> Section:
+def _section(table: Any, section: str, kind: type[Kind], environ: Mapping[str, str]) -> Kind:
     if not isinstance(table, dict):
         raise ConfigError(f"vsm-mcp.toml: {section} is no table", f"write it as [{section}]")
     try:
@@ -333,7 +314,7 @@ def _section(table: Any, section: str, kind: type[Section], environ: Mapping[str
         ) from error
 
 
-def _named(tables: Any, section: str, kind: type[Section], environ: Mapping[str, str]) -> dict[str, Section]:
+def _named(tables: Any, section: str, kind: type[Kind], environ: Mapping[str, str]) -> dict[str, Kind]:
     if not isinstance(tables, dict):
         raise ConfigError(f"vsm-mcp.toml: {section} is no table", f"write it as [{section}.NAME]")
     for name in tables:
@@ -355,7 +336,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _override(
-    table: Mapping[str, Any], section: str, kind: type[Section], environ: Mapping[str, str]
+    table: Mapping[str, Any], section: str, kind: type[msgspec.Struct], environ: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the table with what the environment says of its fields."""
     given = dict(table)
@@ -390,7 +371,7 @@ def _check(config: Config) -> None:
                 raise ConfigError(f"[{title}] {field} is {value}", "it cannot be negative")
 
 
-def _all(config: Config) -> Iterator[tuple[str, str, Section]]:
+def _all(config: Config) -> Iterator[tuple[str, str, msgspec.Struct]]:
     """Yield every section with its title and its kind."""
     for name in SECTIONS:
         yield name, name, getattr(config, name)

@@ -19,6 +19,7 @@
     │   ├── UnknownServer       no server of that name in the catalogue
     │   ├── UnknownTool         no tool of that name
     │   ├── UnknownProfile      no profile of that name
+    │   ├── UnknownPermissions  no permission profile of that name
     │   └── UnknownKey          no key of access of that name
     ├── Unreachable             something that should answer does not (exit code 5)
     │   ├── RegistryUnavailable
@@ -197,6 +198,13 @@ class UnknownProfile(NotFound):
 
     code = "unknown_profile"
     remedy = "vsm-mcp status shows the profiles; [profiles.NAME] in vsm-mcp.toml makes one"
+
+
+class UnknownPermissions(NotFound):
+    """No permission profile of that name is built in or in the settings."""
+
+    code = "unknown_permissions"
+    remedy = "none, read-only, project and browser are built in; [permissions.NAME] in vsm-mcp.toml makes another"
 
 
 class UnknownKey(NotFound):

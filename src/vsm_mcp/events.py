@@ -64,6 +64,13 @@ class StepFailed(Event, frozen=True, tag=True):
     message: str
 
 
+class SandboxPlanned(Event, frozen=True, tag=True):
+    """What a server may see and reach (``model.sandbox_plan``), said before it is started for the first time."""
+
+    acquisition: str
+    plan: dict[str, Any]
+
+
 class StepUndone(Event, frozen=True, tag=True):
     """The effects of a step were taken back."""
 

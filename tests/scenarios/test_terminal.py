@@ -7,6 +7,7 @@ import pty
 import select
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from tests.scenarios.homes import FAULTY, PROGRAM, Home
@@ -75,3 +76,45 @@ def test_a_policy_that_asks_is_answered_with_no(home: Home) -> None:
     terminal.type("n")
     assert terminal.end() == 3, terminal.seen
     assert home.run("list").document["servers"] == []
+
+
+def test_who_is_asked_sees_what_it_would_get(home: Home, tmp_path: Path) -> None:
+    words = ("add", f"cmd:{sys.executable} {FAULTY}", "--name", "asking", "--allow-path", f"{tmp_path}:rw")
+    terminal = Terminal(home, *words, "--env", "MODE=value-of-mode", "--permissions", "none")
+    terminal.until("[y/N]", 60)
+    before = terminal.seen
+    assert "profile   none" in before
+    assert f"writes    {tmp_path};" in before.replace("\r\n", "")
+    assert "network   off" in before
+    assert "variables MODE" in before
+    assert "value-of-mode" not in before
+    terminal.type("y")
+    assert terminal.end() == 0, terminal.seen
+    assert terminal.seen.index("started for the first time") < terminal.seen.index("trial")
+
+
+def test_the_plan_is_in_the_answer_the_evidence_and_what_is_inspected(home: Home, tmp_path: Path) -> None:
+    done = home.add_faulty("planned", options=("--allow-path", str(tmp_path), "--permissions", "none"))
+    plan = done.document["plan"]
+    assert (plan["reads"], plan["writes"], plan["network"]) == ([str(tmp_path)], [], "off")
+    assert str(FAULTY.parent) in plan["own"]
+    records = home.run("evidence", done.document["evidence"]).document["records"]
+    kinds = [record["kind"] for record in records]
+    assert kinds.index("plan") < kinds.index("trial")
+    assert records[kinds.index("plan")]["body"] == plan
+    assert home.run("inspect", "planned").document["server"]["plan"] == plan
+    refused = home.run("add", f"cmd:{sys.executable} {FAULTY}", "--name", "other", "--permissions", "browser")
+    assert (refused.code, refused.document["reason"]["code"]) == (3, "approval_needed")
+    assert refused.document["plan"]["permissions"] == "browser"
+
+
+def test_a_profile_that_is_gone_stops_its_server_and_says_why(home: Home) -> None:
+    home.path.mkdir()
+    settings = home.path / "vsm-mcp.toml"
+    settings.write_text("[permissions.mine]\nprocesses = 99\n")
+    assert home.add_faulty("mine", options=("--permissions", "mine")).document["outcome"] == "served"
+    settings.write_text("")
+    assert "no permission profile 'mine'" in home.run("inspect", "mine").document["server"]["plan"]["error"]
+    called = home.run("call", "mine__echo", "text=x")
+    assert called.code != 0
+    assert "no permission profile 'mine'" in called.document["error"]["message"]

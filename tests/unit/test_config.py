@@ -67,6 +67,12 @@ def test_a_variable_changes_a_field_of_a_profile_that_is_written(tmp_path: Path)
         ("profiles = 1", "profiles is no table"),
         ("gateway = 1", "gateway is no table"),
         ("[profile.x]", r"unknown section \[profile\]"),
+        ("[permissions.browser]", r"\[permissions.browser\] is built in"),
+        ("[permissions.x]\nnamed_paths = 'some'", r"\[permissions.x\] named_paths is 'some'"),
+        ("[permissions.x]\npaths = ['notes']", r"\[permissions.x\] paths: 'notes' is not absolute"),
+        ("[permissions.x]\npaths = ['./a/../../b']", r"\[permissions.x\] paths: .* leads out"),
+        ("[permissions.x]\nprocesses = 0", r"\[permissions.x\] .*processes"),
+        ("[permissions.x]\nnetwork = true", r"\[permissions.x\] .*network"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, words: str) -> None:
@@ -80,3 +86,12 @@ def test_a_variable_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         read(tmp_path, "[profiles.x]", VSM_MCP_PROFILES_X_TOOL_LIMIT="many")
     with pytest.raises(ConfigError, match=r"\[profiles.x\] mode"):
         read(tmp_path, "[profiles.x]", VSM_MCP_PROFILES_X_MODE="many")
+
+
+def test_permission_profiles(tmp_path: Path) -> None:
+    assert set(load(tmp_path, {}).permissions) == {"none", "read-only", "project", "browser"}
+    text = '[permissions.notes]\npaths = ["/data/notes:rw", "./docs"]\nhosts = ["example.com"]\nprocesses = 9'
+    notes = read(tmp_path, text, VSM_MCP_PERMISSIONS_NOTES_MEMORY_BYTES="1000").permissions["notes"]
+    assert notes.granted() == (("/data/notes", True), ("./docs", False))
+    assert notes.limits() == {"processes": 9, "memory_bytes": 1000}
+    assert notes.wants_project

@@ -14,6 +14,7 @@ from vsm_mcp.gateway.access import is_loopback
 from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.keyring import Keyring
 from vsm_mcp.gateway.server import ASK_WHO
+from vsm_mcp.model.auth import Auth
 
 _ASYMMETRIC: Final = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -24,7 +25,7 @@ _ENCRYPT: Final = (
 )
 
 
-def mode_of(auth: configuration.Auth, host: str) -> str:
+def mode_of(auth: Auth, host: str) -> str:
     """Return ``none``, ``keys`` or ``oauth``: what ``[auth] mode`` comes to at an address."""
     if auth.mode != "auto":
         return auth.mode
@@ -65,7 +66,7 @@ def warn_in_clear(config: configuration.Config, address: str, emit: Emit) -> Non
         emit(AccessInClear(address=address, hint=_ENCRYPT))
 
 
-def check(auth: configuration.Auth) -> None:
+def check(auth: Auth) -> None:
     """Check settings that only fit together or not at all (RFC 6749, section 3.3; RFC 8725, section 3.1).
 
     Raises :class:`ConfigError`.

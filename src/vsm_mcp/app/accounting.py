@@ -14,6 +14,9 @@ import psutil
 from vsm_mcp.app import accounts
 from vsm_mcp.app.counters import Counters
 from vsm_mcp.config import Config
+from vsm_mcp.errors import UnknownPermissions
+from vsm_mcp.model.permissions import Permissions
+from vsm_mcp.runtime.permissions import UNSAID, profile_of
 from vsm_mcp.runtime.status import Status
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.sandbox.tier import Isolation
@@ -42,9 +45,15 @@ class Accounting:
         size = 0 if remote else log_size(self._runtime.log_path(name))
         return {
             "resources": accounts.resources(usage, status, size),
-            "limits": accounts.limits(config, self._isolation, remote=remote),
+            "limits": accounts.limits(config, self._isolation, self._profile(name), remote=remote),
             "counters": {**self._counters.of(name), "calls": self._runtime.tally(name).calls},
         }
+
+    def _profile(self, name: str) -> Permissions:
+        try:
+            return profile_of(self._runtime.server(name).settings, self._config())
+        except UnknownPermissions:  # it is not started before there is one
+            return UNSAID
 
     async def closely(self, name: str) -> dict[str, Any]:
         """Return the account of one server after a look at it. Raises :class:`UnknownServer`."""

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from vsm_mcp.config import Config
+from vsm_mcp.model.permissions import Permissions
+from vsm_mcp.runtime.permissions import limited
 from vsm_mcp.runtime.resources import Usage
 from vsm_mcp.runtime.status import Status
 from vsm_mcp.sandbox.tier import Isolation, Property, Tier
@@ -26,17 +28,18 @@ def resources(usage: Usage | None, status: Status, log_bytes: int) -> dict[str, 
     }
 
 
-def limits(config: Config, isolation: Isolation, *, remote: bool) -> dict[str, Any]:
+def limits(config: Config, isolation: Isolation, profile: Permissions, *, remote: bool) -> dict[str, Any]:
     """Return each limit of a server with how far it holds here: ``enforced``, ``soft`` or ``off``.
 
-    Nothing on this machine limits a server that runs elsewhere. Scratch is limited where it lies in a file system of
-    its own, which is what bubblewrap makes, and looked after in the reduced tier.
+    ``profile`` is its permission profile. Nothing on this machine limits a server that runs elsewhere. Scratch is
+    limited where it lies in a file system of its own, which is what bubblewrap makes, and looked after in the reduced
+    tier.
     """
     if remote:
         return {}
     enforced, off = Property.ENFORCED.value, Property.OFF.value
     scratch = enforced if isolation.bwrap else Property.SOFT.value if isolation.tier is Tier.REDUCED else off
-    given, properties, log_bytes = config.sandbox, isolation.properties, config.runtime.log_bytes
+    given, properties, log_bytes = limited(config.sandbox, profile), isolation.properties, config.runtime.log_bytes
     return {
         "memory_bytes": {"limit": given.memory_bytes, "how": properties["memory"]},
         "cpus": {"limit": given.cpus, "how": properties["cpu"] if given.cpus else off},

@@ -12,7 +12,7 @@ from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.autopilot.alter import Altered, Wish, alter, differences, widened
-from vsm_mcp.autopilot.grants import with_named_paths
+from vsm_mcp.autopilot.grants import check_project, with_named_paths
 from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.config import Config
 from vsm_mcp.errors import ServerDown, VsmError
@@ -20,7 +20,9 @@ from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
+from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.runtime.renewal import renewal
+from vsm_mcp.runtime.spec import network_of
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import Store
 
@@ -74,7 +76,7 @@ class Altering:
             facts: dict[str, str | bool | float] = {
                 "ref": str(server.ref),
                 "approved": yes,
-                **widened(server, secrets, altered),
+                **widened(server, secrets, altered, self._config()),
             }
             self._check(altered.server.settings, name, server.ref)
             action = Action(kind=ActionKind.CHANGE, subject=name, actor=self._actor, facts=facts)
@@ -83,11 +85,15 @@ class Altering:
             return {"name": name, "changes": views.masked_changes(found), "result": result}
 
     def _with_paths(self, altered: Altered) -> Altered:
+        settings, config = altered.server.settings, self._config()
+        home, private = config.environ.get("HOME", "/root"), (str(config.home),)
+        profile = profile_of(settings, config)
+        network_of(permitted(settings, profile))
+        if profile.wants_project:
+            check_project(settings, home, private)
         if altered.launch is None:
             return altered
-        config = self._config()
-        home = config.environ.get("HOME", "/root")
-        opened = with_named_paths(altered.server.settings, altered.launch, home, (str(config.home),))
+        opened = with_named_paths(settings, altered.launch, home, private, profile.named_paths)
         return msgspec.structs.replace(altered, server=msgspec.structs.replace(altered.server, settings=opened))
 
     async def _apply(self, before: Server, secrets: dict[str, str], altered: Altered) -> str:

@@ -254,7 +254,8 @@ class App:
         """Return everything known about one server. Raises :class:`UnknownServer`."""
         server = self.fleet.get(name)
         log = str(self.runtime.log_path(name))
-        shown = views.server(server, self.fleet.seen(name), self.machine.sandbox, log)
+        plan = views.plan(server, self._secrets_of(name), self.config, self.machine.isolation)
+        shown = views.server(server, self.fleet.seen(name), self.machine.sandbox, log, plan)
         shown |= views.tenure(self.runtime.tenure(server))
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
         account = {} if server.quarantined else await self.accounting.closely(name)

@@ -11,6 +11,7 @@ from vsm_mcp.config import Config
 from vsm_mcp.errors import VsmError
 from vsm_mcp.registries.addresses import shown
 from vsm_mcp.registries.client import Registries
+from vsm_mcp.sandbox import tracing
 from vsm_mcp.sandbox.machine import closed_to_others
 from vsm_mcp.sandbox.probe import allow_list_failure
 from vsm_mcp.sandbox.tier import Isolation, Property, Tier
@@ -25,7 +26,8 @@ async def examine(
 
     ``remedies`` has the best one first, which ``remedy`` repeats; a check without a name belongs to the one above.
     """
-    checks = [_home(config), *_sandbox(config, isolation), *await _allow_list(isolation), *_tools(runtimes)]
+    checks = [_home(config), *_sandbox(config, isolation), *await _allow_list(isolation), watched(isolation)]
+    checks += _tools(runtimes)
     checks += [await _registry(registries, "npm"), await _registry(registries, "pypi")]
     return {
         "healthy": not any(check["state"] == "fail" for check in checks),
@@ -95,6 +97,17 @@ def _reach(config: Config, isolation: Isolation) -> list[dict[str, Any]]:
     detail = f"servers run as users of their own, and may not enter {closed}"
     remedies = ("VSM_MCP_HOME=/var/lib/vsm-mcp", f"chmod o+x {closed}")
     return [_check("", "fail", detail, *remedies)]
+
+
+def watched(isolation: Isolation, strace: str | None = None) -> dict[str, Any]:
+    """Whether a trial can be watched; without, whoever asks for ``strict`` vetting can admit nothing."""
+    found = tracing.find() if strace is None else strace
+    without = "trials are not watched: what a server does in its first run is not seen"
+    if not found:
+        return _check("strace", "warn", f"not found; {without}", "apt-get install strace")
+    if not isolation.tier.reaches(Tier.FULL_SOFT):
+        return _check("strace", "warn", f"{found}, of no use at tier {isolation.tier}; {without}")
+    return _check("strace", "ok", f"{found}: trials are watched")
 
 
 def _tools(runtimes: dict[str, str]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import Ref
+from vsm_mcp.runtime.permissions import permitted, profile_of
 
 _POOL = 100
 
@@ -50,13 +51,14 @@ class Finder:
         return rank(await self._described(ranked, emit), criteria, circumstances)
 
     async def _circumstances(self, need: str, settings: Settings) -> Circumstances:
+        granted = permitted(settings, profile_of(settings, self._config))
         runtimes = await self._machine.runtimes()
         return Circumstances(
             need=need,
             now=time.time(),
             python=runtimes.get("python"),
             node=runtimes.get("node"),
-            network=bool(settings.hosts) or settings.network,
+            network=bool(granted.hosts) or granted.network,
             secrets=frozenset({*settings.env, *settings.secrets}),
         )
 

@@ -8,16 +8,18 @@ from typing import Any
 import msgspec
 
 from vsm_mcp.autopilot.outcome import Outcome
+from vsm_mcp.config import Config
+from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway.lookup import Card
 from vsm_mcp.gateway.view import View
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
-from vsm_mcp.runtime.spec import needs_sockets
+from vsm_mcp.runtime.sandbox_plan import REMOTE, plan_of_server
 from vsm_mcp.runtime.tenure import Tenure
 from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.tier import Property, Tier, properties_of
+from vsm_mcp.sandbox.tier import Isolation, Tier
 
 _SHOWN = 160  # characters of what the publisher says, where nobody wrote a better line
 _SECRETIVE = ("key", "token", "secret", "password", "passwd", "credential", "auth", "url", "dsn", "uri")
@@ -81,14 +83,13 @@ def profile(view: View, address: str) -> dict[str, Any]:
     }
 
 
-def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str) -> dict[str, Any]:
+def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str, plan: dict[str, Any]) -> dict[str, Any]:
     """Return what ``inspect`` shows: no secret, and no value of a variable that may hold one."""
     settings, installation = found.settings, found.installation
     isolation = sandbox.isolation
-    tier = isolation.holding(sockets=needs_sockets(settings), unsandboxed=settings.allow_unsandboxed)
-    confined = not (settings.allow_unsandboxed and tier is Tier.NONE)
-    held = dict(isolation.properties) if tier is isolation.tier else properties_of(tier)
-    given = {"network": Property.OFF.value} if settings.whole_network else {}
+    local = plan.get("tier", REMOTE) != REMOTE
+    tier, held = (plan["tier"], plan["properties"]) if local else (str(isolation.tier), dict(isolation.properties))
+    confined = not (settings.allow_unsandboxed and tier == Tier.NONE)
     return {
         "name": found.name,
         "ref": str(found.ref),
@@ -102,6 +103,8 @@ def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str) -> di
         "program": list(installation.entry.argv),
         "args": list(found.args),
         "env": {name: _shown(name, value) for name, value in found.env.items()},
+        "permissions": settings.permissions,
+        "project": settings.project,
         "cwd": settings.cwd,
         "listens": settings.listens,
         "health": settings.health,
@@ -109,13 +112,23 @@ def server(found: Server, offer: Offer | None, sandbox: Sandbox, log: str) -> di
         "paths": [f"{path}{':rw' if writable else ''}" for path, writable in settings.paths],
         "hosts": list(settings.hosts),
         "contacts": [msgspec.to_builtins(contact) for contact in sandbox.contacts(found.name)],
-        "sandbox": {"tier": str(tier), "properties": {**held, **given}, "applies": confined},
+        "sandbox": {"tier": tier, "properties": held, "applies": confined},
         "tags": list(found.tags),
         "protocol": offer.protocol if offer else "",
         "tools": exposed_tools(found.name, offer),
         "evidence": found.acquisition,
         "log": log,
+        "plan": plan,
     }
+
+
+def plan(found: Server, secrets: Iterable[str], config: Config, isolation: Isolation) -> dict[str, Any]:
+    """Return what ``inspect`` shows of what a server may see and reach; ``error`` where its profile cannot be had."""
+    try:
+        shown: dict[str, Any] = msgspec.to_builtins(plan_of_server(found, secrets, config, isolation))
+    except VsmError as error:
+        return {"error": error.message, "hint": error.hint}
+    return shown
 
 
 def tenure(found: Tenure) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from vsm_mcp import plugins
 from vsm_mcp.app.machine import runtimes
 from vsm_mcp.config import Config
+from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit
 from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Installer
@@ -16,7 +17,7 @@ from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
 from vsm_mcp.registries.addresses import read_addresses
 from vsm_mcp.registries.client import Registries
-from vsm_mcp.runtime.spec import needs_sockets
+from vsm_mcp.runtime.spec import confinement_of
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Isolation, Tier
@@ -82,8 +83,11 @@ class Machine:
         if server.installation.entry.runtime == "remote":
             return "remote"
         settings = server.settings
-        held = self.isolation.holding(sockets=needs_sockets(settings), unsandboxed=settings.allow_unsandboxed)
-        return str(held)
+        try:
+            sockets = confinement_of(settings, (), self._config).sockets
+        except VsmError:  # its permission profile cannot be had, so it is not started
+            return str(self.isolation.tier)
+        return str(self.isolation.holding(sockets=sockets, unsandboxed=settings.allow_unsandboxed))
 
     async def installer(self, ref: Ref) -> Installer:
         """Return the installer for a reference. Raises :class:`InstallFailed` for a kind it has not."""

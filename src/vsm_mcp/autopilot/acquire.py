@@ -17,6 +17,7 @@ from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import RefKind
 from vsm_mcp.routing.names import exposed
+from vsm_mcp.runtime.permissions import permitted, profile_of
 
 _ADMISSIBLE: Final = (RefKind.NPM, RefKind.PYPI, RefKind.REMOTE)
 # Ends that no other candidate would change: a person must speak first.
@@ -32,11 +33,12 @@ async def acquire(parts: Parts, template: Request, ranked: Sequence[Appraisal], 
     tried, and :class:`ApprovalNeeded` when those that fit need what nobody allowed.
     """
     need = template.need
+    given = permitted(template.settings, profile_of(template.settings, parts.config))
     parts.emit(Ranked(need=need, rows=tuple(_row(appraisal) for appraisal in ranked[:8])))
-    judged = [(appraisal, why_not(appraisal, template.settings)) for appraisal in ranked]
+    judged = [(appraisal, why_not(appraisal, given)) for appraisal in ranked]
     eligible = [appraisal for appraisal, why in judged if not why]
     if not eligible:
-        raise _nobody(need, ranked, template.settings)
+        raise _nobody(need, ranked, given)
     for appraisal, why in takewhile(lambda pair: pair[1], judged):
         parts.emit(CandidateRejected(acquisition="", ref=str(appraisal.candidate.ref), code="not_tried", message=why))
     outcome: Outcome | None = None

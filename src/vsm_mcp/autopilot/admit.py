@@ -16,18 +16,19 @@ from typing import Any, Final
 
 import msgspec
 
-from vsm_mcp.autopilot.grants import with_named_paths
+from vsm_mcp.autopilot.grants import check_project, with_named_paths
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
 from vsm_mcp.autopilot.naming import check_name, server_name
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.undo import Undo
-from vsm_mcp.autopilot.verdicts import failed_trial, judged, masked, summary
+from vsm_mcp.autopilot.verdicts import failed_trial, judged, masked, summary, unwatched, watched
 from vsm_mcp.errors import BadArgument, VettingRejected, VsmError
 from vsm_mcp.events import (
     AcquisitionFinished,
     AcquisitionStarted,
     RemedyApplied,
+    SandboxPlanned,
     ServerAdded,
     StepFailed,
     StepFinished,
@@ -38,9 +39,13 @@ from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.finding import CheckResult, Judgement, VetReport
 from vsm_mcp.model.launch import LaunchFacts, Settings
+from vsm_mcp.model.ref import RefKind
+from vsm_mcp.model.sandbox_plan import SandboxPlan
 from vsm_mcp.model.server import Installation, Server
 from vsm_mcp.model.trial import TrialReport
 from vsm_mcp.routing.names import exposed
+from vsm_mcp.runtime.permissions import permitted, profile_of
+from vsm_mcp.runtime.sandbox_plan import plan_of, plan_of_server, remote_plan
 from vsm_mcp.runtime.spec import network_of, spec_of
 from vsm_mcp.store.sagas import Plan
 from vsm_mcp.vetting.check import Stage, Subject, run_checks
@@ -62,7 +67,7 @@ async def admit(parts: Parts, request: Request) -> Outcome:
         await parts.store.sagas.end(run.id, "done")
     except VsmError as error:
         await run.take_back()
-        outcome = outcome_of(error, request, run.id)
+        outcome = outcome_of(error, request, run.id, run.shown)
     except BaseException:
         await asyncio.shield(run.take_back())
         raise
@@ -85,6 +90,7 @@ class _Admission:
         self._parts = parts
         self._request = request
         self._plan = Plan()
+        self.shown: SandboxPlan | None = None
         self._checks: tuple[CheckResult, ...] = ()
         self._facts = (request.known.launch if request.known else None) or LaunchFacts()
 
@@ -95,11 +101,14 @@ class _Admission:
     async def through(self) -> Outcome:
         """Take every step; return the outcome. Raises :class:`VsmError` for every end before the commit."""
         launch, settings = self._prepared()
+        self.shown = self._expected(launch, settings)
         await self._cleared(settings)
         constraints: tuple[str, ...] = ()
         tried: set[tuple[str, ...]] = set()
         while True:
             server, built, fetched = await self._installed(launch, settings, constraints)
+            if not tried:
+                await self._planned_for(server, settings)
             report = await self._tried(server, settings)
             if report.passed:
                 break
@@ -118,19 +127,38 @@ class _Admission:
         if self._request.name:
             check_name(self._request.name)
         settings = self._request.settings
-        network_of(settings)
-        launch = plan_launch(self._facts, settings)
         config = self._parts.config
-        home = config.environ.get("HOME", "/root")
-        return launch, with_named_paths(settings, launch, home, (str(config.home),))
+        profile = profile_of(settings, config)
+        network_of(permitted(settings, profile))
+        launch = plan_launch(self._facts, settings)
+        home, private = config.environ.get("HOME", "/root"), (str(config.home),)
+        if profile.wants_project:
+            check_project(settings, home, private)
+        return launch, with_named_paths(settings, launch, home, private, profile.named_paths)
+
+    def _expected(self, launch: LaunchPlan, settings: Settings) -> SandboxPlan:
+        """Return what it would get, as far as that is known before anything of it is here."""
+        ref, parts = self._request.ref, self._parts
+        if ref.kind is RefKind.REMOTE:
+            return remote_plan(ref.name, launch.env, settings.secrets)
+        return plan_of(settings, parts.config, parts.sandbox.isolation, variables=launch.env)
+
+    async def _planned_for(self, server: Server, settings: Settings) -> None:
+        """Say what the server may see and reach, before it is started for the first time."""
+        parts = self._parts
+        self.shown = plan_of_server(server, settings.secrets, parts.config, parts.sandbox.isolation)
+        await self._record("plan", self.shown)
+        parts.emit(SandboxPlanned(acquisition=self.id, plan=msgspec.to_builtins(self.shown)))
 
     async def _cleared(self, settings: Settings) -> None:
         request = self._request
+        granted = permitted(settings, profile_of(settings, self._parts.config))
         facts: dict[str, str | bool | float] = {
             "ref": str(request.ref),
             "scripts": settings.allow_scripts,
-            "network": bool(settings.hosts) or settings.network,
-            "whole_network": settings.whole_network,
+            "network": bool(granted.hosts) or granted.network,
+            "whole_network": granted.whole_network,
+            "permissions": settings.permissions,
             "unsandboxed": settings.allow_unsandboxed,
             "secrets": bool(settings.secrets),
             "curated": bool(request.known and request.known.curated),
@@ -268,7 +296,8 @@ class _Admission:
             fleet={name: tools for name, tools in self._parts.fleet().items() if name != server.name},
         )
         after = await run_checks(self._parts.checks, subject, Stage.AFTER_TRIAL)
-        verdict = judged((*self._checks, *after), self._parts.config.policy.profile)
+        profile = self._parts.config.policy.profile
+        verdict = judged((*self._checks, *after, *watched(report, profile)), profile)
         await self._record("judged", verdict)
         self._rejected(verdict)
         return verdict
@@ -318,7 +347,12 @@ class _Admission:
             tier=report.tier,
             tools=tuple(exposed(server.name, item.name) for item in report.offer.of(ItemKind.TOOL)),
             reason=reason,
-            warnings=(*self._warnings(settings), *(() if quarantined else verdict.reasons[:_REASONS])),
+            warnings=(
+                *self._warnings(settings),
+                *unwatched(report),
+                *(() if quarantined else verdict.reasons[:_REASONS]),
+            ),
+            plan=self.shown,
             admitted=server,
         )
 
@@ -330,9 +364,10 @@ class _Admission:
                 await self._parts.installations.discard(name, version)
 
     def _warnings(self, settings: Settings) -> tuple[str, ...]:
-        if settings.whole_network:
+        granted = permitted(settings, profile_of(settings, self._parts.config))
+        if granted.whole_network:
             return (_NOTE_OPEN,)
-        return (_NOTE_NETWORK,) if self._facts.network and not settings.hosts else ()
+        return (_NOTE_NETWORK,) if self._facts.network and not granted.hosts else ()
 
     async def _record(self, kind: str, body: Any) -> None:
         await self._parts.store.evidence.add(self.id, kind, body)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
-from vsm_mcp.errors import BadArgument
+from vsm_mcp.config import Config, Sandbox
+from vsm_mcp.errors import BadArgument, VsmError
 from vsm_mcp.model.launch import LaunchFacts, Settings
+from vsm_mcp.model.permissions import LIMITS
 from vsm_mcp.model.server import Server
+from vsm_mcp.runtime.permissions import UNSAID, limited, permitted, profile_of
 
 FIELDS: Final = Settings.__struct_fields__
 _ADDED: Final = ("env", "secrets")  # what is given is added to what is there; of all others it takes the place
@@ -55,18 +59,37 @@ def alter(server: Server, secrets: Mapping[str, str], wish: Wish, facts: LaunchF
     return Altered(server=after, secrets=settings.secrets, launch=launch)
 
 
-def widened(before: Server, secrets: Mapping[str, str], after: Altered) -> dict[str, bool]:
-    """Return the facts for the policy: what the change lets a server do that it could not do before."""
-    old, new = before.settings, after.server.settings
+def widened(before: Server, secrets: Mapping[str, str], after: Altered, config: Config) -> dict[str, str | bool]:
+    """Return the facts for the policy: what the change lets a server do that it could not do before.
+
+    Permission profiles count for what they grant; one that is gone grants nothing. ``permissions`` is the profile that
+    the server did not have before. Raises :class:`UnknownPermissions` and :class:`BadArgument` for the new one.
+    """
+    named = after.server.settings.permissions
+    chosen = profile_of(after.server.settings, config)
+    try:
+        profile = profile_of(before.settings, config)
+        old = permitted(before.settings, profile)
+    except VsmError:
+        profile, old = UNSAID, before.settings
+    new = permitted(after.server.settings, chosen)
     paths = dict(old.paths)
     more = {
         "network": bool(set(new.hosts) - set(old.hosts)) or (new.network and not old.network),
+        "whole_network": new.whole_network and not old.whole_network,
         "unsandboxed": new.allow_unsandboxed and not old.allow_unsandboxed,
         "scripts": new.allow_scripts and not old.allow_scripts,
         "secrets": bool(after.secrets.keys() - secrets.keys()),
         "paths": any(writable > paths.get(path, -1) for path, writable in new.paths),
+        "limits": _more(limited(config.sandbox, profile), limited(config.sandbox, chosen)),
     }
-    return {**more, "widens": any(more.values())}
+    return {**more, "permissions": named if named != before.settings.permissions else "", "widens": any(more.values())}
+
+
+def _more(old: Sandbox, new: Sandbox) -> bool:
+    """Whether some limit is higher; of CPU, 0 is none at all."""
+    cpus = (new.cpus or math.inf) > (old.cpus or math.inf)
+    return cpus or any(getattr(new, name) > getattr(old, name) for name in LIMITS if name != "cpus")
 
 
 def differences(before: Server, secrets: Mapping[str, str], after: Altered) -> list[dict[str, Any]]:

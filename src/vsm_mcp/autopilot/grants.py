@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from vsm_mcp.autopilot.launch import LaunchPlan
+from vsm_mcp.errors import BadArgument
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.paths import grantable
 
@@ -16,21 +17,33 @@ from vsm_mcp.model.paths import grantable
 _WITH_COMPANIONS: Final = frozenset({".db", ".db3", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".kuzu", ".lance"})
 
 
-def with_named_paths(settings: Settings, plan: LaunchPlan, home: str, private: Sequence[str]) -> Settings:
+def with_named_paths(
+    settings: Settings, plan: LaunchPlan, home: str, private: Sequence[str], named: str = "write"
+) -> Settings:
     """Return the settings with the paths that arguments, variables and ``cwd`` name.
 
     A person who gives a server ``/data/report.pdf`` as an argument means it to use that file. A path that does not
     exist yet opens the folder it would lie in. System folders, hidden folders of the home and our own home never
-    open this way (see :func:`~vsm_mcp.model.paths.grantable`).
+    open this way (see :func:`~vsm_mcp.model.paths.grantable`). ``named`` is what a permission profile lets be done with
+    them: ``write``, ``read``, or ``none``; ``cwd`` was given by hand.
     """
     granted = dict(settings.paths)
     if settings.cwd:
         granted.setdefault(settings.cwd, True)
-    for named in plan.named_paths:
-        target = _target(Path(named))
+    for path in plan.named_paths if named != "none" else ():
+        target = _target(Path(path))
         if target is not None and grantable(str(target), home, private):
-            granted.setdefault(str(target), True)
+            granted.setdefault(str(target), named == "write")
     return msgspec.structs.replace(settings, paths=tuple(sorted(granted.items())))
+
+
+def check_project(settings: Settings, home: str, private: Sequence[str]) -> None:
+    """Raise :class:`BadArgument` where the project directory is no place to open as a whole."""
+    if settings.project and not grantable(settings.project, home, private):
+        raise BadArgument(
+            f"{settings.project} is no project directory: it holds more than one project",
+            "go to the project's own directory, or name it: --project DIR",
+        )
 
 
 def _target(named: Path) -> Path | None:

@@ -8,6 +8,7 @@ from vsm_mcp.errors import Refused, VsmError
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import Ref
+from vsm_mcp.model.sandbox_plan import SandboxPlan
 from vsm_mcp.model.server import Server
 
 
@@ -39,7 +40,10 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How an admission ended: ``served``, ``quarantined``, ``rejected`` or ``failed``; ``evidence`` is its id."""
+    """How an admission ended: ``served``, ``quarantined``, ``rejected`` or ``failed``; ``evidence`` is its id.
+
+    ``plan`` is what the server may see and reach, or would if it were let, as far as that came to be known.
+    """
 
     outcome: str
     ref: str
@@ -50,6 +54,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[str, ...] = ()
     reason: Reason | None = None
     warnings: tuple[str, ...] = ()
+    plan: SandboxPlan | None = None
     admitted: Server | None = None
 
 
@@ -60,7 +65,7 @@ def reason_of(error: VsmError) -> Reason:
     return Reason(code=error.code, message=error.message, hint=error.hint, inputs=inputs)
 
 
-def outcome_of(error: VsmError, request: Request, evidence: str) -> Outcome:
+def outcome_of(error: VsmError, request: Request, evidence: str, plan: SandboxPlan | None = None) -> Outcome:
     """Return the outcome that an error amounts to: refusals are rejections, everything else is a failure."""
     word = "rejected" if isinstance(error, Refused) else "failed"
-    return Outcome(outcome=word, ref=str(request.ref), evidence=evidence, reason=reason_of(error))
+    return Outcome(outcome=word, ref=str(request.ref), evidence=evidence, reason=reason_of(error), plan=plan)

@@ -44,6 +44,24 @@ def judged(results: Sequence[CheckResult], profile: str) -> VetReport:
     return judge(results, profile)
 
 
+def watched(report: TrialReport, profile: str) -> tuple[CheckResult, ...]:
+    """Return what the watch of a trial has to say to the judgement.
+
+    It needs a program that not every machine has. That nobody could look rejects under ``strict``; elsewhere it is said
+    as a warning (:func:`unwatched`), for else nothing could be admitted there.
+    """
+    watch = report.watch
+    return () if watch is None or (profile != "strict" and unwatched(report)) else (watch,)
+
+
+def unwatched(report: TrialReport) -> tuple[str, ...]:
+    """Return the warning that nobody watched a trial; nothing where somebody did."""
+    watch = report.watch
+    if watch is None or watch.status is not CheckStatus.UNAVAILABLE:
+        return ()
+    return (f"nobody saw what it did in its trial: {watch.detail}",)
+
+
 def summary(results: Sequence[CheckResult]) -> str:
     """Return one line on a stage of checks: ``2 checks passed``, or what did not."""
     words = [f"{result.check} {result.status.value}" for result in results if result.status is not CheckStatus.PASS]
@@ -62,6 +80,8 @@ def masked(settings: Settings) -> dict[str, Any]:
         "allow_scripts": settings.allow_scripts,
         "allow_unsandboxed": settings.allow_unsandboxed,
         "cwd": settings.cwd,
+        "permissions": settings.permissions,
+        "project": settings.project,
         "stateful": settings.stateful,
         "lazy": settings.lazy,
         "idle_stop_seconds": settings.idle_stop_seconds,

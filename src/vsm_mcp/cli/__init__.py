@@ -36,6 +36,7 @@ COMMANDS: Final = (
     "evidence",
     "journal",
     "doctor",
+    "sandbox",
     "bench",
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.plan_text import plan_lines
 from vsm_mcp.cli.session import OperationFailed, Session, exit_code
 
 _ROUNDS = 5
@@ -25,15 +26,22 @@ def admit(session: Session, operation: str, params: dict[str, Any]) -> dict[str,
                 raise
             continue
         reason = document.get("reason") or {}
-        if not session.interactive or document["outcome"] == "served" or not _asked(reason, params):
+        if not session.interactive or document["outcome"] == "served":
+            return document
+        if not _asked(reason, params, document.get("plan")):
             return document
     return document
 
 
-def _asked(problem: dict[str, Any], params: dict[str, Any]) -> bool:
-    """Ask for what ``problem`` names and put it into ``params``; say whether anything was given."""
+def _asked(problem: dict[str, Any], params: dict[str, Any], plan: dict[str, Any] | None = None) -> bool:
+    """Ask for what ``problem`` names and put it into ``params``; say whether anything was given.
+
+    ``plan`` is what the server would get: whoever says yes says it to that.
+    """
     if problem.get("code") == "approval_needed":
         output.note(problem["message"], style="bold")
+        for line in plan_lines(plan) if plan else ():
+            output.note(f"  {line}", style="")
         params["yes"] = click.confirm("go on?", default=False, err=True)
         return bool(params["yes"])
     inputs = problem.get("inputs", [])

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.plan_text import plan_lines
 from vsm_mcp.cli.servers import crash_lines, pool_line
 from vsm_mcp.cli.session import Session, common
 
@@ -26,6 +27,8 @@ def _human(document: dict[str, Any]) -> None:
             output.line(f"{key:<14}{value['tier']}")
             for name, state in value["properties"].items():
                 output.line(f"{'':<14}{name}: {state}")
+        elif key == "plan":
+            output.line(f"{key:<14}" + f"\n{'':<14}".join(plan_lines(value)))
         elif key == "limits":
             output.line(f"{key:<14}{', '.join(_limit(name, each) for name, each in value.items()) or '-'}")
         else:

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from rich.status import Status
 
 from vsm_mcp.cli.output import clean, console, note
+from vsm_mcp.cli.plan_text import plan_lines
 
 _STEPS: Final = {
     "resolve": "resolving versions",
@@ -76,6 +77,12 @@ class Progress:
     def _on_StepFailed(self, event: dict[str, Any]) -> None:  # noqa: N802
         self._rest()
         note(f"  ✗ {event['step']:<9}          {event['message']}", style="red")
+
+    def _on_SandboxPlanned(self, event: dict[str, Any]) -> None:  # noqa: N802
+        self._rest()
+        note("  it is started for the first time, with:", style="")
+        for line in plan_lines(event["plan"]):
+            note(f"      {line}")
 
     def _on_RemedyApplied(self, event: dict[str, Any]) -> None:  # noqa: N802
         note(f"  ↻ {event['reason']}: again with {event['remedy']}", style="yellow")

@@ -71,9 +71,12 @@ class Session:
     def __init__(self, home: Path | None, *, as_json: bool) -> None:
         self.json = as_json
         self.browse = False
+        self.stdout_is_taken = False
         self._home = home
         self._config: configuration.Config | None = None
-        self.interactive = sys.stdin.isatty() and sys.stderr.isatty() and not as_json
+        # A stream that was closed for us is None.
+        self.interactive = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
+        self.interactive = self.interactive and not as_json
 
     @property
     def config(self) -> configuration.Config:
@@ -93,17 +96,21 @@ class Session:
     def show(self, document: dict[str, Any], human: Callable[[dict[str, Any]], None]) -> None:
         """Print a document: as JSON, or as ``human`` does it."""
         if self.json:
-            click.echo(json.dumps({"schema": SCHEMA, **document}, ensure_ascii=False))
+            self._write(document)
         else:
             human(document)
 
     def fail(self, document: dict[str, Any]) -> NoReturn:
         """Print an error and leave with its exit code."""
         if self.json:
-            click.echo(json.dumps({"schema": SCHEMA, "error": document}, ensure_ascii=False))
+            self._write({"error": document})
         else:
             output.error(document)
         sys.exit(exit_code(str(document.get("code", ""))))
+
+    def _write(self, document: dict[str, Any]) -> None:
+        text = json.dumps({"schema": SCHEMA, **document}, ensure_ascii=False)
+        click.echo(text, err=self.stdout_is_taken)
 
 
 def exit_code(code: str) -> int:

@@ -32,6 +32,8 @@ def command(session: Session, server: str, name: str, yes: bool, clear: tuple[st
     if name:
         raise BadArgument("a server keeps its name", "add it again under another one")
     fields = [_FIELDS.get(option, option) for option in _given() if option not in _OTHERS]
+    if "permissions" in fields:
+        fields = [*dict.fromkeys((*fields, "project"))]  # what the profile's . stands for is chosen with it
     cleared = [word.replace("-", "_") for word in clear]
     settings = settings_from(options, interactive=session.interactive)
     params = {"name": server, "settings": settings, "fields": fields, "clear": cleared, "yes": yes}

@@ -1,4 +1,4 @@
-"""The options that say how a server is launched and what it may reach: shared by ``add`` and ``acquire``."""
+"""The options that say how a server is launched and what it may reach: of ``add``, ``acquire`` and ``sandbox``."""
 
 from __future__ import annotations
 
@@ -19,13 +19,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _HOST_HELP = "A host the server may reach, at 80 and 443 if no port is given; '*' opens the whole network."
 
 
-def settings_options(function: F) -> F:
-    """Add the launch options of the design to a command."""
+def reach_options(function: F) -> F:
+    """Add the options that say what a program may see and reach."""
     options = (
-        click.option("--name", default="", help="The name in the catalogue (default: derived)."),
-        click.option(
-            "--arg", "args", multiple=True, metavar="A", help="An argument for the server; --arg=--flag for flags."
-        ),
         click.option("--env", "env", multiple=True, metavar="K=V", help="A variable for the server."),
         click.option(
             "--secret",
@@ -38,9 +34,32 @@ def settings_options(function: F) -> F:
         click.option(
             "--allow-path", "paths", multiple=True, metavar="P[:rw]", help="A path the server may read, or write."
         ),
-        click.option("--allow-scripts", is_flag=True, help="Let install scripts run, inside the sandbox."),
+        click.option(
+            "--permissions",
+            default="",
+            metavar="NAME",
+            help="A permission profile, which the options add to: none, read-only, project, browser, or your own.",
+        ),
+        click.option(
+            "--project", default="", metavar="DIR", help="The project directory of the profile (default: this one)."
+        ),
         click.option("--allow-unsandboxed", is_flag=True, help="Start it even where no sandbox can be had."),
         click.option("--cwd", default="", help="The working directory; the server may write there."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def settings_options(function: F) -> F:
+    """Add the launch options of the design to a command."""
+    options = (
+        click.option("--name", default="", help="The name in the catalogue (default: derived)."),
+        click.option(
+            "--arg", "args", multiple=True, metavar="A", help="An argument for the server; --arg=--flag for flags."
+        ),
+        reach_options,
+        click.option("--allow-scripts", is_flag=True, help="Let install scripts run, inside the sandbox."),
         *process_options.OPTIONS,
         click.option(
             "--yes", is_flag=True, help="Agree to what the policy asks about, and to findings that want a look."
@@ -54,15 +73,26 @@ def settings_options(function: F) -> F:
 def settings_from(given: dict[str, Any], *, interactive: bool) -> dict[str, Any]:
     """Return the ``settings`` of an operation from the options. Raises :class:`BadArgument` naming the option."""
     return {
+        **reach_from(given, interactive=interactive),
         "args": list(given["args"]),
+        "allow_scripts": given["allow_scripts"],
+        **process_options.process_settings(given),
+    }
+
+
+def reach_from(given: dict[str, Any], *, interactive: bool) -> dict[str, Any]:
+    """Return the part of the settings that :func:`reach_options` give. Raises :class:`BadArgument`."""
+    if given["project"] and not given["permissions"]:
+        raise BadArgument("--project goes with --permissions", "--allow-path DIR grants a directory by itself")
+    return {
         "env": dict(_pair(item) for item in given["env"]),
         "secrets": {name: _secret(name, interactive=interactive) for name in given["secrets"]},
         "paths": [_path(item) for item in given["paths"]],
         "hosts": [_host(item) for item in given["hosts"]],
-        "allow_scripts": given["allow_scripts"],
         "allow_unsandboxed": given["allow_unsandboxed"],
         "cwd": str(_existing(given["cwd"], "--cwd")) if given["cwd"] else "",
-        **process_options.process_settings(given),
+        "permissions": given["permissions"],
+        "project": str(_existing(given["project"] or ".", "--project")) if given["permissions"] else "",
     }
 
 

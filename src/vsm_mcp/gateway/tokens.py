@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import jwt
 
-from vsm_mcp.config import Auth
 from vsm_mcp.gateway.challenge import Rejected, Resource
 from vsm_mcp.gateway.issuer import Issuer
+from vsm_mcp.model.auth import Auth
 from vsm_mcp.model.principal import Grant, Principal
 from vsm_mcp.policy.grants import covers_profile
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from vsm_mcp.errors import InstallFailed
 from vsm_mcp.install.archive import digest_of
 from vsm_mcp.install.executable import interpreter_of
 from vsm_mcp.install.installer import Bench, Built, Fetched, Options, Resolved
-from vsm_mcp.install.roots import roots_of
+from vsm_mcp.install.roots import SOURCES, roots_of
 from vsm_mcp.install.tools import real_path
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind
@@ -39,17 +40,24 @@ class CommandInstaller:
 
     async def build(self, resolved: Resolved, fetched: Fetched, into: Path, options: Options) -> Built:
         """Return the entry: the program, its arguments and the directories it needs."""
-        argv = self._argv(resolved.ref)
-        words = interpreter_of(Path(real_path(argv[0])))
-        runtime = "native" if words in {(), ("native",)} else "python" if words[0].startswith("python") else "node"
-        return Built(
-            entry=Entry(argv=argv, runtime=runtime, roots=roots_of(argv, self._environ.get("HOME", ""))),
-            integrity=fetched.archive_sha,
-        )
+        return Built(entry=entry_of(self._argv(resolved.ref), self._environ), integrity=fetched.archive_sha)
 
     def _argv(self, ref: Ref) -> tuple[str, ...]:
-        words = shlex.split(ref.name)  # it can be split, and is not empty: parse_ref has seen to that
-        program = shutil.which(os.path.expanduser(words[0]), path=self._environ.get("PATH"))  # noqa: PTH111
-        if program is None:
-            raise InstallFailed(f"there is no program {words[0]!r} on this machine", "give its absolute path")
-        return (str(Path(program).absolute()), *words[1:])
+        # It can be split, and is not empty: parse_ref has seen to that.
+        return found_program(shlex.split(ref.name), self._environ)
+
+
+def found_program(words: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a command with the absolute path of its program. Raises :class:`InstallFailed`."""
+    program = shutil.which(os.path.expanduser(words[0]), path=environ.get("PATH"))  # noqa: PTH111
+    if program is None:
+        raise InstallFailed(f"there is no program {words[0]!r} on this machine", "give its absolute path")
+    return (str(Path(program).absolute()), *words[1:])
+
+
+def entry_of(argv: tuple[str, ...], environ: Mapping[str, str], *, sources_only: bool = False) -> Entry:
+    """Return the entry of a command; with ``sources_only`` only programs among the files that it names are its own."""
+    words = interpreter_of(Path(real_path(argv[0])))
+    runtime = "native" if words in {(), ("native",)} else "python" if words[0].startswith("python") else "node"
+    own = (argv[0], *(word for word in argv[1:] if not sources_only or Path(word).suffix in SOURCES))
+    return Entry(argv=argv, runtime=runtime, roots=roots_of(own, environ.get("HOME", "")))

@@ -10,7 +10,8 @@ from vsm_mcp.install.tools import real_path
 from vsm_mcp.model.paths import grantable
 
 _SYSTEM: Final = ("/usr/", "/bin/", "/lib/", "/opt/")
-_SOURCES: Final = frozenset({".py", ".js", ".mjs", ".cjs", ".ts"})
+SOURCES: Final = frozenset({".py", ".js", ".mjs", ".cjs", ".ts", ".sh"})
+"""How the names of scripts end."""
 
 
 def roots_of(argv: tuple[str, ...], home: str) -> tuple[str, ...]:
@@ -24,7 +25,7 @@ def roots_of(argv: tuple[str, ...], home: str) -> tuple[str, ...]:
             for path in (word, real_path(word)):
                 if not path.startswith(_SYSTEM):
                     found.add(path)
-                    if Path(path).suffix in _SOURCES and grantable(str(Path(path).parent), home):
+                    if Path(path).suffix in SOURCES and grantable(str(Path(path).parent), home):
                         found.add(str(Path(path).parent))
     program = Path(real_path(argv[0]))
     venv = Path(argv[0]).parent.parent

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from vsm_mcp.model.behaviour import Behaviour
 from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.definition import Offer
+from vsm_mcp.model.finding import CheckResult
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,8 @@ class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the trial saw: whether the server is fit to serve, each probe, and what it offers.
 
     ``transport`` is what carried it all (``stdio``, ``streamable-http``, …). ``contacts`` are what it reached for over
-    the network, whether it was allowed or not.
+    the network, whether it was allowed or not. ``watch`` says what is to be thought of ``behaviour``, what it did
+    meanwhile; both are missing for a server that runs elsewhere.
     """
 
     passed: bool
@@ -51,3 +54,5 @@ class TrialReport(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory: int | None = None
     stderr_tail: tuple[str, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    behaviour: Behaviour | None = None
+    watch: CheckResult | None = None

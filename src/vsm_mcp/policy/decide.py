@@ -85,9 +85,17 @@ def _by_autonomy(action: Action, policy: Policy) -> Decision:
         return agreed
     if action.kind is ActionKind.APPROVE or policy.autonomy in ("manual", "ask"):
         return _ask(f"autonomy:{policy.autonomy}", "a person must agree first")
+    if unlisted := _unlisted(action, policy):
+        return _ask("permissions_unasked", f"a person must agree first: it gets the permission profile {unlisted}")
     if policy.autonomy == "guarded" and (risk := _risk(action)):
         return _ask("autonomy:guarded", f"a person must agree first: {risk}")
     return _allow(f"autonomy:{policy.autonomy}", "within what the policy lets happen by itself")
+
+
+def _unlisted(action: Action, policy: Policy) -> str:
+    """Return the permission profile that needs a person's leave, also where else nobody is asked."""
+    name = str(action.facts.get("permissions", ""))
+    return "" if matches(name, policy.permissions_unasked) else name
 
 
 def _risk(action: Action) -> str:

@@ -15,13 +15,14 @@ _CHUNK: Final = 16 * 1024  # some milliseconds of work, where lines are short
 class Drain:
     """Owns ``descriptor`` (non-blocking) and hands its bytes to ``take``; ``done`` resolves at its end.
 
-    Beyond 8 MB at once it reads 4 MB a second; the pipe fills, and the writer waits.
+    Beyond 8 MB at once it reads ``rate`` bytes a second; the pipe fills, and the writer waits.
     """
 
-    def __init__(self, descriptor: int, take: Callable[[bytes], None]) -> None:
+    def __init__(self, descriptor: int, take: Callable[[bytes], None], *, rate: int = _RATE) -> None:
         self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor
         self._take = take
+        self._rate = rate
         self._budget = float(_BURST)
         self._filled = self._loop.time()
         self._pause: asyncio.TimerHandle | None = None
@@ -61,11 +62,11 @@ class Drain:
             return
         self._take(chunk)
         now = self._loop.time()
-        self._budget = min(self._budget + (now - self._filled) * _RATE, _BURST) - len(chunk)
+        self._budget = min(self._budget + (now - self._filled) * self._rate, _BURST) - len(chunk)
         self._filled = now
         if self._budget < 0:
             self._loop.remove_reader(self._descriptor)
-            self._pause = self._loop.call_later(max(-self._budget / _RATE, 0.05), self._resume)
+            self._pause = self._loop.call_later(max(-self._budget / self._rate, 0.05), self._resume)
 
     def _resume(self) -> None:
         self._pause = None

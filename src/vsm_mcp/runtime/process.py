@@ -22,8 +22,8 @@ from vsm_mcp.runtime.listens import place as place_of
 from vsm_mcp.runtime.log import Lines, Redactor, RotatedFile
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.sandbox import ports
-from vsm_mcp.sandbox.child import Child, Sandbox
-from vsm_mcp.sandbox.confinement import Exit
+from vsm_mcp.sandbox.child import Child
+from vsm_mcp.sandbox.confinement import Command, Confinement, Exit
 from vsm_mcp.wire.connection import Connection
 
 _NO_HANDSHAKE: Final = "it is no MCP server over stdio, or speaks no protocol version that we know"
@@ -80,6 +80,14 @@ class Instance(Protocol):
     @property
     def stderr_tail(self) -> tuple[str, ...]:
         """Its last lines on stderr."""
+        ...
+
+
+class Spawner(Protocol):
+    """What starts a program: a :class:`~vsm_mcp.sandbox.child.Sandbox`, or who watches what it starts."""
+
+    async def spawn(self, command: Command, confinement: Confinement, *, name: str, unsandboxed: bool = False) -> Child:
+        """See :meth:`Sandbox.spawn <vsm_mcp.sandbox.child.Sandbox.spawn>`."""
         ...
 
 
@@ -237,7 +245,7 @@ class Process:
         return self.exit
 
 
-async def start(spec: ServerSpec, sandbox: Sandbox, limits: Limits, file: RotatedFile, emit: Emit) -> Process:
+async def start(spec: ServerSpec, sandbox: Spawner, limits: Limits, file: RotatedFile, emit: Emit) -> Process:
     """Start a server's program and shake hands; ``spec.start_timeout`` covers everything.
 
     ``file`` is the server's log, shared by all its processes: each closes it at its end, and writing opens it again.
@@ -277,7 +285,7 @@ async def start(spec: ServerSpec, sandbox: Sandbox, limits: Limits, file: Rotate
     return process
 
 
-async def _attempt(spec: ServerSpec, sandbox: Sandbox, limits: Limits, file: RotatedFile, seconds: float) -> Process:
+async def _attempt(spec: ServerSpec, sandbox: Spawner, limits: Limits, file: RotatedFile, seconds: float) -> Process:
     if spec.command is None or spec.confinement is None:
         raise ServerDown(f"{spec.name} has no program", "add it again")
     command, place = spec.command, None

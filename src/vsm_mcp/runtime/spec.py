@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -13,6 +13,7 @@ from vsm_mcp.config import Config
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.server import Server
 from vsm_mcp.runtime.listens import template, with_port
+from vsm_mcp.runtime.permissions import limited, permitted, profile_of
 from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement, MachineNetwork, Network, NoNetwork
 from vsm_mcp.sandbox.egress.rules import allow_list
 from vsm_mcp.wire.authorizer import Authorizer
@@ -59,7 +60,8 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
 
     The environment is made from nothing: a short PATH, the sandbox's home, and what the installation, the catalogue
     and the person gave, in this order. For a remote server, what the person gave are its HTTP headers, but for
-    what is given for authorization. Raises :class:`BadArgument` for a host that cannot be read.
+    what is given for authorization. Raises :class:`UnknownPermissions` where the permission profile cannot be had,
+    and :class:`BadArgument` for a host that cannot be read or a project directory that nobody named.
     """
     settings, entry = server.settings, server.installation.entry
     hidden = {**settings.secrets, **secrets}
@@ -84,14 +86,15 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             known_transport=server.transport,
             secrets=tuple(hidden.values()),
         )
+    granted = permitted(settings, profile_of(settings, config))
     argv = (*entry.argv, *server.args, *settings.args)
     env = entry.env | server.env | settings.env | hidden
     where = template(settings.listens) if settings.listens else ""
     env = base_env(argv[0]) | with_port(argv, env, where)
     return ServerSpec(
         name=server.name,
-        command=Command(argv=argv, env=env, cwd=settings.cwd or HOME),
-        confinement=_confinement(server, config),
+        command=Command(argv=argv, env=env, cwd=granted.cwd or HOME),
+        confinement=confinement_of(settings, entry.roots, config),
         start_timeout=config.runtime.start_timeout_seconds,
         unsandboxed=settings.allow_unsandboxed,
         known_era=server.era or None,
@@ -119,25 +122,26 @@ def base_env(program: str) -> dict[str, str]:
     }
 
 
-def network_of(settings: Settings) -> Network:
+def network_of(granted: Settings) -> Network:
     """Return what a server may reach: nothing, the hosts that were named, or (``*``) all that the machine reaches.
 
-    Raises :class:`BadArgument` for a host that cannot be read.
+    ``granted`` are its settings with what its permission profile grants. Raises :class:`BadArgument` for a host that
+    cannot be read.
     """
-    if settings.whole_network:
+    if granted.whole_network:
         return MachineNetwork()
-    return allow_list(settings.hosts) or NoNetwork()
+    return allow_list(granted.hosts) or NoNetwork()
 
 
-def needs_sockets(settings: Settings) -> bool:
-    """Whether a server has a use for sockets: to reach hosts, or to listen."""
-    return bool(network_of(settings)) or bool(settings.listens)
+def confinement_of(given: Settings, roots: Iterable[str], config: Config) -> Confinement:
+    """Return what the settings and their permission profile let a program touch, beside its own ``roots``.
 
-
-def _confinement(server: Server, config: Config) -> Confinement:
-    settings, limits = server.settings, config.sandbox
+    Raises :class:`UnknownPermissions` and :class:`BadArgument`.
+    """
+    profile = profile_of(given, config)
+    settings, limits = permitted(given, profile), limited(config.sandbox, profile)
     return Confinement(
-        read_only=tuple(dict.fromkeys(server.installation.entry.roots)),
+        read_only=tuple(dict.fromkeys(roots)),
         granted_read_only=tuple(path for path, writable in settings.paths if not writable),
         granted_writable=tuple(path for path, writable in settings.paths if writable),
         hidden=(str(config.home),),
@@ -148,4 +152,5 @@ def _confinement(server: Server, config: Config) -> Confinement:
         processes=limits.processes,
         open_files=limits.open_files,
         scratch_bytes=limits.scratch_bytes,
+        shared_memory_bytes=limits.shared_memory_bytes,
     )

@@ -353,7 +353,11 @@ class Runtime:
 
     def is_remote(self, name: str) -> bool:
         """Return whether a server runs elsewhere. Raises :class:`UnknownServer`."""
-        return self._pool(name).server.installation.entry.runtime == "remote"
+        return self.server(name).installation.entry.runtime == "remote"
+
+    def server(self, name: str) -> Server:
+        """Return a server as it was added. Raises :class:`UnknownServer`."""
+        return self._pool(name).server
 
     def log_path(self, name: str) -> Path:
         """Return where a server's log is."""

@@ -17,6 +17,7 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*|[^\s/:@\[\]]+)(?::(?P<port>\d{1,5}))?")
 _PATH: Final = re.compile(r"/[!-~]*")
+_PROFILE: Final = re.compile(r"[a-z0-9-]{1,32}")
 _SERVER: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 Complaints = Iterator[tuple[str, str, str]]
@@ -63,6 +64,10 @@ def _places(settings: Settings, _remote: bool) -> Complaints:
             yield "paths", f"{path!r} is not absolute", "give it from the root: /home/…"
     if settings.cwd and not settings.cwd.startswith("/"):
         yield "cwd", f"{settings.cwd!r} is not absolute", "give it from the root: /home/…"
+    if settings.project and not settings.project.startswith("/"):
+        yield "project", f"{settings.project!r} is not absolute", "give it from the root: /home/…"
+    if settings.permissions and not _PROFILE.fullmatch(settings.permissions):
+        yield "permissions", f"{settings.permissions!r} cannot be a profile's name", "none, read-only, or one of yours"
     for host in settings.hosts:
         found = _HOST.fullmatch(host)
         if found is None or int(found["port"] or 1) not in range(1, 65536):

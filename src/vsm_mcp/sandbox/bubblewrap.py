@@ -7,6 +7,7 @@ bubblewrap's own reaper is PID 1 in both: with ``--as-pid-1``, changing the uid 
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Final
 
 import msgspec
@@ -150,13 +151,29 @@ def _root(variant: Variant, system: System, confinement: Confinement, descriptor
     if system.localtime:
         made += ["--symlink", system.localtime, "/etc/localtime"]
     for path, descriptor in descriptors.files.items():
-        made += ["--perms", "0444", "--file", str(descriptor), path]
+        if path not in confinement.planted:
+            made += ["--perms", "0444", "--file", str(descriptor), path]
     made += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
     size = confinement.scratch_bytes
-    made += _tmpfs(_SHARED, "1777", size)
+    made += _tmpfs(_SHARED, "1777", confinement.shared_memory_bytes)
     made += _tmpfs(TMP, "1777", size)
     made += _tmpfs(HOME, "0700" if variant.uid is None else "0777", size)
-    return made + _tmpfs("/run", "0755", _SMALL)
+    made += _tmpfs("/run", "0755", _SMALL)
+    return made + _planted(variant, confinement, descriptors)
+
+
+def _planted(variant: Variant, confinement: Confinement, descriptors: Descriptors) -> list[str]:
+    """Put files into the home, with the directories above them, as the server's own."""
+    folder, file = ("0700", "0600") if variant.uid is None else ("0777", "0666")
+    made: list[str] = []
+    known: set[str] = set()
+    for path in confinement.planted:
+        above = [str(parent) for parent in reversed(PurePosixPath(path).parents)]
+        for directory in (each for each in above if each.startswith(f"{HOME}/") and each not in known):
+            made += ["--perms", folder, "--dir", directory]
+            known.add(directory)
+        made += ["--perms", file, "--file", str(descriptors.files[path]), path]
+    return made
 
 
 def _tmpfs(path: str, mode: str, size: int) -> list[str]:

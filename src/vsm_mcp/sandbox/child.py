@@ -39,8 +39,9 @@ _DESCRIPTORS_FOR_RELAYS: Final = 4  # half of all we may open: each connection c
 class Child:
     """A running program and everything it started.
 
-    ``stdin_fd``, ``stdout_fd`` and ``stderr_fd`` are non-blocking pipe ends that the caller owns and closes. ``tier``
-    is what holds it, ``contacts`` what it reached for where an allow-list says what it may.
+    ``stdin_fd``, ``stdout_fd`` and ``stderr_fd`` are non-blocking pipe ends that the caller owns and closes; so is
+    ``trace_fd`` where its command has a tracer, else it is -1. ``tier`` is what holds it, ``contacts`` what it reached
+    for where an allow-list says what it may.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Child:
         self.stdin_fd = running.pipes.stdin
         self.stdout_fd = running.pipes.stdout
         self.stderr_fd = running.pipes.stderr
+        self.trace_fd = running.trace_fd
         self._running = running
         self._scope = scope
         self._cpus = cpus

@@ -15,13 +15,13 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from vsm_mcp.errors import SandboxUnavailable
-from vsm_mcp.sandbox import bubblewrap, idmap, seccomp, tree
+from vsm_mcp.sandbox import bubblewrap, handing, idmap, seccomp, tracing, tree
 from vsm_mcp.sandbox.cgroup import Bounds, Group
 from vsm_mcp.sandbox.confinement import CORE_BYTES, Command, Confinement
 from vsm_mcp.sandbox.egress.gate import Gate
@@ -185,6 +185,7 @@ class _Attempt:
             self._running = running
             self._named = asyncio.ensure_future(_child_pid(info))
             init = self._init = Watched(await asyncio.shield(self._named))
+            running.trace_begun()
             if self._gate is not None:
                 steps.append(asyncio.ensure_future(_open(self._gate, init)))
             await making
@@ -215,6 +216,9 @@ class _Attempt:
         if self._running is not None:
             if self._init is None:
                 self._running.send(signal.SIGKILL)
+            self._running.trace_begun()
+            if self._running.trace_fd >= 0:
+                os.close(self._running.trace_fd)
             os.close(self._running.pipes.stdin)
             os.close(self._running.pipes.stdout)
             said, _ = await collect(self._running.pipes.stderr, 4096)
@@ -237,7 +241,7 @@ class _Attempt:
         info, info_child = os.pipe2(os.O_CLOEXEC)
         try:
             with (
-                _contents(bubblewrap.files(variant, confinement.network)) as files,
+                _contents(bubblewrap.files(variant, confinement.network) | confinement.planted) as files,
                 memory_file(seccomp.program()) as filter_fd,
             ):
                 descriptors = bubblewrap.Descriptors(info=info_child, block=block, seccomp=filter_fd, files=files)
@@ -246,9 +250,14 @@ class _Attempt:
                     argv = [variant.token, "--args", str(options), "--", *bubblewrap.inner(variant, command)]
                     inherited = (info_child, block, filter_fd, options, *files.values())
                     mapped = [mount.path for mount in mounts if mount.mapped]
-                    if variant.uid is None or not mapped:
+                    before: list[str] = []
+                    if variant.uid is not None and mapped:
+                        before = idmap.prelude(sys.executable, variant.uid, mapped)
+                    if command.tracer:
+                        return _traced(variant, command.tracer, before, argv, inherited), info
+                    if not before:
                         return popen(argv, env={}, pass_fds=inherited, executable=variant.bwrap), info
-                    argv = [*idmap.prelude(sys.executable, variant.uid, mapped), variant.bwrap, *argv]
+                    argv = [*before, variant.bwrap, *argv]
                     return popen(argv, env={VARIABLE: variant.token}, pass_fds=inherited), info
         except BaseException:
             os.close(info)
@@ -280,6 +289,26 @@ async def _open(gate: Gate, init: Watched) -> None:
         await gate.open(network)
     finally:
         os.close(network)
+
+
+def _traced(
+    variant: bubblewrap.Variant, strace: str, before: list[str], argv: list[str], inherited: Sequence[int]
+) -> Running:
+    """Start bubblewrap under strace, which reports on a pipe of ours: it opens that itself, so nobody inherits it."""
+    report, report_in = os.pipe2(os.O_CLOEXEC)
+    try:
+        with handing.hand(inherited) as handed:
+            first = handing.prelude(sys.executable, handed.fileno(), keep_environment=bool(before))
+            program = [*before[:1], *before, variant.bwrap, *argv]  # each program's file, then its argv
+            watched = [*tracing.prelude(strace, f"/proc/{os.getpid()}/fd/{report_in}"), *first, *program]
+            running = popen(watched, env={VARIABLE: variant.token}, pass_fds=(handed.fileno(),))
+    except BaseException:
+        os.close(report)
+        os.close(report_in)
+        raise
+    os.set_blocking(report, False)
+    running.traced(report, report_in)
+    return running
 
 
 async def _child_pid(info: int) -> int:

@@ -22,11 +22,15 @@ CORE_BYTES: Final = 1
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """A program: ``env`` is all it gets (secrets included); ``cwd`` must exist inside the sandbox."""
+    """A program: ``env`` is all it gets (secrets included); ``cwd`` must exist inside the sandbox.
+
+    ``tracer`` is the path of ``strace`` where the program is to be watched; see :mod:`vsm_mcp.sandbox.tracing`.
+    """
 
     argv: tuple[str, ...]
     env: dict[str, str] = {}
     cwd: str = HOME
+    tracer: str = ""
 
     def __repr__(self) -> str:
         return f"Command(argv={self.argv!r}, env={sorted(self.env)}, cwd={self.cwd!r})"
@@ -52,9 +56,10 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
 
     ``read_only`` and ``writable`` are directories of ours (an installation, an interpreter); ``granted_read_only``
     and ``granted_writable`` are what a person granted. ``hidden`` directories stay empty even where a grant contains
-    them. ``cpus`` counts cores (0: no limit).
-    ``scratch_bytes`` bounds /tmp and the home, each. ``network`` is nothing, an allow-list, or the machine's own;
-    ``listens`` says that the program does so on its loopback.
+    them. ``planted`` are files (path → contents) put into the private home, where it is one of memory. ``cpus`` counts
+    cores (0: no limit). ``scratch_bytes`` bounds /tmp and the home, each; ``shared_memory_bytes`` /dev/shm.
+    ``network`` is nothing, an allow-list, or the machine's own; ``listens`` says that the program does so on its
+    loopback.
     """
 
     read_only: tuple[str, ...] = ()
@@ -62,6 +67,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     granted_read_only: tuple[str, ...] = ()
     granted_writable: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    planted: dict[str, bytes] = {}
     network: Network = NoNetwork()
     listens: bool = False
     memory_bytes: int = 512 * MEBIBYTE
@@ -69,6 +75,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     processes: int = 64
     open_files: int = 1024
     scratch_bytes: int = 64 * MEBIBYTE
+    shared_memory_bytes: int = 64 * MEBIBYTE
 
     @property
     def sockets(self) -> bool:

@@ -28,11 +28,16 @@ class Pipes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Running:
-    """A direct child. ``exited`` gets its return code (negative: killed by that signal)."""
+    """A direct child. ``exited`` gets its return code (negative: killed by that signal).
+
+    ``trace_fd`` is our end of the pipe on which it is reported what it does, or -1; whoever reads it closes it.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], pipes: Pipes) -> None:
         self.pid = process.pid
         self.pipes = pipes
+        self.trace_fd = -1
+        self._trace_in = -1
         self.exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._process = process
         self._pidfd = -1
@@ -54,6 +59,16 @@ class Running:
         """Send a signal to the child's process group, which it leads."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
+
+    def traced(self, out: int, into: int) -> None:
+        """Take the two ends of the pipe on which it is reported what the child does."""
+        self.trace_fd, self._trace_in = out, into
+
+    def trace_begun(self) -> None:
+        """Close our copy of the writing end: whoever reports has opened it."""
+        if self._trace_in >= 0:
+            os.close(self._trace_in)
+            self._trace_in = -1
 
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()

@@ -17,7 +17,7 @@ from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.trial import Cause, Probe, TrialReport
 from vsm_mcp.runtime.cause import explain
 from vsm_mcp.runtime.log import RotatedFile
-from vsm_mcp.runtime.process import Process, StartFailed
+from vsm_mcp.runtime.process import Process, Spawner, StartFailed
 from vsm_mcp.runtime.process import start as start_process
 from vsm_mcp.runtime.remote import Remote, open_remote
 from vsm_mcp.runtime.spec import ServerSpec
@@ -26,11 +26,14 @@ from vsm_mcp.sandbox.confinement import Exit, NoNetwork
 from vsm_mcp.sandbox.egress.rules import AllowList
 from vsm_mcp.vetting import probes
 from vsm_mcp.vetting.probes import FAIL, PASS, SKIPPED, WARN, Answer
+from vsm_mcp.vetting.watch import Watch
 
 LIST_SECONDS: Final = 20.0
 _SPARE_SECONDS: Final = 40.0
 _RECENT_LINES: Final = 5
 _QUICK_STOP_SECONDS: Final = 0.9
+# Causes that say little: what is known to be missing is missing without the watch, too.
+_UNEXPLAINED: Final = frozenset({"crashed", "hung", "not_a_server", "broken_entry", "protocol"})
 Instance = Process | Remote
 
 
@@ -56,7 +59,7 @@ async def trial(spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit) 
             hint="try again on a machine with less load, or choose another server",
         )
     finally:
-        await asyncio.shield(run.end())
+        await asyncio.shield(run.over())
     return run.report()
 
 
@@ -66,7 +69,9 @@ class _Run:
     def __init__(self, spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit) -> None:
         self.cause: Cause | None = None
         self._spec = _observed(spec)
-        self._sandbox = sandbox
+        self._watch = Watch(sandbox, spec.secrets)
+        self._sandbox: Spawner = self._watch
+        self._bare = sandbox
         self._config = config
         self._emit = emit
         self._probes: list[Probe] = []
@@ -84,7 +89,8 @@ class _Run:
             return
         if not await self._list():
             await self._explain_death()
-            return
+            if not await self._lists_unwatched():
+                return
         if await self._half_modern() and not (await self._begin() and await self._list()):
             await self._explain_death()
             return
@@ -103,6 +109,11 @@ class _Run:
         if instance is not None:
             self._look(instance)
             await instance.stop()
+
+    async def over(self) -> None:
+        """Leave nothing running, and nothing of the watch."""
+        await self.end()
+        await self._watch.finish()
 
     def report(self) -> TrialReport:
         """Return what was seen."""
@@ -127,6 +138,8 @@ class _Run:
             peak_memory=self._peak,
             stderr_tail=self._tail,
             contacts=merged(self._contacts),
+            behaviour=None if self._spec.url else self._watch.behaviour(),
+            watch=None if self._spec.url else self._watch.result(),
         )
 
     # --- the probes ----------------------------------------------------------------------------------------------
@@ -134,7 +147,7 @@ class _Run:
     async def _begin(self) -> bool:
         began = time.monotonic()
         try:
-            self._instance = instance = await self._start(self._spec)
+            self._instance = instance = await self._start_watched()
         except ServerDown as error:
             self.cause = error.cause or Cause(code=error.code, message=error.message, hint=error.hint)
             self._contacts += error.contacts if isinstance(error, StartFailed) else ()
@@ -147,6 +160,36 @@ class _Run:
         said = f"{self._era} era, protocol {self._protocol}, over {self._transport}"
         self.note("handshake", PASS, said, self._start_seconds)
         return True
+
+    async def _start_watched(self) -> Instance:
+        """Start it; if it fails and nobody knows why, once more without the watch: it may be that."""
+        try:
+            return await self._start(self._spec)
+        except ServerDown as error:
+            if not self._blames_watch(error.cause):
+                raise
+            self._sandbox = self._bare
+            instance = await self._start(self._spec)
+            self._watch.give_up(f"it does not start while it is watched: {error.message}")
+            return instance
+
+    async def _lists_unwatched(self) -> bool:
+        """Whether it starts and lists when nobody watches, and did not do the latter before."""
+        if not self._blames_watch(self.cause):
+            return False
+        before, cause = self._probes, self.cause
+        await self.end()
+        self._sandbox, self._probes, self.cause = self._bare, [], None
+        if await self._begin() and await self._list():
+            self._watch.give_up(f"it does not list what it offers while it is watched: {before[-1].detail}")
+            return True
+        self._probes, self.cause = before, cause
+        return False
+
+    def _blames_watch(self, cause: Cause | None) -> bool:
+        """Whether a failure may come from the watch: it was watched, and there is no better reason."""
+        watched = self._sandbox is self._watch and self._watch.on and self._spec.url is None
+        return watched and (cause is None or cause.code in _UNEXPLAINED)
 
     async def _start(self, spec: ServerSpec) -> Instance:
         if spec.url is not None:
@@ -250,7 +293,11 @@ class _Run:
         self.note("stop", *_stopped(killed, seconds, self._config.runtime.stop_grace_seconds), seconds=seconds)
 
     async def _restart(self) -> None:
-        """Start it again, see the same list, and only then show it a malformed line: many die of that."""
+        """Start it again, see the same list, and only then show it a malformed line: many die of that.
+
+        This time nobody watches, as later in service.
+        """
+        self._sandbox = self._bare
         again = msgspec.structs.replace(self._spec, known_era=self._era, known_transport=self._transport)
         began = time.monotonic()
         try:

@@ -6,10 +6,11 @@ import pytest
 
 from vsm_mcp import config
 from vsm_mcp.app.access import authentication, check, mode_of, warn_in_clear
-from vsm_mcp.config import Auth, Config, Gateway
+from vsm_mcp.config import Config, Gateway
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.events import AccessInClear, Event, ignore
 from vsm_mcp.gateway.keyring import Keyring
+from vsm_mcp.model.auth import Auth
 from vsm_mcp.model.key import Key
 from vsm_mcp.model.principal import Grant
 

@@ -20,7 +20,9 @@ from vsm_mcp.events import (
     ServerStopped,
     StepStarted,
 )
+from vsm_mcp.model.permissions import Permissions
 from vsm_mcp.model.server import ServerState
+from vsm_mcp.runtime.permissions import UNSAID
 from vsm_mcp.runtime.resources import Usage
 from vsm_mcp.runtime.status import InstanceStatus, PoolStatus, Status
 from vsm_mcp.sandbox.tier import Isolation, Tier, properties_of
@@ -81,7 +83,7 @@ def test_each_limit_says_how_far_it_holds(tier: Tier, memory: str, cpu: str, pro
     held = properties_of(tier, group=tier is Tier.FULL, cpu=True)
     isolation = Isolation(tier=tier, properties=held, bwrap=bwrap)
     config = Config(home=Path("/x"), sandbox=Sandbox(memory_bytes=7), runtime=Runtime(log_bytes=9))
-    found = accounts.limits(config, isolation, remote=False)
+    found = accounts.limits(config, isolation, UNSAID, remote=False)
     assert found["memory_bytes"] == {"limit": 7, "how": memory}
     assert found["log_bytes"] == {"limit": 9, "how": "enforced"}
     assert {name: each["how"] for name, each in found.items()} == {
@@ -92,7 +94,13 @@ def test_each_limit_says_how_far_it_holds(tier: Tier, memory: str, cpu: str, pro
         "scratch_bytes": scratch,
         "log_bytes": "enforced",
     }
-    assert accounts.limits(config, isolation, remote=True) == {}
+    assert accounts.limits(config, isolation, UNSAID, remote=True) == {}
+
+
+def test_the_limits_are_those_of_the_permission_profile() -> None:
+    isolation = Isolation(tier=Tier.FULL, properties=properties_of(Tier.FULL, group=True), bwrap="/usr/bin/bwrap")
+    found = accounts.limits(Config(home=Path("/x")), isolation, Permissions(processes=3), remote=False)
+    assert (found["processes"]["limit"], found["open_files"]["limit"]) == (3, Sandbox().open_files)
 
 
 def test_no_limit_is_off() -> None:
@@ -100,7 +108,7 @@ def test_no_limit_is_off() -> None:
         tier=Tier.FULL, properties=properties_of(Tier.FULL, group=True, cpu=True), bwrap="/usr/bin/bwrap"
     )
     config = Config(home=Path("/x"), sandbox=Sandbox(cpus=0), runtime=Runtime(log_bytes=0))
-    found = accounts.limits(config, isolation, remote=False)
+    found = accounts.limits(config, isolation, UNSAID, remote=False)
     assert (found["cpus"]["how"], found["log_bytes"]["how"]) == ("off", "off")
 
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from vsm_mcp.autopilot.alter import FIELDS, Wish, alter, differences, widened
-from vsm_mcp.errors import BadArgument
+from vsm_mcp.config import Config
+from vsm_mcp.errors import BadArgument, UnknownPermissions
 from vsm_mcp.model.launch import Entry, LaunchFacts, RestartPolicy, Settings
+from vsm_mcp.model.permissions import BUILT_IN, Permissions
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Installation, Server
 
@@ -23,6 +26,12 @@ SERVER = Server(
 )
 SECRETS = {"TOKEN": "t"}
 FACTS = LaunchFacts(args=("--stdio",))
+OWN = {
+    "site": Permissions(hosts=("g",)),
+    "open": Permissions(hosts=("*",)),
+    "less": Permissions(hosts=("h",), processes=1, cpus=0.1),
+}
+CONFIG = Config(home=Path("/home/of/vsm"), permissions={**BUILT_IN, **OWN})
 
 
 GIVEN: dict[str, Any] = {
@@ -52,7 +61,7 @@ def test_nothing_given_changes_nothing() -> None:
     assert after.server == SERVER
     assert after.secrets == SECRETS
     assert differences(SERVER, SECRETS, after) == []
-    assert widened(SERVER, SECRETS, after)["widens"] is False
+    assert widened(SERVER, SECRETS, after, CONFIG)["widens"] is False
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -84,7 +93,8 @@ def test_what_is_added_and_what_takes_the_place() -> None:
     ("wish", "facts"),
     [
         (wished(hosts=("h", "g")), {"network"}),
-        (wished(network=True), {"network"}),
+        (wished(network=True), {"network", "whole_network"}),
+        (wished(hosts=("h", "*")), {"network", "whole_network"}),
         (wished("hosts"), set()),
         (wished(paths=(("/a", True),)), {"paths"}),
         (wished(paths=(("/b", False),)), {"paths"}),
@@ -95,11 +105,34 @@ def test_what_is_added_and_what_takes_the_place() -> None:
         (wished(secrets={"TOKEN": "x"}), set()),
         (wished(lazy=False), set()),
         (wished(args=("two",)), set()),
+        (wished(permissions="project", project="/p"), {"paths", "permissions"}),
+        (wished(permissions="read-only", project="/a"), {"permissions"}),
+        (wished(permissions="none"), {"permissions"}),
+        (wished(permissions="browser"), {"limits", "permissions"}),
+        (wished(permissions="less"), {"permissions"}),
+        (wished(permissions="site"), {"network", "permissions"}),
+        (wished("hosts", permissions="open"), {"network", "whole_network", "permissions"}),
     ],
 )
 def test_what_lets_it_do_more(wish: Wish, facts: set[str]) -> None:
-    found = widened(SERVER, SECRETS, alter(SERVER, SECRETS, wish, FACTS))
-    assert {name for name, wider in found.items() if wider} == facts | ({"widens"} if facts else set())
+    found = widened(SERVER, SECRETS, alter(SERVER, SECRETS, wish, FACTS), CONFIG)
+    assert {name for name, wider in found.items() if wider} == facts | (
+        {"widens"} if facts - {"permissions"} else set()
+    )
+
+
+def test_a_profile_that_is_gone_granted_nothing() -> None:
+    lost = msgspec.structs.replace(SERVER, settings=Settings(permissions="gone"))
+    found = widened(lost, {}, alter(lost, {}, wished(permissions="site"), FACTS), CONFIG)
+    assert (found["network"], found["widens"], found["permissions"]) == (True, True, "site")
+    with pytest.raises(UnknownPermissions):
+        widened(SERVER, {}, alter(SERVER, {}, wished(permissions="gone"), FACTS), CONFIG)
+
+
+def test_another_project_is_more() -> None:
+    held = msgspec.structs.replace(SERVER, settings=Settings(permissions="project", project="/p"))
+    found = widened(held, {}, alter(held, {}, wished(project="/q"), FACTS), CONFIG)
+    assert {name for name, wider in found.items() if wider} == {"paths", "widens"}
 
 
 def test_of_secrets_only_names_are_shown() -> None:

@@ -77,6 +77,15 @@ def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [given["restart"] for given in (settings, said)] == ["permanent", "permanent"]
 
 
+def test_a_permission_profile_comes_with_the_project_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    here = settings_from(options(permissions="project"), interactive=False)
+    assert (here["permissions"], here["project"]) == ("project", str(tmp_path))
+    there = settings_from(options(permissions="project", project="/usr"), interactive=False)
+    assert there["project"] == "/usr"
+    assert settings_from(options(), interactive=False)["project"] == ""
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -88,6 +97,8 @@ def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         {"hosts": ("https://h/x",)},
         {"hosts": ("h:port",)},
         {"cwd": "/no/such/path"},
+        {"project": "/usr"},
+        {"permissions": "project", "project": "/no/such/path"},
         {"idle_stop": float("nan")},
         {"idle_stop": float("inf")},
     ],
@@ -99,7 +110,11 @@ def test_bad_options_are_refused_with_a_hint(bad: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*(name for name in COMMANDS if name != "key"), "key create", "key list", "key revoke"]
+    "name",
+    [
+        *(name for name in COMMANDS if name not in {"key", "sandbox"}),
+        *("key create", "key list", "key revoke", "sandbox run", "sandbox show"),
+    ],
 )
 def test_every_command_explains_itself_and_speaks_json(name: str) -> None:
     done = subprocess.run([PROGRAM, *name.split(), "--help"], capture_output=True, text=True, check=True, timeout=60)

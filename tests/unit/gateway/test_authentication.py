@@ -16,13 +16,13 @@ from tests.unit.gateway.issuing import Issuer as Local
 from tests.unit.gateway.issuing import issuing
 
 from vsm_mcp import config
-from vsm_mcp.config import Auth
 from vsm_mcp.events import AccessRefused, Event
 from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.issuer import Issuer
 from vsm_mcp.gateway.keyring import Keyring
 from vsm_mcp.gateway.refusals import Refusal
 from vsm_mcp.gateway.tokens import Tokens
+from vsm_mcp.model.auth import Auth
 from vsm_mcp.model.key import ENTROPY, Key, digest_of, id_of, mint
 from vsm_mcp.model.principal import Grant
 from vsm_mcp.testing import curious, faulty_http

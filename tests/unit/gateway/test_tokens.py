@@ -11,9 +11,9 @@ import pytest
 from tests.unit.gateway.issuing import Issuer as Local
 from tests.unit.gateway.issuing import issuing
 
-from vsm_mcp.config import Auth
 from vsm_mcp.gateway.challenge import Rejected, Resource
 from vsm_mcp.gateway.tokens import MAX_TOKEN, Tokens, principal_of
+from vsm_mcp.model.auth import Auth
 
 URL = "https://mcp.example.com/mcp"
 

@@ -48,6 +48,8 @@ BAD: list[tuple[str, Any]] = [
     ("max_overflow", 1),
     ("calls_at_once", -1),
     ("queue_limit", -1),
+    ("permissions", "Not A Name"),
+    ("project", "here"),
     ("queue_seconds", 0.0),
     ("queue_seconds", float("inf")),
 ]
@@ -76,6 +78,8 @@ def test_what_people_give_is_taken() -> None:
             paths=(("/a b", True),),
             hosts=("h.example", "h.example:443", "10.0.0.1:80", "::1", "[::1]:80"),
             cwd="/srv",
+            permissions="read-only",
+            project="/srv",
             stateful=True,
             idle_stop_seconds=0,
             restart=RestartPolicy.TRANSIENT,

@@ -112,9 +112,9 @@ def test_parents_of_grants_can_be_passed() -> None:
 
 
 def test_sizes_are_limited() -> None:
-    given = options(USER, Confinement(scratch_bytes=5_000_000))
+    given = options(USER, Confinement(scratch_bytes=5_000_000, shared_memory_bytes=7_000_000))
     sized = {given[i + 1]: given[i - 1] for i, part in enumerate(given) if part == "--tmpfs"}
-    assert sized == {"/dev/shm": "5000000", "/tmp": "5000000", HOME: "5000000", "/run": str(1024 * 1024)}
+    assert sized == {"/dev/shm": "7000000", "/tmp": "5000000", HOME: "5000000", "/run": str(1024 * 1024)}
 
 
 def test_layout_of_the_host_is_kept() -> None:

@@ -15,6 +15,14 @@ _FIRST: Final = RANGE[1]
 _MOST: Final = 4096
 
 
+def made_up(text: str) -> bool:
+    """Whether an address, also one written for IPv6, is one that may have been made up."""
+    try:
+        return ipaddress.ip_address(text.lower().removeprefix("::ffff:")) in RANGE
+    except ValueError:
+        return False
+
+
 class Names:
     """Who is behind a made-up address: at most 4096 names, none ever given up for another."""
 
