@@ -60,3 +60,33 @@ def test_a_home_is_no_project(home: Home, tmp_path: Path) -> None:
     done = home.add_faulty("x", options=("--permissions", "project", "--project", str(tmp_path)))
     assert (done.code, done.document["outcome"]) == (2, "failed")
     assert "no project directory" in done.document["reason"]["message"]
+
+
+def test_a_server_that_is_there_gets_another_profile(home: Home, tmp_path: Path) -> None:
+    configured(home, '[policy]\nautonomy = "auto"\n[permissions.site]\nhosts = ["h.example:8443"]\nprocesses = 41\n')
+    assert home.add_faulty("one").document["outcome"] == "served"
+    refused = home.run("set", "one", "--permissions", "site")
+    assert (refused.code, refused.document["error"]["code"]) == (3, "approval_needed")
+    assert home.run("set", "one", "--permissions", "none").code == 0
+    assert home.run("set", "one", "--permissions", "project", "--project", "/tmp", "--yes").code == 2
+    assert home.run("set", "one", "--permissions", "site", "--yes").code == 0
+    shown = home.run("inspect", "one").document["server"]
+    assert (shown["permissions"], shown["plan"]["hosts"], shown["plan"]["network"]) == (
+        "site",
+        ["h.example:8443"],
+        "hosts",
+    )
+    assert shown["limits"]["processes"]["limit"] == shown["plan"]["limits"]["processes"] == 41
+    project = tmp_path / "project"
+    project.mkdir()
+    done = home.run("set", "one", "--permissions", "project", "--project", str(project), "--yes")
+    assert done.code == 0, done.stderr
+    plan = home.run("inspect", "one").document["server"]["plan"]
+    assert (plan["writes"], plan["network"]) == ([str(project)], "off")
+
+
+def test_a_host_that_cannot_be_read_is_found_before_anything_is_done(home: Home) -> None:
+    configured(home, '[permissions.bad]\nhosts = ["https://h.example/x"]\n')
+    done = home.add_faulty("bad", options=("--permissions", "bad"))
+    assert (done.code, done.document["outcome"]) == (2, "failed")
+    assert "https://h.example/x" in done.document["reason"]["message"]
