@@ -16,6 +16,9 @@ from typing import Any
 from vsm_mcp.testing import faulty
 
 PROGRAM = str(Path(sys.executable).parent / "vsm-mcp")
+MODULE = (sys.executable, "-c", "from vsm_mcp.cli import main; main()")
+"""The same for a Python that has no such program beside it: the system's, which an ordinary user is given."""
+
 FAULTY = Path(faulty.__file__)
 
 
@@ -42,7 +45,7 @@ class Home:
 
     def run(self, *words: str, timeout: float = 120) -> Done:
         done = subprocess.run(
-            [PROGRAM, *words, "--json"],
+            [*((PROGRAM,) if Path(PROGRAM).exists() else MODULE), *words, "--json"],
             env=self.env,
             stdin=subprocess.DEVNULL,
             capture_output=True,

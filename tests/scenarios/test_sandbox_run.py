@@ -15,21 +15,21 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.scenarios.homes import Home, processes_of
+from tests.scenarios.homes import MODULE, Home, processes_of
 
 from vsm_mcp.config import Config
 from vsm_mcp.sandbox import tracing
 from vsm_mcp.sandbox.tier import Tier
 
 PYTHON = "/usr/bin/python3"
-COMMAND = (sys.executable, "-c", "from vsm_mcp.cli import main; main()", "sandbox")
+COMMAND = (*MODULE, "sandbox")
 
 
 @pytest.fixture(autouse=True)
 def sandboxed(home: Home) -> None:
     document = json.loads(started(home, "show", "--json")[0])
-    if document["plan"]["tier"] == Tier.NONE:
-        pytest.skip("no sandbox here: vsm-mcp doctor says why")
+    if not Tier(document["plan"]["tier"]).reaches(Tier.FULL_SOFT):
+        pytest.skip("no whole sandbox here: vsm-mcp doctor says why")
 
 
 @pytest.fixture
