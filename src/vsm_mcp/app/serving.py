@@ -35,6 +35,7 @@ async def serve(
     :class:`ConfigError` when others could reach the endpoint and nobody would be asked for a key.
     """
     notifier = Notifier(config.environ)
+    descriptors.allow_many()  # before the sandbox counts how many of them relays may have
     async with App.open(config, for_operation="serve", actor="cli") as app:
         view = app.view(profile)
         log = EventLog(config.log)
@@ -47,7 +48,6 @@ async def serve(
         sweeper = memory.Sweeper()
         app.bus.subscribe(sweeper)
         app.cleanup.also.append(sweeper.sweep)
-        descriptors.allow_many()
         stop = _stop_asked()
         async with Local(app), notifier.alive(), watching(app, notifier) as read_again:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
