@@ -209,7 +209,7 @@ for path in (os.environ["HOME"], "/tmp", "/dev/shm"):
     os.unlink(path + "/big")
     found["small " + path] = attempt(write, path + "/small", "x")
 """
-    limited = msgspec.structs.replace(PLAIN, scratch_bytes=8 * MEBIBYTE)
+    limited = msgspec.structs.replace(PLAIN, scratch_bytes=8 * MEBIBYTE, shared_memory_bytes=8 * MEBIBYTE)
     for _ in range(2):
         found = await inside(sandbox, code, limited)
         for path in (HOME, "/tmp", "/dev/shm"):
