@@ -191,6 +191,16 @@ class ServerFoundStateful(Event, frozen=True, tag=True):
     server: str
 
 
+class CpuLimitReached(Event, frozen=True, tag=True):
+    """A server has used all the CPU it may have (``cores``) for a while; where that is enforced, its calls wait for it.
+
+    Told once, until it has used less again.
+    """
+
+    server: str
+    cores: float
+
+
 class ContactRefused(Event, frozen=True, tag=True):
     """A server reached for a host it may not reach; ``grant`` is the value of ``--allow-host`` that would allow it.
 

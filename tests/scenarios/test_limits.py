@@ -23,7 +23,7 @@ from vsm_mcp.config import Config
 from vsm_mcp.config import Runtime as RuntimeLimits
 from vsm_mcp.config import Sandbox as SandboxLimits
 from vsm_mcp.errors import RequestTimeout, TransportError
-from vsm_mcp.events import ServerCrashed
+from vsm_mcp.events import CpuLimitReached, ServerCrashed
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.confinement import MEBIBYTE
 from vsm_mcp.sandbox.probe import probe
@@ -100,6 +100,8 @@ async def test_a_hog_that_goes_on_is_held_and_can_be_stopped(world: World, kind:
     greedy = await world.runtime.connection("hog", 20)
     eating = asyncio.ensure_future(call(greedy, kind, 1.5))
     assert await median(neighbour) < NOTICED_SECONDS
+    if kind == "cpu":
+        await told(world)
     with pytest.raises(RequestTimeout):
         await eating
     if kind == "cpu" and world.runtime._sandbox.isolation.tier is Tier.FULL_SOFT:
@@ -112,6 +114,15 @@ async def test_a_hog_that_goes_on_is_held_and_can_be_stopped(world: World, kind:
     assert gone(pid)
     assert world.of(ServerCrashed) == []
     assert await call(neighbour, "ping") == "pong"
+
+
+async def told(world: World) -> None:
+    """Look at the servers until it is said which of them uses all the CPU it may have."""
+    async with asyncio.timeout(10):
+        while not world.of(CpuLimitReached):
+            await world.runtime.resources.look()
+            await asyncio.sleep(0.2)
+    assert [(each.server, each.cores) for each in world.of(CpuLimitReached)] == [("hog", LIMITS.cpus)]
 
 
 async def test_what_lies_in_scratch_counts_as_memory(world: World) -> None:

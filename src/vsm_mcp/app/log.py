@@ -13,6 +13,7 @@ from vsm_mcp.events import (
     AccessInClear,
     AccessRefused,
     ConfigRejected,
+    CpuLimitReached,
     Event,
     GaveUp,
     PinChanged,
@@ -22,7 +23,7 @@ from vsm_mcp.events import (
 )
 
 _ALARMS: Final = (GaveUp, UndoFailed, PinChanged)
-_TROUBLES: Final = (AccessInClear, AccessRefused, ConfigRejected, ServerCrashed, StepFailed)
+_TROUBLES: Final = (AccessInClear, AccessRefused, ConfigRejected, CpuLimitReached, ServerCrashed, StepFailed)
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 

@@ -53,5 +53,13 @@ def limited(limits: Sandbox, profile: Permissions) -> Sandbox:
     return msgspec.structs.replace(limits, **profile.limits())
 
 
+def cores_of(settings: Settings, config: Config) -> float:
+    """Return how many cores one process of a server may use; 0 where there is no limit, or none is known."""
+    try:
+        return limited(config.sandbox, profile_of(settings, config)).cpus
+    except UnknownPermissions:
+        return 0.0
+
+
 def _placed(path: str, project: str) -> str:
     return os.path.normpath(os.path.join(project, path)) if in_project(path) else path  # noqa: PTH118 - text only

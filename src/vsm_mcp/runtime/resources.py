@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from vsm_mcp.events import CpuLimitReached, Emit, ignore
 from vsm_mcp.runtime import proc
 from vsm_mcp.runtime.proc import Table
 from vsm_mcp.runtime.status import Status
@@ -21,6 +22,9 @@ _SHORTEST_SECONDS: Final = 5.0
 _LONGEST_SECONDS: Final = 60.0
 _FRESH_SECONDS: Final = 1.0
 _AT_A_TIME: Final = 64
+_NEARLY: Final = 0.85
+_LOOKS: Final = 2
+"""In so many looks one after another a server has to use nearly all the CPU it may have, before that is told."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +66,18 @@ def pids_of(status: Status) -> tuple[int, ...]:
 
 
 class Resources:
-    """Looks at what ``running`` names, every five seconds or more rarely; :meth:`begin` and :meth:`end` the timer."""
+    """Looks at what ``running`` names, every five seconds or more rarely; :meth:`begin` and :meth:`end` the timer.
 
-    def __init__(self, running: Callable[[], Iterable[Status]]) -> None:
+    ``cores`` says how many one process of a server may use (0: no limit).
+    """
+
+    def __init__(
+        self, running: Callable[[], Iterable[Status]], cores: Callable[[str], float], emit: Emit = ignore
+    ) -> None:
         self._running = running
+        self._cores = cores
+        self._emit = emit
+        self._at_limit: dict[str, int] = {}
         self._usages: dict[str, Usage] = {}
         self._seen: dict[str, _Seen] = {}
         self._looked = -_LONGEST_SECONDS
@@ -92,12 +104,14 @@ class Resources:
         for name in self._usages.keys() - running.keys():
             del self._usages[name]
             self._seen.pop(name, None)
+            self._at_limit.pop(name, None)
         if not running:
             return 0.0
         table, cost = await snapshot()
         for name, pids in running.items():
             began = time.thread_time()
             self._take(name, table, pids, closely=False)
+            self._judge(name, self._cores(name) * len(pids))
             cost += time.thread_time() - began
             await asyncio.sleep(0)
         return cost
@@ -141,6 +155,14 @@ class Resources:
             open_files=proc.open_files(found),
             sockets=proc.sockets(found) if closely else before.sockets if before else None,
         )
+
+    def _judge(self, name: str, cores: float) -> None:
+        """Tell of a server that uses all the CPU it may have."""
+        usage = self._usages.get(name)
+        reached = usage is not None and cores > 0 and usage.cpu_share >= _NEARLY * cores
+        self._at_limit[name] = self._at_limit.get(name, 0) + 1 if reached else 0
+        if self._at_limit[name] == _LOOKS:
+            self._emit(CpuLimitReached(server=name, cores=cores))
 
     def _share(self, name: str, roots: frozenset[tuple[int, int]], seconds: float) -> float:
         """Return the share since the look before, if the same program was running then."""

@@ -25,6 +25,7 @@ from vsm_mcp.runtime.bulk import Result
 from vsm_mcp.runtime.checkup import Health
 from vsm_mcp.runtime.custom import StartTransport, open_custom
 from vsm_mcp.runtime.log import RotatedFile
+from vsm_mcp.runtime.permissions import cores_of
 from vsm_mcp.runtime.pool import Pool
 from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.resources import Resources
@@ -97,7 +98,7 @@ class Runtime:
         self.on_said: OnSaid = _nobody
         self.on_stateful: OnStateful = _nobody
         self.authorizer_of: AuthorizerOf = _without
-        self.resources = Resources(self.statuses)
+        self.resources = Resources(self.statuses, self._cores, emit)
         self._tallies: dict[str, Tally] = {}
         self._gone = Tally()
         self._own = contextlib.AsyncExitStack()
@@ -341,6 +342,10 @@ class Runtime:
     def statuses(self) -> tuple[Status, ...]:
         """Return what is known about every server, by name."""
         return tuple(self._pools[name].status() for name in sorted(self._pools))
+
+    def _cores(self, name: str) -> float:
+        pool = self._pools.get(name)
+        return 0.0 if pool is None else cores_of(pool.server.settings, self._config)
 
     def tally(self, name: str) -> Tally:
         """Return the count of the calls that were made of a server."""
