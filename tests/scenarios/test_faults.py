@@ -26,10 +26,10 @@ FAULTS = {
     "doubled": ("--twice",),
     "strange": ("--wrong-id",),
     "garbled": ("--invalid-utf8",),
-    "noisy": ("--flood-notices", "500000"),
+    "noisy": ("--flood-notices", "200000"),
     "large": ("--junk",),
 }
-CALL_SECONDS = 2
+CALL_SECONDS = 4
 
 
 class Gateway:
@@ -182,7 +182,7 @@ async def test_bytes_that_are_no_utf8_do_not_reach_a_client(gateway: Gateway) ->
     assert "�" in said
 
 
-async def test_half_a_million_log_messages_cost_no_answer_and_no_memory(gateway: Gateway) -> None:
+async def test_a_flood_of_log_messages_costs_no_answer_and_no_memory(gateway: Gateway) -> None:
     before = gateway.process.memory_info().rss
     assert text(await gateway.call("noisy__echo", text="x")) == "echo:x"
     for number in range(40):
