@@ -69,7 +69,7 @@ class Gateway:
             async with asyncio.timeout(seconds):
                 return await answer(reader)
         finally:
-            writer.close()
+            await closed(writer)
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Return the result of a call."""
@@ -81,6 +81,13 @@ class Gateway:
     async def works(self) -> None:
         """Assert that a good server answers a call as it should."""
         assert text(await self.call("good__echo", text="4711")) == "echo:4711"
+
+
+async def closed(*writers: asyncio.StreamWriter) -> None:
+    """Close connections, and wait until they are."""
+    for writer in writers:
+        writer.close()
+    await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
@@ -132,7 +139,7 @@ async def latencies(gateway: Gateway, count: int = 200) -> list[float]:
             assert status == 200
             assert text(json.loads(body)["result"]) == f"echo:{number}"
     finally:
-        writer.close()
+        await closed(writer)
     return sorted(found)
 
 
@@ -207,7 +214,7 @@ async def test_a_client_that_leaves_gives_its_calls_up(gateway: Gateway) -> None
         _, writer = await asyncio.open_connection(gateway.host, gateway.port)
         writer.write(gateway.request("good__slow", {"seconds": 60}))
         await writer.drain()
-        writer.close()
+        await closed(writer)
     await latencies(gateway, 20)
     row = next(row for row in gateway.home.run("status").document["servers"] if row["name"] == "good")
     assert row["restarts"] == 0
@@ -260,8 +267,7 @@ async def test_a_thousand_clients_that_never_end_their_request_keep_nobody_waiti
             slow.append(writer)
         assert (await latencies(gateway))[197] < 0.5
     finally:
-        for writer in slow:
-            writer.close()
+        await closed(*slow)
 
 
 def test_nothing_of_it_ended_the_gateway(gateway: Gateway) -> None:

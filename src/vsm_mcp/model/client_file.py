@@ -122,13 +122,14 @@ def _wanted(title: str, entry: Any, environ: Mapping[str, str]) -> Wanted:
 
 
 def _argv(entry: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
-    command, args = entry.get("command"), entry.get("args", [])
+    command, args = entry.get("command"), entry.get("args")
+    args = [] if args is None else args
+    if not isinstance(args, list):
+        raise _No("its args are no list")
     if isinstance(command, list) and command:
         command, args = command[0], [*command[1:], *args]
     if not isinstance(command, str) or not command.strip():
         raise _No("it has neither a command nor a url")
-    if not isinstance(args, list):
-        raise _No("its args are no list")
     return [_text(word, "args", environ) for word in (command, *args)]
 
 

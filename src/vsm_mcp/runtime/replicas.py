@@ -55,8 +55,11 @@ class Replicas:
         self.freed()
 
     def ready(self) -> Connection | None:
-        """Return a connection that can take a call at once; ``None`` where one has to wait, or others wait already."""
-        return None if self._queue else self._free()
+        """Return a connection that can take a call at once; ``None`` where one has to wait, or others wait already.
+
+        Who was promised a place and has not come yet waits, too.
+        """
+        return None if self._queue or self._promised else self._free()
 
     async def connection(self, seconds: float) -> Connection:
         """Return a connection that can take a call, first come, first served, within so many seconds.

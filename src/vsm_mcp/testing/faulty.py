@@ -64,7 +64,7 @@ big-list 0 tools/list is at least so many bytes long
 change-after 0 after so many calls the list differs, and says so
 exit-code 1 for --die-at-start, --die-on and crash()
 flood-stderr 0.0 so many MB on stderr, at start
-flood-notices 0 the first call brings so many log messages, as fast as they go
+flood-notices 0 the first call is followed by so many log messages, as fast as they go
 start-delay 0.0 seconds before anything happens
 progress 0 so many progress notifications before each answer of a call
 protocol text the version a legacy server answers initialize with (default: as asked)
@@ -225,14 +225,14 @@ class Server:
 
     def _reply(self, ident: object, method: str, params: dict[str, Any]) -> None:
         call = method == "tools/call"
-        if call and self.chosen.flood_notices:
-            threading.Thread(target=self.flood, daemon=True).start()
         if method in self.late:
             time.sleep(float(self.late[method]))
         body = self.body(ident, method, params)
         if body is not None:
             self._answer(ident, body, call)
             self.count(call)
+        if call and self.chosen.flood_notices:
+            threading.Thread(target=self.flood, daemon=True).start()
 
     def body(self, ident: object, method: str, params: dict[str, Any]) -> dict[str, Any] | None:
         """Return ``result`` or ``error`` of the answer to a request; ``None``: it is not answered now."""

@@ -252,6 +252,6 @@ async def test_who_says_too_much_is_cut_short(start: Any) -> None:
     async with listening(demo) as hears:
         session = demo.gateway.sessions.find(demo.session, time.monotonic())
         await demo.legacy("tools/call", {"name": "one__echo", "arguments": {"text": "x"}})
-        await demo.legacy("tools/call", {"name": "one__slow", "arguments": {"seconds": 0.5}})
         assert (await hears())["params"]["data"] == "on and on"
+        await demo.legacy("tools/call", {"name": "one__slow", "arguments": {"seconds": 0.5}})
         assert session.listener._said <= 400
