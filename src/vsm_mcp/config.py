@@ -162,7 +162,7 @@ class Runtime(Section, frozen=True, kw_only=True):
     watch_seconds: Annotated[
         float,
         Meta(description="How often the files of settings are looked at for changes; 0: never, SIGHUP reads them."),
-    ] = 1.0
+    ] = 2.0
 
 
 class Discovery(Section, frozen=True, kw_only=True):

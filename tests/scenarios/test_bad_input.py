@@ -71,6 +71,7 @@ def test_a_version_that_does_not_exist(home: Home, ref: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("ref", ["npm:is-number@7.0.0", "pypi:six", "npm:cowsay@1.6.0"])
 def test_a_package_that_is_no_server(home: Home, ref: str) -> None:
+    home.environ["VSM_MCP_RUNTIME_START_TIMEOUT_SECONDS"] = "8"
     code, message, hint = said(home, "add", ref, "--yes")
     assert (code, bool(message), bool(hint)) == (1, True, True)
     assert "timed out" not in message

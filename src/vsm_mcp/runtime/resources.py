@@ -15,7 +15,7 @@ from vsm_mcp.runtime import proc
 from vsm_mcp.runtime.proc import Table
 from vsm_mcp.runtime.status import Status
 
-SHARE: Final = 0.0003
+SHARE: Final = 0.0002
 """The most that looking may cost, in cores: who looks after many servers looks more rarely."""
 
 _SHORTEST_SECONDS: Final = 5.0

@@ -10,7 +10,7 @@ from vsm_mcp.runtime.resources import SHARE, pause
 
 
 @pytest.mark.parametrize(
-    ("cost", "seconds"), [(0.0, 5.0), (0.001, 5.0), (0.003, 10.0), (0.012, 40.0), (0.1, 60.0), (9.0, 60.0)]
+    ("cost", "seconds"), [(0.0, 5.0), (0.001, 5.0), (0.002, 10.0), (0.008, 40.0), (0.1, 60.0), (9.0, 60.0)]
 )
 def test_who_has_much_to_look_at_looks_more_rarely(cost: float, seconds: float) -> None:
     assert pause(cost) == pytest.approx(seconds)
