@@ -50,8 +50,6 @@ class Child:
         """``cpus`` is its share of the CPU, from :meth:`throttle` on; 0: no limit."""
         self.tier = tier
         self.contacts = contacts or Contacts()
-        self.tier = tier
-        self.contacts = contacts or Contacts()
         self.stdin_fd = running.pipes.stdin
         self.stdout_fd = running.pipes.stdout
         self.stderr_fd = running.pipes.stderr
