@@ -12,10 +12,10 @@ import msgspec
 from vsm_mcp.errors import BadArgument
 from vsm_mcp.model.launch import RestartPolicy, Settings
 from vsm_mcp.runtime.listens import template
+from vsm_mcp.sandbox.egress.rules import EVERYTHING, parse
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:]+:[0-9A-Fa-f:.]*|[^\s/:@\[\]]+)(?::(?P<port>\d{1,5}))?")
 _PATH: Final = re.compile(r"/[!-~]*")
 _PROFILE: Final = re.compile(r"[a-z0-9-]{1,32}")
 _SERVER: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
@@ -69,9 +69,12 @@ def _places(settings: Settings, _remote: bool) -> Complaints:
     if settings.permissions and not _PROFILE.fullmatch(settings.permissions):
         yield "permissions", f"{settings.permissions!r} cannot be a profile's name", "none, read-only, or one of yours"
     for host in settings.hosts:
-        found = _HOST.fullmatch(host)
-        if found is None or int(found["port"] or 1) not in range(1, 65536):
-            yield "hosts", f"{host!r} is not HOST or HOST:PORT", "write a name or an address, no URL"
+        if host == EVERYTHING:
+            continue
+        try:
+            parse(host)
+        except BadArgument as error:
+            yield "hosts", error.message, error.hint
 
 
 def _running(settings: Settings, _remote: bool) -> Complaints:
