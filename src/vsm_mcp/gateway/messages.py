@@ -51,7 +51,7 @@ def read(body: bytes) -> Message:
     try:
         if not body.isascii():
             body.decode()
-        message = envelope.read(body)
+        message = envelope.parse(body)
     except (ProtocolError, UnicodeDecodeError) as error:
         raise _why(body) from error
     if message.id is not None:

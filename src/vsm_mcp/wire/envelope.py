@@ -82,8 +82,11 @@ def read(line: bytes) -> Message:
     an emoji), are replaced by U+FFFD, so that one bad character inside a string does not lose the answer. Raises
     :class:`ProtocolError` for anything that is not one JSON-RPC 2.0 message.
     """
-    if not line.isascii():
-        line = _as_utf8(line)
+    return parse(line if line.isascii() else _as_utf8(line))
+
+
+def parse(line: bytes) -> Message:
+    """Read one message that is known to be UTF-8; otherwise as :func:`read`."""
     try:
         message = _decode(line)
     except _UNREADABLE as error:

@@ -45,7 +45,7 @@ def test_the_handshake_and_notifications() -> None:
 async def test_a_request_may_come_byte_by_byte_and_two_at_once() -> None:
     body = b'{"id":1,"method":"ping"}'
     request = b"POST /mcp HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-    async with asyncio.timeout(20), Stage(os.environ) as stage:
+    async with asyncio.timeout(60), Stage(os.environ) as stage:
         place = (await stage.start(ECHO_HTTP)).place
         reader, writer = await asyncio.open_connection(place.host, place.port)
         for number in range(len(request)):
@@ -65,7 +65,7 @@ async def test_a_request_may_come_byte_by_byte_and_two_at_once() -> None:
 
 
 async def test_it_ends_with_its_input() -> None:
-    async with asyncio.timeout(20), Stage(os.environ) as stage:
+    async with asyncio.timeout(60), Stage(os.environ) as stage:
         for program in (ECHO_STDIO, ECHO_HTTP):
             started = await stage.start(program)
             if program is ECHO_HTTP:

@@ -247,7 +247,7 @@ async def test_what_may_be_done_twice_is_tried_again_and_nothing_else(runtime: R
         custom("greeter"), custom=greeter.start, runtime=runtime, external=retrying, pause=no_pause(waited)
     )
     await plugin.initialize()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while runtime.offer("greeter") is None:  # noqa: ASYNC110 -- it is listed in the background
             await asyncio.sleep(0.01)
     odd = await plugin.handle(PluginRequest(tool="look", arguments={"nonsense": True}))

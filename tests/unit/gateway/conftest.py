@@ -91,7 +91,7 @@ class Endpoint:
     @staticmethod
     async def until(condition: Callable[[], bool]) -> None:
         """Wait, for at most ten seconds, until something holds that nothing announces."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
 

@@ -105,7 +105,7 @@ class PipeClient(Client):
 
     async def exchange(self, message: dict[str, Any]) -> dict[str, Any]:
         self.send(message)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 found = self.taken([json.loads(await self._reader.readuntil(b"\n"))])
                 if found is not None:
@@ -134,6 +134,6 @@ async def opened(front: str, endpoint: Any, profile: str = "") -> AsyncIterator[
         yield client
     finally:
         os.close(to_gateway[1])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await serving
         transport.close()

@@ -129,7 +129,7 @@ async def test_a_key_holds_until_it_expires_or_is_revoked(start: Any, keys: Keys
     soon, lasting = keys.add("soon", expires=time.time() + 0.3), keys.add("lasting")
     assert (await demo.modern(LIST, authorization=soon))[0] == 200
     assert (await demo.modern(LIST, authorization=lasting))[0] == 200
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await demo.modern(LIST, authorization=soon))[0] != 401:
             pass
     status, body = await demo.modern(LIST, authorization=soon)
@@ -156,7 +156,7 @@ async def test_credentials_in_the_wrong_place(start: Any, keys: Keys) -> None:
     reader, writer = await asyncio.open_connection(host, int(port))
     twice = f"Authorization: {given}\r\n" * 2
     writer.write(f"POST /mcp HTTP/1.1\r\nHost: x\r\n{twice}Content-Length: 0\r\n\r\n".encode())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert (await reader.readline()).startswith(b"HTTP/1.1 400")
     writer.close()
     await writer.wait_closed()
@@ -222,7 +222,7 @@ async def test_the_pair_of_endpoints_of_2024_asks_for_keys_too(start: Any, keys:
     for verb, path in (("get", "/sse"), ("post", "/messages?session=x")):
         async with demo.http.request(verb, origin + path, json={}) as answer:
             assert answer.status == 401
-    async with asyncio.timeout(20), demo.http.get(f"{origin}/sse", headers=one) as stream:
+    async with asyncio.timeout(60), demo.http.get(f"{origin}/sse", headers=one) as stream:
         where = origin + (await stream.content.readuntil(b"\r\n\r\n")).decode().split("data: ")[1].strip()
 
         async def post(message: Any, headers: Any) -> int:
@@ -373,7 +373,7 @@ async def test_who_is_expelled_loses_session_stream_and_call(start: Any, keys: K
     await demo.until(lambda: connection.in_flight == 1)
     keys.revoke("ci")
     demo.gateway.expel("key:ci")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert (await call)[0] == 500  # cut off, without an answer
         with pytest.raises(aiohttp.ClientPayloadError):
             await stream.read()
@@ -497,7 +497,7 @@ async def test_a_token_is_verified_once_and_not_for_longer_than_it_holds(start: 
     for _ in range(5):
         assert (await demo.modern(LIST, authorization=bearer))[0] == 200
     assert local.asked == ["/.well-known/oauth-authorization-server", "/keys"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await demo.modern(LIST, authorization=bearer))[0] == 200:
             pass
     _, body = await demo.modern(LIST, authorization=bearer)

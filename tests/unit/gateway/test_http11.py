@@ -88,7 +88,7 @@ async def asked(port: int, *pieces: bytes, pause: float = 0.0, end: bool = True)
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(pause)
-        return await asyncio.wait_for(reader.read() if end else reader.readuntil(b"}"), 5)
+        return await asyncio.wait_for(reader.read() if end else reader.readuntil(b"}"), 60)
     finally:
         writer.close()
 
@@ -244,7 +244,7 @@ async def test_the_application_learns_that_its_client_has_gone() -> None:
         writer.write(GET.replace(b"/x", b"/slow"))
         await writer.drain()
         writer.close()
-        await asyncio.wait_for(app.left.wait(), 5)
+        await asyncio.wait_for(app.left.wait(), 60)
 
 
 @pytest.mark.parametrize("loops", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -263,7 +263,7 @@ def test_a_closed_connection_leaves_nothing_to_the_garbage_collector(
             watched = [weakref.ref(each, lambda _: gone.set()) for each in front._open.connections]
             assert len(watched) == 1
             writer.close()
-            await asyncio.wait_for(gone.wait(), 5)
+            await asyncio.wait_for(gone.wait(), 60)
         finally:
             await front.close()
 
@@ -286,7 +286,7 @@ async def test_a_client_that_does_not_read_is_let_go() -> None:
         with closing(socket.create_connection(("127.0.0.1", port))) as client:
             client.setblocking(False)
             await asyncio.get_running_loop().sock_sendall(client, GET.replace(b"/x", b"/big"))
-            await asyncio.wait_for(app.left.wait(), 10)
+            await asyncio.wait_for(app.left.wait(), 60)
             read, part = 0, b"x"
             with suppress(ConnectionResetError):
                 while part:

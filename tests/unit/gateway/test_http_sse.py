@@ -12,7 +12,7 @@ async def test_the_sdk_speaks_it(demo: Any) -> None:
     from mcp.client.sse import sse_client
 
     url = demo.url.removesuffix("/mcp") + "/sse"
-    async with asyncio.timeout(20), sse_client(url) as (read, write), ClientSession(read, write) as session:
+    async with asyncio.timeout(60), sse_client(url) as (read, write), ClientSession(read, write) as session:
         await session.initialize()
         for server in ("old", "new"):
             result = await session.call_tool(f"{server}__echo", {"text": "hello"})

@@ -25,7 +25,7 @@ def message(wanted: Any, ident: Any = "listen-1") -> dict[str, Any]:
 
 
 async def frame(stream: Any) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             event = (await stream.content.readuntil(b"\r\n\r\n")).decode()
             data = [line[6:] for line in event.splitlines() if line.startswith("data: ")]

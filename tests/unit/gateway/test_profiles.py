@@ -141,7 +141,7 @@ async def test_the_old_pair_of_endpoints_serves_profiles_too(fleet: Any) -> None
             message = {"jsonrpc": "2.0", "id": ident, "method": method, "params": params}
             async with fleet.http.post(f"{origin}{where}", json=message) as taken:
                 assert taken.status == 202
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not (line := await stream.content.readline()).startswith(
                     b'data: {"jsonrpc":"2.0","id":%d' % ident
                 ):

@@ -64,7 +64,7 @@ class Play:
 
     async def end(self) -> None:
         """Let every call end."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not all(caller.done() for caller in self.callers):
                 for number in tuple(self._gates):
                     self._finish(number)

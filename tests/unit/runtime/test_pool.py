@@ -245,7 +245,7 @@ async def test_a_watched_resource_is_watched_in_every_process(world: World, mode
     world.runtime.watch("a", "note://one")
     for session in (ONE, TWO, ""):
         updated.clear()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not updated:  # the subscription takes effect a moment after it was asked for
                 await world.ask("a", session, "touch", uri="note://one")
         assert set(updated) == {("a", "note://one")}

@@ -39,7 +39,7 @@ async def listener() -> AsyncIterator[Child]:
     async with Sandbox(isolation) as sandbox:
         command = Command(argv=("/usr/bin/python3", "-c", LISTENS), env={"PATH": "/usr/bin"})
         child = await sandbox.spawn(command, Confinement(), name="listener")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not ports.listening(4711, child.pid):  # noqa: ASYNC110 -- it is another process that does it
                 await asyncio.sleep(0.01)
         yield child
@@ -52,7 +52,7 @@ def descriptors() -> set[str]:
 async def hear(dialer: Dialer) -> bytes:
     loop = asyncio.get_running_loop()
     with await dialer.socket() as made:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await loop.sock_connect(made, ("127.0.0.1", 4711))
             return await loop.sock_recv(made, 100)
 

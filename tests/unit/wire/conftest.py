@@ -118,7 +118,7 @@ class Peer:
     async def line(self) -> dict[str, Any]:
         """Return the next message the client wrote."""
         while b"\n" not in self._rest:
-            self._rest += await asyncio.wait_for(asyncio.to_thread(os.read, self.from_client, 1 << 20), 5)
+            self._rest += await asyncio.wait_for(asyncio.to_thread(os.read, self.from_client, 1 << 20), 60)
         line, _, self._rest = self._rest.partition(b"\n")
         message: dict[str, Any] = msgspec.json.decode(line)
         return message
@@ -163,7 +163,7 @@ def until() -> Callable[[Callable[[], object]], Any]:
     """Wait, five seconds at most, until something holds."""
 
     async def wait(holds: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not holds():  # noqa: ASYNC110 - of another process, or of sockets
                 await asyncio.sleep(0.002)
 

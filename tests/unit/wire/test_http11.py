@@ -54,7 +54,7 @@ class Ask:
     async def gone(self) -> bool:
         """Wait until the client has closed the connection."""
         with suppress(ConnectionError):
-            return await asyncio.wait_for(self.reader.read(1), 5) == b""
+            return await asyncio.wait_for(self.reader.read(1), 60) == b""
         return True
 
 
@@ -578,7 +578,7 @@ class Ended:
         self.called.set()
 
     async def wait(self) -> VsmError | None:
-        await asyncio.wait_for(self.called.wait(), 5)
+        await asyncio.wait_for(self.called.wait(), 60)
         [trouble] = self.troubles
         return trouble
 
@@ -667,7 +667,7 @@ async def test_an_abandoned_call_is_closed_and_says_nothing(until: Any) -> None:
         assert exchange is not None
         await until(lambda: len(server.heads) == 2)
         exchange.cancel()
-        await asyncio.wait_for(left.wait(), 5)
+        await asyncio.wait_for(left.wait(), 60)
         assert not ended.troubles
 
 

@@ -126,7 +126,7 @@ async def test_back_pressure() -> None:
                 data += os.read(ends.stdin, 1 << 20)
             return data
 
-        data = await asyncio.wait_for(asyncio.to_thread(read), 5)
+        data = await asyncio.wait_for(asyncio.to_thread(read), 60)
         await asyncio.wait_for(blocked, 1)
         assert data == b"x" * (2 << 20) + b"\nc\nz\n"
 

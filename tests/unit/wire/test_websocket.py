@@ -85,7 +85,7 @@ async def test_a_server_that_is_gone_without_a_word(monkeypatch: pytest.MonkeyPa
     async with serving_raw(autoping=False) as (url, _):
         connection = Connection(WebSocketTransport(Target(url=url)))
         await connection.open()
-        assert "closed the connection" in await asyncio.wait_for(connection.closed, 5)
+        assert "closed the connection" in await asyncio.wait_for(connection.closed, 60)
         with pytest.raises(TransportError):
             await connection.request("x", timeout=5)
         await connection.close()
@@ -134,6 +134,6 @@ async def test_the_reason_of_the_end() -> None:
 
         await transport.open(lambda _data, _about: False, ended)
         await sockets[0].close(code=1012)
-        await asyncio.wait_for(over.wait(), 5)
+        await asyncio.wait_for(over.wait(), 60)
         await transport.close()
         assert lost == ["the server closed the connection (1012)"]

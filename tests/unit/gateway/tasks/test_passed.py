@@ -48,7 +48,7 @@ async def of_new(demo: Any, method: str, ident: str, **params: Any) -> Any:
 
 async def ended(demo: Any, ask: Any, ident: str) -> Any:
     """Look at a task until it has ended."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (state := await ask(demo, "tasks/get", ident))["status"] not in tasked.ENDED:
             pass
     return state
@@ -56,7 +56,7 @@ async def ended(demo: Any, ask: Any, ident: str) -> Any:
 
 async def event(stream: Any) -> Any:
     """Return the next message of an event stream."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             lines = (await stream.content.readuntil(b"\r\n\r\n")).decode().splitlines()
             data = [line[6:] for line in lines if line.startswith("data: ")]
@@ -254,7 +254,7 @@ async def test_a_task_of_a_modern_client(start: Any) -> None:
 async def test_questions_of_a_task(start: Any) -> None:
     demo = await start(SERVERS)
     task = await call(demo, "new__multi_input")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (state := await of_new(demo, "tasks/get", task["taskId"]))["status"] != "input_required":
             pass
     assert state["inputRequests"].keys() == {"name", "confirm"}

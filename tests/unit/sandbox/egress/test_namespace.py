@@ -39,7 +39,7 @@ async def alone() -> AsyncIterator[asyncio.subprocess.Process]:
         sys.executable, "-I", "-S", "-c", ALONE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 20) == b"alone\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"alone\n"
     yield process
     process.kill()
     await process.communicate()
@@ -59,7 +59,7 @@ async def test_it_waits_for_the_loopback_and_every_address_is_local_then(alone: 
         await asyncio.wait([entering], timeout=0.3)
         assert not entering.done()
         tell(alone, "up")
-        sockets: Sockets = await asyncio.wait_for(entering, 10)
+        sockets: Sockets = await asyncio.wait_for(entering, 60)
     finally:
         os.close(network)
         await entrance.close()
@@ -69,7 +69,7 @@ async def test_it_waits_for_the_loopback_and_every_address_is_local_then(alone: 
     tell(alone, "connect")
     assert alone.stdout is not None
     for host in ("192.0.2.1", "2001:db8::1"):
-        assert await asyncio.wait_for(alone.stdout.readline(), 10) == f"{(host, 8080)}\n".encode()
+        assert await asyncio.wait_for(alone.stdout.readline(), 60) == f"{(host, 8080)}\n".encode()
     seen = [sockets.watch.recv(200)[0] >> 4 for _ in range(2)]
     assert seen == [4, 6]
     with pytest.raises(BlockingIOError):
@@ -90,4 +90,4 @@ async def test_what_is_no_network_namespace_is_refused(alone: asyncio.subprocess
 
 async def test_it_ends_when_nobody_sends_a_namespace() -> None:
     entrance = Entrance((53,), "test")
-    await asyncio.wait_for(entrance.close(), 10)
+    await asyncio.wait_for(entrance.close(), 60)

@@ -46,10 +46,10 @@ class Call:
         await asyncio.get_running_loop().sock_sendall(self.program, data)
 
     async def receive(self) -> bytes:
-        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.program, 1000), 10)
+        return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.program, 1000), 60)
 
     async def end(self) -> list[str]:
-        await asyncio.wait_for(self.over, 10)
+        await asyncio.wait_for(self.over, 60)
         self.program.close()
         return [each.reason for each in self.noted]
 
@@ -62,7 +62,7 @@ async def upstream() -> AsyncIterator[tuple[socket.socket, int]]:
 
 
 async def accepted(server: socket.socket) -> socket.socket:
-    peer, _ = await asyncio.wait_for(asyncio.get_running_loop().sock_accept(server), 10)
+    peer, _ = await asyncio.wait_for(asyncio.get_running_loop().sock_accept(server), 60)
     return peer
 
 
@@ -80,7 +80,7 @@ async def test_a_hello_that_does_not_end_is_given_up(
 
 def _ended(peer: socket.socket) -> bool:
     peer.setblocking(True)
-    peer.settimeout(10)
+    peer.settimeout(60)
     try:
         return peer.recv(10) == b""
     except ConnectionResetError:
@@ -96,8 +96,8 @@ async def test_who_says_nothing_at_all_may_listen(upstream: tuple[socket.socket,
         await call.send(b"\x16")  # might become a hello
         call.program.shutdown(socket.SHUT_WR)  # does not
         peer.setblocking(False)
-        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 10), 10) == b"\x16"
-        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 10), 10) == b""
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 10), 60) == b"\x16"
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(peer, 10), 60) == b""
         peer.sendall(b"bye")
     assert await call.receive() == b"bye"
     assert await call.receive() == b""
@@ -117,7 +117,7 @@ async def test_the_next_address_is_tried(upstream: tuple[socket.socket, int]) ->
         )
         (await accepted(server)).close()
         ours.shutdown(socket.SHUT_WR)
-        await asyncio.wait_for(passing, 10)
+        await asyncio.wait_for(passing, 60)
     assert [(each.allowed, each.reason) for each in noted] == [(True, "")]
 
 
