@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from vsm_mcp.gateway import sse
-from vsm_mcp.gateway.asgi import JSON, TURN, VISIT, Headers, Receive, Scope, Send
+from vsm_mcp.gateway.asgi import JSON, VISIT, Headers, Receive, Send
 from vsm_mcp.gateway.caller import Back, Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
@@ -26,19 +26,27 @@ class Exchange:
     """
 
     __slots__ = (
-        "_events", "_turn", "gateway", "principal", "receive", "send", "takes_events", "view", "visit",
+        "_events", "_turn", "gateway", "principal", "takes_events", "view", "visit",
     )  # fmt: skip
 
-    def __init__(self, gateway: Gateway, view: View, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, gateway: Gateway, view: View, turn: Turn) -> None:
         self.gateway = gateway
         self.view = view
-        self.visit: Visit | None = scope.get(VISIT)
+        self.visit: Visit | None = turn.scope.get(VISIT)
         self.principal = LOCAL if self.visit is None else self.visit.principal
-        self.receive = receive
-        self.send = send
-        self._turn: Turn = scope[TURN]
-        self.takes_events = self._turn.head.takes_events
+        self.takes_events = turn.head.takes_events
+        self._turn = turn
         self._events = False
+
+    @property
+    def receive(self) -> Receive:
+        """What the request goes on with."""
+        return self._turn.receive
+
+    @property
+    def send(self) -> Send:
+        """Where an answer goes that is written in parts."""
+        return self._turn.send
 
     @property
     def back(self) -> Back | None:

@@ -140,7 +140,7 @@ class Endpoint:
             body = await self._bodies.read(headers, scope, receive, most_bytes(scope))
             if body is not None:
                 size = len(body)
-                exchange = Exchange(self._gateway, view, scope, receive, send)
+                exchange = Exchange(self._gateway, view, scope[TURN])
                 await self._message(body, headers, scope["headers"], exchange)
         finally:
             self._bodies.leave(size)

@@ -133,12 +133,9 @@ class Connection(asyncio.Protocol):
         known = self._known
         if known is None or len(data) != known.size or not data.startswith(known.raw):
             return False
-        turn = Turn(self, known.head)
         body = data[len(known.raw) :]
-        turn.feed(body)
-        turn.complete_now()
         self._unread += len(body)
-        self._turns.append(turn)
+        self._turns.append(Turn(self, known.head, body))
         return True
 
     def _read(self, data: bytes) -> None:

@@ -12,10 +12,12 @@ from time import monotonic
 from typing import Any, Protocol
 
 from vsm_mcp.gateway import envelopes, listening, messages
+from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.caller import Back, Caller
 from vsm_mcp.gateway.changes import Listener
+from vsm_mcp.gateway.errand import Errand
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.gateway import Gateway
+from vsm_mcp.gateway.gateway import Answer, Gateway
 from vsm_mcp.gateway.listening import Subscription
 from vsm_mcp.gateway.messages import NO_ID, Request
 from vsm_mcp.gateway.sessions import Session
@@ -35,6 +37,23 @@ class Line(Back, Protocol):
     async def drained(self) -> None:
         """Wait while the client does not read."""
         ...
+
+
+class _Errand(Errand):
+    """A call that no task waits for; ``over`` is told of its end."""
+
+    __slots__ = ("_out", "_over")
+
+    def __init__(self, gateway: Gateway, asked: Asked, out: Line, over: Callable[[_Errand], None]) -> None:
+        super().__init__(gateway, asked)
+        self._out = out
+        self._over = over
+
+    def _say(self, answer: Answer) -> None:
+        self._out.put(answer.body)
+
+    def _ended(self) -> None:
+        self._over(self)
 
 
 class Peer:
@@ -61,19 +80,28 @@ class Peer:
         self._session: Session | None = None
         self._telling = False
         self._calls: set[asyncio.Task[None]] = set()
+        self._errands: set[_Errand] = set()
+        self._idle: asyncio.Future[None] | None = None
         self._streams: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._calls)
+        return len(self._calls) + len(self._errands)
 
     async def finish(self, seconds: float) -> None:
         """Give calls in flight some seconds to be answered."""
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=seconds)
+        waited: set[asyncio.Future[None]] = set(self._calls)
+        if self._errands:
+            self._idle = asyncio.get_running_loop().create_future()
+            waited.add(self._idle)
+        if waited:
+            await asyncio.wait(waited, timeout=seconds)
 
     async def close(self) -> None:
         """Give up what is still open, and end the session."""
-        rest = self._calls | self._streams
+        errands = tuple(self._errands)
+        for errand in errands:
+            errand.give_up()
+        rest = self._calls | self._streams | {errand.task for errand in errands if errand.task is not None}
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
@@ -97,7 +125,7 @@ class Peer:
             ident = bytes(message.id)
             request = messages.request_of(message)
             self._check_era(request)
-            self._request(request)
+            self._request(request, message)
         except Fault as error:
             self._out.put(messages.fault(ident, error))
         return None
@@ -128,7 +156,7 @@ class Peer:
         elif enveloped and request.method != "initialize":
             raise Fault(era.INVALID_REQUEST, "this connection has begun with initialize: send no protocol version")
 
-    def _request(self, request: Request) -> None:
+    def _request(self, request: Request, message: Message) -> None:
         modern = bool(self._modern)
         if request.method == "initialize":
             return self._initialize(request)
@@ -146,9 +174,27 @@ class Peer:
         elif modern and request.method == "subscriptions/listen":
             self._fly(request, self._listen(request, Subscription(request), caller), self._streams)
         else:
-            self._fly(request, self._call(request, caller), self._calls)
+            self._call(request, message, caller)
             self._settled()
         return None
+
+    def _call(self, request: Request, message: Message, caller: Caller) -> None:
+        """Have a server answer; without a task, if it is ready.
+
+        The attempt may have changed the request on its way, so the other way begins with the message again.
+        """
+        asked = self._gateway.begin(request, caller)
+        if asked is None:
+            return self._fly(request, self._answer(messages.request_of(message), caller), self._calls)
+        errand = _Errand(self._gateway, asked, self._out, self._over)
+        self._errands.add(errand)
+        return errand.begin((self._who, request.id))
+
+    def _over(self, errand: _Errand) -> None:
+        self._errands.discard(errand)
+        if self._idle is not None and not self._errands and not self._idle.done():
+            self._idle.set_result(None)
+        self._settled()
 
     def _initialize(self, request: Request) -> None:
         answer, session = self._gateway.initialize(request, self._view, monotonic(), self._principal)
@@ -162,7 +208,7 @@ class Peer:
 
     # --- out ------------------------------------------------------------------------------------------------------
 
-    async def _call(self, request: Request, caller: Caller) -> None:
+    async def _answer(self, request: Request, caller: Caller) -> None:
         answer = await self._gateway.answer(request, caller)
         self._out.put(answer.body)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
 from msgspec import Raw
@@ -22,6 +22,7 @@ from vsm_mcp.wire.inbox import QUESTION_SECONDS
 
 _GATHER_SECONDS: Final = 0.02
 _URL: Final = Raw(b'"url"')
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
 class Talk:
@@ -32,6 +33,11 @@ class Talk:
     client that cannot give it.
     """
 
+    __slots__ = (
+        "_caller", "_may_ask", "_open", "_token", "call", "capabilities", "client", "lacking", "log_level",
+        "wants_progress",
+    )  # fmt: skip
+
     def __init__(self, request: Request, caller: Caller) -> None:
         self.client = caller.who or f"{id(self):x}"
         self.capabilities: Capabilities = caller.capabilities(request)
@@ -41,11 +47,8 @@ class Talk:
         self._may_ask = request.method in METHODS
         self._token = request.meta.get("progressToken") if request.meta is not None else None
         self.wants_progress = self._token is not None and caller.back is not None
-        self._waiting: dict[str, Question] = {}
-        self._asked = 0
-        self._asking: set[asyncio.Task[None]] = set()
-        self._gathering: asyncio.TimerHandle | None = None
-        self.lacking: dict[str, Any] = {}
+        self._open: _Open | None = None
+        self.lacking: Mapping[str, Any] = _NOTHING
 
     # --- what the server says --------------------------------------------------------------------------------------
 
@@ -75,35 +78,33 @@ class Talk:
         """Ask the client, or say why it cannot be asked."""
         lacking = capabilities.missing(question.method, question.params, self.capabilities)
         if lacking is not None:
-            self.lacking |= lacking
+            self.lacking = {**self.lacking, **lacking}
             what = ", ".join(lacking) or question.method[:100]
             question.refuse(era.METHOD_NOT_FOUND, f"Method not found: the client of this call has no {what}")
         elif self._caller.modern:
             self._keep(question)
         else:
-            task = asyncio.get_running_loop().create_task(self._relay(question))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
-            question.on_withdrawn = lambda: _stop(task)
+            self._opened().relay(question, self._relay(question))
 
     def _keep(self, question: Question) -> None:
         if not self._may_ask or self.call is None:
             return question.refuse(era.METHOD_NOT_FOUND, "Method not found: nothing can be asked during this request")
-        self._asked += 1
-        key = f"q{self._asked}"
-        self._waiting[key] = question
-        question.on_withdrawn = lambda: self._forget(key)
-        if self._gathering is None:  # a server may ask several things side by side
-            self._gathering = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._ask_now)
+        opened = self._opened()
+        opened.keep(question)
+        if opened.gathering is None:  # a server may ask several things side by side
+            opened.gathering = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._ask_now)
         return None
 
     def _ask_now(self) -> None:
-        self._gathering = None
-        if self._waiting and self.call is not None:
+        opened = self._opened()
+        opened.gathering = None
+        if opened.waiting and self.call is not None:
             self.call.pause()
 
-    def _forget(self, key: str) -> None:
-        self._waiting.pop(key, None)
+    def _opened(self) -> _Open:
+        if self._open is None:
+            self._open = _Open()
+        return self._open
 
     async def _relay(self, question: Question) -> None:
         try:
@@ -133,15 +134,17 @@ class Talk:
     @property
     def open(self) -> dict[str, Ask]:
         """The questions that wait for a modern client, by key."""
-        return {key: Ask(question.method, question.params or Raw(b"{}")) for key, question in self._waiting.items()}
+        waiting = {} if self._open is None else self._open.waiting
+        return {key: Ask(question.method, question.params or Raw(b"{}")) for key, question in waiting.items()}
 
     def resume(self, request: Request, caller: Caller, answers: Mapping[str, Raw]) -> None:
         """Go on in the name of the client's next request, which answers questions; those not answered stay open."""
         self._caller = caller
         self._token = request.meta.get("progressToken") if request.meta is not None else None
         self.log_level = caller.log_level(request)
+        waiting = {} if self._open is None else self._open.waiting
         for key, answer in answers.items():
-            question = self._waiting.pop(key, None)
+            question = waiting.pop(key, None)
             if question is not None:
                 question.answer(answer)
 
@@ -152,14 +155,53 @@ class Talk:
     def close(self) -> None:
         """End it: nobody is asked any more."""
         self.call = None
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
-        for task in tuple(self._asking):
+        if self._open is not None:
+            self._open.close()
+
+
+class _Open:
+    """The questions of one call that are open: made with the first, because most calls have none.
+
+    ``waiting`` holds those that a modern client is asked when it is told of them, by key; ``gathering`` is the timer
+    until then.
+    """
+
+    __slots__ = ("_count", "_relays", "gathering", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, Question] = {}
+        self.gathering: asyncio.TimerHandle | None = None
+        self._count = 0
+        self._relays: set[asyncio.Task[None]] = set()
+
+    def relay(self, question: Question, relaying: Coroutine[Any, Any, None]) -> None:
+        """Answer a question by ``relaying``, until the server takes it back."""
+        task = asyncio.get_running_loop().create_task(relaying)
+        self._relays.add(task)
+        task.add_done_callback(self._relays.discard)
+        question.on_withdrawn = lambda: _stop(task)
+
+    def keep(self, question: Question) -> None:
+        """Keep a question for the client, until the server takes it back."""
+        self._count += 1
+        key = f"q{self._count}"
+        self.waiting[key] = question
+        question.on_withdrawn = lambda: _drop(self.waiting, key)
+
+    def close(self) -> None:
+        """End it: nobody is asked any more."""
+        if self.gathering is not None:
+            self.gathering.cancel()
+            self.gathering = None
+        for task in tuple(self._relays):
             task.cancel()
-        for question in tuple(self._waiting.values()):
+        for question in tuple(self.waiting.values()):
             question.refuse(era.INTERNAL_ERROR, "the client did not answer")
-        self._waiting.clear()
+        self.waiting.clear()
+
+
+def _drop(waiting: dict[str, Question], key: str) -> None:
+    waiting.pop(key, None)
 
 
 def _stop(task: asyncio.Task[None]) -> None:

@@ -55,7 +55,8 @@ class Line(Protocol):
 class Turn:
     """One request and its answer. ``complete``: all of the request is here; ``ended``: all of the answer is written.
 
-    ``fields`` go out with the head of the answer, whatever it is.
+    ``whole`` is the body, of a request that is all here from the beginning. ``fields`` go out with the head of the
+    answer, whatever it is.
     """
 
     __slots__ = (
@@ -63,7 +64,7 @@ class Turn:
         "begun", "complete", "ended", "fields", "gone", "head", "keep", "on_lost", "scope", "started",
     )  # fmt: skip
 
-    def __init__(self, line: Line, head: Head) -> None:
+    def __init__(self, line: Line, head: Head, whole: bytes | None = None) -> None:
         self.head = head
         self.scope: Scope = {
             "type": "http",
@@ -76,11 +77,12 @@ class Turn:
         }
         self.keep = head.keep
         self.fields: Headers = ()
-        self.started = self.complete = self.begun = self.ended = self.gone = False
+        self.complete = whole is not None
+        self.started = self.begun = self.ended = self.gone = False
         self._line = line
         self._silent = head.method == "HEAD"
         self._continued = not head.modern
-        self._body: list[bytes] = []
+        self._body: list[bytes] = [] if whole is None else [whole]
         self._given = False
         self._begun_with: tuple[int, Headers] | None = None
         self._chunked = False
@@ -106,7 +108,8 @@ class Turn:
         """The application is about to be asked: a body that is all here goes along."""
         self.started = True
         if self.complete:
-            self._body = [b"".join(self._body)]
+            if len(self._body) != 1:
+                self._body = [b"".join(self._body)]
             self.scope[WHOLE] = self._body[0]
 
     def lost(self) -> None:

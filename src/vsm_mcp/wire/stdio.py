@@ -12,7 +12,6 @@ from typing import IO, Final
 from vsm_mcp.errors import TransportError
 from vsm_mcp.wire.lines import LineTransport, Reader, Writer, ignore
 
-
 _PIPE_BYTES: Final = 256 * 1024
 """What a pipe is asked to hold: a message of more than it holds costs both ends a turn for each part. Pages are only
 taken while there is something in them; an ordinary user whose pipes hold 64 MiB already keeps the system's 64 KiB."""

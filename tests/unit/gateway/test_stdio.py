@@ -105,6 +105,17 @@ async def test_modern(demo: Any) -> None:
         assert (await client.ask("ping", {"_meta": META}))["error"]["code"] == -32601
 
 
+async def test_a_server_that_is_only_started_by_a_call_answers_it(demo: Any) -> None:
+    async with attached(demo.gateway) as client:
+        await initialize(client)
+        call = {"name": "old__echo", "arguments": {"text": "a"}}
+        await demo.fleet.connections.pop("old").close()
+        assert demo.fleet.ready("old") is None
+        assert (await client.ask("tools/call", call))["result"]["content"][0]["text"] == "echo:a"
+        assert demo.fleet.ready("old") is not None
+        assert (await client.ask("tools/call", call))["result"]["content"][0]["text"] == "echo:a"
+
+
 async def test_a_probe_that_is_not_modern_leads_to_legacy(demo: Any) -> None:
     async with attached(demo.gateway) as client:
         assert (await client.ask("server/discover"))["error"]["code"] == -32601
