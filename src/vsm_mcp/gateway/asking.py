@@ -69,7 +69,7 @@ class Asking:
             return None
         if caller.view.catalogue.tasking and _way(route, request, caller) != "plain":
             return None
-        lease = self._lease(route.server, caller)
+        lease = None if caller.who else self._lease(route.server, caller)
         channel = self._upstream.ready(route.server, caller.who if lease is None else lease.session)
         if channel is None:
             if lease is not None:

@@ -91,3 +91,5 @@ _FINDERS: Final[dict[str, Callable[[Request, Caller], Route]]] = {
     "resources/read": _resource,
     "completion/complete": _completion,
 }
+METHODS: Final = frozenset(_FINDERS)
+"""What a server is asked for, always."""

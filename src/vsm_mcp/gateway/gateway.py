@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from msgspec import Raw
 
 from vsm_mcp import config
-from vsm_mcp.gateway import capabilities, display, faults, messages, results
+from vsm_mcp.gateway import capabilities, destinations, display, faults, messages, results
 from vsm_mcp.gateway.announcements import Announcements
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.asking import Asking
@@ -191,6 +191,8 @@ class Gateway:
 
     def at_once(self, request: Request, caller: Caller) -> Answer | None:
         """Answer what needs no server, without waiting; ``None`` for a method that :meth:`answer` has to ask about."""
+        if request.method in destinations.METHODS:
+            return None
         try:
             body = self._own(request, caller)
         except Fault as error:

@@ -138,7 +138,8 @@ class Call:
 
     def give_up(self) -> None:
         """Cancel it at the server unless it is answered; a late answer is dropped. Idempotent."""
-        self._owner.give_up(self)
+        if self.task is not None or self.result is None:
+            self._owner.give_up(self)
 
     def _wake(self) -> None:
         woken, self._woken = self._woken, None

@@ -137,7 +137,7 @@ class Inbox:
         JSON-RPC 2.0, section 5: the id is ``null`` in the answer to a request that could not be read.
         """
         ident = message.id
-        if ident is not None and bytes(ident) == b"null" and message.error is not None:
+        if message.error is not None and ident is not None and bytes(ident) == b"null":
             return _is_parse_error(message.error) and self._pending.only_answered(message)
         return ident is not None and self._pending.answered(ident, message)
 
