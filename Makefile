@@ -40,7 +40,7 @@ reference:
 	$(BIN)/python tools/build_reference.py --check
 
 test:
-	$(BIN)/pytest -p no:cacheprovider -m "not corpus"
+	$(BIN)/pytest -p no:cacheprovider -m "not corpus" -n 2 --dist loadfile
 
 # Many more examples than `make check` tries of what clients and servers may send; EXAMPLES says how many for each test.
 fuzz: setup
