@@ -119,13 +119,16 @@ class Peer:
             if line is None:
                 limit = self._gateway.settings.max_body_bytes
                 raise Fault(era.INVALID_REQUEST, f"a message of more than {limit} bytes is not taken")
-            message = messages.read(line)
-            if message.method is None or message.id is None:
-                return self._one_way(message)
-            ident = bytes(message.id)
-            request = messages.request_of(message)
+            request = messages.plain(line)
+            if request is None:
+                message = messages.read(line)
+                if message.method is None or message.id is None:
+                    return self._one_way(message)
+                ident = bytes(message.id)
+                request = messages.request_of(message)
+            ident = request.id
             self._check_era(request)
-            self._request(request, message)
+            self._request(request, line)
         except Fault as error:
             self._out.put(messages.fault(ident, error))
         return None
@@ -156,7 +159,7 @@ class Peer:
         elif enveloped and request.method != "initialize":
             raise Fault(era.INVALID_REQUEST, "this connection has begun with initialize: send no protocol version")
 
-    def _request(self, request: Request, message: Message) -> None:
+    def _request(self, request: Request, line: bytes) -> None:
         modern = bool(self._modern)
         if request.method == "initialize":
             return self._initialize(request)
@@ -174,18 +177,18 @@ class Peer:
         elif modern and request.method == "subscriptions/listen":
             self._fly(request, self._listen(request, Subscription(request), caller), self._streams)
         else:
-            self._call(request, message, caller)
+            self._call(request, line, caller)
             self._settled()
         return None
 
-    def _call(self, request: Request, message: Message, caller: Caller) -> None:
+    def _call(self, request: Request, line: bytes, caller: Caller) -> None:
         """Have a server answer; without a task, if it is ready.
 
-        The attempt may have changed the request on its way, so the other way begins with the message again.
+        The attempt may have changed the request on its way, so the other way begins with the ``line`` again.
         """
         asked = self._gateway.begin(request, caller)
         if asked is None:
-            return self._fly(request, self._answer(messages.request_of(message), caller), self._calls)
+            return self._fly(request, self._answer(messages.request_of(messages.read(line)), caller), self._calls)
         errand = _Errand(self._gateway, asked, self._out, self._over)
         self._errands.add(errand)
         return errand.begin((self._who, request.id))

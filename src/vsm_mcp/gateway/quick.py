@@ -58,11 +58,10 @@ class QuickLane:
     def _take(self, turn: Turn, view: View, headers: Mapping[bytes, bytes], body: bytes) -> bool:
         """Answer at once, or ask a server that is ready; ``False`` when neither can be."""
         exchange = Exchange(self._gateway, view, turn)
+        request = messages.plain(body)
+        if request is None:
+            return False
         try:
-            message = messages.read(body)
-            if message.method is None or message.id is None:
-                return False
-            request = messages.request_of(message)
             caller = self._caller(request, exchange, headers, turn.head.pairs)
             if caller is None:
                 return False

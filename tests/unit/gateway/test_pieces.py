@@ -50,6 +50,40 @@ def test_no_json_makes_reading_fail_in_another_way(body: dict[str, Any]) -> None
         assert error.rpc_code in {-32600, -32602}
 
 
+@given(
+    st.fixed_dictionaries(
+        {"jsonrpc": st.sampled_from(["2.0", "1.0"]), "method": st.text(max_size=8) | JSON, "id": JSON},
+        optional={
+            "params": st.dictionaries(st.sampled_from(["name", "_meta", "x"]), JSON) | JSON,
+            "result": JSON,
+            "x": JSON,
+        },
+    ),
+    st.booleans(),
+)
+def test_reading_in_one_pass_says_the_same_or_nothing(body: dict[str, Any], escaped: bool) -> None:
+    written = json.dumps(body, ensure_ascii=escaped).encode()
+    request = messages.plain(written)
+    if request is not None:
+        slowly = messages.request_of(messages.read(written))
+        for member in ("id", "method", "params", "meta"):
+            assert getattr(request, member) == getattr(slowly, member)
+
+
+def test_what_is_plainly_a_request_is_read_in_one_pass() -> None:
+    body = {"jsonrpc": "2.0", "id": "é", "method": "m", "params": {"name": "n", "_meta": {"a": 1}}}
+    request = messages.plain(json.dumps(body, ensure_ascii=False).encode())
+    assert request is not None
+    assert (request.method, request.params) == ("m", {"name": Raw(b'"n"')})
+    assert request.meta == {"a": Raw(b"1")}
+    for other in (
+        b'{"jsonrpc":"2.0","method":"m","params":{}}',
+        b'{"jsonrpc":"2.0","id":null,"method":"m","params":{}}',
+    ):
+        assert messages.plain(other) is None
+    assert messages.plain(b'{"jsonrpc":"2.0","id":1,"method":"m","params":{"x":"\xe9"}}') is None
+
+
 @given(OBJECTS)
 def test_bridging_upwards_adds_and_changes_nothing(result: dict[str, Any]) -> None:
     raw = Raw(json.dumps(result).encode())
