@@ -11,6 +11,7 @@ from vsm_mcp.config import Config
 from vsm_mcp.discovery.catalogue import entries
 from vsm_mcp.discovery.describe import describe
 from vsm_mcp.discovery.engine import Options, discover
+from vsm_mcp.discovery.source import Source
 from vsm_mcp.discovery.wiring import build_sources, matcher
 from vsm_mcp.errors import NothingFound
 from vsm_mcp.evaluation.criterion import Circumstances
@@ -33,16 +34,25 @@ class Finder:
         self._config = config
         self._machine = machine
         self._fleet = fleet
+        self._sources: list[Source] | None = None
 
     def configure(self, config: Config) -> None:
         """Have other settings count for the next need."""
         self._config = config
+        self._sources = None
+
+    async def sources(self) -> list[Source]:
+        """Return the sources that are asked. Raises :class:`ConfigError` for one that cannot be built."""
+        web = await self._machine.web()
+        if self._sources is None:
+            self._sources = build_sources(self._config, self._fleet.servers.values, self._fleet.seen, web)
+        return self._sources
 
     async def find(self, need: str, settings: Settings, emit: Emit) -> list[Appraisal]:
         """Return the appraised candidates, best first. Raises :class:`NothingFound` when nothing fits."""
-        sources = build_sources(self._config, self._fleet.servers.values, self._fleet.seen)
-        options = Options(limit=_POOL, timeout=self._config.discovery.source_timeout_seconds)
-        found = await discover(need, sources, matcher(), options, emit)
+        timeouts = self._config.discovery
+        options = Options(limit=_POOL, timeout=timeouts.source_timeout_seconds, deadline=timeouts.deadline_seconds)
+        found = await discover(need, await self.sources(), matcher(), options, emit)
         if not found.candidates:
             asked = ", ".join(f"{report.source} {report.state}" for report in found.reports)
             raise NothingFound(f"nothing was found for {need!r} ({asked})")

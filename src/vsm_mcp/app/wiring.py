@@ -9,13 +9,14 @@ from typing import Any
 from vsm_mcp import plugins
 from vsm_mcp.app.machine import runtimes
 from vsm_mcp.config import Config
+from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit
 from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Installer
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
-from vsm_mcp.registries.addresses import read_addresses
+from vsm_mcp.registries.addresses import Addresses, read_addresses
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.runtime.spec import confinement_of
 from vsm_mcp.sandbox.child import Sandbox
@@ -44,6 +45,7 @@ class Machine:
         self._store = store
         self._enter = enter
         self._registries: Registries | None = None
+        self._web: Web | None = None
         self._runtimes: dict[str, str] | None = None
         self._checks: list[Check] | None = None
 
@@ -71,6 +73,15 @@ class Machine:
             client = Registries(addresses, self._store.cache, max_age=self._config.discovery.cache_seconds)
             self._registries = await self._enter(client)
         return self._registries
+
+    async def web(self) -> Web:
+        """Return the network as the sources of candidates share it; nothing is opened before they ask."""
+        if self._web is None:
+            self._web = await self._enter(Web(self._store.cache, self._addresses))
+        return self._web
+
+    async def _addresses(self) -> Addresses:
+        return (await self.registries()).addresses
 
     async def runtimes(self) -> dict[str, str]:
         """Return the versions of python, node, npm and uv."""

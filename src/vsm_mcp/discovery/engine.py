@@ -30,13 +30,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How to discover.
 
     ``per_source`` candidates are asked of each source, and ``limit`` returned: more than are shown, because the most
-    relevant are not yet the best (evaluation says which are). ``timeout`` is in seconds, for each source. Candidates
-    below ``threshold`` (relevance, 0…1) are dropped.
+    relevant are not yet the best (evaluation says which are). ``timeout`` (seconds) is for each source, ``deadline``
+    for all that is asked of them. Candidates below ``threshold`` (relevance, 0…1) are dropped.
     """
 
     limit: int = 100
     per_source: int = 60
     timeout: float = 5.0
+    deadline: float = 8.0
     threshold: float = THRESHOLD
 
 
@@ -62,11 +63,14 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
 async def discover(
     need: str, sources: Sequence[Source], matcher: Matcher, options: Options | None = None, emit: Emit = ignore
 ) -> Discovered:
-    """Ask all ``sources`` for a ``need``. Never raises for what a source does; takes no longer than two time-outs."""
+    """Ask all ``sources`` for a ``need``. Never raises for what a source does, and waits until the deadline at most."""
     options = options or Options()
+    until = time.perf_counter() + options.deadline
+    options = msgspec.structs.replace(options, timeout=min(options.timeout, options.deadline))
     answers = await asyncio.gather(*(_ask(source, need, options, emit) for source in sources))
     found = merge(candidate for candidates, _ in answers for candidate in candidates)
-    found = await _complete(found, sources, options)
+    left = max(0.0, min(options.timeout, until - time.perf_counter()))
+    found = await _complete(found, sources, msgspec.structs.replace(options, timeout=left))
     rated = rate(need, found, matcher)
     fit = [candidate for candidate in rated if candidate.relevance >= options.threshold]
     return Discovered(
@@ -99,7 +103,8 @@ async def _ask(source: Source, need: str, options: Options, emit: Emit) -> tuple
         answer = await _within(options, source, need)
         candidates, refused = _usable(answer, name, options.per_source)
         state = SourceState(source.state)
-        detail = f"{refused} unusable" if refused else ""
+        said = clean(str(getattr(source, "detail", "")), _DETAIL_LENGTH)
+        detail = "; ".join(filter(None, (said, f"{refused} unusable" if refused else "")))
     except SourceOff as off:
         state, detail = SourceState.OFF, off.message
     except TimeoutError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
@@ -20,6 +19,7 @@ from vsm_mcp.errors import NotFound, RegistryUnavailable, UnknownPackage, VsmErr
 from vsm_mcp.model.ref import normalise_pypi
 from vsm_mcp.registries.addresses import Addresses, package_file, shown
 from vsm_mcp.registries.simple_index import JSON_FIRST, read_project
+from vsm_mcp.registries.trust import trust
 
 if TYPE_CHECKING:
     import aiohttp
@@ -226,21 +226,9 @@ class Registries:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=20)
-            connector = aiohttp.TCPConnector(limit_per_host=8, ssl=self._trust())
+            connector = aiohttp.TCPConnector(limit_per_host=8, ssl=trust(self.addresses.ca_file))
             self._session = aiohttp.ClientSession(timeout=timeout, connector=connector, trust_env=False)
         return self._session
-
-    def _trust(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context()
-            if self.addresses.ca_file:
-                context.load_verify_locations(self.addresses.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise RegistryUnavailable(
-                f"the certificates in {self.addresses.ca_file} cannot be read: {error}",
-                "mend SSL_CERT_FILE, npm's cafile or pip's cert setting",
-            ) from error
-        return context
 
 
 _EVERYWHERE: Final = "pip"
