@@ -121,4 +121,4 @@ async def _one(candidate: Candidate, registries: Registries) -> Candidate | None
     if screened is None:
         return candidate
     joined = join(candidate, screened)
-    return msgspec.structs.replace(joined, ref=candidate.ref, relevance=candidate.relevance)
+    return msgspec.structs.replace(joined, ref=candidate.ref, relevance=candidate.relevance, others=candidate.others)

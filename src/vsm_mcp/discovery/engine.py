@@ -88,10 +88,10 @@ def rate(need: str, candidates: Iterable[Candidate], matcher: Matcher) -> list[C
 
 
 def thing(candidate: Candidate) -> Thing:
-    """Return what the matcher compares with a need."""
-    return Thing(
-        candidate.ref.name, candidate.description, candidate.tags, f"{candidate.name} {candidate.terms}", candidate.text
-    )
+    """Return what the matcher compares with a need: where a reference says little, what its others say counts."""
+    description = candidate.description or next((each.description for each in candidate.others if each.description), "")
+    text = candidate.text or next((each.text for each in candidate.others if each.text), "")
+    return Thing(candidate.ref.name, description, candidate.tags, f"{candidate.name} {candidate.terms}", text)
 
 
 async def _ask(source: Source, need: str, options: Options, emit: Emit) -> tuple[list[Candidate], SourceReport]:
@@ -159,15 +159,16 @@ def _usable(answer: object, source: str, limit: int) -> tuple[list[Candidate], i
 
 async def _complete(found: list[Candidate], sources: Sequence[Source], options: Options) -> list[Candidate]:
     """Ask the sources that can tell about what only others found: a curated server's downloads are in the index."""
+    every = [member for each in found for member in (each, *each.others)]
     lacking = {
-        source.name: [each.ref for each in found if source.name not in each.sources]
+        source.name: [each.ref for each in every if source.name not in each.sources]
         for source in sources
         if isinstance(source, Knowing)
     }
     more = await asyncio.gather(
         *(_about(source, lacking[source.name], options) for source in sources if isinstance(source, Knowing))
     )
-    known = {each.ref.identity for each in found}
+    known = {each.ref.identity for each in every}
     return merge([*found, *(each for some in more for each in some if each.ref.identity in known)])
 
 
