@@ -41,3 +41,8 @@ def limits_of(settings: Discovery) -> Limits:
 def for_need(limits: Limits, settings: Discovery) -> Limits:
     """Return the limits of a question that holds a need: its answer is kept for a shorter time."""
     return msgspec.structs.replace(limits, keep=settings.need_cache_seconds)
+
+
+def patient(limits: Limits) -> Limits:
+    """Return the limits of a question that nobody waits for, and that goes past what is kept."""
+    return msgspec.structs.replace(limits, timeout=limits.timeout * 8, keep=-1.0)

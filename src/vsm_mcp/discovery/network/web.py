@@ -46,6 +46,10 @@ class NotThere(NotFound):
     remedy = "the others go on without it"
 
 
+class Declined(SourceUnavailable):
+    """The host does not understand the question, or no longer: another one may do."""
+
+
 @dataclass(frozen=True)
 class Told(Generic[T]):
     """An answer; ``trouble`` says why it is an old one, and is empty for one that still counts. ``age`` is seconds."""
@@ -223,6 +227,8 @@ def _settled(url: str, got: Got, wait: float) -> Got:
         raise NotThere(f"{host(url)} answered {got.status}")
     if may_pass(got.status):
         raise Broken(f"{host(url)} answered {got.status}")
+    if got.status in {400, 422}:
+        raise Declined(f"{host(url)} answered {got.status}")
     refused = " (access refused)" if got.status in {401, 403} else ""
     raise SourceUnavailable(f"{host(url)} answered {got.status}{refused}")
 
