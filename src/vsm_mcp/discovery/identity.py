@@ -79,6 +79,7 @@ def _find(root: list[int], place: int) -> int:
 def _plain_name(candidate: Candidate, repository: str) -> str:
     """The telling words of a name, sorted: ``@owner/airtable-mcp-server`` and ``mcp-airtable`` are both ``airtabl``."""
     ref = candidate.ref
-    name = repository if ref.kind is RefKind.GIT else ref.name
+    folder = ref.name.partition("#subdirectory=")[2]
+    name = folder or (repository if ref.kind is RefKind.GIT else ref.name)
     last = re.sub(r"[:@].*", "", name.rstrip("/").rsplit("/", 1)[-1])
     return " ".join(sorted(set(name_stems(last)))) or re.sub(r"[-_.]+", "-", last).lower()

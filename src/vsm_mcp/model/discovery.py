@@ -70,6 +70,9 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         float, Meta(gt=0, description="How often one host is asked, at most; a quarter of it at once.")
     ] = 120.0
     tries: Annotated[int, Meta(ge=1, description="How often a question that failed in passing is asked.")] = 3
+    pause_seconds: Annotated[
+        float, Meta(description="How long to wait before a question that failed is asked again; it doubles each time.")
+    ] = 0.3
     max_answer_bytes: Annotated[int, Meta(description="The longest answer of a source.")] = 8 * 1024 * 1024
     mcp_registry: McpRegistry = McpRegistry()
     github: GitHub = GitHub()

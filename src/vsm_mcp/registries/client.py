@@ -113,7 +113,7 @@ class Registries:
         """
         name = normalise_pypi(name)
         if not self.addresses.python.no_index:
-            json_url = _json_api(self.addresses.pypi_index, name)
+            json_url = json_api(self.addresses.pypi_index, name)
             with contextlib.suppress(_Missing):
                 project = await self._ask(json_url, "application/json", _pypi_json, fresh=fresh)
                 return _absolute(project, json_url)
@@ -269,7 +269,8 @@ def _absolute(project: dict[str, Any], base: str) -> dict[str, Any]:
     return project
 
 
-def _json_api(index: str, name: str) -> str:
+def json_api(index: str, name: str) -> str:
+    """Return the address of a project in the JSON API that lies beside a simple index."""
     root = index.removesuffix("/").removesuffix("/simple")
     return f"{root}/pypi/{name}/json"
 

@@ -8,11 +8,15 @@ import msgspec
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
-    """What a source said: its ``body`` (as it was read: perhaps only the part that counts), and its validators."""
+    """What a source said: its ``body`` (as it was read: perhaps only the part that counts), and its validators.
+
+    ``gone`` is the answer that there is nothing.
+    """
 
     body: bytes
     etag: str = ""
     modified: str = ""
+    gone: bool = False
 
     @property
     def conditions(self) -> dict[str, str]:

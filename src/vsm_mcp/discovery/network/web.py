@@ -20,9 +20,9 @@ from vsm_mcp.discovery.network import kept
 from vsm_mcp.discovery.network.backoff import asked_to_wait, may_pass, pause
 from vsm_mcp.discovery.network.get import Broken, Getter, Got, Reading, Whole, host
 from vsm_mcp.discovery.network.limits import Limits
-from vsm_mcp.errors import NotFound, SourceUnavailable, VsmError
+from vsm_mcp.errors import NotFound, SourceUnavailable
 from vsm_mcp.policy import bucket
-from vsm_mcp.registries.addresses import Addresses
+from vsm_mcp.registries.addresses import Addresses, shown
 from vsm_mcp.registries.client import Cache
 from vsm_mcp.registries.trust import trust
 
@@ -106,22 +106,28 @@ class Web:
         known, age = await self._known(key)
         if known is not None and age <= limits.keep:
             try:
-                return Told(await _understood(known.body, read), age)
+                return Told(await _understood(url, known, read), age)
             except _RUBBISH:
                 known = None
         conditions = known.conditions if known is not None else {}
         try:
             got = await self._fetch(url, {**given, **conditions}, limits, reading)
             return await self._renewed(url, key, known, got, read)
+        except NotThere:
+            if not limits.lasting:
+                await self.cache.put(key, kept.pack(kept.Kept(b"", gone=True)))
+            if not limits.lasting or known is None:
+                raise
+            return Told(await _understood(url, known, read), age, f"{host(url)} says that there is nothing any more")
         except SourceUnavailable as error:
             if known is None:
                 raise
-            return Told(await _understood(known.body, read), age, error.message)
+            return Told(await _understood(url, known, read), age, error.message)
 
     async def get(self, url: str, read: Read[T], limits: Limits, headers: Mapping[str, str] | None = None) -> T:
         """Return what is at an address now; nothing is kept. Raises as :meth:`ask` does."""
         got = await self._fetch(url, headers or {}, limits, Whole)
-        return await _read(url, got.body, read)
+        return await _read(url, kept.of(got.body, got.headers), read)
 
     async def _known(self, key: str) -> tuple[kept.Kept | None, float]:
         found = await self.cache.get(key)
@@ -129,11 +135,12 @@ class Web:
 
     async def _renewed(self, url: str, key: str, known: kept.Kept | None, got: Got, read: Read[T]) -> Told[T]:
         if got.status == 304 and known is not None:
-            answer = await _read(url, known.body, read)
+            answer = await _read(url, known, read)
             await self.cache.put(key, kept.pack(known))
             return Told(answer)
-        answer = await _read(url, got.body, read)
-        await self.cache.put(key, kept.pack(kept.of(got.body, got.headers)))
+        new = kept.of(got.body, got.headers)
+        answer = await _read(url, new, read)
+        await self.cache.put(key, kept.pack(new))
         return Told(answer)
 
     async def _fetch(self, url: str, headers: Mapping[str, str], limits: Limits, reading: Callable[[], Reading]) -> Got:
@@ -204,15 +211,15 @@ class Web:
 _RUBBISH: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError, msgspec.DecodeError)
 
 
-async def _understood(body: bytes, read: Read[T]) -> T:
-    return await asyncio.to_thread(read, body) if len(body) > _LONG else read(body)
+async def _understood(url: str, known: kept.Kept, read: Read[T]) -> T:
+    if known.gone:
+        raise NotThere(f"{host(url)} has nothing there")
+    return await asyncio.to_thread(read, known.body) if len(known.body) > _LONG else read(known.body)
 
 
-async def _read(url: str, body: bytes, read: Read[T]) -> T:
+async def _read(url: str, known: kept.Kept, read: Read[T]) -> T:
     try:
-        return await _understood(body, read)
-    except VsmError:
-        raise
+        return await _understood(url, known, read)
     except _RUBBISH as error:
         raise SourceUnavailable(f"{host(url)} answers something that cannot be read") from error
 
@@ -237,7 +244,7 @@ def _key(url: str, headers: Mapping[str, str]) -> str:
     """Return the key of an answer on disk: what was said to us alone is not what is said to everyone."""
     known = any(name.lower() == "authorization" for name in headers)
     accept = next((value for name, value in headers.items() if name.lower() == "accept"), "")
-    return f"web {'known' if known else 'anyone'} {accept} {url}"
+    return f"web {'known' if known else 'anyone'} {accept} {shown(url)}"
 
 
 def _hold_key(place: str) -> str:

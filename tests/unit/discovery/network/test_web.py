@@ -71,8 +71,8 @@ async def test_what_is_known_outlives_every_fault(fault: str, tmp_path: Path) ->
             told = await network.ask(host.address, read, msgspec.structs.replace(SHORT, keep=0.0))
             assert told.answer == GOOD
             assert "127.0.0.1" in told.trouble
-        kept = await network.ask(host.address, read, QUICK)
-        assert (kept.answer, kept.trouble) == (GOOD, "")
+            kept = await network.ask(host.address, read, QUICK)
+            assert (kept.answer, kept.trouble) == (GOOD, "")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -176,6 +176,26 @@ async def test_a_question_that_is_given_up_leaves_the_kept_answer(tmp_path: Path
         with pytest.raises(asyncio.CancelledError):
             await task
         assert (await network.ask(host.address, read, QUICK)).answer == GOOD
+
+
+async def test_that_there_is_nothing_is_remembered_too(tmp_path: Path) -> None:
+    async with serving(in_turn(status(404), saying(GOOD))) as host, web_of(tmp_path) as network:
+        for _ in range(2):
+            with pytest.raises(NotThere):
+                await network.ask(host.address, read, QUICK)
+        assert len(host.asked) == 1
+        assert (await network.ask(host.address, read, OLD_AT_ONCE)).answer == GOOD
+        assert (await network.ask(host.address, read, QUICK)).answer == GOOD
+
+
+async def test_what_does_not_go_away_has_failed_when_it_is_not_there(tmp_path: Path) -> None:
+    lasting = msgspec.structs.replace(OLD_AT_ONCE, lasting=True)
+    async with serving(in_turn(saying(GOOD), status(404))) as host, web_of(tmp_path) as network:
+        await network.ask(host.address, read, lasting)
+        told = await network.ask(host.address, read, lasting)
+        assert (told.answer, "nothing any more" in told.trouble) == (GOOD, True)
+        with pytest.raises(NotThere):
+            await network.ask(f"{host.address}/never", read, lasting)
 
 
 async def test_a_kept_answer_of_another_version_is_asked_for_again(tmp_path: Path) -> None:
