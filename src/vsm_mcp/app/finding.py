@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from vsm_mcp.app.fleet import Fleet
+from vsm_mcp.app.lookout import Lookout
 from vsm_mcp.app.wiring import Machine
 from vsm_mcp.config import Config
 from vsm_mcp.discovery.catalogue import entries
 from vsm_mcp.discovery.describe import describe
-from vsm_mcp.discovery.engine import Options, discover
-from vsm_mcp.discovery.source import Source
-from vsm_mcp.discovery.wiring import build_sources, matcher
 from vsm_mcp.errors import NothingFound
 from vsm_mcp.evaluation.criterion import Circumstances
 from vsm_mcp.evaluation.rank import rank
@@ -24,35 +21,22 @@ from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.runtime.permissions import permitted, profile_of
 
-_POOL = 100
-
 
 class Finder:
     """Finds candidates for needs; what it loads is loaded when the first need comes."""
 
-    def __init__(self, config: Config, machine: Machine, fleet: Fleet) -> None:
+    def __init__(self, config: Config, machine: Machine, lookout: Lookout) -> None:
         self._config = config
         self._machine = machine
-        self._fleet = fleet
-        self._sources: list[Source] | None = None
+        self._lookout = lookout
 
     def configure(self, config: Config) -> None:
         """Have other settings count for the next need."""
         self._config = config
-        self._sources = None
-
-    async def sources(self) -> list[Source]:
-        """Return the sources that are asked. Raises :class:`ConfigError` for one that cannot be built."""
-        web = await self._machine.web()
-        if self._sources is None:
-            self._sources = build_sources(self._config, self._fleet.servers.values, self._fleet.seen, web)
-        return self._sources
 
     async def find(self, need: str, settings: Settings, emit: Emit) -> list[Appraisal]:
         """Return the appraised candidates, best first. Raises :class:`NothingFound` when nothing fits."""
-        timeouts = self._config.discovery
-        options = Options(limit=_POOL, timeout=timeouts.source_timeout_seconds, deadline=timeouts.deadline_seconds)
-        found = await discover(need, await self.sources(), matcher(), options, emit)
+        found = await self._lookout.discover(need, emit)
         if not found.candidates:
             asked = ", ".join(f"{report.source} {report.state}" for report in found.reports)
             raise NothingFound(f"nothing was found for {need!r} ({asked})")

@@ -41,7 +41,8 @@ def _candidate(appraisal: Appraisal) -> dict[str, Any]:
         "criteria": {name: msgspec.to_builtins(score) for name, score in appraisal.criteria.items()},
         "tags": list(candidate.tags),
         "reasons": list(appraisal.reasons),
-        "sources": list(candidate.sources),
+        "sources": list(candidate.all_sources),
+        "others": [str(each.ref) for each in candidate.others],
         "version": candidate.facts.version,
         "installed": candidate.installed,
     }

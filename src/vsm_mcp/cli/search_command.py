@@ -43,5 +43,7 @@ def _human(document: dict[str, Any], *, explain: bool) -> None:
             for name, part in row["criteria"].items():
                 facts = "; ".join(part.get("facts", ()))
                 output.line(f"  {name:<14} {part['score']:.2f} (confidence {part['confidence']:.2f})  {facts}")
+    said = [f"{row['source']} {row['state']}" for row in document["sources"] if row["on"]]
+    output.note(f"asked: {', '.join(said)}")
     if rows:
         output.note(f"vsm-mcp add {rows[0]['ref']} admits the first one; vsm-mcp acquire takes the best that passes")
