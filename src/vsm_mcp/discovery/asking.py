@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from vsm_mcp.matching.tokens import LIGHT, STOP, stem_of, words
@@ -23,3 +24,8 @@ def asked_words(need: str, most: int) -> str:
             break
         kept.append(word)
     return " ".join(kept)
+
+
+def weightiest(asked: str, weights: Mapping[str, float]) -> list[str]:
+    """Return the words of :func:`asked_words`, the most telling first; ``weights`` are those of their stems."""
+    return sorted(asked.split(), key=lambda word: -weights.get(stem_of(word), 0.0))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.unit.discovery.network.hosts import QUICK, serving, status, web_of
-from tests.unit.discovery.stand_ins import npm_api, npm_object
+from tests.unit.discovery.stand_ins import MATCHER, npm_api, npm_object
 
 from vsm_mcp.discovery.asking import asked_words
 from vsm_mcp.discovery.npm_search import NpmSearchSource
@@ -16,7 +16,7 @@ from vsm_mcp.model.candidate import Candidate, PackageFacts
 
 async def search(objects: list[Any], home: Path, need: str = "weather", **addresses: Any) -> list[Candidate]:
     async with serving(npm_api(objects)) as host, web_of(home, npm=f"{host.address}/", **addresses) as network:
-        return await NpmSearchSource(network, QUICK).search(need, 20)
+        return await NpmSearchSource(MATCHER, network, QUICK).search(need, 20)
 
 
 async def test_everything_that_the_registry_says_of_a_package(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ async def test_the_token_of_the_npm_configuration_goes_to_its_registry(tmp_path:
     async with serving(npm_api([])) as host:
         auth = {f"{host.address.removeprefix('http:')}/": "Bearer t0p"}
         async with web_of(tmp_path, npm=f"{host.address}/", npm_auth=auth) as network:
-            assert await NpmSearchSource(network, QUICK).search("weather", 5) == []
+            assert await NpmSearchSource(MATCHER, network, QUICK).search("weather", 5) == []
         assert host.headers[0]["Authorization"] == "Bearer t0p"
         assert host.asked == ["/-/v1/search?text=mcp+weather&size=10"]
 
@@ -76,13 +76,21 @@ async def test_the_token_of_the_npm_configuration_goes_to_its_registry(tmp_path:
 async def test_without_npm_it_is_off(tmp_path: Path) -> None:
     async with web_of(tmp_path) as network:
         with pytest.raises(SourceOff, match="npm is not installed"):
-            await NpmSearchSource(network, QUICK).search("weather", 5)
+            await NpmSearchSource(MATCHER, network, QUICK).search("weather", 5)
 
 
 async def test_a_registry_without_search(tmp_path: Path) -> None:
     async with serving(status(404)) as host, web_of(tmp_path, npm=f"{host.address}/") as network:
         with pytest.raises(SourceUnavailable, match="no search"):
-            await NpmSearchSource(network, QUICK).search("weather", 5)
+            await NpmSearchSource(MATCHER, network, QUICK).search("weather", 5)
+
+
+async def test_a_registry_that_wants_every_word_is_asked_for_the_most_telling_one_alone(tmp_path: Path) -> None:
+    async with serving(npm_api([npm_object("weather-mcp")])) as host, web_of(tmp_path, npm=f"{host.address}/") as web:
+        found = await NpmSearchSource(MATCHER, web, QUICK).search("weather forecasts", 20)
+        assert [str(each.ref) for each in found] == ["npm:weather-mcp"]
+        texts = sorted(path.partition("text=")[2].partition("&")[0] for path in host.asked)
+    assert texts == ["mcp+forecasts", "mcp+weather+forecasts"]
 
 
 @pytest.mark.parametrize(

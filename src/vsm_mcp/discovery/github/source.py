@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from vsm_mcp.discovery.asking import asked_words
+from vsm_mcp.discovery.asking import asked_words, weightiest
 from vsm_mcp.discovery.github.api import GitHubApi
 from vsm_mcp.discovery.github.lists import Entry
 from vsm_mcp.discovery.github.place import Place, place_of
@@ -20,7 +20,7 @@ from vsm_mcp.discovery.network.web import Told
 from vsm_mcp.discovery.source import Context, SourceOff, SourceState
 from vsm_mcp.errors import ConfigError, SourceUnavailable, VsmError
 from vsm_mcp.matching.relevance import Matcher
-from vsm_mcp.matching.tokens import stem_of, stems
+from vsm_mcp.matching.tokens import stems
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.discovery import Discovery, GitHub
 
@@ -86,9 +86,7 @@ class GitHubSource:
 
     def _queries(self, need: str) -> list[str]:
         """GitHub wants every word of a query to be there: so the two that say most, and the one beside a topic."""
-        weights = self._matcher.need(need).weights
-        words = asked_words(need, _MOST_QUERY).split()
-        first, *more = sorted(words, key=lambda word: -weights.get(stem_of(word), 0.0)) or [""]
+        first, *more = weightiest(asked_words(need, _MOST_QUERY), self._matcher.need(need).weights) or [""]
         if not first:
             return []
         return [f"{' '.join([first, *more[:1]])} mcp in:name,description,topics", f"{first} topic:mcp-server"]
