@@ -89,11 +89,16 @@ class Lookout:
         return rows + [{"source": name, "on": False, **off} for name in plugins.names("sources") if name not in named]
 
     async def refresh(self, emit: Emit) -> None:
-        """Have the sources bring up to date what they keep on this machine, all at once. Never raises for a source."""
-        keeping = [source for source in await self.sources() if isinstance(source, Refreshing)]
-        await asyncio.gather(*(self._refresh(source, emit) for source in keeping))
+        """Have the sources bring up to date what they keep on this machine, all at once.
 
-    async def _refresh(self, source: Refreshing, emit: Emit) -> None:
+        Once they all have, answers that nobody asked for in a month are forgotten. Raises :class:`VsmError` for a
+        source that cannot be built, and never for what one does.
+        """
+        keeping = [source for source in await self.sources() if isinstance(source, Refreshing)]
+        if all(await asyncio.gather(*(self._refresh(source, emit) for source in keeping))):
+            await (await self._machine.web()).forget()
+
+    async def _refresh(self, source: Refreshing, emit: Emit) -> bool:
         began, name, state = time.perf_counter(), clean(str(source.name), 60), SourceState.UNAVAILABLE
         try:
             async with asyncio.timeout(_LONGEST_SECONDS):
@@ -106,6 +111,7 @@ class Lookout:
             detail = f"{type(error).__name__}: {error}"
         seconds, detail = time.perf_counter() - began, clean(detail, _DETAIL)
         emit(SourceRefreshed(source=name, state=state, seconds=seconds, detail=detail))
+        return state is SourceState.OK
 
     async def keep_fresh(self, emit: Emit) -> None:
         """Refresh now, every ``refresh_seconds``, and after a change of settings, for ever."""

@@ -17,13 +17,23 @@ _WHOLE_AGAIN: Final = 7 * 86_400.0
 _OVERLAP: Final = 300.0
 
 
-class Entry(msgspec.Struct, array_like=True):
-    """One server: its words as they are looked through, its candidates packed until one is wanted."""
+class Entry(msgspec.Struct, array_like=True, frozen=True):
+    """One server: its words as they are looked through, its candidates packed until one is wanted.
+
+    ``walk`` is the number of the walk that met it.
+    """
 
     changed: str
-    walk: int
     words: str
     packed: msgspec.Raw
+    walk: int = 0
+
+
+def entry_of(found: Listed) -> Entry:
+    """Return what is kept of a server. It takes its time: a page of them is made where nobody waits."""
+    texts = {f"{each.name} {each.terms} {each.description} {each.ref.name}" for each in found.candidates}
+    words = spaced(" ".join(sorted(set(stems(" ".join(texts))))))
+    return Entry(found.changed, words, msgspec.Raw(msgspec.msgpack.encode(found.candidates)))
 
 
 class Copy(msgspec.Struct, kw_only=True):
@@ -52,16 +62,15 @@ class Copy(msgspec.Struct, kw_only=True):
         self.began = now
         self.since = 0.0 if again else max(0.0, self.walked - _OVERLAP)
 
-    def take(self, found: Listed) -> None:
-        """Take one entry of the walk. Of several versions the newest counts; a deleted server is forgotten."""
+    def take(self, found: Listed, entry: Entry) -> None:
+        """Take one server that the walk met. Of several versions the newest counts; a deleted one is forgotten."""
         known = self.entries.get(found.name)
         if not found.latest or (known is not None and known.walk == self.walk and found.changed < known.changed):
             return
         if found.status == "deleted":
             self.entries.pop(found.name, None)
             return
-        packed = msgspec.Raw(msgspec.msgpack.encode(found.candidates))
-        self.entries[found.name] = Entry(found.changed, self.walk, _words(found), packed)
+        self.entries[found.name] = msgspec.structs.replace(entry, walk=self.walk)
 
     def finish(self) -> None:
         """End the walk: what a walk of all of the list did not meet is no longer on it."""
@@ -89,11 +98,6 @@ def unpack(raw: bytes | None) -> Copy:
     except (msgspec.DecodeError, ValueError):
         return Copy()
     return found if found.layout == _LAYOUT else Copy()
-
-
-def _words(found: Listed) -> str:
-    texts = {f"{each.name} {each.terms} {each.description} {each.ref.name}" for each in found.candidates}
-    return spaced(" ".join(sorted(set(stems(" ".join(texts))))))
 
 
 def _unpacked(entry: Entry) -> tuple[Candidate, ...]:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from vsm_mcp.discovery.loose import first, table, text
-from vsm_mcp.discovery.mcp_registry.copy import Copy
+from vsm_mcp.discovery.mcp_registry.copy import Copy, Entry, entry_of
 from vsm_mcp.discovery.mcp_registry.server_json import Listed, listed
 from vsm_mcp.discovery.network.limits import Limits
 from vsm_mcp.discovery.network.web import Declined, NotThere, Web
@@ -30,10 +30,9 @@ Save = Callable[[], Awaitable[None]]
 
 
 class Page(msgspec.Struct, frozen=True):
-    """One page: what it lists, how many entries could not be read, and the next page's cursor (``""``: none)."""
+    """One page: what it lists, and the next page's cursor (``""``: none)."""
 
-    servers: tuple[Listed, ...]
-    unreadable: int
+    servers: tuple[tuple[Listed, Entry], ...]
     cursor: str
 
 
@@ -52,8 +51,8 @@ class Walker:
         met: set[str] = set()
         for pages in range(1, _MOST_PAGES + 1):
             page = await self._page(copy, limits)
-            for server in page.servers:
-                copy.take(server)
+            for server, entry in page.servers:
+                copy.take(server, entry)
             copy.cursor = page.cursor
             if not page.cursor:
                 copy.finish()
@@ -94,8 +93,6 @@ class Walker:
         document: Any = msgspec.json.decode(body)
         if not isinstance(document["servers"], list):
             raise TypeError
-        found = [listed(item, self._bases) for item in document["servers"]]
-        metadata = table(document.get("metadata"))
-        cursor = text(first(metadata, "nextCursor", "next_cursor"))
-        servers = tuple(each for each in found if each is not None)
-        return Page(servers, len(found) - len(servers), cursor)
+        found = [each for item in document["servers"] if (each := listed(item, self._bases)) is not None]
+        cursor = text(first(table(document.get("metadata")), "nextCursor", "next_cursor"))
+        return Page(tuple((each, entry_of(each)) for each in found), cursor)

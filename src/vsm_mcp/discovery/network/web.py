@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -23,7 +23,6 @@ from vsm_mcp.discovery.network.limits import Limits
 from vsm_mcp.errors import NotFound, SourceUnavailable
 from vsm_mcp.policy import bucket
 from vsm_mcp.registries.addresses import Addresses, shown
-from vsm_mcp.registries.client import Cache
 from vsm_mcp.registries.trust import trust
 
 if TYPE_CHECKING:
@@ -32,11 +31,25 @@ else:
     aiohttp = deferred("aiohttp")
 
 _AGENT: Final = "vsm-mcp"
+_FORGOTTEN_AFTER: Final = 30 * 86_400.0
 _LONG: Final = 1 << 16
 
 T = TypeVar("T")
 Read = Callable[[bytes], T]
 """Reads a body. Raises ``ValueError``, ``TypeError``, ``LookupError`` or ``AttributeError`` for rubbish."""
+
+
+class Cache(Protocol):
+    """Answers on disk."""
+
+    async def get(self, key: str) -> tuple[bytes, float] | None:
+        """Return ``(body, age in seconds)`` or ``None``."""
+
+    async def put(self, key: str, body: bytes) -> None:
+        """Keep ``body`` under ``key``."""
+
+    async def drop(self, older_than: float) -> int:
+        """Forget what was kept longer than so many seconds ago."""
 
 
 class NotThere(NotFound):
@@ -84,6 +97,10 @@ class Web:
         getter, self._getter = self._getter, None
         if getter is not None:
             await getter.close()
+
+    async def forget(self) -> None:
+        """Forget answers that nobody asked for again in a month."""
+        await self.cache.drop(_FORGOTTEN_AFTER)
 
     async def addresses(self) -> Addresses:
         """Return the registries, proxies and certificates of this machine."""

@@ -138,7 +138,7 @@ async def test_a_failed_refresh_never_empties_what_was_known(fault: str, tmp_pat
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_nothing_known_and_nobody_answers(fault: str, tmp_path: Path) -> None:
-    limits = msgspec.structs.replace(QUICK, timeout=0.3)
+    limits = msgspec.structs.replace(QUICK, timeout=0.1)
     async with serving(FAULTS[fault]) as host, source(tmp_path, host, limits=limits) as made:
         with pytest.raises(SourceUnavailable, match=r"127\.0\.0\.1"):
             await made.search(NEED, 5)
