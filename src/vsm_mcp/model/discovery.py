@@ -24,12 +24,12 @@ class GitHub(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         str, Meta(description="The address of the REST API; one of GitHub Enterprise is `https://HOST/api/v3`.")
     ] = "https://api.github.com"
     token: Annotated[
-        str,
+        str | None,
         Meta(
-            description="Where a token is, `env:NAME` or `file:PATH`; without one GitHub answers 60 questions an hour"
-            " and searches 10 times a minute."
+            description="Where a token is, `env:NAME` or `file:PATH`; not set: `env:GITHUB_TOKEN` for the public API,"
+            " none for another. Without one GitHub answers 60 questions an hour and searches 10 times a minute."
         ),
-    ] = "env:GITHUB_TOKEN"
+    ] = None
     search: Annotated[
         bool, Meta(description="Whether repositories are searched: the words of the need go to GitHub.")
     ] = True

@@ -10,9 +10,11 @@ import pytest
 from tests.unit.discovery.network.hosts import FAULTS, Host, in_turn, odd, serving, web_of
 from tests.unit.discovery.stand_ins import MATCHER, NEED, STAND_INS, TOKEN, StandIn, addresses
 
+from vsm_mcp import plugins
+from vsm_mcp.config import Config
 from vsm_mcp.discovery.engine import Options, discover
 from vsm_mcp.discovery.screen import screen
-from vsm_mcp.discovery.source import Refreshing, Source, SourceState
+from vsm_mcp.discovery.source import Context, Refreshing, Source, SourceState
 from vsm_mcp.errors import SourceUnavailable
 from vsm_mcp.events import Event
 
@@ -27,6 +29,15 @@ async def refs(source: Source) -> list[str]:
 
 def expected(stand_in: StandIn, host: Host) -> list[str]:
     return [ref.replace("SITE", host.address) for ref in stand_in.finds]
+
+
+async def test_every_source_goes_by_the_name_that_the_settings_call_it_by(tmp_path: Path) -> None:
+    """Else nobody could say how the source of that name stands."""
+    async with web_of(tmp_path) as network:
+        builders = plugins.load("sources")
+        assert {*STAND_INS, "installed", "catalogue", "index"} <= set(builders)
+        given = Context(Config(home=tmp_path), MATCHER, web=network)
+        assert {name: build(given).name for name, build in builders.items()} == {name: name for name in builders}
 
 
 @EACH

@@ -27,6 +27,7 @@ from vsm_mcp.model.discovery import Discovery, GitHub
 _MOST_QUERY: Final = 200
 _PAGE: Final = 50
 _FROM_LISTS: Final = 20
+_PUBLIC_TOKEN: Final = "env:GITHUB_TOKEN"
 T = TypeVar("T")
 
 
@@ -143,10 +144,17 @@ def _list(name: str, site: str) -> Place:
     return place
 
 
+def _token_of(settings: GitHub) -> str:
+    """Return where the token is: what a machine has for GitHub is not for whoever else is asked in its place."""
+    if settings.token is not None:
+        return settings.token
+    return _PUBLIC_TOKEN if settings.api == GitHub().api else ""
+
+
 def build(context: Context) -> GitHubSource:
     """Build the source (entry point ``vsm_mcp.sources: github``). Raises :class:`ConfigError`."""
     settings: Discovery = context.config.discovery
-    token = read_secret(settings.github.token, context.config.environ, "[discovery.github] token")
+    token = read_secret(_token_of(settings.github), context.config.environ, "[discovery.github] token")
     whole = limits_of(settings)
     limits = msgspec.structs.replace(whole, timeout=whole.timeout / 3)  # it asks in up to three rounds
     asked = Asked(for_need(limits, settings), limits)

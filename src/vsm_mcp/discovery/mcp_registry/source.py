@@ -19,6 +19,7 @@ from vsm_mcp.errors import SourceUnavailable, VsmError
 from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.discovery import McpRegistry
+from vsm_mcp.registries.addresses import shown
 
 _BACKGROUND_SECONDS: Final = 900.0
 
@@ -44,7 +45,7 @@ class Registry:
 
     @property
     def _key(self) -> str:
-        return f"mcp-registry {self.base}"
+        return f"mcp-registry {shown(self.base)}"
 
     async def renew(self, seconds: float, limits: Limits) -> None:
         """Bring the copy up to date as far as that goes in so many seconds; :attr:`trouble` says why it is not."""

@@ -17,6 +17,7 @@ import msgspec
 from vsm_mcp.discovery.loose import first, table, text
 from vsm_mcp.discovery.mcp_registry.copy import Copy, Entry, entry_of
 from vsm_mcp.discovery.mcp_registry.server_json import Listed, listed
+from vsm_mcp.discovery.network.get import host
 from vsm_mcp.discovery.network.limits import Limits
 from vsm_mcp.discovery.network.web import Declined, NotThere, Web
 from vsm_mcp.errors import SourceUnavailable
@@ -59,11 +60,11 @@ class Walker:
                 return
             if page.cursor in met:
                 copy.cursor = ""
-                raise SourceUnavailable(f"{self._base} lists its pages in a circle")
+                raise SourceUnavailable(f"{host(self._base)} lists its pages in a circle")
             met.add(page.cursor)
             if pages % _SAVED_EVERY == 0:
                 await save()
-        raise SourceUnavailable(f"{self._base} has more than {_MOST_PAGES} pages")
+        raise SourceUnavailable(f"{host(self._base)} has more than {_MOST_PAGES} pages")
 
     async def _page(self, copy: Copy, limits: Limits) -> Page:
         asked = {"limit": str(_PAGE), "version": "latest"}
@@ -77,7 +78,7 @@ class Walker:
             copy.cursor = ""  # the cursor of a walk that was left off may mean nothing any more
             raise
         except NotThere as error:
-            raise SourceUnavailable(f"{self._base} is no registry of servers: {error.message}") from error
+            raise SourceUnavailable(f"{host(self._base)} is no registry of servers: {error.message}") from error
 
     async def _get(self, query: str, limits: Limits) -> Page:
         try:

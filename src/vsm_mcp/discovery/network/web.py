@@ -190,10 +190,10 @@ class Web:
         if place not in self._holds:
             self._holds[place] = await self._held(place)
         while True:
-            now = time.time()
-            state = self._buckets.get(place) or bucket.full(limits.rate, now)
-            wait = self._holds[place] - now
+            wait = self._holds[place] - time.time()
             if wait <= 0:
+                now = time.monotonic()
+                state = self._buckets.get(place) or bucket.full(limits.rate, now)
                 self._buckets[place], wait = bucket.take(state, limits.rate, now)
             if wait <= 0:
                 return

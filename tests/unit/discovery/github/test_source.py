@@ -9,7 +9,7 @@ from aiohttp import web
 from tests.unit.discovery.network.hosts import Handler, Host, serving, status, web_of
 from tests.unit.discovery.stand_ins import LIST, context, github_api, repository
 
-from vsm_mcp.discovery.github.source import build
+from vsm_mcp.discovery.github.source import _token_of, build
 from vsm_mcp.discovery.source import SourceOff, SourceState
 from vsm_mcp.errors import ConfigError, SourceUnavailable
 from vsm_mcp.model.discovery import GitHub
@@ -109,3 +109,17 @@ async def test_settings_that_cannot_be_used(bad: dict[str, Any], tmp_path: Path)
         with pytest.raises(ConfigError) as caught:
             build(context(network, host, github=settings(host, **bad)))
         assert "s3cret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("given", "token"),
+    [
+        (GitHub(), "env:GITHUB_TOKEN"),
+        (GitHub(token=""), ""),
+        (GitHub(token="file:/x"), "file:/x"),
+        (GitHub(api="https://git.corp.example/api/v3"), ""),
+        (GitHub(api="https://git.corp.example/api/v3", token="env:T"), "env:T"),
+    ],
+)
+def test_a_token_for_github_is_not_for_another_host(given: GitHub, token: str) -> None:
+    assert _token_of(given) == token

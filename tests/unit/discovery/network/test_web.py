@@ -156,6 +156,19 @@ async def test_what_was_said_to_us_alone_is_not_said_to_everyone(tmp_path: Path)
         assert (await network.ask(host.address, read, QUICK)).answer == GOOD
 
 
+async def test_the_proxy_of_this_machine_is_asked_in_place_of_the_host(tmp_path: Path) -> None:
+    async with serving(saying(GOOD)) as proxy, web_of(tmp_path, proxies={"http": proxy.address}) as network:
+        assert (await network.ask("http://registry.invalid/x", read, QUICK)).answer == GOOD
+        assert proxy.asked == ["http://registry.invalid/x"]
+
+
+async def test_a_password_in_an_address_is_not_kept_with_its_answer(tmp_path: Path) -> None:
+    async with serving(saying(GOOD)) as host, web_of(tmp_path) as network:
+        await network.ask(f"http://me:s3cret@{host.address.partition('//')[2]}/x", read, QUICK)
+        assert host.headers[0]["Authorization"].startswith("Basic ")
+    assert b"s3cret" not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
 def _elsewhere(location: str) -> Handler:
     return status(302, Location=location)
 
