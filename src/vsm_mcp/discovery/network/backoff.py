@@ -7,13 +7,14 @@ and ``x-ratelimit-reset``; after a secondary limit without a word of when, a min
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from vsm_mcp.discovery.network.limits import Limits
 
 _LONGEST_HOLD: Final = 24 * 3600.0
 _UNSAID: Final = 60.0
+_DATE: Final = "%a, %d %b %Y %H:%M:%S GMT"
 _PASSING: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -56,8 +57,8 @@ def _seconds(text: str, now: float) -> float | None:
     if number is not None:
         return number
     try:
-        return parsedate_to_datetime(text).timestamp() - now
-    except (TypeError, ValueError, OverflowError):
+        return datetime.strptime(text, _DATE).replace(tzinfo=UTC).timestamp() - now
+    except ValueError:
         return None
 
 
