@@ -5,28 +5,47 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from vsm_mcp import plugins
-from vsm_mcp.app.fleet import Fleet
-from vsm_mcp.app.wiring import Machine
 from vsm_mcp.config import Config
 from vsm_mcp.discovery.engine import Discovered, Options, discover
+from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.discovery.screen import clean
 from vsm_mcp.discovery.source import Refreshing, Source, SourceState
 from vsm_mcp.discovery.wiring import build_sources, matcher
 from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit, SourceAnswered, SourceRefreshed
+from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.discovery import Discovery
+from vsm_mcp.model.server import Server
 
 _POOL: Final = 100
 _DETAIL: Final = 200
 _LONGEST_SECONDS: Final = 1200.0
 # Before the first search nothing is loaded for sources that have nothing to refresh.
 _KEEP_NOTHING: Final = frozenset(Discovery().sources)
+
+
+class Machine(Protocol):
+    """What is needed of the machine."""
+
+    async def web(self) -> Web:
+        """The network as all sources share it."""
+
+
+class Servers(Protocol):
+    """The servers of a home, and what each offered last."""
+
+    @property
+    def servers(self) -> Mapping[str, Server]:
+        """All servers by name."""
+
+    def seen(self, name: str) -> Offer | None:
+        """What a server offers, as far as it is known."""
 
 
 class Standing(msgspec.Struct, kw_only=True):
@@ -45,7 +64,7 @@ class Standing(msgspec.Struct, kw_only=True):
 class Lookout:
     """The sources of one home; they are built when they are first needed, and anew after a change of settings."""
 
-    def __init__(self, config: Config, machine: Machine, fleet: Fleet) -> None:
+    def __init__(self, config: Config, machine: Machine, fleet: Servers) -> None:
         self._config = config
         self._machine = machine
         self._fleet = fleet
@@ -78,7 +97,7 @@ class Lookout:
         """Return the sources that are asked. Raises :class:`ConfigError` for one that cannot be built."""
         web = await self._machine.web()
         if self._sources is None:
-            self._sources = build_sources(self._config, self._fleet.servers.values, self._fleet.seen, web)
+            self._sources = build_sources(self._config, self._installed, self._fleet.seen, web)
         return self._sources
 
     def report(self) -> list[dict[str, Any]]:
@@ -126,6 +145,9 @@ class Lookout:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(settings.refresh_seconds or None):
                     await self._changed.wait()
+
+    def _installed(self) -> Iterable[Server]:
+        return self._fleet.servers.values()
 
     def _of(self, name: str) -> Standing:
         return self._standing.setdefault(name, Standing())

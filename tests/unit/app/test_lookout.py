@@ -15,7 +15,9 @@ from vsm_mcp.config import Config
 from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.events import Event, SourceAnswered, SourceRefreshed
+from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.discovery import Discovery, GitHub, McpRegistry
+from vsm_mcp.model.server import Server
 
 BOTH = ("mcp-registry", "catalogue")
 WEATHER = server("io.example/weather", "weather forecasts")
@@ -26,12 +28,12 @@ class Here:
 
     def __init__(self, web: Web) -> None:
         self._web = web
-        self.servers: dict[str, Any] = {}
+        self.servers: dict[str, Server] = {}
 
     async def web(self) -> Web:
         return self._web
 
-    def seen(self, _name: str) -> None:
+    def seen(self, name: str) -> Offer | None:
         return None
 
 
@@ -45,7 +47,7 @@ def settings(home: Path, host: Host, *sources: str, **more: Any) -> Config:
 async def lookout(home: Path, config: Config) -> AsyncIterator[Lookout]:
     async with web_of(home) as web:
         here = Here(web)
-        yield Lookout(config, here, here)  # type: ignore[arg-type]
+        yield Lookout(config, here, here)
 
 
 def row(made: Lookout, name: str) -> dict[str, Any]:
