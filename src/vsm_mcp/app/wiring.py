@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -46,6 +47,7 @@ class Machine:
         self._enter = enter
         self._registries: Registries | None = None
         self._web: Web | None = None
+        self._reading = asyncio.Lock()
         self._runtimes: dict[str, str] | None = None
         self._checks: list[Check] | None = None
 
@@ -68,16 +70,18 @@ class Machine:
 
     async def registries(self) -> Registries:
         """Return the client of the registries as npm, pip and uv are configured here."""
-        if self._registries is None:
-            addresses = await read_addresses(self._config.environ)
-            client = Registries(addresses, self._store.cache, max_age=self._config.discovery.cache_seconds)
-            self._registries = await self._enter(client)
+        async with self._reading:  # npm may be asked for its settings: once, however many want to know
+            if self._registries is None:
+                addresses = await read_addresses(self._config.environ)
+                client = Registries(addresses, self._store.cache, max_age=self._config.discovery.cache_seconds)
+                self._registries = await self._enter(client)
         return self._registries
 
     async def web(self) -> Web:
         """Return the network as the sources of candidates share it; nothing is opened before they ask."""
         if self._web is None:
-            self._web = await self._enter(Web(self._store.cache, self._addresses))
+            self._web = web = Web(self._store.cache, self._addresses)
+            await self._enter(web)
         return self._web
 
     async def _addresses(self) -> Addresses:
