@@ -21,13 +21,12 @@ from vsm_mcp.app.bus import Bus
 from vsm_mcp.app.calling import call
 from vsm_mcp.app.cleanup import Cleanup
 from vsm_mcp.app.counters import Counters
-from vsm_mcp.app.doctor import examine, source_checks
+from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
 from vsm_mcp.app.learning import Learning
 from vsm_mcp.app.logins import Logins
-from vsm_mcp.app.lookout import Lookout
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.app.running import RUNNING, Running
@@ -132,8 +131,7 @@ class App:
         await self.fleet.load()
         for server in self.fleet.servers.values():
             self._supervise(server)
-        self.lookout = Lookout(config, self.machine, self.fleet)
-        self.finder = Finder(config, self.machine, self.lookout)
+        self.finder = Finder(config, self.machine, self.fleet)
         self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
         self._let_change(emit)
         if self._exclusive:
@@ -158,7 +156,7 @@ class App:
         self.config = config
         self.performer.govern(config.policy)
         self.needs.govern(config.policy)
-        for part in (self.machine, self.lookout, self.finder, self.logins, self.runtime):
+        for part in (self.machine, self.finder, self.logins, self.runtime):
             part.configure(config)
         self.gateway.configure(config.gateway, config.profiles)
         self.fleet.govern(freeze=config.policy.changed_tools == "freeze")
@@ -170,7 +168,7 @@ class App:
     async def search(self, need: str, limit: int = 10) -> dict[str, Any]:
         """Return candidates for a need, ranked. Raises :class:`NothingFound`."""
         ranked = await self.finder.find(need, Settings(), self.bus.emit)
-        return {**views.candidates(need, ranked[:limit]), "sources": self.lookout.report()}
+        return {**views.candidates(need, ranked[:limit]), "sources": self.finder.lookout.report()}
 
     async def acquire(
         self,
@@ -293,15 +291,15 @@ class App:
             "servers": await self.accounting.all(),
             "counters": self.accounting.totals(),
             "mcp_servers": self.declared.report(),
-            "sources": self.lookout.report(),
+            "sources": self.finder.lookout.report(),
             "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
         }
 
     async def doctor(self) -> dict[str, Any]:
         """Return what this machine gives, and what would improve it."""
         registries = await self.machine.registries()
-        found = await examine(self.config, self.machine.isolation, registries, await self.machine.runtimes())
-        return {**found, "checks": [*found["checks"], *await source_checks(self.lookout)]}
+        runtimes = await self.machine.runtimes()
+        return await examine(self.config, self.machine.isolation, registries, runtimes, self.finder.lookout)
 
     # --- calling -------------------------------------------------------------------------------------------------
 

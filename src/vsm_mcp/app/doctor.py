@@ -25,7 +25,7 @@ _DOCUMENT = "docs/reference/discovery.md"
 
 
 async def examine(
-    config: Config, isolation: Isolation, registries: Registries, runtimes: dict[str, str]
+    config: Config, isolation: Isolation, registries: Registries, runtimes: dict[str, str], lookout: Lookout
 ) -> dict[str, Any]:
     """Return ``{"healthy", "checks": [{"name", "state": ok|warn|fail, "detail", "remedy", "remedies"}], "sandbox"}``.
 
@@ -33,7 +33,7 @@ async def examine(
     """
     checks = [_home(config), *_sandbox(config, isolation), *await _allow_list(isolation), watched(isolation)]
     checks += _tools(runtimes)
-    checks += [await _registry(registries, "npm"), await _registry(registries, "pypi")]
+    checks += [await _registry(registries, "npm"), await _registry(registries, "pypi"), *await _sources(lookout)]
     return {
         "healthy": not any(check["state"] == "fail" for check in checks),
         "home": str(config.home),
@@ -136,7 +136,7 @@ async def _registry(registries: Registries, kind: str) -> dict[str, Any]:
     return _check(kind, "ok", f"{shown(address)} answers")
 
 
-async def source_checks(lookout: Lookout) -> list[dict[str, Any]]:
+async def _sources(lookout: Lookout) -> list[dict[str, Any]]:
     """Ask every source for a need that says nothing of anybody, and say how each stands; then those that are off."""
     try:
         await lookout.discover(_ANY_NEED, ignore)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.lookout import Lookout
 from vsm_mcp.app.wiring import Machine
 from vsm_mcp.config import Config
@@ -23,20 +24,24 @@ from vsm_mcp.runtime.permissions import permitted, profile_of
 
 
 class Finder:
-    """Finds candidates for needs; what it loads is loaded when the first need comes."""
+    """Finds candidates for needs; what it loads is loaded when the first need comes.
 
-    def __init__(self, config: Config, machine: Machine, lookout: Lookout) -> None:
+    ``lookout`` holds the sources.
+    """
+
+    def __init__(self, config: Config, machine: Machine, fleet: Fleet) -> None:
         self._config = config
         self._machine = machine
-        self._lookout = lookout
+        self.lookout = Lookout(config, machine, fleet)
 
     def configure(self, config: Config) -> None:
         """Have other settings count for the next need."""
         self._config = config
+        self.lookout.configure(config)
 
     async def find(self, need: str, settings: Settings, emit: Emit) -> list[Appraisal]:
         """Return the appraised candidates, best first. Raises :class:`NothingFound` when nothing fits."""
-        found = await self._lookout.discover(need, emit)
+        found = await self.lookout.discover(need, emit)
         if not found.candidates:
             asked = ", ".join(f"{report.source} {report.state}" for report in found.reports)
             raise NothingFound(f"nothing was found for {need!r} ({asked})")

@@ -50,7 +50,7 @@ async def serve(
         app.bus.subscribe(sweeper)
         app.cleanup.also.append(sweeper.sweep)
         stop = _stop_asked()
-        fresh = keeping_fresh(app.lookout, app.tasks, app.bus.emit)
+        fresh = keeping_fresh(app.finder.lookout, app.tasks, app.bus.emit)
         async with Local(app), notifier.alive(), fresh, watching(app, notifier) as read_again:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
             app.tasks.create_task(_start_all(app))
