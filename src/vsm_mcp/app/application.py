@@ -297,9 +297,7 @@ class App:
 
     async def doctor(self) -> dict[str, Any]:
         """Return what this machine gives, and what would improve it."""
-        registries = await self.machine.registries()
-        runtimes = await self.machine.runtimes()
-        return await examine(self.config, self.machine.isolation, registries, runtimes, self.finder.lookout)
+        return await examine(self.config, self.machine, self.finder.lookout)
 
     # --- calling -------------------------------------------------------------------------------------------------
 

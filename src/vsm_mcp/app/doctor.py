@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from vsm_mcp.app.lookout import Lookout
+from vsm_mcp.app.wiring import Machine
 from vsm_mcp.config import Config
 from vsm_mcp.discovery.source import SourceState
 from vsm_mcp.errors import VsmError
@@ -24,13 +25,12 @@ _ANY_NEED = "read files"
 _DOCUMENT = "docs/reference/discovery.md"
 
 
-async def examine(
-    config: Config, isolation: Isolation, registries: Registries, runtimes: dict[str, str], lookout: Lookout
-) -> dict[str, Any]:
+async def examine(config: Config, machine: Machine, lookout: Lookout) -> dict[str, Any]:
     """Return ``{"healthy", "checks": [{"name", "state": ok|warn|fail, "detail", "remedy", "remedies"}], "sandbox"}``.
 
     ``remedies`` has the best one first, which ``remedy`` repeats; a check without a name belongs to the one above.
     """
+    isolation, registries, runtimes = machine.isolation, await machine.registries(), await machine.runtimes()
     checks = [_home(config), *_sandbox(config, isolation), *await _allow_list(isolation), watched(isolation)]
     checks += _tools(runtimes)
     checks += [await _registry(registries, "npm"), await _registry(registries, "pypi"), *await _sources(lookout)]
