@@ -1,7 +1,7 @@
 """The ``mcpServers`` form, in which clients name their servers: what it asks for, in words of ours. Pure.
 
-Sources: the clients' own documentation (Claude Code, Cursor, VS Code, Windsurf, Gemini CLI). Unknown keys are left
-alone; comments are taken.
+Other shapes are brought into this form by :mod:`~vsm_mcp.model.client_shapes`. Unknown keys are left alone; comments
+are taken.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any, Final
 import msgspec
 
 from vsm_mcp.errors import BadReference, ConfigError
+from vsm_mcp.model import loose_json
+from vsm_mcp.model.client_shapes import entries_of, off
 from vsm_mcp.model.launch import Settings, names_secret
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.runners import package_of
 
-_ROOTS: Final = ("mcpServers", "servers")
-_URLS: Final = ("url", "httpUrl", "serverUrl")
 _NAME_LENGTH: Final = 32
+_TEXT_LENGTH: Final = 32_768
 _EXPANDED: Final = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _OTHER: Final = re.compile(r"\$\{[^}]*\}")
-_TOKEN: Final = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[}\]])', re.DOTALL)
 _CONTAINERS: Final = ("docker", "podman")
 _OF_DOCKER: Final = (
     *("-e", "--env", "--env-file", "-v", "--volume", "--mount", "--name", "-p", "--publish", "--network", "--net"),
@@ -61,10 +61,24 @@ def read(text: str, environ: Mapping[str, str], file: str) -> tuple[tuple[Wanted
     ``${NAME}`` and ``${NAME:-DEFAULT}`` are expanded from ``environ``. Raises :class:`ConfigError`, with the line, for
     what is no such file.
     """
+    try:
+        whole = loose_json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}", "mend the file; until then everything stays as it is") from error
+    return asked_by(whole, environ, file)
+
+
+def asked_by(document: Any, environ: Mapping[str, str], file: str) -> tuple[tuple[Wanted, ...], tuple[Unusable, ...]]:
+    """Return the same of a file that was read already. Raises :class:`ConfigError` where it holds no servers."""
+    if not isinstance(document, Mapping):
+        raise ConfigError(f"{file}: it holds no object", 'write {"mcpServers": {…}}')
+    entries = entries_of(document)
+    if not isinstance(entries, Mapping):
+        raise ConfigError(f"{file}: mcpServers is no object", 'write {"mcpServers": {"NAME": {"command": …}}}')
     wanted: dict[str, Wanted] = {}
     unusable = []
-    for title, entry in _entries(text, file).items():
-        if isinstance(entry, dict) and (entry.get("disabled") is True or entry.get("enabled") is False):
+    for title, entry in entries.items():
+        if off(entry):
             continue
         try:
             found = _wanted(title, entry, environ)
@@ -73,38 +87,24 @@ def read(text: str, environ: Mapping[str, str], file: str) -> tuple[tuple[Wanted
             wanted[found.name] = found
         except (_No, BadReference) as error:
             reason = f"{error.message}; {error.hint}" if isinstance(error, BadReference) else str(error)
-            unusable.append(Unusable(title=title, reason=reason, name=_nearest(title)))
+            unusable.append(Unusable(title=title, reason=reason, name=nearest_name(title)))
     return tuple(wanted.values()), tuple(unusable)
 
 
-def _entries(text: str, file: str) -> dict[str, Any]:
-    try:
-        whole = json.loads(_TOKEN.sub(_plain, text)) if text.strip() else {}
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = (
-            f"line {error.lineno}, column {error.colno}: {error.msg}" if isinstance(error, ValueError) else "too deep"
-        )
-        raise ConfigError(f"{file}: {where}", "mend the file; until then everything stays as it is") from error
-    if not isinstance(whole, dict):
-        raise ConfigError(f"{file}: it holds no object", 'write {"mcpServers": {…}}')
-    found = next((whole[root] for root in _ROOTS if root in whole), whole)
-    if not isinstance(found, dict):
-        raise ConfigError(f"{file}: mcpServers is no object", 'write {"mcpServers": {"NAME": {"command": …}}}')
-    return found
-
-
-def _plain(token: re.Match[str]) -> str:
-    """Blank a comment or a comma before a closing bracket; lines stay where they are."""
-    text = token[0]
-    return text if text.startswith('"') else re.sub(r"[^\n]", " ", text)
+def variables(value: Any) -> frozenset[str]:
+    """Return the names of the variables that must be there for a file to be used: those without a default."""
+    if isinstance(value, str):
+        found = _EXPANDED.finditer(value) if len(value) <= _TEXT_LENGTH else ()
+        return frozenset(match[1] for match in found if match[2] is None)
+    items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return frozenset().union(*map(variables, items))
 
 
 def _wanted(title: str, entry: Any, environ: Mapping[str, str]) -> Wanted:
     if not isinstance(entry, dict):
         raise _No("it is no object")
-    url = next((entry[key] for key in _URLS if entry.get(key)), None)
-    if url is not None:
-        ref = _text(url, "url", environ)
+    if entry.get("url"):
+        ref = _text(entry["url"], "url", environ)
         headers = _pairs(entry.get("headers", {}), "headers", environ)
         return Wanted(name=_name(title), title=title, ref=_checked(ref), settings=Settings(secrets=headers))
     argv = _argv(entry, environ)
@@ -173,6 +173,8 @@ def _text(value: Any, what: str, environ: Mapping[str, str]) -> str:
         value = json.dumps(value)
     if not isinstance(value, str):
         raise _No(f"its {what} holds something that is no text")
+    if len(value) > _TEXT_LENGTH:
+        raise _No(f"its {what} holds a text of more than {_TEXT_LENGTH} characters")
     expanded = _EXPANDED.sub(lambda match: _variable(match[1], match[2], environ), value)
     other = _OTHER.search(_EXPANDED.sub("", value))
     if other:
@@ -189,13 +191,14 @@ def _variable(name: str, default: str | None, environ: Mapping[str, str]) -> str
 
 def _name(title: str) -> str:
     """Return the nearest name that a server of ours can have."""
-    words = _nearest(title)
+    words = nearest_name(title)
     if not words:
         raise _No("its name has no letter and no digit")
     return words
 
 
-def _nearest(title: str) -> str:
+def nearest_name(title: str) -> str:
+    """Return the same; empty where there is none."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:_NAME_LENGTH].rstrip("-")
 
 
