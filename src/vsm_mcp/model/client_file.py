@@ -17,6 +17,7 @@ import msgspec
 from vsm_mcp.errors import BadReference, ConfigError
 from vsm_mcp.model import loose_json
 from vsm_mcp.model.client_shapes import entries_of, off
+from vsm_mcp.model.containers import container_run
 from vsm_mcp.model.launch import Settings, names_secret
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.runners import package_of
@@ -25,13 +26,6 @@ _NAME_LENGTH: Final = 32
 _TEXT_LENGTH: Final = 32_768
 _EXPANDED: Final = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _OTHER: Final = re.compile(r"\$\{[^}]*\}")
-_CONTAINERS: Final = ("docker", "podman")
-_OF_DOCKER: Final = (
-    *("-e", "--env", "--env-file", "-v", "--volume", "--mount", "--name", "-p", "--publish", "--network", "--net"),
-    *("-w", "--workdir", "-u", "--user", "--entrypoint", "--platform", "-l", "--label", "-m", "--memory", "--cpus"),
-    *("--add-host", "--pull", "--log-driver"),
-)
-"""Options of ``docker run`` that take a value."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,25 +134,15 @@ def _program(argv: list[str], env: dict[str, str]) -> tuple[str, tuple[str, ...]
         if not package.name:
             raise _No(f"{argv[0]} does not say which package it fetches")
         return package.ref, package.args, env
-    if argv[0].rpartition("/")[2] in _CONTAINERS and argv[1:2] == ["run"]:
-        return _container(argv[2:], env)
-    return f"cmd:{shlex.join(argv)}", (), env
-
-
-def _container(words: list[str], env: dict[str, str]) -> tuple[str, tuple[str, ...], dict[str, str]]:
-    given: dict[str, str] = {}
-    while words and words[0].startswith("-"):
-        option, joined, value = words.pop(0).partition("=")
-        if option in _OF_DOCKER and not joined and words:
-            value = words.pop(0)
-        if option in ("-e", "--env"):
-            name, equals, text = value.partition("=")
-            given[name] = text if equals else env.get(name, "")
-        elif option in ("-v", "--volume", "--mount"):
+    run = container_run(argv)
+    if run is not None:
+        if run.mounts:
             raise _No("it mounts folders of this machine: add it by hand, with --allow-path")
-    if not words:
-        raise _No("it names no image")
-    return f"oci:{words[0]}", tuple(words[1:]), env | given
+        if not run.image:
+            raise _No("it names no image")
+        given = {name: env.get(name, "") if text is None else text for name, text in run.env.items()}
+        return f"oci:{run.image}", run.args, env | given
+    return f"cmd:{shlex.join(argv)}", (), env
 
 
 def _pairs(value: Any, what: str, environ: Mapping[str, str]) -> dict[str, str]:

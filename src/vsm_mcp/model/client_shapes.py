@@ -16,10 +16,13 @@ Source: the documentation of each, as of autumn 2026.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-_ROOTS: Final = (
+Root = tuple[str, ...]
+"""The keys that lead to the servers of a file."""
+
+ROOTS: Final[tuple[Root, ...]] = (
     ("mcpServers",),
     ("mcp_servers",),
     ("context_servers",),
@@ -43,12 +46,14 @@ _INSIDE: Final = frozenset({"builtin", "platform", "frontend", "inline_python", 
 _BRACED: Final = re.compile(r"\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def entries_of(document: Any) -> Any:
-    """Return the servers of a document by title, each in the ``mcpServers`` form; of none of these shapes: all of it.
+def entries_of(document: Any, roots: Sequence[Root] = ROOTS) -> Any:
+    """Return the servers of a document by title, each in the ``mcpServers`` form; all of it if it has no root.
 
     What is no mapping where one should be is returned as it is: whoever reads it says so.
     """
-    found = _found(document)
+    found = rooted(document, roots)
+    if found is None:
+        found = document
     if not isinstance(found, Mapping):
         return found
     plain = {str(title): _plain(entry) for title, entry in found.items()}
@@ -60,16 +65,15 @@ def off(entry: Any) -> bool:
     return isinstance(entry, Mapping) and (entry.get("disabled") is True or entry.get("enabled") is False)
 
 
-def _found(document: Any) -> Any:
-    if not isinstance(document, Mapping):
-        return document
-    for root in _ROOTS:
+def rooted(document: Any, roots: Sequence[Root] = ROOTS) -> Any:
+    """Return what a document has at the first of the ``roots`` that is there; ``None`` where none is."""
+    for root in roots if isinstance(document, Mapping) else ():
         place: Any = document
         for key in root:
             place = place.get(key) if isinstance(place, Mapping) else None
         if place is not None and not (root[0] in _NAMES_TOO and _is_entry(place)):
             return place
-    return document
+    return None
 
 
 def _is_entry(value: Any) -> bool:
