@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -45,7 +45,7 @@ class Unusable(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
-class _No(Exception):
+class Unfit(Exception):
     """Why an entry cannot be used."""
 
 
@@ -69,17 +69,24 @@ def asked_by(document: Any, environ: Mapping[str, str], file: str) -> tuple[tupl
     entries = entries_of(document)
     if not isinstance(entries, Mapping):
         raise ConfigError(f"{file}: mcpServers is no object", 'write {"mcpServers": {"NAME": {"command": …}}}')
+    return each_asked(entries, lambda title, entry: wanted_of(title, entry, environ))
+
+
+def each_asked(
+    entries: Mapping[str, Any], asked: Callable[[str, Any], Wanted]
+) -> tuple[tuple[Wanted, ...], tuple[Unusable, ...]]:
+    """Return what entries ask for, read by ``asked``, and those that cannot be used; without those that are off."""
     wanted: dict[str, Wanted] = {}
     unusable = []
     for title, entry in entries.items():
         if off(entry):
             continue
         try:
-            found = _wanted(title, entry, environ)
+            found = asked(title, entry)
             if found.name in wanted:
-                raise _No(f"{wanted[found.name].title!r} would have the same name here: {found.name}")
+                raise Unfit(f"{wanted[found.name].title!r} would have the same name here: {found.name}")
             wanted[found.name] = found
-        except (_No, BadReference) as error:
+        except (Unfit, BadReference) as error:
             reason = f"{error.message}; {error.hint}" if isinstance(error, BadReference) else str(error)
             unusable.append(Unusable(title=title, reason=reason, name=nearest_name(title)))
     return tuple(wanted.values()), tuple(unusable)
@@ -94,17 +101,18 @@ def variables(value: Any) -> frozenset[str]:
     return frozenset().union(*map(variables, items))
 
 
-def _wanted(title: str, entry: Any, environ: Mapping[str, str]) -> Wanted:
+def wanted_of(title: str, entry: Any, environ: Mapping[str, str]) -> Wanted:
+    """Return what one entry in the ``mcpServers`` form asks for. Raises :class:`Unfit` and :class:`BadReference`."""
     if not isinstance(entry, dict):
-        raise _No("it is no object")
+        raise Unfit("it is no object")
     if entry.get("url"):
         ref = _text(entry["url"], "url", environ)
-        headers = _pairs(entry.get("headers", {}), "headers", environ)
-        return Wanted(name=_name(title), title=title, ref=_checked(ref), settings=Settings(secrets=headers))
+        headers = pairs(entry.get("headers", {}), "headers", environ)
+        return Wanted(name=name_of(title), title=title, ref=_checked(ref), settings=Settings(secrets=headers))
     argv = _argv(entry, environ)
     if argv[0].rpartition("/")[2] == "vsm-mcp":
-        raise _No("it is this gateway itself")
-    env = _pairs(entry.get("env", {}), "env", environ)
+        raise Unfit("it is this gateway itself")
+    env = pairs(entry.get("env", {}), "env", environ)
     ref, args, more = _program(argv, env)
     settings = Settings(
         args=args,
@@ -112,18 +120,18 @@ def _wanted(title: str, entry: Any, environ: Mapping[str, str]) -> Wanted:
         secrets={name: value for name, value in more.items() if names_secret(name)},
         cwd=_text(entry.get("cwd", ""), "cwd", environ),
     )
-    return Wanted(name=_name(title), title=title, ref=_checked(ref), settings=settings)
+    return Wanted(name=name_of(title), title=title, ref=_checked(ref), settings=settings)
 
 
 def _argv(entry: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     command, args = entry.get("command"), entry.get("args")
     args = [] if args is None else args
     if not isinstance(args, list):
-        raise _No("its args are no list")
+        raise Unfit("its args are no list")
     if isinstance(command, list) and command:
         command, args = command[0], [*command[1:], *args]
     if not isinstance(command, str) or not command.strip():
-        raise _No("it has neither a command nor a url")
+        raise Unfit("it has neither a command nor a url")
     return [_text(word, "args", environ) for word in (command, *args)]
 
 
@@ -132,22 +140,23 @@ def _program(argv: list[str], env: dict[str, str]) -> tuple[str, tuple[str, ...]
     package = package_of(argv)
     if package is not None:
         if not package.name:
-            raise _No(f"{argv[0]} does not say which package it fetches")
+            raise Unfit(f"{argv[0]} does not say which package it fetches")
         return package.ref, package.args, env
     run = container_run(argv)
     if run is not None:
         if run.mounts:
-            raise _No("it mounts folders of this machine: add it by hand, with --allow-path")
+            raise Unfit("it mounts folders of this machine: add it by hand, with --allow-path")
         if not run.image:
-            raise _No("it names no image")
+            raise Unfit("it names no image")
         given = {name: env.get(name, "") if text is None else text for name, text in run.env.items()}
         return f"oci:{run.image}", run.args, env | given
     return f"cmd:{shlex.join(argv)}", (), env
 
 
-def _pairs(value: Any, what: str, environ: Mapping[str, str]) -> dict[str, str]:
+def pairs(value: Any, what: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an object of texts with what they refer to put in. Raises :class:`Unfit`."""
     if not isinstance(value, dict):
-        raise _No(f"its {what} is no object")
+        raise Unfit(f"its {what} is no object")
     return {str(name): _text(text, what, environ) for name, text in value.items()}
 
 
@@ -156,28 +165,28 @@ def _text(value: Any, what: str, environ: Mapping[str, str]) -> str:
     if isinstance(value, bool) or (value is not None and isinstance(value, (int, float))):
         value = json.dumps(value)
     if not isinstance(value, str):
-        raise _No(f"its {what} holds something that is no text")
+        raise Unfit(f"its {what} holds something that is no text")
     if len(value) > _TEXT_LENGTH:
-        raise _No(f"its {what} holds a text of more than {_TEXT_LENGTH} characters")
+        raise Unfit(f"its {what} holds a text of more than {_TEXT_LENGTH} characters")
     expanded = _EXPANDED.sub(lambda match: _variable(match[1], match[2], environ), value)
     other = _OTHER.search(_EXPANDED.sub("", value))
     if other:
-        raise _No(f"its {what} holds {other[0]}, which only the client knows")
+        raise Unfit(f"its {what} holds {other[0]}, which only the client knows")
     return expanded
 
 
 def _variable(name: str, default: str | None, environ: Mapping[str, str]) -> str:
     value = environ.get(name) or default
     if value is None:
-        raise _No(f"there is no variable {name} in the environment of the daemon")
+        raise Unfit(f"there is no variable {name} in the environment of the daemon")
     return value
 
 
-def _name(title: str) -> str:
-    """Return the nearest name that a server of ours can have."""
+def name_of(title: str) -> str:
+    """Return the nearest name that a server of ours can have. Raises :class:`Unfit`."""
     words = nearest_name(title)
     if not words:
-        raise _No("its name has no letter and no digit")
+        raise Unfit("its name has no letter and no digit")
     return words
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from vsm_mcp.discovery.engine import rate
 from vsm_mcp.discovery.files.reading import Unreadable, read_document
-from vsm_mcp.discovery.files.sighting import Unfit, sighted
+from vsm_mcp.discovery.files.sighting import sighted
 from vsm_mcp.discovery.screen import clean, screen
 from vsm_mcp.discovery.source import SourceState
 from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.client_file import Unfit
 from vsm_mcp.model.client_shapes import off
 
 _SHOWN = 3

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from vsm_mcp.errors import BadReference
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.client_file import Unfit
 from vsm_mcp.model.containers import container_run
 from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, names_secret
 from vsm_mcp.model.ref import Ref, parse_ref
@@ -25,10 +26,6 @@ from vsm_mcp.model.secretive import address_holds_secret, holds_secret
 _BRIDGES: Final = frozenset({"mcp-remote", "supergateway", "mcp-proxy"})
 _OURS: Final = "vsm-mcp"
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,119}")
-
-
-class Unfit(Exception):
-    """Why an entry is no candidate; never holds what the entry does."""
 
 
 def sighted(title: str, entry: Any, folder: Path | None = None) -> Candidate:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsm_mcp.discovery.files.sighting import Unfit, sighted
+from vsm_mcp.discovery.files.sighting import sighted
 from vsm_mcp.discovery.screen import screen
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.client_file import Unfit
 from vsm_mcp.model.launch import InputKind
 
 SECRET = "5f4dcc3b5aa765d61d8327deb882cf99"
