@@ -16,7 +16,7 @@ import msgspec
 from vsm_mcp.errors import VsmError
 from vsm_mcp.model.candidate import Candidate, PackageFacts
 from vsm_mcp.model.launch import Input, LaunchFacts
-from vsm_mcp.model.ref import RefKind, parse_ref
+from vsm_mcp.model.ref import Ref, RefKind, parse_ref
 
 NAME_LENGTH: Final = 120
 DESCRIPTION_LENGTH: Final = 400
@@ -36,6 +36,8 @@ _INSTALLERS: Final = frozenset({"installed"})
 _NAMERS: Final = frozenset({"mcp-registry"})
 # server.json, "name": reverse DNS, a slash, a name.
 _REGISTRY_NAME: Final = re.compile(r"[a-zA-Z0-9.-]{1,128}/[a-zA-Z0-9._-]{1,128}\Z")
+# Sources that read what the user has on this machine: they may name programs of it. Nobody elsewhere may.
+_OF_THIS_MACHINE: Final = frozenset({"installed", "clients", "kits", "local"})
 
 
 def clean(text: str, limit: int) -> str:
@@ -72,7 +74,7 @@ def screen(candidate: object, source: str) -> Candidate | None:
 
 def _screened(candidate: Candidate, source: str) -> Candidate | None:
     ref = parse_ref(str(candidate.ref))
-    if ref != candidate.ref or (ref.kind is RefKind.CMD and source not in _INSTALLERS):
+    if ref != candidate.ref or (_is_local(ref) and source not in _OF_THIS_MACHINE):
         return None
     fields: dict[str, Any] = {
         "ref": ref,
@@ -95,6 +97,11 @@ def _screened(candidate: Candidate, source: str) -> Candidate | None:
 def _registry_name(name: str, source: str) -> str:
     """Only a registry of servers says what a server is called there: it has looked whose the name is."""
     return name if source in _NAMERS and _REGISTRY_NAME.match(name) else ""
+
+
+def _is_local(ref: Ref) -> bool:
+    """Return whether a reference names something of this machine: a program, a folder, a file."""
+    return ref.kind in (RefKind.CMD, RefKind.DIR) or (ref.kind is RefKind.MCPB and "://" not in ref.name)
 
 
 def _filled(candidate: Candidate) -> list[str]:

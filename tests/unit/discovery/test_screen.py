@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vsm_mcp.discovery.screen import clean, screen
 from vsm_mcp.model.candidate import Candidate, PackageFacts
 from vsm_mcp.model.launch import LaunchFacts
-from vsm_mcp.model.ref import Ref, RefKind
+from vsm_mcp.model.ref import Ref, RefKind, parse_ref
 
 
 def candidate(**fields: Any) -> Candidate:
@@ -108,3 +108,13 @@ def test_facts_that_cannot_be_are_left_out() -> None:
     assert screened.facts == PackageFacts(licence="MIT", maintainers=3)
     odd = screen(candidate(facts=PackageFacts(downloads=math.nan)), "somebody")  # type: ignore[arg-type]
     assert odd is not None and odd.facts.downloads is None
+
+
+@pytest.mark.parametrize("text", ["cmd:weather-mcp", "dir:/srv/weather", "mcpb:/srv/weather.mcpb"])
+def test_only_sources_of_this_machine_name_what_is_on_it(text: str) -> None:
+    named = candidate(ref=parse_ref(text))
+    assert [screen(named, source) is not None for source in ("clients", "kits", "local", "community", "x")] == [
+        *(True, True, True),
+        *(False, False),
+    ]
+    assert screen(candidate(ref=parse_ref("mcpb:https://h/x.mcpb")), "community") is not None

@@ -84,41 +84,45 @@ def files_of(client: Client, places: Places, projects: Sequence[Path]) -> list[t
 def look(places: Places, projects: Sequence[Path]) -> Finds:
     """Read the settings of all clients."""
     finds = Finds()
-    claude = _ClaudeCode(finds, places, projects)
+    claude = ClaudeCode(places, finds)
+    claude.take_projects()
     for name, client in CLIENTS.items():
         for path, project in files_of(client, places, projects):
             document = finds.document(path)
             found = rooted(document, client.roots)
-            if name == "claude-code" and project is None:
-                claude.take(path, document)
             if found is None:
                 continue
-            without = claude.off(project) if path.name == ".mcp.json" and project else _excluded(document, found)
+            theirs = name == "claude-code" and project is not None
+            without = claude.off(project) if theirs and project else _excluded(document, found)
             finds.take(path, entries_of(document, client.roots), without, project)
     return finds
 
 
-class _ClaudeCode:
+class ClaudeCode:
     """What Claude Code has beside the plain form: servers of single projects, and which it is not to use."""
 
-    def __init__(self, finds: Finds, places: Places, projects: Sequence[Path]) -> None:
+    def __init__(self, places: Places, finds: Finds) -> None:
         self._finds = finds
-        self._home = places.path("~/.claude/settings.json")
-        self._projects: Mapping[str, Any] = {}
+        self._path = places.path("~/.claude.json")
+        self._settings = places.path("~/.claude/settings.json")
 
-    def take(self, path: Path, document: Any) -> None:
-        """Take in the servers of single projects from ``~/.claude.json``."""
+    @functools.cached_property
+    def _projects(self) -> Mapping[str, Any]:
+        document = self._finds.document(self._path) if self._path else None
         projects = document.get("projects") if isinstance(document, Mapping) else None
-        self._projects = projects if isinstance(projects, Mapping) else {}
+        return projects if isinstance(projects, Mapping) else {}
+
+    def take_projects(self) -> None:
+        """Take in the servers of single projects."""
         for folder, project in self._projects.items():
-            if isinstance(project, Mapping) and isinstance(project.get("mcpServers"), Mapping):
+            if self._path and isinstance(project, Mapping) and isinstance(project.get("mcpServers"), Mapping):
                 without = _texts(project.get("disabledMcpServers"))
-                self._finds.take(path, entries_of(project, (_MCP_SERVERS,)), without, Path(folder))
+                self._finds.take(self._path, entries_of(project, (_MCP_SERVERS,)), without, Path(folder))
 
     def off(self, project: Path) -> list[str]:
         """Return the servers of a project's ``.mcp.json`` that are switched off."""
         local = (project / ".claude" / name for name in ("settings.json", "settings.local.json"))
-        documents = [self._finds.document(path) for path in (self._home, *local) if path is not None]
+        documents = [self._finds.document(path) for path in (self._settings, *local) if path is not None]
         documents.append(self._projects.get(str(project)))
         keys = ("disabledMcpjsonServers", "disabledMcpServers")
         return [

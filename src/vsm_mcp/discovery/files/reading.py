@@ -6,12 +6,14 @@ file that cannot be used never holds what is in it: there may be keys in it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from vsm_mcp.deferred import deferred
 from vsm_mcp.errors import VsmError
@@ -40,10 +42,21 @@ class Unreadable(VsmError):
 
 def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes | None:
     """Return what is in a file; ``None`` when there is none. Raises :class:`Unreadable`."""
+    with opened(path, limit) as file:
+        data = None if file is None else file.read(limit + 1)
+    if data is not None and len(data) > limit:
+        raise Unreadable(f"{path}: it is larger than {limit >> 20} MB")
+    return data
+
+
+@contextlib.contextmanager
+def opened(path: Path, limit: int) -> Iterator[BinaryIO | None]:
+    """Open a regular file of at most ``limit`` bytes; ``None`` when there is none. Raises :class:`Unreadable`."""
     try:
         fd = os.open(path, _FLAGS)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        yield None
+        return
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path}: {getattr(error, 'strerror', None) or 'its name cannot be used'}") from error
     try:
@@ -53,14 +66,11 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes | None:
         if status.st_size > limit:
             raise Unreadable(f"{path}: it is larger than {limit >> 20} MB")
         with os.fdopen(fd, "rb", closefd=False) as file:
-            data = file.read(limit + 1)
+            yield file
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from error
     finally:
         os.close(fd)
-    if len(data) > limit:
-        raise Unreadable(f"{path}: it is larger than {limit >> 20} MB")
-    return data
 
 
 def read_document(path: Path) -> Any:
