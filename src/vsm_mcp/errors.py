@@ -20,7 +20,8 @@
     │   ├── UnknownTool         no tool of that name
     │   ├── UnknownProfile      no profile of that name
     │   ├── UnknownPermissions  no permission profile of that name
-    │   └── UnknownKey          no key of access of that name
+    │   ├── UnknownKey          no key of access of that name
+    │   └── UnknownKit          no kit of that name
     ├── Unreachable             something that should answer does not (exit code 5)
     │   ├── RegistryUnavailable
     │   ├── SourceUnavailable   a source of candidates does not answer, or answers rubbish
@@ -213,6 +214,13 @@ class UnknownKey(NotFound):
 
     code = "unknown_key"
     remedy = "vsm-mcp key list shows the keys"
+
+
+class UnknownKit(NotFound):
+    """No kit of that name."""
+
+    code = "unknown_kit"
+    remedy = "vsm-mcp kit list shows the kits"
 
 
 class Unreachable(VsmError):

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from vsm_mcp import config as configuration
-from vsm_mcp.app import declared, operations, views
+from vsm_mcp.app import declared, kits, operations, views
 from vsm_mcp.app.accounting import Accounting
 from vsm_mcp.app.agents import ACTOR, AgentNeeds
 from vsm_mcp.app.altering import Altering
@@ -147,6 +147,7 @@ class App:
         self.declared = declared.Declared(lambda: self.config, held, self.add, self.remove, emit)
         rereading = declared.Rereading(self.reloader.reload, self.declared)
         self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
+        self._answering["export"] = kits.Exporter(self.fleet, self.store.secrets)
         self._answering |= dict.fromkeys(RUNNING, self.running)
         self._answering |= dict.fromkeys(("evidence", "journal"), Records(self.store))
         self._answering |= dict.fromkeys(("key_create", "key_list", "key_revoke"), self.keys)
@@ -199,11 +200,18 @@ class App:
         return await self._taken_in(outcome)
 
     async def add(
-        self, ref: str, settings: Settings | None = None, *, name: str = "", yes: bool = False, origin: str = ""
+        self,
+        ref: str,
+        settings: Settings | None = None,
+        *,
+        name: str = "",
+        yes: bool = False,
+        origin: str = "",
+        kit: str = "",
     ) -> Outcome:
         """Fetch, vet, install, try and serve one named server; ``origin`` is the mark of the file that asks for it.
 
-        Raises :class:`BadReference`.
+        ``kit`` is the kit that it comes with, if any. Raises :class:`BadReference`.
         """
         parsed, settings = parse_ref(ref), settings or Settings()
         self.running.check(settings, name, parsed)
@@ -214,7 +222,7 @@ class App:
             actor=declared.ACTOR if origin else self.actor,
             approved=yes,
             known=self.finder.known(parsed),
-            origin=origin,
+            origin=origin or kits.mark(kit),
         )
         return await self._taken_in(await admit(self._parts(), request))
 
@@ -383,5 +391,6 @@ class App:
             "crash": state["crash"],
             "pool": state["pool"],
             "added": server.added,
+            "kit": kits.kit_of(server),
             "evidence": server.acquisition,
         }

@@ -120,7 +120,7 @@ class Declared:
 
     async def _follow(self, wanted: Mapping[str, Wanted], unusable: tuple[Unusable, ...]) -> None:
         marks = {name: self._mark(each) for name, each in wanted.items()}
-        have = {name: server.origin for name, server in self._fleet.servers.items()}
+        have = {name: _origin(server) for name, server in self._fleet.servers.items()}
         todo = plan(marks, have, self._tried, {bad.name for bad in unusable})
         before, self.outcomes = self.outcomes, {}
         for name in todo.retire:
@@ -173,6 +173,11 @@ class Declared:
 def _kept(old: Server, settings: Settings) -> Settings:
     """Return the settings of an entry with what a person gave the server besides: the form knows no permissions."""
     return msgspec.structs.replace(old.settings, **{field: getattr(settings, field) for field in _OF_THE_ENTRY})
+
+
+def _origin(server: Server) -> str:
+    """Return the mark of the entry that asked for a server; what came with a kit counts as added by hand."""
+    return server.origin if server.origin.startswith(FILE) else ""
 
 
 def _row(title: str, name: str, outcome: str, reason: str = "") -> dict[str, str]:

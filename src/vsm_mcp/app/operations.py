@@ -29,12 +29,13 @@ class Acquire(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Add(msgspec.Struct, frozen=True, kw_only=True):
-    """``add``: a reference, what was given for the server, whether a person agreed."""
+    """``add``: a reference, what was given for the server, whether a person agreed, and the kit it comes with."""
 
     ref: str
     settings: Settings = Settings()
     name: str = ""
     yes: bool = False
+    kit: str = ""
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +105,12 @@ class Set(msgspec.Struct, frozen=True, kw_only=True):
     yes: bool = False
 
 
+class Export(msgspec.Struct, frozen=True, kw_only=True):
+    """``export``: the servers to write down (none named: all)."""
+
+    names: tuple[str, ...] = ()
+
+
 class Nothing(msgspec.Struct, frozen=True, kw_only=True):
     """``list``, ``status``, ``doctor``, ``reload``: no parameters."""
 
@@ -120,6 +127,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "restart": Named,
     "approve": Named,
     "set": Set,
+    "export": Export,
     "reload": Nothing,
     "bulk": Bulk,
     "login": Login,

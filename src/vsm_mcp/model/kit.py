@@ -105,8 +105,8 @@ def entry_of(server: Server, secrets: Collection[str]) -> dict[str, Any]:
     """Return a server as an entry of a kit; of its ``secrets`` (names), and what may be one, only the names."""
     settings = server.settings
     remote = server.ref.kind is RefKind.REMOTE
-    named = {*secrets, *(name for name in settings.env if names_secret(name))}
-    values = {**settings.env, **{name: f"${{{variable_of(name)}}}" for name in sorted(named)}}
+    named = {*secrets, *(name for name in server.env if names_secret(name))}
+    values = {**server.env, **{name: f"${{{variable_of(name)}}}" for name in sorted(named)}}
     entry: dict[str, Any] = {"source": server.ref.identity}
     if remote:
         entry |= {"uri": server.ref.name, **({"transport": {"headers": values}} if values else {})}
@@ -118,7 +118,7 @@ def entry_of(server: Server, secrets: Collection[str]) -> dict[str, Any]:
     if server.description:
         entry["notes"] = server.description
     entry["enabled"] = server.enabled and not server.quarantined
-    entry[OWN] = {"ref": _pinned(server), "secrets": sorted(named), "settings": _portable(settings)}
+    entry[OWN] = {"ref": _pinned(server), "secrets": sorted(named), "settings": _portable(server)}
     return entry
 
 
@@ -131,7 +131,7 @@ def variable_of(name: str) -> str:
 
 def argv_of(server: Server) -> list[str]:
     """Return the command line with which other programs start a server; of a package, the one that fetches it."""
-    name, version, args = server.ref.name, server.version, server.settings.args
+    name, version, args = server.ref.name, server.version, server.args
     match server.ref.kind:
         case RefKind.NPM:
             return ["npx", "-y", f"{name}@{version}", *args]
@@ -152,9 +152,9 @@ def _pinned(server: Server) -> str:
     return str(server.ref.at(server.version) if fixed else server.ref)
 
 
-def _portable(settings: Settings) -> dict[str, Any]:
+def _portable(server: Server) -> dict[str, Any]:
     """Return what of the settings goes with a kit, less what is as it is anyway."""
-    given: dict[str, Any] = msgspec.to_builtins(settings)
+    given: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(server.settings, args=server.args))
     return {key: given[key] for key in _PORTABLE if given[key] != _DEFAULTS[key]}
 
 

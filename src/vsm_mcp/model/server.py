@@ -39,7 +39,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     ``era`` (``modern``, ``legacy``) and ``transport`` (``stdio``, ``streamable-http``, ``http+sse``, …) are what the
     trial found; empty where nobody knows. ``observed_stateful`` says that it was seen to need a process for each client
-    session. ``origin`` is the mark of the entry of a file that asked for it; empty where a person or an agent did.
+    session. ``origin`` is the mark of the entry of a file that asked for it, or of the kit that it came with; empty
+    where a person or an agent asked.
     """
 
     name: str

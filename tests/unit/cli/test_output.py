@@ -112,8 +112,9 @@ def test_bad_options_are_refused_with_a_hint(bad: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(name for name in COMMANDS if name not in {"key", "sandbox"}),
+        *(name for name in COMMANDS if name not in {"key", "kit", "sandbox"}),
         *("key create", "key list", "key revoke", "sandbox run", "sandbox show"),
+        *(f"kit {what}" for what in ("list", "show", "load", "unload", "import", "export")),
     ],
 )
 def test_every_command_explains_itself_and_speaks_json(name: str) -> None:

@@ -47,7 +47,8 @@ def server(ref: str, version: str = "", program: str = "", **settings: Any) -> S
     parsed = parse_ref(ref)
     entry = Entry(argv=("/venv/bin/python", f"/venv/bin/{program or parsed.name}"), runtime="python")
     kept = Installation(server="one", ref=parsed, version=version, path="/x", entry=entry)
-    return Server(name="one", ref=parsed, version=version, installation=kept, settings=Settings(**settings))
+    launch = {"args": settings.pop("args", ()), "env": settings.pop("env", {})}
+    return Server(name="one", ref=parsed, version=version, installation=kept, settings=Settings(**settings), **launch)
 
 
 def test_a_kit_of_magg_asks_for_its_servers() -> None:
