@@ -243,6 +243,7 @@ _CHOICES: Final = {
     ("permissions", "named_paths"): NAMED_PATHS,
     ("policy", "profile"): ("strict", "standard", "lax"),
     ("sandbox", "least_tier"): ("full", "full-soft", "reduced"),
+    ("discovery.research", "api"): ("openai", "anthropic"),
     ("log", "level"): ("debug", "info", "warning", "error"),
     ("log", "format"): ("text", "json"),
 }

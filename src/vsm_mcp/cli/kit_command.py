@@ -161,7 +161,7 @@ def export(session: Session, kit: str, names: tuple[str, ...], file: Path | None
 
 def _shelf(session: Session) -> Shelf:
     config = session.config
-    return find_kits(kit_folders(config.home, config.environ))
+    return find_kits(kit_folders(config.home, config.environ, config.discovery.files.kits))
 
 
 def _find(session: Session, text: str) -> tuple[Kit, Path]:

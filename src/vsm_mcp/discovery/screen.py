@@ -36,6 +36,7 @@ _INSTALLERS: Final = frozenset({"installed"})
 _NAMERS: Final = frozenset({"mcp-registry"})
 # server.json, "name": reverse DNS, a slash, a name.
 _REGISTRY_NAME: Final = re.compile(r"[a-zA-Z0-9.-]{1,128}/[a-zA-Z0-9._-]{1,128}\Z")
+_ADVISERS: Final = frozenset({"research"})
 # Sources that read what the user has on this machine: they may name programs of it. Nobody elsewhere may.
 _OF_THIS_MACHINE: Final = frozenset({"installed", "clients", "kits", "local"})
 
@@ -84,7 +85,7 @@ def _screened(candidate: Candidate, source: str) -> Candidate | None:
         "terms": clean(candidate.terms, TEXT_LENGTH),
         "text": clean(candidate.text, TEXT_LENGTH),
         "launch": _launch(candidate.launch),
-        "facts": _facts(candidate.facts),
+        "facts": _facts(candidate.facts, source),
         "curated": bool(candidate.curated) and source in _CURATORS,
         "installed": bool(candidate.installed) and source in _INSTALLERS,
         "variants": max(0, min(10_000, int(candidate.variants))),
@@ -141,7 +142,7 @@ def _word(text: str) -> str:
     return text
 
 
-def _facts(facts: PackageFacts) -> PackageFacts:
+def _facts(facts: PackageFacts, source: str) -> PackageFacts:
     kept: dict[str, Any] = {}
     for name, value in msgspec.structs.asdict(facts).items():
         if isinstance(value, str):
@@ -150,4 +151,6 @@ def _facts(facts: PackageFacts) -> PackageFacts:
             kept[name] = value
         elif isinstance(value, float) and math.isfinite(value) and value >= 0:
             kept[name] = int(value)
+    if source not in _ADVISERS or not 0 <= kept.get("recommended", 0) <= 100:
+        kept.pop("recommended", None)
     return msgspec.convert(kept, PackageFacts)

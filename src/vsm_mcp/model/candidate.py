@@ -29,6 +29,7 @@ class PackageFacts(msgspec.Struct, frozen=True, kw_only=True):
     maintainers: int | None = None
     deprecated: bool | None = None
     readme_length: int | None = None
+    recommended: int | None = None
     stars: int | None = None
 
 

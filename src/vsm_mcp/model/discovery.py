@@ -41,6 +41,65 @@ class GitHub(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 5
 
 
+class Files(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[discovery.files]``: the sources that are files (``local``, ``kits``, ``containers``) and lists by URL.
+
+    A path may begin with ``~``, with ``{config}`` (where programs keep their settings), or with a variable: ``{NAME}``.
+    """
+
+    folders: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Folders that the source `local` looks through, beside the project that you are in: for"
+            " mcp.json, bundles, and projects that declare themselves servers, in the folder and one level below."
+        ),
+    ] = ("{config}/mcp", "~/.mcp", "~/mcp", "~/mcp-servers")
+    kits: Annotated[
+        tuple[str, ...],
+        Meta(description="Folders with kits (NAME.json), beside kit.d of the home and where MAGG has its own."),
+    ] = ()
+    catalogues: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Catalogues of containers in the form of Docker's MCP catalogue, files or URLs; with none, the"
+            " source `containers` is off. Docker keeps its own in `~/.docker/mcp/catalogs/docker-mcp.yaml`."
+        ),
+    ] = ()
+    subscriptions: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="URLs of kits and lists that you trust to recommend; with none, the source `community` is off."
+        ),
+    ] = ()
+
+
+class Research(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[discovery.research]``: the source ``research``, a language model that is asked for servers.
+
+    It is off until ``url`` and ``model`` are given. The need goes to that address as it was written. A package counts
+    only if its registry knows it and it calls itself a server there.
+    """
+
+    url: Annotated[
+        str,
+        Meta(
+            description="The address of the API up to /v1, such as `http://127.0.0.1:11434/v1`; https off this machine."
+        ),
+    ] = ""
+    api: Annotated[str, Meta(description="openai (chat completions) or anthropic (messages).")] = "openai"
+    model: Annotated[str, Meta(description="The model's name there.")] = ""
+    key: Annotated[str, Meta(description="Where the key is, `env:NAME` or `file:PATH`; not set: it needs none.")] = ""
+    timeout_seconds: Annotated[
+        float,
+        Meta(description="How long it may take; `source_timeout_seconds` and `deadline_seconds` hold all the same."),
+    ] = 30.0
+    calls_per_day: Annotated[int, Meta(description="The most questions a day (UTC); the same need is asked once.")] = 50
+    max_tokens: Annotated[int, Meta(ge=1, description="The longest answer, in tokens.")] = 1024
+    least_confidence: Annotated[
+        float, Meta(ge=0, le=1, description="How sure the model has to be of a package, by its own word.")
+    ] = 0.3
+
+
 class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[discovery]``: where candidates come from."""
 
@@ -48,6 +107,12 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         "installed",
         "catalogue",
         "index",
+        "clients",
+        "kits",
+        "local",
+        "containers",
+        "community",
+        "research",
     )
     source_timeout_seconds: Annotated[float, Meta(description="How long one source may take.")] = 5.0
     describe_best: Annotated[
@@ -76,3 +141,5 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     max_answer_bytes: Annotated[int, Meta(description="The longest answer of a source.")] = 8 * 1024 * 1024
     mcp_registry: McpRegistry = McpRegistry()
     github: GitHub = GitHub()
+    files: Files = Files()
+    research: Research = Research()

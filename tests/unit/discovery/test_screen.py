@@ -118,3 +118,12 @@ def test_only_sources_of_this_machine_name_what_is_on_it(text: str) -> None:
         *(False, False),
     ]
     assert screen(candidate(ref=parse_ref("mcpb:https://h/x.mcpb")), "community") is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "said", "kept"), [("research", 70, 70), ("research", 700, None), ("community", 70, None)]
+)
+def test_only_a_model_that_was_asked_recommends(source: str, said: int, kept: int | None) -> None:
+    screened = screen(candidate(facts=PackageFacts(recommended=said, downloads=3)), source)
+    assert screened is not None
+    assert (screened.facts.recommended, screened.facts.downloads) == (kept, 3)

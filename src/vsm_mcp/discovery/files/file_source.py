@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +73,21 @@ class FileSource:
 
     def _search(self, need: str, limit: int) -> list[Candidate]:
         finds = self._look()
-        self.detail = _summary(finds.troubles)
+        self.detail = summary(finds.troubles)
         if finds.troubles and not finds.read:
             raise Unreadable(self.detail)
-        if len(finds.candidates) <= limit:
-            return finds.candidates
-        screened = (screen(candidate, self.name) for candidate in finds.candidates)
-        return rate(need, [each for each in screened if each is not None], self._matcher)[:limit]
+        return fitting(finds.candidates, self.name, need, limit, self._matcher)
 
 
-def _summary(troubles: list[str]) -> str:
+def fitting(found: list[Candidate], source: str, need: str, limit: int, matcher: Matcher) -> list[Candidate]:
+    """Return all candidates of a source where there are no more than ``limit``, else those that fit the need best."""
+    if len(found) <= limit:
+        return found
+    screened = (screen(candidate, source) for candidate in found)
+    return rate(need, [each for each in screened if each is not None], matcher)[:limit]
+
+
+def summary(troubles: Sequence[str]) -> str:
+    """Return what could not be used, in a line."""
     more = f" (and {len(troubles) - _SHOWN} more)" if len(troubles) > _SHOWN else ""
     return "; ".join(troubles[:_SHOWN]) + more

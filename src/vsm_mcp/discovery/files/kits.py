@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from vsm_mcp.config import Config
 from vsm_mcp.discovery.files.file_source import FileSource, Finds
 from vsm_mcp.discovery.files.places import Places
 from vsm_mcp.discovery.files.reading import Unreadable, read_document
@@ -147,8 +148,8 @@ def _with_the_kits_words(candidate: Candidate, kit: Kit, entry: Mapping[str, obj
 def build(context: Context) -> FileSource:
     """Build the source."""
     config = context.config
-    return FileSource("kits", functools.partial(_look, config.home, config.environ), context.matcher)
+    return FileSource("kits", functools.partial(_look, config), context.matcher)
 
 
-def _look(home: Path, environ: Mapping[str, str]) -> Finds:
-    return look(kit_folders(home, environ))
+def _look(config: Config) -> Finds:
+    return look(kit_folders(config.home, config.environ, config.discovery.files.kits))

@@ -28,7 +28,6 @@ from vsm_mcp.model.client_file import Unfit
 from vsm_mcp.model.client_shapes import entries_of
 from vsm_mcp.model.ref import Ref, RefKind
 
-FOLDERS: Final = ("{config}/mcp", "~/.mcp", "~/mcp", "~/mcp-servers")
 _FILES: Final = ("mcp.json", ".mcp.json")
 _PROJECTS: Final = {"package.json": node_project, "pyproject.toml": python_project}
 _SKIPPED: Final = frozenset({"node_modules", "__pycache__", "venv", "site-packages"})
@@ -130,7 +129,10 @@ def _bare(name: str) -> str:
 
 def build(context: Context) -> FileSource:
     """Build the source."""
-    return FileSource("local", functools.partial(_look, context.config.environ, FOLDERS), context.matcher)
+    config = context.config
+    return FileSource(
+        "local", functools.partial(_look, config.environ, config.discovery.files.folders), context.matcher
+    )
 
 
 def _look(environ: Mapping[str, str], folders: Sequence[str]) -> Finds:
