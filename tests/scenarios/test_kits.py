@@ -86,6 +86,7 @@ def test_hostile_words_of_a_file_are_data(home: Home, tmp_path: Path) -> None:
         "words": {"command": f"touch {trap}; npx evil"},
         "fetched": {"command": "npx", "args": ["-y", f"pkg; touch {trap}"]},
         "asked": {"command": "npx", "args": ["pkg", "${NOT_THERE}"]},
+        "contained": {"command": "docker", "args": ["run", "-i", "--rm", "mcp/fetch"]},
         "fine": {"command": "npx", "args": ["-y", "pkg@latest", f"$(touch {trap})"], "env": {"KEY": SECRET}},
     }
     file = tmp_path / "settings.json"
@@ -96,6 +97,7 @@ def test_hostile_words_of_a_file_are_data(home: Home, tmp_path: Path) -> None:
     assert rows["fine"]["settings"]["args"] == [f"$(touch {trap})"]
     assert rows["words"]["ref"] == f"cmd:'touch {trap}; npx evil'"
     assert {row["title"] for row in done.document["unusable"]} == {"fetched", "asked"}
+    assert {row["title"] for row in done.document["servers"] if not row["addable"]} == {"contained"}
     assert SECRET not in json.dumps(done.document)
     assert not trap.exists()
 
@@ -114,3 +116,51 @@ def test_what_cannot_be_done_says_why(home: Home, tmp_path: Path, words: list[st
     home.environ["HOME"] = str(tmp_path)
     done = home.run(*words)
     assert (done.code, done.document["error"]["code"]) == (code, error)
+
+
+def test_a_search_finds_what_lies_on_this_machine_and_keeps_its_keys(home: Home, tmp_path: Path) -> None:
+    """The settings of a client, a kit, a folder and a program: found by name and words, and nothing of it is run."""
+    trap = tmp_path / "trap"
+    home.environ |= {
+        "HOME": str(tmp_path),
+        "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin",
+        "VSM_MCP_DISCOVERY_SOURCES": "clients,kits,local",
+        "VSM_MCP_DISCOVERY_DESCRIBE_BEST": "0",
+    }
+    program = tmp_path / "bin" / "weather-forecast-mcp"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {trap}\n")
+    program.chmod(0o755)
+    entry = {
+        "command": "npx",
+        "args": ["-y", "weather-npx-mcp"],
+        "env": {"WEATHER_KEY": SECRET},
+        "description": "Weather forecast",
+    }
+    (tmp_path / ".cursor").mkdir()
+    (tmp_path / ".cursor" / "mcp.json").write_text(json.dumps({"mcpServers": {"weather": entry}}))
+    (tmp_path / ".kiro" / "settings").mkdir(parents=True)
+    (tmp_path / ".kiro" / "settings" / "mcp.json").write_text("{ oops")
+    kit(
+        tmp_path / "k.json",
+        forecast={"source": "s", "command": "uvx", "args": ["forecast-kit-mcp"], "notes": "Weather forecast"},
+    )
+    assert home.run("kit", "import", str(tmp_path / "k.json")).code == 0
+    (tmp_path / "mcp").mkdir()
+    manifest = {"name": "weather-node-mcp", "description": "Weather forecast", "keywords": ["mcp-server"]}
+    (tmp_path / "mcp" / "package.json").write_text(json.dumps(manifest))
+    done = home.run("search", "weather forecast")
+    found = {row["ref"]: row["addable"] for row in done.document["candidates"]}
+    assert found == {
+        "npm:weather-npx-mcp": True,
+        "pypi:forecast-kit-mcp": True,
+        "cmd:weather-forecast-mcp": True,
+        f"dir:{tmp_path}/mcp": False,
+    }
+    told = {row["source"]: (row["state"], row["detail"]) for row in done.document["sources"] if row["on"]}
+    assert told["clients"][0] == "ok"
+    assert "it is no JSON: line 1" in told["clients"][1]
+    assert SECRET not in json.dumps(done.document) + done.stderr
+    assert not trap.exists()
+    stored = b"".join(file.read_bytes() for file in home.path.rglob("*") if file.is_file())
+    assert SECRET.encode() not in stored

@@ -12,6 +12,7 @@ from vsm_mcp.config import Config
 from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway.lookup import Card
 from vsm_mcp.gateway.view import View
+from vsm_mcp.install.choice import installable
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
@@ -27,10 +28,11 @@ _SECRETIVE = ("key", "token", "secret", "password", "passwd", "credential", "aut
 
 def candidates(need: str, ranked: Sequence[Appraisal]) -> dict[str, Any]:
     """Return the document of ``search``."""
-    return {"need": need, "candidates": [_candidate(appraisal) for appraisal in ranked]}
+    addable = installable()
+    return {"need": need, "candidates": [_candidate(appraisal, addable) for appraisal in ranked]}
 
 
-def _candidate(appraisal: Appraisal) -> dict[str, Any]:
+def _candidate(appraisal: Appraisal, addable: frozenset[str]) -> dict[str, Any]:
     candidate = appraisal.candidate
     return {
         "ref": str(candidate.ref),
@@ -45,6 +47,8 @@ def _candidate(appraisal: Appraisal) -> dict[str, Any]:
         "others": [str(each.ref) for each in candidate.others],
         "version": candidate.facts.version,
         "installed": candidate.installed,
+        "addable": candidate.ref.kind.value in addable,
+        "recommended": candidate.facts.recommended,
     }
 
 

@@ -76,6 +76,8 @@ def why_not(appraisal: Appraisal, settings: Settings) -> str:
     candidate = appraisal.candidate
     if candidate.installed:
         return ""
+    if candidate.ref.kind is RefKind.CMD:
+        return "a program of this machine is not tried unasked: vsm-mcp add"
     if candidate.ref.kind not in _ADMISSIBLE:
         return f"{candidate.ref.kind.value} servers cannot be installed yet"
     launch = candidate.launch

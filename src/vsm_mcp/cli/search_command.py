@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
@@ -31,7 +32,7 @@ def _human(document: dict[str, Any], *, explain: bool) -> None:
                 f"{row['confidence']:.2f}",
                 row["ref"],
                 row["description"],
-                "; ".join(row["reasons"]),
+                "; ".join([*([] if row["addable"] else ["cannot be added yet"]), *row["reasons"]]),
             )
             for row in rows
         ],
@@ -45,5 +46,7 @@ def _human(document: dict[str, Any], *, explain: bool) -> None:
                 output.line(f"  {name:<14} {part['score']:.2f} (confidence {part['confidence']:.2f})  {facts}")
     said = [f"{row['source']} {row['state']}" for row in document["sources"] if row["on"]]
     output.note(f"asked: {', '.join(said)}")
-    if rows:
-        output.note(f"vsm-mcp add {rows[0]['ref']} admits the first one; vsm-mcp acquire takes the best that passes")
+    if first := next((row["ref"] for row in rows if row["addable"]), ""):
+        output.note(
+            f"vsm-mcp add {shlex.quote(first)} admits the first one; vsm-mcp acquire takes the best that passes"
+        )

@@ -14,6 +14,7 @@ from vsm_mcp.cli.asking import admit
 from vsm_mcp.cli.session import OperationFailed, Session
 from vsm_mcp.discovery.files.reading import Unreadable, read_document
 from vsm_mcp.errors import BadArgument, NothingFound
+from vsm_mcp.install.choice import installable
 from vsm_mcp.model.client_file import Unusable, Wanted, asked_by, variables
 from vsm_mcp.model.kit import OWN, Kit, asked_by_kit, kit_of
 from vsm_mcp.model.launch import Settings
@@ -80,24 +81,26 @@ def chosen(found: Asked, titles: Sequence[str]) -> Asked:
 def shown(found: Asked) -> dict[str, Any]:
     """Return the document of what would be added: no value of a secret, and no value of a variable."""
     wanted, unusable = found
+    addable = installable()
     return {
-        "servers": [_plan(each) for each in wanted],
+        "servers": [_plan(each, addable) for each in wanted],
         "unusable": [{"title": each.title, "reason": each.reason} for each in unusable],
     }
 
 
-def _plan(wanted: Wanted) -> dict[str, Any]:
+def _plan(wanted: Wanted, addable: frozenset[str]) -> dict[str, Any]:
     settings = wanted.settings
     given = msgspec.to_builtins(settings)
     plain = {key: value for key, value in given.items() if key not in ("secrets", "env") and value != _PLAIN[key]}
     variables = {"env": sorted(settings.env), "secrets": sorted(settings.secrets)}
-    return {"title": wanted.title, "name": wanted.name, "ref": wanted.ref, **variables, "settings": plain}
+    row = {"title": wanted.title, "name": wanted.name, "ref": wanted.ref}
+    return {**row, "addable": parse_ref(wanted.ref).kind.value in addable, **variables, "settings": plain}
 
 
 def show_plan(document: dict[str, Any]) -> None:
     """Print what would be added."""
     for row in document["servers"]:
-        output.line(f"{row['name']}: {row['ref']}", style="bold")
+        output.line(f"{row['name']}: {row['ref']}{'' if row['addable'] else ' (cannot be added yet)'}", style="bold")
         for label in ("env", "secrets"):
             if row[label]:
                 output.line(f"  {label}: {output.some(row[label])}")

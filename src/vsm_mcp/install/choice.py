@@ -12,6 +12,11 @@ from vsm_mcp.model.ref import Ref
 _POINT: Final = "installers"
 
 
+def installable() -> frozenset[str]:
+    """Return the kinds of references that there is an installer for."""
+    return frozenset(plugins.names(_POINT))
+
+
 def installer_for(ref: Ref, bench: Bench) -> Installer:
     """Return the installer for ``ref``. Raises :class:`InstallFailed` for a kind that none is there for."""
     known = plugins.names(_POINT)

@@ -18,7 +18,7 @@ from vsm_mcp.discovery.files.file_source import Finds, fitting, summary
 from vsm_mcp.discovery.files.kits import take
 from vsm_mcp.discovery.files.places import Places
 from vsm_mcp.discovery.files.reading import Unreadable, parse_document, read_bytes
-from vsm_mcp.discovery.network.limits import Limits, limits_of
+from vsm_mcp.discovery.network.limits import Limits, limits_of, patient
 from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.discovery.source import Context, SourceOff, SourceState
 from vsm_mcp.errors import BadReference, ConfigError, SourceUnavailable, VsmError
@@ -58,7 +58,7 @@ class ListSource:
         """
         if not self._addresses:
             raise SourceOff(self._off, "see docs/reference/sources.md")
-        told = await asyncio.gather(*(self._told(address) for address in self._addresses))
+        told = await asyncio.gather(*(self._told(address, self._limits) for address in self._addresses))
         troubles = [trouble for _, some, _ in told for trouble in some]
         if all(finds is None for finds, _, _ in told):
             raise SourceUnavailable(summary(troubles))
@@ -67,13 +67,21 @@ class ListSource:
         found = [candidate for finds, _, _ in told if finds is not None for candidate in finds.candidates]
         return await asyncio.to_thread(fitting, found, self.name, need, limit, self._context.matcher)
 
-    async def _told(self, address: str) -> tuple[Finds | None, list[str], bool]:
+    async def refresh(self) -> str:
+        """Ask whether what is kept of the network has changed. Raises :class:`SourceUnavailable`."""
+        elsewhere = [address for address in self._addresses if "://" in address]
+        told = await asyncio.gather(*(self._told(address, patient(self._limits)) for address in elsewhere))
+        if failed := [trouble for finds, some, old in told if finds is None or old for trouble in some]:
+            raise SourceUnavailable(summary(failed))
+        return f"{sum(len(finds.candidates) for finds, _, _ in told if finds is not None)} servers"
+
+    async def _told(self, address: str, limits: Limits) -> tuple[Finds | None, list[str], bool]:
         """Return what a document holds, what is wrong with it, and whether it is an old copy."""
         try:
             if "://" not in address:
                 finds = await asyncio.to_thread(self._from_file, address)
                 return finds, finds.troubles, False
-            told = await self._web(address).ask(address, lambda body: self._of_web(body, address), self._limits)
+            told = await self._web(address).ask(address, lambda body: self._of_web(body, address), limits)
             trouble = [told.trouble] if told.trouble else []
             return told.answer, [*trouble, *told.answer.troubles], bool(trouble)
         except VsmError as error:

@@ -15,7 +15,7 @@ from vsm_mcp.discovery.engine import Options, discover
 from vsm_mcp.discovery.files.lists import build_community, build_containers, read_recommendations
 from vsm_mcp.discovery.files.reading import Unreadable
 from vsm_mcp.discovery.network.web import Web
-from vsm_mcp.discovery.source import Context, SourceOff, SourceState
+from vsm_mcp.discovery.source import Context, Refreshing, SourceOff, SourceState
 from vsm_mcp.discovery.wiring import matcher
 from vsm_mcp.errors import SourceUnavailable
 
@@ -133,3 +133,20 @@ async def test_files_that_are_not_there_and_addresses_that_are_not_safe(tmp_path
             source = build_containers(context(tmp_path, network, catalogues=[address]))
             with pytest.raises(SourceUnavailable, match=why):
                 await source.search("database", 9)
+
+
+async def test_the_daemon_keeps_it_fresh(tmp_path: Path) -> None:
+    async with (
+        serving(in_turn(saying(KIT), saying({"servers": {}}), status(500))) as host,
+        web_of(tmp_path / "home") as network,
+    ):
+        source = build_community(context(tmp_path, network, subscriptions=[f"{host.address}/friends.json"]))
+        assert isinstance(source, Refreshing)
+        assert await source.refresh() == "2 servers"
+        assert len(await source.search("fetch", 5)) == 2
+        assert await source.refresh() == "0 servers"
+        assert await source.search("fetch", 5) == []
+        with pytest.raises(SourceUnavailable, match="500"):
+            await source.refresh()
+        assert await source.search("fetch", 5) == []
+    assert await build_community(context(tmp_path)).refresh() == "0 servers"
