@@ -211,3 +211,10 @@ def test_the_project_is_where_we_are_and_the_repository_around_it(tmp_path: Path
     assert project_folders(home, tmp_path) == []
     assert project_folders(home, Path("/")) == []
     assert project_folders(home, tmp_path / "elsewhere") == [tmp_path / "elsewhere"]
+
+
+def test_the_documentation_names_every_file() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "sources.md").read_text("utf-8")
+    for client in CLIENTS.values():
+        for text in (*client.files, *client.project, *client.windows):
+            assert Path(text).name.strip("{}") in page, text
