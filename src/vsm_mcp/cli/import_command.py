@@ -29,7 +29,7 @@ def command(session: Session, file: str, titles: tuple[str, ...], dry_run: bool,
     version, and each server goes the whole way of vsm-mcp add. The file is only read.
     """
     path = _path(session, file)
-    found = taking_in.chosen(taking_in.asked(session, taking_in.read_file(path), path), titles)
+    found = taking_in.chosen(taking_in.asked(session, taking_in.read_file(path), path, titles), titles)
     if dry_run:
         session.show(taking_in.shown(found), taking_in.show_plan)
         return

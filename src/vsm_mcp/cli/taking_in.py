@@ -15,7 +15,8 @@ from vsm_mcp.cli.session import OperationFailed, Session
 from vsm_mcp.discovery.files.reading import Unreadable, read_document
 from vsm_mcp.errors import BadArgument, NothingFound
 from vsm_mcp.install.choice import installable
-from vsm_mcp.model.client_file import Unusable, Wanted, asked_by, variables
+from vsm_mcp.model.client_file import Unusable, Wanted, asked_by, nearest_name, variables
+from vsm_mcp.model.client_shapes import entries_of, off
 from vsm_mcp.model.kit import OWN, Kit, asked_by_kit, kit_of
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import parse_ref
@@ -37,25 +38,30 @@ def read_file(path: Path) -> Any:
     return document
 
 
-def asked(session: Session, document: Any, path: Path) -> Asked:
-    """Return what a file of any of the known forms asks for. Raises :class:`ConfigError` for another."""
-    environ = _environ(session, document)
+def asked(session: Session, document: Any, path: Path, titles: Sequence[str]) -> Asked:
+    """Return what a file of any of the known forms asks for. Raises :class:`ConfigError` for another.
+
+    A person is asked for the variables of the servers that are named by ``titles``, or of all.
+    """
+    environ = _environ(session, entries_of(document), titles)
     servers = document.get("servers") if isinstance(document, Mapping) else None
     if isinstance(servers, Mapping) and any(isinstance(entry, Mapping) and OWN in entry for entry in servers.values()):
         return asked_by_kit(kit_of(document, "file"), environ)
     return asked_by(document, environ, path.name)
 
 
-def asked_of_kit(session: Session, kit: Kit) -> Asked:
-    """Return what a kit asks for."""
-    return asked_by_kit(kit, _environ(session, kit.document))
+def asked_of_kit(session: Session, kit: Kit, titles: Sequence[str] = ()) -> Asked:
+    """Return what a kit asks for; a person is asked as above."""
+    return asked_by_kit(kit, _environ(session, kit.servers, titles))
 
 
-def _environ(session: Session, document: Any) -> dict[str, str]:
+def _environ(session: Session, entries: Any, titles: Sequence[str]) -> dict[str, str]:
     """Return our environment, and what a person gives, on a terminal, for the variables that are not in it."""
     environ = dict(session.config.environ)
-    if session.interactive:
-        for name in sorted(variables(document) - environ.keys()):
+    if session.interactive and isinstance(entries, Mapping):
+        meant = {name: each for name, each in entries.items() if not titles or {name, nearest_name(name)} & {*titles}}
+        needed = variables({name: each for name, each in meant.items() if not off(each)})
+        for name in sorted(needed - environ.keys()):
             environ[name] = click.prompt(f"value of {output.clean(name)}", hide_input=True, err=True, default="")
     return environ
 
@@ -113,7 +119,7 @@ def show_plan(document: dict[str, Any]) -> None:
 def _one_line(key: str, value: Any) -> str:
     if key == "paths":
         return ", ".join(f"{path}{':rw' if writable else ''}" for path, writable in value)
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def take_in(session: Session, found: Asked, *, yes: bool, kit: str = "") -> int:
