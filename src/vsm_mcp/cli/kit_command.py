@@ -73,7 +73,8 @@ def load(session: Session, kit: str, titles: tuple[str, ...], yes: bool) -> None
 
     Each goes the whole way of vsm-mcp add. One that is served already stays as it is.
     """
-    found, _ = _find(session, kit)
+    found, path = _find(session, kit)
+    output.note(f"{found.stem}: {path}")
     asked = taking_in.chosen(taking_in.asked_of_kit(session, found, titles), titles)
     sys.exit(taking_in.take_in(session, asked, yes=yes, kit=found.stem))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 import msgspec
@@ -19,9 +20,18 @@ from vsm_mcp.model.client_file import Unusable, Wanted, asked_by, nearest_name, 
 from vsm_mcp.model.client_shapes import entries_of, off
 from vsm_mcp.model.kit import OWN, Kit, asked_by_kit, kit_of
 from vsm_mcp.model.launch import Settings
-from vsm_mcp.model.ref import parse_ref
+from vsm_mcp.model.ref import RefKind, parse_ref
+from vsm_mcp.model.secretive import masked
 
-Asked = tuple[tuple[Wanted, ...], tuple[Unusable, ...]]
+
+class Asked(NamedTuple):
+    """What a file asks for, and what of it cannot be used; ``plain`` is the same with variables as they are written."""
+
+    wanted: tuple[Wanted, ...]
+    unusable: tuple[Unusable, ...]
+    plain: Mapping[str, Wanted]
+
+
 _WELL: Final = ("served", "present")
 _HELD: Final = ("quarantined", "rejected")
 _PLAIN: Final = msgspec.to_builtins(Settings())
@@ -43,16 +53,30 @@ def asked(session: Session, document: Any, path: Path, titles: Sequence[str]) ->
 
     A person is asked for the variables of the servers that are named by ``titles``, or of all.
     """
-    environ = _environ(session, entries_of(document), titles)
     servers = document.get("servers") if isinstance(document, Mapping) else None
     if isinstance(servers, Mapping) and any(isinstance(entry, Mapping) and OWN in entry for entry in servers.values()):
-        return asked_by_kit(kit_of(document, "file"), environ)
-    return asked_by(document, environ, path.name)
+        return asked_of_kit(session, kit_of(document, "file"), titles)
+    environ = _environ(session, entries_of(document), titles)
+    return _asked(lambda known: asked_by(document, known, path.name), environ)
 
 
 def asked_of_kit(session: Session, kit: Kit, titles: Sequence[str] = ()) -> Asked:
     """Return what a kit asks for; a person is asked as above."""
-    return asked_by_kit(kit, _environ(session, kit.servers, titles))
+    return _asked(lambda known: asked_by_kit(kit, known), _environ(session, kit.servers, titles))
+
+
+class _AsWritten(dict[str, str]):
+    """An environment in which every variable stands for itself."""
+
+    def get(self, name: str, _default: object = None) -> str:
+        return f"${{{name}}}"
+
+
+def _asked(
+    read: Callable[[Mapping[str, str]], tuple[tuple[Wanted, ...], tuple[Unusable, ...]]], environ: Mapping[str, str]
+) -> Asked:
+    wanted, unusable = read(environ)
+    return Asked(wanted, unusable, {each.name: each for each in read(_AsWritten())[0]})
 
 
 def _environ(session: Session, entries: Any, titles: Sequence[str]) -> dict[str, str]:
@@ -68,7 +92,7 @@ def _environ(session: Session, entries: Any, titles: Sequence[str]) -> dict[str,
 
 def chosen(found: Asked, titles: Sequence[str]) -> Asked:
     """Return those of what was asked for that are named; all where none is. Raises :class:`BadArgument`."""
-    wanted, unusable = found
+    wanted, unusable, plain = found
     if titles:
         known = {name for each in wanted for name in (each.title, each.name)}
         known |= {name for each in unusable for name in (each.title, each.name)}
@@ -81,16 +105,15 @@ def chosen(found: Asked, titles: Sequence[str]) -> Asked:
         unusable = tuple(each for each in unusable if {each.title, each.name}.intersection(titles))
     if not wanted and not unusable:
         raise NothingFound("it asks for no server", "servers that are switched off in it are left out")
-    return wanted, unusable
+    return Asked(wanted, unusable, plain)
 
 
 def shown(found: Asked) -> dict[str, Any]:
-    """Return the document of what would be added: no value of a secret, and no value of a variable."""
-    wanted, unusable = found
+    """Return the document of what would be added: no value of a variable, and nothing that looks like a secret."""
     addable = installable()
     return {
-        "servers": [_plan(each, addable) for each in wanted],
-        "unusable": [{"title": each.title, "reason": each.reason} for each in unusable],
+        "servers": [_plan(found.plain.get(each.name, each), addable) for each in found.wanted],
+        "unusable": [{"title": each.title, "reason": each.reason} for each in found.unusable],
     }
 
 
@@ -98,9 +121,13 @@ def _plan(wanted: Wanted, addable: frozenset[str]) -> dict[str, Any]:
     settings = wanted.settings
     given = msgspec.to_builtins(settings)
     plain = {key: value for key, value in given.items() if key not in ("secrets", "env") and value != _PLAIN[key]}
+    if settings.args:
+        plain["args"] = masked(settings.args)
     variables = {"env": sorted(settings.env), "secrets": sorted(settings.secrets)}
-    row = {"title": wanted.title, "name": wanted.name, "ref": wanted.ref}
-    return {**row, "addable": parse_ref(wanted.ref).kind.value in addable, **variables, "settings": plain}
+    ref = parse_ref(wanted.ref)
+    said = f"cmd:{shlex.join(masked(shlex.split(ref.name)))}" if ref.kind is RefKind.CMD else wanted.ref
+    row = {"title": wanted.title, "name": wanted.name, "ref": said, "addable": ref.kind.value in addable}
+    return {**row, **variables, "settings": plain}
 
 
 def show_plan(document: dict[str, Any]) -> None:
@@ -127,12 +154,12 @@ def take_in(session: Session, found: Asked, *, yes: bool, kit: str = "") -> int:
     there = {row["name"]: row["ref"] for row in session.run("list")["servers"]}
     if session.interactive and not yes:
         show_plan(shown(found))
-        if not found[0] or not click.confirm(f"add {_count(found[0])}?", default=True, err=True):
+        if not found.wanted or not click.confirm(f"add {_count(found.wanted)}?", default=True, err=True):
             return 1
-    rows = [_one(session, each, there, yes=yes, kit=kit) for each in found[0]]
+    rows = [_one(session, each, there, yes=yes, kit=kit) for each in found.wanted]
     document = {**shown(found), "servers": rows, **({"kit": kit} if kit else {})}
     session.show(document, _outcomes)
-    return _code(rows, found[1])
+    return _code(rows, found.unusable)
 
 
 def _count(wanted: Sequence[Wanted]) -> str:

@@ -34,6 +34,11 @@ def holds_secret(words: Sequence[str]) -> bool:
     return any(_secretive(word, words[at - 1] if at else "") for at, word in enumerate(words))
 
 
+def masked(words: Sequence[str]) -> list[str]:
+    """Return a command line with ``***`` in the place of such words."""
+    return ["***" if _secretive(word, words[at - 1] if at else "") else word for at, word in enumerate(words)]
+
+
 def address_holds_secret(url: str) -> bool:
     """Return whether an address does: in its user part, its query, or as a part of its path."""
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vsm_mcp.cli import taking_in
+from vsm_mcp.cli import output, taking_in
 from vsm_mcp.cli.session import Session
 from vsm_mcp.errors import BadArgument, NothingFound
 from vsm_mcp.model.kit import OWN
@@ -59,6 +59,17 @@ def test_what_is_shown_holds_no_value_of_a_variable(session: Session) -> None:
     assert "no variable MISSING" in shown["unusable"][0]["reason"]
 
 
+def test_variables_in_arguments_are_shown_as_they_are_written(session: Session) -> None:
+    """A file of a stranger's may ask for any variable of ours: a person sees which, and not what is in it."""
+    args = ["-y", "one", "--dir=${GIVEN}/x", "${GIVEN:-y}", "--api-key", SECRET]
+    document = {"mcpServers": {"one": {"command": "npx", "args": args}, "two": {"command": "prog", "args": args[2:]}}}
+    given = found(session, document)
+    assert given.wanted[0].settings.args == ("--dir=x/x", "x", "--api-key", SECRET)
+    one, two = taking_in.shown(given)["servers"]
+    assert one["settings"]["args"] == ["--dir=${GIVEN}/x", "${GIVEN}", "--api-key", "***"]
+    assert two["ref"] == "cmd:prog '--dir=${GIVEN}/x' '${GIVEN}' --api-key '***'"
+
+
 def test_a_kit_of_ours_says_what_travels_with_it(session: Session) -> None:
     own: dict[str, Any] = {"ref": "npm:one@1.0", "settings": {"hosts": ["h.example"], "paths": [["/data", True]]}}
     (one,) = taking_in.shown(found(session, {"servers": {"one": entry("evil", **{OWN: own})}}))["servers"]
@@ -69,7 +80,9 @@ def test_a_kit_of_ours_says_what_travels_with_it(session: Session) -> None:
 def test_a_person_sees_what_would_be_given(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
     own = {"ref": "oci:a/b", "settings": {"hosts": ["h.example"], "paths": [["/data", True], ["/srv", False]]}}
     document = {"servers": {"one\x1b[2J": entry("x", **{OWN: own}, env={"A": SECRET}), "bad\x1b[2J": {}}}
+    output.console.cache_clear()  # it keeps the stream of whoever wrote first
     taking_in.show_plan(taking_in.shown(found(session, document)))
+    output.console.cache_clear()
     said = capsys.readouterr().out
     for line in ("one-2j: oci:a/b (cannot be added yet)", "env: A", "hosts: h.example", "paths: /data:rw, /srv"):
         assert line in said

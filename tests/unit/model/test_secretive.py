@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vsm_mcp.model.secretive import address_holds_secret, holds_secret
+from vsm_mcp.model.secretive import address_holds_secret, holds_secret, masked
 
 HEX = "9f86d081884c7d659a2feaa0c55ad015"
 
@@ -30,6 +30,7 @@ HEX = "9f86d081884c7d659a2feaa0c55ad015"
 )
 def test_what_looks_secret(words: list[str]) -> None:
     assert holds_secret(words)
+    assert masked(words) == [*words[:-1], "***"]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,7 @@ def test_what_looks_secret(words: list[str]) -> None:
 )
 def test_what_does_not(words: list[str]) -> None:
     assert not holds_secret(words)
+    assert masked(words) == words
 
 
 @pytest.mark.parametrize(

@@ -13,16 +13,10 @@ import stat
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
-from vsm_mcp.deferred import deferred
 from vsm_mcp.errors import VsmError
 from vsm_mcp.model import loose_json
-
-if TYPE_CHECKING:
-    import yaml
-else:
-    yaml = deferred("yaml")
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 MAX_YAML_BYTES: Final = 4 * 1024 * 1024
@@ -110,6 +104,8 @@ def _toml(text: str, name: str) -> Any:
 
 def _yaml(text: str, name: str) -> Any:
     """Read one document of plain values: no tags of Python, no aliases (they are what bombs are made of)."""
+    import yaml  # noqa: PLC0415 - most never need it; deferred() would be no safe way for two threads at once
+
     if len(text) > MAX_YAML_BYTES:
         raise Unreadable(f"{name}: it is larger than {MAX_YAML_BYTES >> 20} MB")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -121,7 +117,7 @@ def _yaml(text: str, name: str) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEEPEST:
                 raise Unreadable(f"{name}: it is nested too deep")
-        return yaml.load(text, Loader=loader)
+        return yaml.load(text, Loader=loader)  # noqa: S506 - the safe one
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" (at line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
