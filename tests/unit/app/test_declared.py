@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from vsm_mcp.app.declared import FILE, Declared, plan
 from vsm_mcp.app.fleet import Fleet
+from vsm_mcp.app.kits import Exporter, kit_of, mark
 from vsm_mcp.autopilot.outcome import Outcome, Reason
 from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.config import Config, Policy
@@ -213,3 +214,28 @@ async def test_one_that_cannot_be_removed_is_told(world: World) -> None:
     await world.put("one", "npm:a", Settings(), f"{FILE} x")
     world.declared._remove = refuse
     assert await world.synced() == {"one": "failed"}
+
+
+async def test_what_came_with_a_kit_is_none_of_the_files_business(world: World) -> None:
+    await world.put("one", "npm:a", Settings(), mark("web"))
+    world.write(two={"command": "/bin/two"})
+    assert await world.synced() == {"two": "served"}
+    world.write(one={"command": "npx", "args": ["b"]})
+    assert await world.synced() == {"one": "unusable"}
+    assert world.removed == ["two"]
+    assert kit_of(world.fleet.get("one")) == "web"
+
+
+async def test_servers_are_written_down_without_their_secrets(world: World) -> None:
+    await world.put("one", "npm:a", Settings(secrets={"TOKEN": "ghp_1"}), "")
+    await world.put("two", "https://h/mcp", Settings(), "")
+    world.store.secrets.put("", {"TOKEN": "ghp_1"})
+    exporter = Exporter(world.fleet, world.store.secrets)
+    everything = (await exporter.export(()))["servers"]
+    assert set(everything) == {"one", "two"}
+    assert everything["one"]["env"] == {"TOKEN": "${TOKEN}"}
+    assert everything["two"]["transport"] == {"headers": {"TOKEN": "${TOKEN}"}}
+    assert "ghp_1" not in json.dumps(everything)
+    assert set((await exporter.export(("two",)))["servers"]) == {"two"}
+    with pytest.raises(UnknownServer):
+        await exporter.export(("three",))
