@@ -151,4 +151,4 @@ async def _sources(lookout: Lookout) -> list[dict[str, Any]]:
 
 def _source(row: dict[str, Any]) -> dict[str, Any]:
     state, detail = row["state"], f"{row['source']}: {row['state']} {row['detail']}".rstrip()
-    return _check("source", "ok" if state == SourceState.OK else "warn", detail)
+    return _check("source", "ok" if state in (SourceState.OK, SourceState.OFF) else "warn", detail)

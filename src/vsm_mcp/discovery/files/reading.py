@@ -20,7 +20,6 @@ from vsm_mcp.model import loose_json
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 MAX_YAML_BYTES: Final = 4 * 1024 * 1024
-_DEEPEST: Final = 60
 _FLAGS: Final = os.O_RDONLY | sum(
     getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY", "O_NOINHERIT")
 )
@@ -94,12 +93,15 @@ def parse_document(data: bytes, suffix: str, name: str) -> Any:
 
 def _toml(text: str, name: str) -> Any:
     try:
-        return tomllib.loads(text)
+        document = tomllib.loads(text)
     except RecursionError as error:
         raise Unreadable(f"{name}: it is nested too deep") from error
     except ValueError as error:
         where = _WHERE.search(str(error))
         raise Unreadable(f"{name}: it is no TOML {where[0] if where else ''}".rstrip()) from error
+    if loose_json.too_deep(document):
+        raise Unreadable(f"{name}: it is nested too deep")
+    return document
 
 
 def _yaml(text: str, name: str) -> Any:
@@ -115,7 +117,7 @@ def _yaml(text: str, name: str) -> Any:
             if isinstance(event, yaml.AliasEvent):
                 raise Unreadable(f"{name}: it refers to parts of itself, which is not followed")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _DEEPEST:
+            if depth > loose_json.DEEPEST:
                 raise Unreadable(f"{name}: it is nested too deep")
         return yaml.load(text, Loader=loader)  # noqa: S506 - the safe one
     except yaml.MarkedYAMLError as error:

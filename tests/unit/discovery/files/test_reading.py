@@ -51,10 +51,12 @@ def test_utf_16_of_a_windows_editor_is_read(tmp_path: Path) -> None:
     [
         ("a.json", f'{{"a": "{SECRET}"'.encode(), "no JSON: line 1"),
         ("a.json", b"[" * 100_000, "too deep"),
+        ("a.json", b'{"a":' * 70 + b"1" + b"}" * 70, "too deep"),
         ("a.json", b"9" * 5000, "too many digits"),
         ("a.json", b'{"a": "\xff\xfe\xfa"}', "not UTF-8"),
         ("a.toml", f'a = "{SECRET}'.encode(), "no TOML (at"),
         ("a.toml", b"a = " + b"[" * 100_000, "too deep"),
+        ("a.toml", b"a = " + b"[" * 70 + b"]" * 70, "too deep"),
         ("a.yaml", f"a: [{SECRET}".encode(), "no YAML (at line"),
         ("a.yaml", b"a: &x [1, 2]\nb: [*x, *x]", "refers to parts of itself"),
         ("a.yaml", b"[" * 200, "too deep"),
@@ -118,3 +120,8 @@ def test_hostile_json_takes_no_longer_than_it_is_long(tmp_path: Path, text: str)
     began = time.process_time()
     refused(tmp_path / "a.json")
     assert time.process_time() - began < 20
+
+
+def test_what_is_nested_as_people_nest_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[" * 55 + "]" * 55)
+    assert read_document(tmp_path / "a.json")
