@@ -109,8 +109,7 @@ class Session:
         sys.exit(exit_code(str(document.get("code", ""))))
 
     def _write(self, document: dict[str, Any]) -> None:
-        text = json.dumps({"schema": SCHEMA, **document}, ensure_ascii=False)
-        click.echo(text, err=self.stdout_is_taken)
+        click.echo(output.json_text({"schema": SCHEMA, **document}), err=self.stdout_is_taken)
 
 
 def exit_code(code: str) -> int:
