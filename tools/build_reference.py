@@ -33,6 +33,8 @@ def settings() -> str:
 
 
 def _shown(value: Any) -> str:
+    if value is msgspec.NODEFAULT:  # made anew each time, which only an empty table is
+        return "`{}`"
     if value is None or value == "":
         return "not set"
     items = ", ".join(f'"{item}"' for item in value) if isinstance(value, tuple) else ""

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from vsm_mcp import plugins
-from vsm_mcp.app.machine import runtimes
+from vsm_mcp.app.machine import node, pythons, runtimes
 from vsm_mcp.config import Config
 from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit
@@ -45,6 +45,8 @@ class Machine:
         self._enter = enter
         self._registries: Registries | None = None
         self._runtimes: dict[str, str] | None = None
+        self._pythons: tuple[str, ...] | None = None
+        self._node: str | None = None
         self._checks: list[Check] | None = None
 
     def configure(self, config: Config) -> None:
@@ -77,6 +79,18 @@ class Machine:
         if self._runtimes is None:
             self._runtimes = await runtimes(self._config.environ)
         return self._runtimes
+
+    async def pythons(self) -> tuple[str, ...]:
+        """Return the versions of Python here, our own first."""
+        if self._pythons is None:
+            self._pythons = await pythons(self._config.environ)
+        return self._pythons
+
+    async def node(self) -> str:
+        """Return the version of Node; empty where there is none."""
+        if self._node is None:
+            self._node = await node(self._config.environ)
+        return self._node
 
     def tier_of(self, server: Server) -> str:
         """Return the tier that would hold a server; a remote one has no process here."""

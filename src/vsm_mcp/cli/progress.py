@@ -91,6 +91,9 @@ class Progress:
         self._rest()
         note(f"  ✗ {event['ref']}: {event['message']}", style="yellow")
 
+    def _on_CandidatesLeftOut(self, event: dict[str, Any]) -> None:  # noqa: N802
+        note(f"  {event['count']} candidates do not meet what is required: {event['reasons']}")
+
     def _on_Recovered(self, event: dict[str, Any]) -> None:  # noqa: N802
         note(f"  an interrupted acquisition was {event['result']}", style="yellow")
 

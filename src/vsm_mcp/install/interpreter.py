@@ -76,6 +76,12 @@ async def other_interpreters(bench: Bench) -> tuple[Interpreter, ...]:
     return tuple(sorted(found.values(), key=lambda each: (each.minor < own.minor, abs(each.minor - own.minor))))
 
 
+def minor_versions(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the minor versions of the Pythons of this machine (``3.13``), newest first, by their names alone."""
+    minors = {int(found[1]) for program in _programs(environ) if (found := _MINOR.match(Path(program).name))}
+    return tuple(f"3.{minor}" for minor in sorted(minors, reverse=True))
+
+
 def _programs(environ: Mapping[str, str]) -> list[str]:
     home = Path(environ.get("HOME") or "/nonexistent")
     data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
