@@ -7,15 +7,15 @@ import contextlib
 import sys
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from vsm_mcp.app.fleet import Fleet
-from vsm_mcp.app.wiring import Machine
+from vsm_mcp import plugins
+from vsm_mcp.app.host import Host
 from vsm_mcp.config import Config
 from vsm_mcp.discovery.catalogue import entries
-from vsm_mcp.discovery.describe import describe
+from vsm_mcp.discovery.describe import Registries, describe
 from vsm_mcp.discovery.engine import Options, discover
 from vsm_mcp.discovery.wiring import build_sources, matcher
 from vsm_mcp.errors import NothingFound, VsmError
@@ -27,17 +27,30 @@ from vsm_mcp.evaluation.wiring import build_criteria
 from vsm_mcp.events import CandidatesLeftOut, Emit
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, Settings
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
 from vsm_mcp.model.wants import Priority, Wants
 from vsm_mcp.runtime.permissions import permitted, profile_of
-from vsm_mcp.runtime.transports import schemes
 from vsm_mcp.store import Store
 
 _POOL = 100
 One = TypeVar("One")
 Other = TypeVar("Other")
+
+
+class Catalogue(Protocol):
+    """The servers of a home, and what each offered last."""
+
+    @property
+    def servers(self) -> Mapping[str, Server]:
+        """All servers by name."""
+        ...
+
+    def seen(self, name: str) -> Offer | None:
+        """What a server offers, as far as it is known."""
+        ...
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +65,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 class Finder:
     """Finds candidates for needs; what it loads is loaded when the first need comes."""
 
-    def __init__(self, config: Config, machine: Machine, fleet: Fleet, store: Store) -> None:
+    def __init__(self, config: Config, machine: Host, fleet: Catalogue, store: Store) -> None:
         self._config = config
         self._machine = machine
         self._fleet = fleet
@@ -70,10 +83,12 @@ class Finder:
         criteria, wants = build_criteria(), self._config.appraisal.wanted(wants)
         names = [criterion.name for criterion in criteria]
         weights = weights_of(wants.priority or Priority.BALANCED, self._config.appraisal.weights, names)
-        circumstances, candidates = await both(self._circumstances(need, settings), self._discovered(need, emit))
+        here = both(self._circumstances(need, settings), self._registries(wants))  # while the sources are asked
+        (circumstances, registries), candidates = await both(here, self._discovered(need, emit))
         kept, early = divide(map(self._at_hand, candidates), circumstances, wants, early=True)
         ranked = [each.candidate for each in rank(kept, criteria, circumstances, weights)]
-        kept, late = divide(await self._described(ranked, emit), circumstances, wants)
+        described = ranked if registries is None else await self._described(ranked, registries, emit)
+        kept, late = divide(described, circumstances, wants)
         left_out = (*early, *late)
         if left_out:
             emit(CandidatesLeftOut(need=need, count=len(left_out), reasons=in_words(left_out)))
@@ -101,7 +116,7 @@ class Finder:
             node=await self._machine.node(),
             system=sys.platform,
             network=bool(granted.hosts) or granted.network,
-            schemes=frozenset(schemes()),
+            schemes=frozenset(plugins.names("transports")),
             secrets=frozenset({*settings.env, *settings.secrets}),
             experience=await self._store.experience.all(now),
         )
@@ -124,12 +139,17 @@ class Finder:
         inputs = tuple(Input(kind=InputKind.SECRET, name=name, required=True) for name in sorted(secrets))
         return LaunchFacts(inputs=inputs, network=network)
 
-    async def _described(self, candidates: Sequence[Candidate], emit: Emit) -> Sequence[Candidate]:
+    async def _registries(self, wants: Wants) -> Registries | None:
+        """Return who is asked for its word on the best candidates; nobody where that is not wanted."""
+        if wants.offline or self._config.discovery.describe_best == 0:
+            return None
+        return await self._machine.registries()
+
+    async def _described(
+        self, candidates: Sequence[Candidate], registries: Registries, emit: Emit
+    ) -> Sequence[Candidate]:
         """Return the candidates with the registry's word on the best of them: what they need, how old they are."""
         settings = self._config.discovery
-        if settings.describe_best == 0 or not candidates:
-            return candidates
-        registries = await self._machine.registries()
         described = await describe(
             candidates, registries, best=settings.describe_best, deadline=settings.source_timeout_seconds, emit=emit
         )

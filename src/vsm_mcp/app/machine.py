@@ -12,7 +12,7 @@ from typing import Final
 import uv
 
 from vsm_mcp.errors import VsmError
-from vsm_mcp.install.interpreter import minor_versions
+from vsm_mcp.install.pythons import minor_versions
 from vsm_mcp.sandbox.tool import run_tool
 
 _ASK_SECONDS: Final = 20.0

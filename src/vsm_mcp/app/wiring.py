@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 from vsm_mcp import plugins
-from vsm_mcp.app.machine import node, pythons, runtimes
+from vsm_mcp.app.host import Enter, Host
 from vsm_mcp.config import Config
 from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit
@@ -15,8 +11,6 @@ from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Installer
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
-from vsm_mcp.registries.addresses import read_addresses
-from vsm_mcp.registries.client import Registries
 from vsm_mcp.runtime.spec import confinement_of
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.probe import probe
@@ -24,8 +18,6 @@ from vsm_mcp.sandbox.tier import Isolation, Tier
 from vsm_mcp.sandbox.tool import run_tool
 from vsm_mcp.store import Store
 from vsm_mcp.vetting.check import Check
-
-Enter = Callable[[AbstractAsyncContextManager[Any]], Awaitable[Any]]
 
 
 async def open_machine(config: Config, store: Store, enter: Enter, emit: Emit) -> Machine:
@@ -35,23 +27,17 @@ async def open_machine(config: Config, store: Store, enter: Enter, emit: Emit) -
     return Machine(config, store, sandbox, enter)
 
 
-class Machine:
-    """Parts of this machine; what costs time to make (registries, checks) is made when it is first asked for."""
+class Machine(Host):
+    """All parts of this machine; what costs time to make (registries, checks) is made when it is first asked for."""
 
     def __init__(self, config: Config, store: Store, sandbox: Sandbox, enter: Enter) -> None:
+        super().__init__(config, store, enter)
         self.sandbox = sandbox
-        self._config = config
-        self._store = store
-        self._enter = enter
-        self._registries: Registries | None = None
-        self._runtimes: dict[str, str] | None = None
-        self._pythons: tuple[str, ...] | None = None
-        self._node: str | None = None
         self._checks: list[Check] | None = None
 
     def configure(self, config: Config) -> None:
         """Have other settings count for what is made from now on: checks, installers."""
-        self._config = config
+        super().configure(config)
         self._checks = None
 
     @property
@@ -65,32 +51,6 @@ class Machine:
         if self._checks is None:
             self._checks = [build(self._config) for build in plugins.load("checks").values()]
         return self._checks
-
-    async def registries(self) -> Registries:
-        """Return the client of the registries as npm, pip and uv are configured here."""
-        if self._registries is None:
-            addresses = await read_addresses(self._config.environ)
-            client = Registries(addresses, self._store.cache, max_age=self._config.discovery.cache_seconds)
-            self._registries = await self._enter(client)
-        return self._registries
-
-    async def runtimes(self) -> dict[str, str]:
-        """Return the versions of python, node, npm and uv."""
-        if self._runtimes is None:
-            self._runtimes = await runtimes(self._config.environ)
-        return self._runtimes
-
-    async def pythons(self) -> tuple[str, ...]:
-        """Return the versions of Python here, our own first."""
-        if self._pythons is None:
-            self._pythons = await pythons(self._config.environ)
-        return self._pythons
-
-    async def node(self) -> str:
-        """Return the version of Node; empty where there is none."""
-        if self._node is None:
-            self._node = await node(self._config.environ)
-        return self._node
 
     def tier_of(self, server: Server) -> str:
         """Return the tier that would hold a server; a remote one has no process here."""

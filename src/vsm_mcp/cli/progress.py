@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import webbrowser
 from types import TracebackType
-from typing import Any, Final, Self
-
-from rich.status import Status
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from vsm_mcp.cli.output import clean, console, note
 from vsm_mcp.cli.plan_text import plan_lines
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 _STEPS: Final = {
     "resolve": "resolving versions",
