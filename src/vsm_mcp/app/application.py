@@ -21,11 +21,10 @@ from vsm_mcp.app.calling import call
 from vsm_mcp.app.cleanup import Cleanup
 from vsm_mcp.app.counters import Counters
 from vsm_mcp.app.doctor import examine
-from vsm_mcp.app.experience import Witness
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
-from vsm_mcp.app.learning import Learning
+from vsm_mcp.app.learning import learn
 from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
@@ -127,10 +126,7 @@ class App:
         self.running = Running(self.fleet, self.runtime, self.performer, self._action, self._state)
         self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.running.restart)
         self.runtime.authorizer_of = self.logins.authorizer_of
-        learning = Learning(self.store, self.fleet, self.tasks)
-        self.runtime.on_offer, self.runtime.on_stateful = learning.observed, learning.found_stateful
-        self.witness = Witness(self.store.experience, self.fleet, self.runtime.tally, self.tasks)
-        self.bus.subscribe(self.witness)
+        self.witness = learn(self.store, self.fleet, self.runtime, self.bus, self.tasks)
         self._stack.push_async_callback(self.witness.close)
         await self.fleet.load()
         for server in self.fleet.servers.values():
