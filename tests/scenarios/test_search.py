@@ -5,6 +5,7 @@ a terminal or a reader of tables.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,10 @@ import pytest
 from tests.scenarios import hostile
 from tests.scenarios.homes import FAULTY, PROGRAM, Home
 from tests.scenarios.test_terminal import Terminal
+
+from vsm_mcp.app import App
+from vsm_mcp.config import Config, Discovery
+from vsm_mcp.store import Store
 
 NEED = ("search", "read", "files")
 OURS = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[lh]|2K|1A)|\r")
@@ -103,3 +108,24 @@ def test_what_a_server_says_as_it_dies_steers_no_terminal(home: Home) -> None:
     said = [line.strip() for line in plain(terminal.seen).splitlines()]
     assert "✓ served" not in said
     assert "hint:  run me" not in said
+
+
+async def test_what_becomes_of_a_server_is_written_down_and_told(tmp_path: Path) -> None:
+    sources = Discovery(sources=("installed",), describe_best=0)
+    config = Config(home=tmp_path, discovery=sources, environ={"PATH": os.environ["PATH"]})
+    ref = f"cmd:{sys.executable} {FAULTY}"
+    async with App.open(config) as app:
+        assert (await app.add(ref, name="demo", yes=True)).outcome == "served"
+        for _ in range(3):
+            await app.call("demo__echo", {"text": "x"})
+        await app.witness.write()
+        (row,) = (await app.search("echo a text"))["candidates"]
+        await app.remove("demo")
+    facts = {
+        fact["text"] for part in row["criteria"].values() for fact in part["facts"] if fact["source"] == "experience"
+    }
+    assert {"passed vetting here once", "passed its trial here once"} <= facts
+    assert any(fact.startswith("answered 3 times here, typically in ") for fact in facts)
+    async with Store(tmp_path) as store:
+        (known,) = (await store.experience.all(0.0)).values()
+    assert [round(count) for count in (known.admitted, known.removed, known.answered, known.lost)] == [1, 1, 3, 0]
