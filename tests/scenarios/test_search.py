@@ -74,6 +74,8 @@ def test_what_is_required_leaves_out_and_is_counted(attacked: Home) -> None:
     done = attacked.run(*NEED, "--no-key")
     assert (done.code, done.document["error"]["code"]) == (4, "nothing_found")
     assert "--no-key 4 (3 not known)" in done.document["error"]["hint"]
+    acquired = attacked.run("acquire", *NEED[1:], "--no-key")
+    assert (acquired.code, acquired.document["error"]["hint"]) == (4, done.document["error"]["hint"])
     attacked.environ["VSM_MCP_APPRAISAL_LICENCES"] = "MIT,ISC"
     attacked.environ["VSM_MCP_APPRAISAL_WEIGHTS"] = "licence=3,capability=1"
     found = attacked.run(*NEED).document

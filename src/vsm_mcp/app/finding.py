@@ -21,7 +21,7 @@ from vsm_mcp.discovery.wiring import build_sources, matcher
 from vsm_mcp.errors import NothingFound, VsmError
 from vsm_mcp.evaluation.criterion import Circumstances
 from vsm_mcp.evaluation.rank import rank
-from vsm_mcp.evaluation.requirements import LeftOut, divide, in_words
+from vsm_mcp.evaluation.requirements import LATE, LeftOut, divide, in_words
 from vsm_mcp.evaluation.weights import weights_of
 from vsm_mcp.evaluation.wiring import build_criteria
 from vsm_mcp.events import CandidatesLeftOut, Emit
@@ -36,6 +36,8 @@ from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.store import Store
 
 _POOL = 100
+_MORE = 3
+"""So many times more candidates are described where only their registries know whether they meet what is required."""
 One = TypeVar("One")
 Other = TypeVar("Other")
 
@@ -87,7 +89,8 @@ class Finder:
         (circumstances, registries), candidates = await both(here, self._discovered(need, emit))
         kept, early = divide(map(self._at_hand, candidates), circumstances, wants, early=True)
         ranked = [each.candidate for each in rank(kept, criteria, circumstances, weights)]
-        described = ranked if registries is None else await self._described(ranked, registries, emit)
+        most = self._config.discovery.describe_best * (_MORE if LATE.intersection(wants.requirements) else 1)
+        described = ranked if registries is None else await self._described(ranked, registries, most, emit)
         kept, late = divide(described, circumstances, wants)
         left_out = (*early, *late)
         if left_out:
@@ -146,14 +149,11 @@ class Finder:
         return await self._machine.registries()
 
     async def _described(
-        self, candidates: Sequence[Candidate], registries: Registries, emit: Emit
+        self, candidates: Sequence[Candidate], registries: Registries, most: int, emit: Emit
     ) -> Sequence[Candidate]:
         """Return the candidates with the registry's word on the best of them: what they need, how old they are."""
-        settings = self._config.discovery
-        described = await describe(
-            candidates, registries, best=settings.describe_best, deadline=settings.source_timeout_seconds, emit=emit
-        )
-        return described.candidates
+        deadline = self._config.discovery.source_timeout_seconds
+        return (await describe(candidates, registries, best=most, deadline=deadline, emit=emit)).candidates
 
     def known(self, ref: Ref) -> Candidate | None:
         """Return what the built-in catalogue says about a reference."""
