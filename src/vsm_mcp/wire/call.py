@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Final, Protocol
 
 from msgspec import Raw
@@ -46,7 +47,8 @@ class Call:
 
     Whoever made it awaits :meth:`answer`, or waits for :meth:`when_settled` and asks :attr:`result` then, and says
     :meth:`give_up` at the end. ``timeout`` is in seconds; ``deadline`` may be put off, never beyond ``limit`` (both in
-    the loop's time, as ``since``, when it was made). Where there is a ``tally``, what becomes of it is counted there.
+    the loop's time). Where there is a ``tally``, what becomes of it is counted there, with the time since ``since``
+    (:func:`time.monotonic`: the loop's own time may stand still for a millisecond).
     """
 
     __slots__ = (
@@ -147,12 +149,12 @@ class Call:
             self._owner.give_up(self)
 
     def _count(self, tally: Tally, outcome: Outcome) -> None:
-        if isinstance(outcome, (HttpRefused, Throttled)):
-            return  # it is there, and said no: that tells of who asked, or how often
-        if outcome is EXPIRED or outcome is LOST or isinstance(outcome, VsmError):
+        if outcome is EXPIRED or outcome is LOST:
             tally.lost += 1
-        else:
-            tally.took(asyncio.get_running_loop().time() - self.since)
+        elif not isinstance(outcome, VsmError):
+            tally.took(monotonic() - self.since)
+        elif not isinstance(outcome, (HttpRefused, Throttled)):  # it is there, and said no to who asked, or how often
+            tally.lost += 1
 
     def _wake(self) -> None:
         woken, self._woken = self._woken, None

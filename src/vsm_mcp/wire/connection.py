@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping
+from time import monotonic
 from typing import Any, Final, Literal
 
 import msgspec
@@ -155,7 +156,7 @@ class Connection:
         call = Call(self, ident, method, dialogue)
         if method not in _OURS:
             self.tally.calls += 1
-            call.tally = self.tally
+            call.tally, call.since = self.tally, monotonic()
         self._pending.add(call, timeout, limit)
         if not self._transport.try_send(data):
             head = self._head(method, params, ident)

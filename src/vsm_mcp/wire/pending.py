@@ -46,7 +46,6 @@ class Pending:
     def add(self, call: Call, timeout: float, limit: float) -> None:
         """Await an answer for ``timeout`` seconds (infinity: for ever), ``limit`` at most if it is put off."""
         now = self._loop.time()
-        call.since = now
         call.timeout = timeout
         call.deadline = now + timeout
         call.limit = now + max(timeout, limit)
