@@ -22,14 +22,22 @@ def settings() -> str:
     lines = ["# Settings", "", NOTE, inspect.getdoc(config) or "", ""]
     named = {f"{section}.NAME": kind for section, kind in config.NAMED.items()}
     for section, kind in {**config.SECTIONS, **named}.items():
-        lines += [f"## [{section}]", "", (inspect.getdoc(kind) or "").split(": ", 1)[-1], ""]
-        lines += ["| field | variable | default | meaning |", "|---|---|---|---|"]
-        hints = get_type_hints(kind, include_extras=True)
-        for field in msgspec.structs.fields(kind):
-            variable = config.variable(section, field.name)
-            lines.append(f"| `{field.name}` | `{variable}` | {_shown(field.default)} | {_meaning(hints[field.name])} |")
-        lines.append("")
+        lines += _section(section, kind)
     return "\n".join(lines)
+
+
+def _section(section: str, kind: type[msgspec.Struct]) -> list[str]:
+    lines = [f"## [{section}]", "", (inspect.getdoc(kind) or "").split(": ", 1)[-1], ""]
+    lines += ["| field | variable | default | meaning |", "|---|---|---|---|"]
+    hints = get_type_hints(kind, include_extras=True)
+    below = []
+    for field in msgspec.structs.fields(kind):
+        if config.below(hints[field.name]):
+            below += _section(f"{section}.{field.name}", hints[field.name])
+            continue
+        variable = config.variable(section, field.name)
+        lines.append(f"| `{field.name}` | `{variable}` | {_shown(field.default)} | {_meaning(hints[field.name])} |")
+    return [*lines, "", *below]
 
 
 def _shown(value: Any) -> str:

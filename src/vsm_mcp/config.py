@@ -20,6 +20,7 @@ from msgspec import Meta
 
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.model.auth import Auth
+from vsm_mcp.model.discovery import Discovery
 from vsm_mcp.model.permissions import BUILT_IN, NAMED_PATHS, Permissions, with_built_in
 from vsm_mcp.model.wants import Appraising, Priority
 
@@ -164,21 +165,6 @@ class Runtime(Section, frozen=True, kw_only=True):
         float,
         Meta(description="How often the files of settings are looked at for changes; 0: never, SIGHUP reads them."),
     ] = 2.0
-
-
-class Discovery(Section, frozen=True, kw_only=True):
-    """``[discovery]``: where candidates come from."""
-
-    sources: Annotated[tuple[str, ...], Meta(description="The sources to ask, by plug-in name.")] = (
-        "installed",
-        "catalogue",
-        "index",
-    )
-    source_timeout_seconds: Annotated[float, Meta(description="How long one source may take.")] = 5.0
-    describe_best: Annotated[
-        int, Meta(description="For how many of the best candidates the registry is asked for its text.")
-    ] = 12
-    cache_seconds: Annotated[float, Meta(description="How long a text of a registry is kept.")] = 3600.0
 
 
 class Install(Section, frozen=True, kw_only=True):
@@ -342,13 +328,26 @@ def _read(path: Path) -> dict[str, Any]:
 def _override(
     table: Mapping[str, Any], section: str, kind: type[msgspec.Struct], environ: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the table with what the environment says of its fields."""
+    """Return the table with what the environment says of its fields; a field may be a section of its own."""
     given = dict(table)
     for field, annotation in get_type_hints(kind).items():
         name = variable(section, field)
+        if below(annotation):
+            inner = given.get(field, {})
+            given[field] = _override(inner, f"{section}.{field}", annotation, environ) if _is_table(inner) else inner
+            continue
         if name in environ:
             given[field] = _from_text(environ[name], annotation, name)
     return given
+
+
+def below(annotation: Any) -> bool:
+    """Return whether a field of this type is a section below its section: ``[discovery.github]``."""
+    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping)
 
 
 def variable(section: str, field: str) -> str:
@@ -382,7 +381,15 @@ def _check(config: Config) -> None:
 def _all(config: Config) -> Iterator[tuple[str, str, msgspec.Struct]]:
     """Yield every section with its title and its kind."""
     for name in SECTIONS:
-        yield name, name, getattr(config, name)
+        yield from _with_those_below(name, getattr(config, name))
     for kind in NAMED:
         for name, section in getattr(config, kind).items():
             yield f"{kind}.{name}", kind, section
+
+
+def _with_those_below(title: str, section: msgspec.Struct) -> Iterator[tuple[str, str, msgspec.Struct]]:
+    yield title, title, section
+    for field in section.__struct_fields__:
+        value = getattr(section, field)
+        if isinstance(value, msgspec.Struct):
+            yield from _with_those_below(f"{title}.{field}", value)

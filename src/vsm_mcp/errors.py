@@ -23,6 +23,7 @@
     │   └── UnknownKey          no key of access of that name
     ├── Unreachable             something that should answer does not (exit code 5)
     │   ├── RegistryUnavailable
+    │   ├── SourceUnavailable   a source of candidates does not answer, or answers rubbish
     │   ├── TransportError      a connection to a server broke or never came up
     │   │   ├── HttpRefused     an HTTP server answered with a status that will not change by trying again
     │   │   │   └── LoginNeeded a server wants a person to agree that we call it
@@ -228,6 +229,13 @@ class RegistryUnavailable(Unreachable):
 
     code = "registry_unavailable"
     remedy = "look at the network and the registry settings of npm, pip and uv; then try again"
+
+
+class SourceUnavailable(Unreachable):
+    """A source of candidates does not answer, or answers rubbish."""
+
+    code = "source_unavailable"
+    remedy = "vsm-mcp doctor asks every source; the others go on without it"
 
 
 class TransportError(Unreachable):

@@ -140,6 +140,15 @@ class SourceAnswered(Event, frozen=True, tag=True):
     detail: str = ""
 
 
+class SourceRefreshed(Event, frozen=True, tag=True):
+    """What a source keeps on this machine was brought up to date (``state`` is ok), or could not be (unavailable)."""
+
+    source: str
+    state: str
+    seconds: float
+    detail: str = ""
+
+
 # --- servers -------------------------------------------------------------------------------------------------------
 
 

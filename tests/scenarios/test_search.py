@@ -17,7 +17,8 @@ from tests.scenarios.homes import FAULTY, PROGRAM, Home
 from tests.scenarios.test_terminal import Terminal
 
 from vsm_mcp.app import App
-from vsm_mcp.config import Config, Discovery
+from vsm_mcp.config import Config
+from vsm_mcp.model.discovery import Discovery
 from vsm_mcp.store import Store
 
 NEED = ("search", "read", "files")

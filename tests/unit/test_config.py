@@ -135,3 +135,26 @@ def test_a_weighing_that_cannot_be_is_refused(tmp_path: Path, text: str, words: 
 def test_weights_of_a_variable_that_cannot_be_read_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="VSM_MCP_APPRAISAL_WEIGHTS"):
         read(tmp_path, "", VSM_MCP_APPRAISAL_WEIGHTS=text)
+
+
+def test_a_section_below_a_section(tmp_path: Path) -> None:
+    (tmp_path / "vsm-mcp.toml").write_text(
+        '[discovery]\ncache_seconds = 5.0\n[discovery.github]\napi = "http://a"\nread_best = 2\n'
+    )
+    found = load(tmp_path, {"VSM_MCP_DISCOVERY_GITHUB_READ_BEST": "3"}).discovery
+    assert (found.cache_seconds, found.github.api, found.github.read_best) == (5.0, "http://a", 3)
+    assert found.github.lists == Config(home=tmp_path).discovery.github.lists
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[discovery]\ngithub = 3\n", "github"),
+        ("[discovery.github]\napu = 3\n", "apu"),
+        ("[discovery.github]\nread_best = -1\n", "read_best"),
+    ],
+)
+def test_a_section_below_a_section_that_cannot_be_used(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "vsm-mcp.toml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load(tmp_path, {})

@@ -20,12 +20,13 @@ from vsm_mcp.app.bus import Bus
 from vsm_mcp.app.calling import call
 from vsm_mcp.app.cleanup import Cleanup
 from vsm_mcp.app.counters import Counters
-from vsm_mcp.app.doctor import examine
+from vsm_mcp.app.doctor import examine, source_checks
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
 from vsm_mcp.app.learning import learn
 from vsm_mcp.app.logins import Logins
+from vsm_mcp.app.lookout import Lookout
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.app.running import RUNNING, Running
@@ -131,15 +132,16 @@ class App:
         await self.fleet.load()
         for server in self.fleet.servers.values():
             self._supervise(server)
-        self.finder = Finder(config, self.machine, self.fleet, self.store)
+        self.lookout = Lookout(config, self.machine, self.fleet)
+        self.finder = Finder(config, self.machine, self.lookout, self.fleet, self.store)
         self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
-        self.cleanup.also.append(self.witness.later)
         self._let_change(emit)
         if self._exclusive:
             await enter(self.cleanup)
 
     def _let_change(self, emit: Emit) -> None:
         """Make the parts that change what runs while it runs, and say who answers which operation."""
+        self.cleanup.also.append(self.witness.later)
         parts = (self.runtime, self.fleet, self.performer)
         self.reloader = Reloader(lambda: self.config, self.configure, parts, emit, self.actor)
         everything, check = (*parts, self.store), self.running.check
@@ -157,7 +159,7 @@ class App:
         self.config = config
         self.performer.govern(config.policy)
         self.needs.govern(config.policy)
-        for part in (self.machine, self.finder, self.logins, self.runtime):
+        for part in (self.machine, self.lookout, self.finder, self.logins, self.runtime):
             part.configure(config)
         self.gateway.configure(config.gateway, config.profiles)
         self.fleet.govern(freeze=config.policy.changed_tools == "freeze")
@@ -168,7 +170,8 @@ class App:
 
     async def search(self, need: str, limit: int = 10, wants: Wants = ANYTHING) -> dict[str, Any]:
         """Return candidates for a need, ranked. Raises :class:`NothingFound`."""
-        return appraisals.document(need, await self.finder.find(need, Settings(), wants, self.bus.emit), limit)
+        found = await self.finder.find(need, Settings(), wants, self.bus.emit)
+        return appraisals.document(need, found, limit, self.lookout.report())
 
     async def acquire(
         self,
@@ -281,13 +284,15 @@ class App:
             "servers": await self.accounting.all(),
             "counters": self.accounting.totals(),
             "mcp_servers": self.declared.report(),
+            "sources": self.lookout.report(),
             "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
         }
 
     async def doctor(self) -> dict[str, Any]:
         """Return what this machine gives, and what would improve it."""
         registries = await self.machine.registries()
-        return await examine(self.config, self.machine.isolation, registries, await self.machine.runtimes())
+        found = await examine(self.config, self.machine.isolation, registries, await self.machine.runtimes())
+        return {**found, "checks": [*found["checks"], *await source_checks(self.lookout)]}
 
     # --- calling -------------------------------------------------------------------------------------------------
 

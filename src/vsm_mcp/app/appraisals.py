@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,12 +14,16 @@ from vsm_mcp.model.appraisal import Appraisal, Score
 _SHOWN: Final = 160  # characters of what the publisher says, where nobody wrote a better line
 
 
-def document(need: str, found: Found, limit: int) -> dict[str, Any]:
-    """Return the document: the best candidates, how they were weighed, and what was left out for which requirement."""
+def document(need: str, found: Found, limit: int, sources: Sequence[Any]) -> dict[str, Any]:
+    """Return the document: the best candidates, how they were weighed, and what was left out for which requirement.
+
+    ``sources`` says how those that were asked stand.
+    """
     return {
         "need": need,
         "candidates": [_candidate(appraisal) for appraisal in found.ranked[:limit]],
         "found": len(found.ranked),
+        "sources": list(sources),
         "weights": {name: round(weight, 6) for name, weight in found.weights.items()},
         "wants": msgspec.to_builtins(found.wants),
         "left_out": {
@@ -43,7 +48,8 @@ def _candidate(appraisal: Appraisal) -> dict[str, Any]:
         "criteria": {name: _score(score) for name, score in appraisal.criteria.items()},
         "tags": list(candidate.tags),
         "reasons": list(appraisal.reasons),
-        "sources": list(candidate.sources),
+        "sources": list(candidate.all_sources),
+        "others": [str(each.ref) for each in candidate.others],
         "version": candidate.facts.version,
         "installed": candidate.installed,
     }

@@ -41,7 +41,8 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "runtime": "start_timeout_seconds stop_grace_seconds request_timeout_seconds starts_at_once lazy"
         " idle_stop_seconds instances_per_server session_idle_seconds restart_limit restart_period_seconds log_bytes"
         " drain_seconds watch_seconds",
-        "discovery": "sources source_timeout_seconds describe_best cache_seconds",
+        "discovery": "sources source_timeout_seconds describe_best cache_seconds deadline_seconds need_cache_seconds"
+        " refresh_seconds requests_per_minute tries pause_seconds max_answer_bytes mcp_registry github",
         "appraisal": "priority weights no_key no_network offline licences runtime",
         "install": "resolve_timeout_seconds build_timeout_seconds max_package_bytes max_unpacked_bytes max_files"
         " min_release_age_days confined hosts",
@@ -107,7 +108,7 @@ def _between(title: str, section: str, before: msgspec.Struct, after: msgspec.St
     for field in _fields(after):
         was, now = getattr(before, field), getattr(after, field)
         if was != now:
-            yield Change(item=f"{title}.{field}", before=was, after=now, how=rule(section, field))
+            yield Change(item=f"{title}.{field}", before=_plain(was), after=_plain(now), how=rule(section, field))
 
 
 def _fields(section: msgspec.Struct) -> tuple[str, ...]:

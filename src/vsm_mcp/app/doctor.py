@@ -7,8 +7,11 @@ from typing import Any
 
 import msgspec
 
+from vsm_mcp.app.lookout import Lookout
 from vsm_mcp.config import Config
+from vsm_mcp.discovery.source import SourceState
 from vsm_mcp.errors import VsmError
+from vsm_mcp.events import ignore
 from vsm_mcp.registries.addresses import shown
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.sandbox import tracing
@@ -17,6 +20,8 @@ from vsm_mcp.sandbox.probe import allow_list_failure
 from vsm_mcp.sandbox.tier import Isolation, Property, Tier
 
 _LOW_DISK = 1024**3
+_ANY_NEED = "read files"
+_DOCUMENT = "docs/reference/discovery.md"
 
 
 async def examine(
@@ -129,3 +134,21 @@ async def _registry(registries: Registries, kind: str) -> dict[str, Any]:
     except VsmError as error:
         return _check(kind, "warn", f"{shown(address)}: {error.message}", error.hint)
     return _check(kind, "ok", f"{shown(address)} answers")
+
+
+async def source_checks(lookout: Lookout) -> list[dict[str, Any]]:
+    """Ask every source for a need that says nothing of anybody, and say how each stands; then those that are off."""
+    try:
+        await lookout.discover(_ANY_NEED, ignore)
+    except VsmError as error:
+        return [_check("sources", "fail", error.message, error.hint)]
+    rows = lookout.report()
+    off = [row["source"] for row in rows if not row["on"]]
+    checks = [_source(row) for row in rows if row["on"]]
+    remedy = f"[discovery] sources of vsm-mcp.toml may name them; what each sends out: {_DOCUMENT}"
+    return [*checks, *([_check("source", "ok", f"off: {', '.join(off)}", remedy)] if off else [])]
+
+
+def _source(row: dict[str, Any]) -> dict[str, Any]:
+    state, detail = row["state"], f"{row['source']}: {row['state']} {row['detail']}".rstrip()
+    return _check("source", "ok" if state == SourceState.OK else "warn", detail)

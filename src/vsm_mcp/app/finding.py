@@ -7,17 +7,16 @@ import contextlib
 import sys
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from vsm_mcp import plugins
 from vsm_mcp.app.host import Host
+from vsm_mcp.app.lookout import Lookout, Servers
 from vsm_mcp.config import Config
 from vsm_mcp.discovery.catalogue import entries
 from vsm_mcp.discovery.describe import Registries, describe
-from vsm_mcp.discovery.engine import Options, discover
-from vsm_mcp.discovery.wiring import build_sources, matcher
 from vsm_mcp.errors import NothingFound, VsmError
 from vsm_mcp.evaluation.criterion import Circumstances
 from vsm_mcp.evaluation.rank import rank
@@ -27,7 +26,6 @@ from vsm_mcp.evaluation.wiring import build_criteria
 from vsm_mcp.events import CandidatesLeftOut, Emit
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.candidate import Candidate
-from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, Settings
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
@@ -35,24 +33,10 @@ from vsm_mcp.model.wants import Priority, Wants
 from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.store import Store
 
-_POOL = 100
 _MORE = 3
 """So many times more candidates are described where only their registries know whether they meet what is required."""
 One = TypeVar("One")
 Other = TypeVar("Other")
-
-
-class Catalogue(Protocol):
-    """The servers of a home, and what each offered last."""
-
-    @property
-    def servers(self) -> Mapping[str, Server]:
-        """All servers by name."""
-        ...
-
-    def seen(self, name: str) -> Offer | None:
-        """What a server offers, as far as it is known."""
-        ...
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +51,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 class Finder:
     """Finds candidates for needs; what it loads is loaded when the first need comes."""
 
-    def __init__(self, config: Config, machine: Host, fleet: Catalogue, store: Store) -> None:
+    def __init__(self, config: Config, machine: Host, lookout: Lookout, fleet: Servers, store: Store) -> None:
         self._config = config
         self._machine = machine
+        self._lookout = lookout
         self._fleet = fleet
         self._store = store
 
@@ -101,9 +86,7 @@ class Finder:
         return Found(ranked=tuple(best), left_out=left_out, weights=weights, wants=wants)
 
     async def _discovered(self, need: str, emit: Emit) -> Sequence[Candidate]:
-        sources = build_sources(self._config, self._fleet.servers.values, self._fleet.seen)
-        options = Options(limit=_POOL, timeout=self._config.discovery.source_timeout_seconds)
-        found = await discover(need, sources, matcher(), options, emit)
+        found = await self._lookout.discover(need, emit)
         if not found.candidates:
             asked = ", ".join(f"{report.source} {report.state}" for report in found.reports)
             raise NothingFound(f"nothing was found for {need!r} ({asked})")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from vsm_mcp.app.machine import node, pythons, runtimes
 from vsm_mcp.config import Config
-from vsm_mcp.registries.addresses import read_addresses
+from vsm_mcp.discovery.network.web import Web
+from vsm_mcp.registries.addresses import Addresses, read_addresses
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.store import Store
 
@@ -23,6 +25,8 @@ class Host:
         self._store = store
         self._enter = enter
         self._registries: Registries | None = None
+        self._web: Web | None = None
+        self._reading = asyncio.Lock()
         self._runtimes: dict[str, str] | None = None
         self._pythons: tuple[str, ...] | None = None
         self._node: str | None = None
@@ -33,11 +37,22 @@ class Host:
 
     async def registries(self) -> Registries:
         """Return the client of the registries as npm, pip and uv are configured here."""
-        if self._registries is None:
-            addresses = await read_addresses(self._config.environ)
-            client = Registries(addresses, self._store.cache, max_age=self._config.discovery.cache_seconds)
-            self._registries = await self._enter(client)
+        async with self._reading:  # npm may be asked for its settings: once, however many want to know
+            if self._registries is None:
+                addresses = await read_addresses(self._config.environ)
+                client = Registries(addresses, self._store.cache, max_age=self._config.discovery.cache_seconds)
+                self._registries = await self._enter(client)
         return self._registries
+
+    async def web(self) -> Web:
+        """Return the network as the sources of candidates share it; nothing is opened before they ask."""
+        if self._web is None:
+            self._web = web = Web(self._store.cache, self._addresses)
+            await self._enter(web)
+        return self._web
+
+    async def _addresses(self) -> Addresses:
+        return (await self.registries()).addresses
 
     async def runtimes(self) -> dict[str, str]:
         """Return the versions of python, node, npm and uv."""

@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 from vsm_mcp.app import appraisals
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.host import Host
+from vsm_mcp.app.lookout import Lookout
 from vsm_mcp.app.operations import Search, read
 from vsm_mcp.config import Config
 from vsm_mcp.events import Emit, ignore
@@ -19,7 +20,7 @@ from vsm_mcp.store import Store
 
 
 class Stored:
-    """The servers of a home as they are written down; see :class:`~vsm_mcp.app.finding.Catalogue`."""
+    """The servers of a home as they are written down; see :class:`~vsm_mcp.app.lookout.Servers`."""
 
     def __init__(self, servers: Mapping[str, Server], offers: Mapping[str, Offer]) -> None:
         self.servers = servers
@@ -43,7 +44,8 @@ class Looking:
             servers = {server.name: server for server in await store.servers.all()}
             stored = Stored(servers, await store.servers.offers())
             host = Host(self._config, store, self._stack.enter_async_context)
-            self._finder = Finder(self._config, host, stored, store)
+            self._lookout = Lookout(self._config, host, stored)
+            self._finder = Finder(self._config, host, self._lookout, stored, store)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -56,4 +58,4 @@ class Looking:
         """Run ``search``; see :meth:`~vsm_mcp.app.application.App.operate`."""
         asked = cast("Search", read(operation, body))
         found = await self._finder.find(asked.need, Settings(), asked.wants, listener)
-        return appraisals.document(asked.need, found, asked.limit)
+        return appraisals.document(asked.need, found, asked.limit, self._lookout.report())

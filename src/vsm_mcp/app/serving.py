@@ -13,6 +13,7 @@ from vsm_mcp.app.access import authentication, warn_in_clear
 from vsm_mcp.app.application import App
 from vsm_mcp.app.local import Local
 from vsm_mcp.app.log import EventLog
+from vsm_mcp.app.lookout import keeping_fresh
 from vsm_mcp.app.notify import Notifier
 from vsm_mcp.app.watching import watching
 from vsm_mcp.errors import VsmError
@@ -49,7 +50,8 @@ async def serve(
         app.bus.subscribe(sweeper)
         app.cleanup.also.append(sweeper.sweep)
         stop = _stop_asked()
-        async with Local(app), notifier.alive(), watching(app, notifier) as read_again:
+        fresh = keeping_fresh(app.lookout, app.tasks, app.bus.emit)
+        async with Local(app), notifier.alive(), fresh, watching(app, notifier) as read_again:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
             app.tasks.create_task(_start_all(app))
             if stdio:

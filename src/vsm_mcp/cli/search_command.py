@@ -44,6 +44,8 @@ def _human(document: dict[str, Any], *, explain: bool) -> None:
             _explain(row, document["weights"])
         for each in document["left_out"]["candidates"]:
             output.one_line(f"left out: {each['ref']}: {'; '.join(one['why'] for one in each['unmet'])}", style="dim")
+    said = [f"{row['source']} {row['state']}" for row in document["sources"] if row["on"]]
+    output.note(f"asked: {', '.join(said)}")
     if rows:
         output.note(f"vsm-mcp add {rows[0]['ref']} admits the first one; vsm-mcp acquire takes the best that passes")
 

@@ -32,12 +32,21 @@ def _human(document: dict[str, Any]) -> None:
     )
     output.line("")
     output.table(("PROFILE", "URL", "MODE", "SERVERS", "TOOLS"), [_profile(row) for row in document["profiles"]])
+    asked = [row for row in document["sources"] if row["on"]]
+    if asked:
+        output.line("")
+        output.table(("SOURCE", "STATE", "FOUND", "ASKED", "REFRESHED", "DETAIL"), [_source(row) for row in asked])
     for entry in document["mcp_servers"]:
         if entry["outcome"] != "served":
             output.line(f"mcp_servers.json: {entry['title']}: {entry['outcome']} {entry['reason']}".rstrip())
     counted = {name: number for name, number in document["counters"].items() if number}
     output.line("")
     output.line(f"since the start: {', '.join(f'{name} {number}' for name, number in counted.items()) or 'nothing'}")
+
+
+def _source(row: dict[str, Any]) -> tuple[object, ...]:
+    asked, refreshed = (output.when(row[name]) if row[name] else "-" for name in ("asked", "refreshed"))
+    return row["source"], row["state"] or "not asked", row["count"], asked, refreshed, row["detail"]
 
 
 def _profile(row: dict[str, Any]) -> tuple[object, ...]:

@@ -1,7 +1,8 @@
 """The registry's own word on the best-looking candidates, fetched when it is needed.
 
 All are asked at once under one deadline. What does not come in time stays as it was, and the report says so; a
-package that its registry does not know is dropped, because nobody could install it.
+package that its registry does not know is dropped, because nobody could install it; where the same server is known
+under another reference, that takes its place.
 """
 
 from __future__ import annotations
@@ -94,6 +95,8 @@ def _result(candidates: Sequence[Candidate], outcomes: Mapping[str, Candidate | 
             kept.append(outcome)
         elif outcome is not None or each.installed:
             kept.append(each)
+        elif each.others:
+            kept.append(_next(each))
     unknown = tuple(sorted(identity for identity, outcome in outcomes.items() if outcome is None))
     failed = sorted({outcome for outcome in outcomes.values() if isinstance(outcome, str)})
     answered = sum(not isinstance(outcome, str) for outcome in outcomes.values())
@@ -106,6 +109,12 @@ def _result(candidates: Sequence[Candidate], outcomes: Mapping[str, Candidate | 
         unknown=unknown,
         detail="; ".join(failed[:2]),
     )
+
+
+def _next(candidate: Candidate) -> Candidate:
+    """The same server under its next reference: its registry does not know the first one."""
+    first, *others = candidate.others
+    return msgspec.structs.replace(first, others=tuple(others), relevance=candidate.relevance)
 
 
 async def _one(candidate: Candidate, registries: Registries) -> Candidate | None:
@@ -121,4 +130,4 @@ async def _one(candidate: Candidate, registries: Registries) -> Candidate | None
     if screened is None:
         return candidate
     joined = join(candidate, screened)
-    return msgspec.structs.replace(joined, ref=candidate.ref, relevance=candidate.relevance)
+    return msgspec.structs.replace(joined, ref=candidate.ref, relevance=candidate.relevance, others=candidate.others)

@@ -30,13 +30,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How to discover.
 
     ``per_source`` candidates are asked of each source, and ``limit`` returned: more than are shown, because the most
-    relevant are not yet the best (evaluation says which are). ``timeout`` is in seconds, for each source. Candidates
-    below ``threshold`` (relevance, 0…1) are dropped.
+    relevant are not yet the best (evaluation says which are). ``timeout`` (seconds) is for each source, ``deadline``
+    for all that is asked of them. Candidates below ``threshold`` (relevance, 0…1) are dropped.
     """
 
     limit: int = 100
     per_source: int = 60
     timeout: float = 5.0
+    deadline: float = 8.0
     threshold: float = THRESHOLD
 
 
@@ -62,11 +63,14 @@ class Discovered(msgspec.Struct, frozen=True, kw_only=True):
 async def discover(
     need: str, sources: Sequence[Source], matcher: Matcher, options: Options | None = None, emit: Emit = ignore
 ) -> Discovered:
-    """Ask all ``sources`` for a ``need``. Never raises for what a source does; takes no longer than two time-outs."""
+    """Ask all ``sources`` for a ``need``. Never raises for what a source does, and waits until the deadline at most."""
     options = options or Options()
+    until = time.perf_counter() + options.deadline
+    options = msgspec.structs.replace(options, timeout=min(options.timeout, options.deadline))
     answers = await asyncio.gather(*(_ask(source, need, options, emit) for source in sources))
     found = merge(candidate for candidates, _ in answers for candidate in candidates)
-    found = await _complete(found, sources, options)
+    left = max(0.0, min(options.timeout, until - time.perf_counter()))
+    found = await _complete(found, sources, msgspec.structs.replace(options, timeout=left))
     rated = rate(need, found, matcher)
     fit = [candidate for candidate in rated if candidate.relevance >= options.threshold]
     return Discovered(
@@ -84,10 +88,10 @@ def rate(need: str, candidates: Iterable[Candidate], matcher: Matcher) -> list[C
 
 
 def thing(candidate: Candidate) -> Thing:
-    """Return what the matcher compares with a need."""
-    return Thing(
-        candidate.ref.name, candidate.description, candidate.tags, f"{candidate.name} {candidate.terms}", candidate.text
-    )
+    """Return what the matcher compares with a need: where a reference says little, what its others say counts."""
+    description = candidate.description or next((each.description for each in candidate.others if each.description), "")
+    text = candidate.text or next((each.text for each in candidate.others if each.text), "")
+    return Thing(candidate.ref.name, description, candidate.tags, f"{candidate.name} {candidate.terms}", text)
 
 
 async def _ask(source: Source, need: str, options: Options, emit: Emit) -> tuple[list[Candidate], SourceReport]:
@@ -99,7 +103,8 @@ async def _ask(source: Source, need: str, options: Options, emit: Emit) -> tuple
         answer = await _within(options, source, need)
         candidates, refused = _usable(answer, name, options.per_source)
         state = SourceState(source.state)
-        detail = f"{refused} unusable" if refused else ""
+        said = clean(str(getattr(source, "detail", "")), _DETAIL_LENGTH)
+        detail = "; ".join(filter(None, (said, f"{refused} unusable" if refused else "")))
     except SourceOff as off:
         state, detail = SourceState.OFF, off.message
     except TimeoutError:
@@ -154,15 +159,16 @@ def _usable(answer: object, source: str, limit: int) -> tuple[list[Candidate], i
 
 async def _complete(found: list[Candidate], sources: Sequence[Source], options: Options) -> list[Candidate]:
     """Ask the sources that can tell about what only others found: a curated server's downloads are in the index."""
+    every = [member for each in found for member in (each, *each.others)]
     lacking = {
-        source.name: [each.ref for each in found if source.name not in each.sources]
+        source.name: [each.ref for each in every if source.name not in each.sources]
         for source in sources
         if isinstance(source, Knowing)
     }
     more = await asyncio.gather(
         *(_about(source, lacking[source.name], options) for source in sources if isinstance(source, Knowing))
     )
-    known = {each.ref.identity for each in found}
+    known = {each.ref.identity for each in every}
     return merge([*found, *(each for some in more for each in some if each.ref.identity in known)])
 
 

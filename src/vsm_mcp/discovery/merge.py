@@ -1,8 +1,9 @@
 """Several sources' word on the same servers → one candidate each, with the source of every field kept.
 
-Pure. Every field is a join of a semilattice (the value with the greater key wins, or the union), so the result does
-not depend on order, grouping or repetition. The key: filled before empty, then the more authoritative source, then the
-fuller value, then the value itself.
+Pure. What is said of one reference is joined field by field; every field is a join of a semilattice (the value with
+the greater key wins, or the union). The key: filled before empty, then the more authoritative source, then the fuller
+value, then the value itself. References that mean the same server (``identity``) are then put together: the one best
+known for it first, the ``others`` whole beside it. So the result does not depend on order, grouping or repetition.
 """
 
 from __future__ import annotations
@@ -12,25 +13,60 @@ from typing import Any, Final
 
 import msgspec
 
+from vsm_mcp.discovery.identity import groups
 from vsm_mcp.model.candidate import Candidate, PackageFacts
+from vsm_mcp.model.ref import RefKind
 
-AUTHORITY: Final = {"installed": 50, "catalogue": 40, "registry": 30, "index": 20}
+AUTHORITY: Final = {
+    "installed": 50,
+    "catalogue": 40,
+    "mcp-registry": 35,
+    "registry": 30,
+    "npm": 28,
+    "pypi": 28,
+    "index": 20,
+    "github": 15,
+}
 """How far a source's word goes, by name; sources that are not named here count 10."""
 
 _OTHER: Final = 10
 # Facts that change with time are best known where the package is published, whoever else wrote them down.
-_FACT_AUTHORITY: Final = {**AUTHORITY, "registry": 60}
-_CHOSEN: Final = ("ref", "name", "description", "text", "launch")
+_FACT_AUTHORITY: Final = {**AUTHORITY, "registry": 60, "npm": 58, "pypi": 58}
+_CHOSEN: Final = ("ref", "name", "description", "text", "launch", "registry_name")
+# What can be admitted comes before what cannot yet; a package before an address, which is somebody else's machine.
+_KINDS: Final = {RefKind.NPM: 3, RefKind.PYPI: 3, RefKind.REMOTE: 2}
 
 
 def merge(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Return one candidate for each identity, ordered by it."""
-    merged: dict[str, Candidate] = {}
-    for candidate in candidates:
-        identity = candidate.ref.identity
-        known = merged.get(identity)
-        merged[identity] = join(known, candidate) if known is not None else normal(candidate)
-    return [merged[identity] for identity in sorted(merged)]
+    """Return one candidate for each server, ordered by identity."""
+    joined: dict[str, Candidate] = {}
+    for each in candidates:
+        for candidate in (msgspec.structs.replace(each, others=()), *each.others):
+            identity = candidate.ref.identity
+            known = joined.get(identity)
+            joined[identity] = join(known, candidate) if known is not None else normal(candidate)
+    return sorted(map(_together, groups(list(joined.values()))), key=lambda each: each.ref.identity)
+
+
+def _together(members: list[Candidate]) -> Candidate:
+    first, *others = sorted(members, key=_standing)
+    return msgspec.structs.replace(first, others=tuple(others)) if others else first
+
+
+def _standing(candidate: Candidate) -> tuple[Any, ...]:
+    """Sorts the best known reference of a server first: a total order, because identities differ."""
+    facts = candidate.facts
+    authority = max((AUTHORITY.get(source, _OTHER) for source in candidate.sources), default=0)
+    return (
+        not candidate.installed,
+        not candidate.curated,
+        facts.deprecated is True,
+        -_KINDS.get(candidate.ref.kind, 1),
+        -(facts.downloads or 0),
+        facts.download_rank or 10**9,
+        -authority,
+        candidate.ref.identity,
+    )
 
 
 def normal(candidate: Candidate) -> Candidate:
@@ -44,7 +80,7 @@ def normal(candidate: Candidate) -> Candidate:
 
 
 def join(one: Candidate, other: Candidate) -> Candidate:
-    """Return both candidates as one. They must have the same identity."""
+    """Return both candidates as one, without ``others``. They must have the same identity."""
     fields: dict[str, Any] = {}
     provenance: dict[str, str] = {}
     for name in _CHOSEN:

@@ -33,6 +33,9 @@ _NO_TEXT: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 # Sources that speak for this machine and this package; the others' word on these two flags does not count.
 _CURATORS: Final = frozenset({"catalogue"})
 _INSTALLERS: Final = frozenset({"installed"})
+_NAMERS: Final = frozenset({"mcp-registry"})
+# server.json, "name": reverse DNS, a slash, a name.
+_REGISTRY_NAME: Final = re.compile(r"[a-zA-Z0-9.-]{1,128}/[a-zA-Z0-9._-]{1,128}\Z")
 
 
 def clean(text: str, limit: int) -> str:
@@ -83,15 +86,21 @@ def _screened(candidate: Candidate, source: str) -> Candidate | None:
         "curated": bool(candidate.curated) and source in _CURATORS,
         "installed": bool(candidate.installed) and source in _INSTALLERS,
         "variants": max(0, min(10_000, int(candidate.variants))),
+        "registry_name": _registry_name(candidate.registry_name, source),
     }
     screened = Candidate(**fields, sources=(source,))
     return msgspec.structs.replace(screened, provenance=dict.fromkeys(_filled(screened), source))
 
 
+def _registry_name(name: str, source: str) -> str:
+    """Only a registry of servers says what a server is called there: it has looked whose the name is."""
+    return name if source in _NAMERS and _REGISTRY_NAME.match(name) else ""
+
+
 def _filled(candidate: Candidate) -> list[str]:
     plain = [
         field
-        for field in ("ref", "name", "description", "tags", "terms", "text", "launch")
+        for field in ("ref", "name", "description", "tags", "terms", "text", "launch", "registry_name")
         if getattr(candidate, field)
     ]
     facts = [

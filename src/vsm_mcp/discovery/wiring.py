@@ -9,6 +9,7 @@ from importlib.resources import files
 from vsm_mcp import plugins
 from vsm_mcp.config import Config
 from vsm_mcp.discovery.index import SHIPPED
+from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.discovery.source import Build, Context, Source
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.relevance import Matcher
@@ -36,12 +37,13 @@ def build_sources(
     config: Config,
     servers: Callable[[], Iterable[Server]] = tuple,
     offer_of: Callable[[str], Offer | None] | None = None,
+    web: Web | None = None,
 ) -> list[Source]:
     """Return the sources that ``[discovery] sources`` names, in that order.
 
-    ``servers`` lists what is installed; ``offer_of`` gives a server's last offer. Raises :class:`ConfigError` for a
-    name that no plug-in has.
+    ``servers`` lists what is installed; ``offer_of`` gives a server's last offer; ``web`` is the network, which stays
+    the caller's to close. Raises :class:`ConfigError` for a name that no plug-in has.
     """
-    context = Context(config, matcher(), servers, offer_of or (lambda _server: None))
+    context = Context(config, matcher(), servers, offer_of or (lambda _server: None), web)
     builders: dict[str, Build] = plugins.load("sources", config.discovery.sources)
     return [build(context) for build in builders.values()]

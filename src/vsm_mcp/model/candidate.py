@@ -13,9 +13,9 @@ class PackageFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``published`` is ISO 8601 (a day or a month where no more is known); ``downloads`` are per month;
     ``download_rank`` is the place among the most downloaded of its registry, 0 when it is known to be below them all;
-    ``dependencies`` counts direct ones. ``systems`` are the operating systems it is made for, by the names of
-    ``sys.platform`` with a blank between; ``!win32`` is any but that one. ``transport`` (``stdio``,
-    ``streamable-http``, ``sse``, …) and ``era`` (``modern``, ``legacy``) are what it speaks.
+    ``dependencies`` counts direct ones; ``stars`` are those of its repository. ``systems`` are the operating systems it
+    is made for, by the names of ``sys.platform`` with a blank between; ``!win32`` is any but that one. ``transport``
+    (``stdio``, ``streamable-http``, ``sse``, …) and ``era`` (``modern``, ``legacy``) are what it speaks.
     """
 
     version: str = ""
@@ -34,6 +34,7 @@ class PackageFacts(msgspec.Struct, frozen=True, kw_only=True):
     systems: str | None = None
     transport: str | None = None
     era: str | None = None
+    stars: int | None = None
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +42,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     ``provenance`` maps a field's name to the source it came from. ``terms`` is text for matching only (keywords,
     tool names); ``variants`` counts republications of it under other names; ``text`` is the registry's own
-    description once it was fetched: untrusted, never shown unescaped.
+    description once it was fetched: untrusted, never shown unescaped. ``registry_name`` is the server's name in a
+    registry of servers (``io.github.owner/server``). ``others`` are the same server under other references, each with
+    its own facts: what one package is known for is not said of another that only claims to be the same.
     """
 
     ref: Ref
@@ -58,3 +61,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     relevance: float = 0.0
     sources: tuple[str, ...] = ()
     provenance: dict[str, str] = {}
+    registry_name: str = ""
+    others: tuple[Candidate, ...] = ()
+
+    @property
+    def all_sources(self) -> tuple[str, ...]:
+        """Everybody who knows this server, under whichever reference."""
+        return tuple(sorted({source for each in (self, *self.others) for source in each.sources}))

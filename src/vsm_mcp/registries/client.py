@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
@@ -20,6 +19,7 @@ from vsm_mcp.errors import NotFound, RegistryUnavailable, UnknownPackage, VsmErr
 from vsm_mcp.model.ref import normalise_pypi
 from vsm_mcp.registries.addresses import Addresses, package_file, shown
 from vsm_mcp.registries.simple_index import JSON_FIRST, read_project
+from vsm_mcp.registries.trust import trust
 
 if TYPE_CHECKING:
     import aiohttp
@@ -113,7 +113,7 @@ class Registries:
         """
         name = normalise_pypi(name)
         if not self.addresses.python.no_index:
-            json_url = _json_api(self.addresses.pypi_index, name)
+            json_url = json_api(self.addresses.pypi_index, name)
             with contextlib.suppress(_Missing):
                 project = await self._ask(json_url, "application/json", _pypi_json, fresh=fresh)
                 return _absolute(project, json_url)
@@ -226,21 +226,9 @@ class Registries:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=20)
-            connector = aiohttp.TCPConnector(limit_per_host=8, ssl=self._trust())
+            connector = aiohttp.TCPConnector(limit_per_host=8, ssl=trust(self.addresses.ca_file))
             self._session = aiohttp.ClientSession(timeout=timeout, connector=connector, trust_env=False)
         return self._session
-
-    def _trust(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context()
-            if self.addresses.ca_file:
-                context.load_verify_locations(self.addresses.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise RegistryUnavailable(
-                f"the certificates in {self.addresses.ca_file} cannot be read: {error}",
-                "mend SSL_CERT_FILE, npm's cafile or pip's cert setting",
-            ) from error
-        return context
 
 
 _EVERYWHERE: Final = "pip"
@@ -281,7 +269,8 @@ def _absolute(project: dict[str, Any], base: str) -> dict[str, Any]:
     return project
 
 
-def _json_api(index: str, name: str) -> str:
+def json_api(index: str, name: str) -> str:
+    """Return the address of a project in the JSON API that lies beside a simple index."""
     root = index.removesuffix("/").removesuffix("/simple")
     return f"{root}/pypi/{name}/json"
 

@@ -27,6 +27,11 @@ class Cache:
         )
         await self._database.run(lambda connection: connection.execute(sql, (key, body, time.time())))
 
+    async def drop(self, older_than: float) -> int:
+        """Forget what was kept longer than so many seconds ago; return how many answers that were."""
+        sql, limit = "DELETE FROM cache WHERE at < ?", time.time() - older_than
+        return await self._database.run(lambda connection: int(connection.execute(sql, (limit,)).rowcount))
+
 
 class Demand:
     """Needs as they were seen: searched for, acquired, called and not found."""

@@ -10,8 +10,9 @@ import pytest
 from vsm_mcp.app import App
 from vsm_mcp.app.finding import both
 from vsm_mcp.app.looking import Looking
-from vsm_mcp.config import Config, Discovery
+from vsm_mcp.config import Config
 from vsm_mcp.errors import NothingFound
+from vsm_mcp.model.discovery import Discovery
 from vsm_mcp.model.launch import Entry, Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Installation, Server

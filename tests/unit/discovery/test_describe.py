@@ -141,6 +141,25 @@ async def test_the_best_are_described_and_the_rest_left_alone() -> None:
     assert third.facts == PackageFacts()
 
 
+async def test_where_a_package_is_unknown_the_same_server_stands_under_its_next_reference() -> None:
+    image = Candidate(ref=Ref(RefKind.OCI, "a/time"), name="image")
+    remote = Candidate(ref=Ref(RefKind.REMOTE, "https://time.example/mcp"), name="remote")
+    found = Candidate(ref=TIME, name="time", others=(remote, image), relevance=0.9)
+    gone = Scripted({"time-mcp": UnknownPackage("no such package")})
+    described = await describe([found], gone, best=1, deadline=30.0)
+    (kept,) = described.candidates
+    assert (kept.ref, [each.ref for each in kept.others], kept.relevance) == (remote.ref, [image.ref], 0.9)
+    assert described.unknown == ("npm:time-mcp",)
+
+
+async def test_what_is_known_of_others_stays() -> None:
+    other = Candidate(ref=HASH, name="other")
+    described = await describe(
+        [Candidate(ref=TIME, name="time", others=(other,))], Scripted({"time-mcp": PACKUMENT}), best=1, deadline=30.0
+    )
+    assert described.candidates[0].others == (other,)
+
+
 async def test_an_unknown_package_is_dropped_unless_it_is_installed() -> None:
     gone = Scripted({"time-mcp": UnknownPackage("no such package"), "hash-mcp": UnknownPackage("no such package")})
     result = await describe([found(TIME), found(HASH, installed=True)], gone, best=5, deadline=2.0)

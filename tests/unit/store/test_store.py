@@ -164,6 +164,13 @@ async def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         await Store(tmp_path / "file" / "home").__aenter__()
 
 
+async def test_the_cache_forgets_what_is_old(store: Store) -> None:
+    await store.cache.put("k", b"1")
+    assert await store.cache.drop(older_than=3600.0) == 0
+    assert await store.cache.drop(older_than=-1.0) == 1
+    assert await store.cache.get("k") is None
+
+
 async def test_the_cache_knows_the_age_of_what_it_keeps(store: Store) -> None:
     assert await store.cache.get("k") is None
     await store.cache.put("k", b"1")
