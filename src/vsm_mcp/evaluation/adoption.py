@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from vsm_mcp.evaluation.criterion import UNKNOWN, Circumstances, told
@@ -15,11 +16,13 @@ _COUNTED: Final = 0.9
 _RANKED: Final = 0.8
 _BELOW: Final = 0.5
 _BELOW_SCORE: Final = 0.15
+_STARRED: Final = 0.6
+_MOST_STARS: Final = 5.0  # 100,000, as a power of ten
 _STRENGTH: Final = 4.0
 
 
 class Adoption:
-    """Downloads a month where the registry counts them, the place among the most downloaded elsewhere.
+    """Downloads a month where the registry counts them, the place among the most downloaded or the stars elsewhere.
 
     Somebody who takes a server out again says that it was not wanted; one that stays says the contrary.
     """
@@ -45,6 +48,10 @@ def _popularity(candidate: Candidate) -> Score:
     if facts.download_rank == 0:
         fact = told(candidate, "facts.download_rank", "not among the most downloaded")
         return Score(score=_BELOW_SCORE, confidence=_BELOW, facts=(fact,))
+    if facts.stars is not None:
+        score = min(1.0, math.log10(1 + facts.stars) / _MOST_STARS)
+        fact = told(candidate, "facts.stars", f"{facts.stars:,} stars of its repository")
+        return Score(score=score, confidence=_STARRED, facts=(fact,))
     return UNKNOWN
 
 

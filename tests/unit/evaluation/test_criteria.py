@@ -89,6 +89,11 @@ def test_adoption_says_what_it_counts() -> None:
     counted = facts("adoption", downloads=120_000)
     assert words(counted) == ("120,000 downloads a month",)
     assert counted.score > facts("adoption", downloads=3_000).score
+    starred = facts("adoption", stars=12_000)
+    assert words(starred) == ("12,000 stars of its repository",)
+    assert 1.0 > starred.score > facts("adoption", stars=3).score >= facts("adoption", stars=0).score == 0.0
+    assert facts("adoption", stars=10**9).score == 1.0
+    assert starred.confidence < counted.confidence
     ranked = facts("adoption", download_rank=900)
     assert "900" in words(ranked)[0]
     assert ranked.score > facts("adoption", download_rank=14_000).score > facts("adoption", download_rank=0).score
