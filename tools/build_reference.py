@@ -41,6 +41,8 @@ def _section(section: str, kind: type[msgspec.Struct]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
+    if value is msgspec.NODEFAULT:  # made anew each time, which only an empty table is
+        return "`{}`"
     if value is None or value == "":
         return "not set"
     items = ", ".join(f'"{item}"' for item in value) if isinstance(value, tuple) else ""

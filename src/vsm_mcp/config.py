@@ -22,6 +22,7 @@ from vsm_mcp.errors import ConfigError
 from vsm_mcp.model.auth import Auth
 from vsm_mcp.model.discovery import Discovery
 from vsm_mcp.model.permissions import BUILT_IN, NAMED_PATHS, Permissions, with_built_in
+from vsm_mcp.model.wants import Appraising, Priority
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
@@ -200,6 +201,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sandbox: Sandbox = Sandbox()
     runtime: Runtime = Runtime()
     discovery: Discovery = Discovery()
+    appraisal: Appraising = Appraising()
     install: Install = Install()
     log: Log = Log()
     profiles: Mapping[str, Profile] = {}
@@ -228,6 +230,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "sandbox": Sandbox,
     "runtime": Runtime,
     "discovery": Discovery,
+    "appraisal": Appraising,
     "install": Install,
     "log": Log,
 }
@@ -235,6 +238,7 @@ NAMED: Final[dict[str, type[msgspec.Struct]]] = {"profiles": Profile, "permissio
 """Sections of which there are any number, each under a name of its own: ``[profiles.NAME]``."""
 
 _CHOICES: Final = {
+    ("appraisal", "priority"): tuple(Priority),
     ("auth", "mode"): ("auto", "none", "keys", "oauth"),
     ("gateway", "mode"): ("all", "search", "auto"),
     ("profiles", "mode"): ("all", "search", "auto", None),
@@ -355,8 +359,12 @@ def variable(section: str, field: str) -> str:
 def _from_text(text: str, annotation: Any, name: str) -> Any:
     if get_origin(annotation) is tuple and get_args(annotation)[0] is str:
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    given: Any = text
+    if get_origin(annotation) is dict:
+        pairs = (part.partition("=") for part in text.split(",") if part.strip())
+        given = {key.strip(): value.strip() for key, _, value in pairs}
     try:
-        return msgspec.convert(text, annotation, strict=False)
+        return msgspec.convert(given, annotation, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{name}: {error}", "docs/reference/settings.md lists every field") from error
 

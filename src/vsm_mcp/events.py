@@ -104,11 +104,12 @@ class CandidateRejected(Event, frozen=True, tag=True):
 
 
 class AcquisitionFinished(Event, frozen=True, tag=True):
-    """An acquisition ended: ``served``, ``quarantined``, ``rejected`` or ``failed``."""
+    """An acquisition ended: ``served``, ``quarantined``, ``rejected`` or ``failed``; ``code`` is that of the reason."""
 
     acquisition: str
     outcome: str
     server: str = ""
+    code: str = ""
 
 
 class Ranked(Event, frozen=True, tag=True):
@@ -116,6 +117,14 @@ class Ranked(Event, frozen=True, tag=True):
 
     need: str
     rows: tuple[tuple[str, float, str], ...]
+
+
+class CandidatesLeftOut(Event, frozen=True, tag=True):
+    """Candidates for a need do not meet what is required; ``reasons`` says which requirement left out how many."""
+
+    need: str
+    count: int
+    reasons: str
 
 
 # --- discovery -----------------------------------------------------------------------------------------------------

@@ -97,6 +97,46 @@ def test_permission_profiles(tmp_path: Path) -> None:
     assert notes.wants_project
 
 
+def test_how_candidates_are_weighed_and_what_they_must_meet(tmp_path: Path) -> None:
+    text = """
+    [appraisal]
+    priority = "performance_critical"
+    licences = ["MIT", "BSD-*"]
+    offline = true
+    [appraisal.weights]
+    security = 3
+    adoption = 0.5
+    """
+    found = read(tmp_path, text, VSM_MCP_APPRAISAL_NO_KEY="true").appraisal
+    assert (found.priority, found.licences, found.offline) == ("performance_critical", ("MIT", "BSD-*"), True)
+    assert (found.no_key, found.no_network, found.runtime) == (True, False, False)
+    assert found.weights == {"security": 3.0, "adoption": 0.5}
+    other = read(tmp_path, text, VSM_MCP_APPRAISAL_WEIGHTS="licence = 1, capability=0.25,").appraisal
+    assert other.weights == {"licence": 1.0, "capability": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("priority = 'speed'", "priority is 'speed'"),
+        ("[appraisal.weights]\nsecurity = -0.1", "the weight of security is -0.1"),
+        ("[appraisal.weights]\nsecurity = nan", "the weight of security is nan"),
+        ("[appraisal.weights]\nsecurity = inf", "the weight of security is inf"),
+        ("[appraisal.weights]\nsecurity = 'much'", "float"),
+        ("licences = 'MIT'", "licences"),
+    ],
+)
+def test_a_weighing_that_cannot_be_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        read(tmp_path, f"[appraisal]\n{text}")
+
+
+@pytest.mark.parametrize("text", ["licence", "licence=", "licence=much", "licence=1=2"])
+def test_weights_of_a_variable_that_cannot_be_read_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="VSM_MCP_APPRAISAL_WEIGHTS"):
+        read(tmp_path, "", VSM_MCP_APPRAISAL_WEIGHTS=text)
+
+
 def test_a_section_below_a_section(tmp_path: Path) -> None:
     (tmp_path / "vsm-mcp.toml").write_text(
         '[discovery]\ncache_seconds = 5.0\n[discovery.github]\napi = "http://a"\nread_best = 2\n'

@@ -29,3 +29,21 @@ def test_help_and_a_running_daemon_are_reached_without_the_heavy_parts() -> None
         "uvicorn",
         "jsonschema",
     }
+
+
+def test_a_search_loads_what_it_needs_and_no_more() -> None:
+    program = "import vsm_mcp.cli.search_command, vsm_mcp.app.looking, sys; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    modules = set(done.stdout.split())
+    assert not modules & {
+        "rich",
+        "aiohttp.client",
+        "bs4",
+        "requests",
+        "jsonschema",
+        "cryptography",
+        "psutil",
+        "http.client",
+    }
+    assert not modules & {"vsm_mcp.app.application", "vsm_mcp.runtime.supervisor", "vsm_mcp.sandbox.child"}
+    assert not [name for name in modules if name.startswith(("vsm_mcp.gateway", "vsm_mcp.wire", "vsm_mcp.vetting"))]

@@ -11,6 +11,7 @@ from typing import Any, Final, Self, TypeVar
 from vsm_mcp import events
 from vsm_mcp.autopilot.outcome import Outcome
 from vsm_mcp.config import Policy
+from vsm_mcp.discovery.screen import clean
 from vsm_mcp.errors import Refused, VsmError
 from vsm_mcp.events import Emit, Event
 from vsm_mcp.gateway.needs import Acquired, Tell
@@ -28,6 +29,7 @@ _NOTED: Final = 1024
 _AGAIN_SECONDS: Final = 3600.0
 _FRESH_SECONDS: Final = 600.0
 _NAMED: Final = 3
+_MESSAGE: Final = 400
 
 Acquire = Callable[[str], Awaitable[Outcome]]
 """Acquires a capability in the name of an agent; raises :class:`VsmError`."""
@@ -166,7 +168,7 @@ def acquired(outcome: Outcome) -> Acquired:
         outcome=outcome.outcome,
         server=outcome.server,
         ref=outcome.ref,
-        message=reason.message if reason else "; ".join(outcome.warnings),
+        message=clean(reason.message if reason else "; ".join(outcome.warnings), _MESSAGE),
         person=_for_a_person(outcome),
         evidence=outcome.evidence,
     )
@@ -185,11 +187,18 @@ def _for_a_person(outcome: Outcome) -> str:
 def not_acquired(error: VsmError) -> Acquired:
     """Return an error as the end of an acquisition; its hint is written for people."""
     word = "rejected" if isinstance(error, Refused) else "failed"
-    return Acquired(outcome=word, message=error.message, person=error.hint)
+    return Acquired(outcome=word, message=clean(error.message, _MESSAGE), person=error.hint)
 
 
 def line_of(event: Event) -> str:
-    """Return one line about an event of an acquisition; empty for what an agent need not hear."""
+    """Return one line about an event of an acquisition; empty for what an agent need not hear.
+
+    What a server wrote may be in it: it stays one line, of some length.
+    """
+    return clean(_line_of(event), _MESSAGE)
+
+
+def _line_of(event: Event) -> str:
     match event:
         case events.Ranked(rows=rows):
             return f"candidates: {', '.join(row[0] for row in rows[:_NAMED])}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from vsm_mcp import config as configuration
-from vsm_mcp.app import declared, kits, operations, views
+from vsm_mcp.app import appraisals, declared, kits, operations, views
 from vsm_mcp.app.accounting import Accounting
 from vsm_mcp.app.agents import ACTOR, AgentNeeds
 from vsm_mcp.app.altering import Altering
@@ -25,7 +24,7 @@ from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
-from vsm_mcp.app.learning import Learning
+from vsm_mcp.app.learning import learn
 from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
@@ -39,7 +38,7 @@ from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.autopilot.remove import approve, remove
 from vsm_mcp.autopilot.undo import Undo
 from vsm_mcp.errors import NotFound, UnknownProfile
-from vsm_mcp.events import Emit, ignore
+from vsm_mcp.events import Emit, ServerRemoved, ignore
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.view import View
 from vsm_mcp.install.transaction import Installations
@@ -47,6 +46,7 @@ from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
+from vsm_mcp.model.wants import ANYTHING, Wants
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import HomeLock, Store
 
@@ -113,7 +113,7 @@ class App:
             Runtime(config, sandbox=self.machine.sandbox, emit=emit, secrets_of=self._secrets_of)
         )
         self.accounting = Accounting(self.runtime, self.counters, self.machine.isolation, lambda: self.config)
-        agent = functools.partial(self.acquire, actor=ACTOR)
+        agent = self._acquire_for_agent
         self.needs = needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
         self.runtime.on_updated = self.gateway.updated
@@ -126,12 +126,12 @@ class App:
         self.running = Running(self.fleet, self.runtime, self.performer, self._action, self._state)
         self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.running.restart)
         self.runtime.authorizer_of = self.logins.authorizer_of
-        learning = Learning(self.store, self.fleet, self.tasks)
-        self.runtime.on_offer, self.runtime.on_stateful = learning.observed, learning.found_stateful
+        self.witness = learn(self.store, self.fleet, self.runtime, self.bus, self.tasks)
+        self._stack.push_async_callback(self.witness.close)
         await self.fleet.load()
         for server in self.fleet.servers.values():
             self._supervise(server)
-        self.finder = Finder(config, self.machine, self.fleet)
+        self.finder = Finder(config, self.machine, self.fleet, self.store)
         self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
         self._let_change(emit)
         if self._exclusive:
@@ -139,6 +139,7 @@ class App:
 
     def _let_change(self, emit: Emit) -> None:
         """Make the parts that change what runs while it runs, and say who answers which operation."""
+        self.cleanup.also.append(self.witness.later)
         parts = (self.runtime, self.fleet, self.performer)
         self.reloader = Reloader(lambda: self.config, self.configure, parts, emit, self.actor)
         everything, check = (*parts, self.store), self.running.check
@@ -166,10 +167,10 @@ class App:
 
     # --- finding and admitting -----------------------------------------------------------------------------------
 
-    async def search(self, need: str, limit: int = 10) -> dict[str, Any]:
+    async def search(self, need: str, limit: int = 10, wants: Wants = ANYTHING) -> dict[str, Any]:
         """Return candidates for a need, ranked. Raises :class:`NothingFound`."""
-        ranked = await self.finder.find(need, Settings(), self.bus.emit)
-        return {**views.candidates(need, ranked[:limit]), "sources": self.finder.lookout.report()}
+        found = await self.finder.find(need, Settings(), wants, self.bus.emit)
+        return appraisals.document(need, found, limit, self.finder.lookout.report())
 
     async def acquire(
         self,
@@ -179,25 +180,13 @@ class App:
         name: str = "",
         yes: bool = False,
         tries: int = 3,
-        actor: str = "",
+        wants: Wants = ANYTHING,
     ) -> Outcome:
-        """Find, vet, install, try and serve the best server for a need. Raises :class:`NothingFound`.
-
-        ``actor`` is in whose name (default: the app's own): what a person may agree to, an agent may not.
-        """
-        settings, actor = settings or Settings(), actor or self.actor
+        """Find, vet, install, try and serve the best server for a need. Raises :class:`NothingFound`."""
+        settings, nothing_yet = settings or Settings(), parse_ref("cmd:none")
         self.running.check(settings, name)
-        template = Request(
-            ref=parse_ref("cmd:none"), settings=settings, name=name, actor=actor, approved=yes, need=need
-        )
-        try:
-            ranked = await self.finder.find(need, settings, self.bus.emit)
-        except NotFound:
-            await self.store.demand.record(need, actor, met=False)
-            raise
-        outcome = await acquire(self._parts(), template, ranked, tries, admit)
-        await self.store.demand.record(need, actor, met=outcome.outcome == "served")
-        return await self._taken_in(outcome)
+        template = Request(ref=nothing_yet, settings=settings, name=name, actor=self.actor, approved=yes, need=need)
+        return await self._acquire(template, tries, wants)
 
     async def add(
         self,
@@ -231,9 +220,11 @@ class App:
         server = self.fleet.get(name)
 
         async def act() -> None:
+            self.witness.count(name)
             if not server.quarantined:
                 await self.runtime.remove(name)
             await remove(self.store, self.installations, self.runtime.log_path(name), server)
+            self.bus.emit(ServerRemoved(server=name))
             await self.fleet.refresh(name)
             self.logins.forget(server)
             self.counters.forget(name)
@@ -339,6 +330,21 @@ class App:
             fleet=self.fleet.tool_names,
             authorizer_of=self.logins.authorizer_of,
         )
+
+    async def _acquire_for_agent(self, need: str) -> Outcome:
+        """In the name of an agent, who may not agree to what a person may."""
+        return await self._acquire(Request(ref=parse_ref("cmd:none"), actor=ACTOR, need=need), 3, ANYTHING)
+
+    async def _acquire(self, template: Request, tries: int, wants: Wants) -> Outcome:
+        need, actor = template.need, template.actor
+        try:
+            found = await self.finder.find(need, template.settings, wants, self.bus.emit)
+        except NotFound:
+            await self.store.demand.record(need, actor, met=False)
+            raise
+        outcome = await acquire(self._parts(), template, found.ranked, tries, admit)
+        await self.store.demand.record(need, actor, met=outcome.outcome == "served")
+        return await self._taken_in(outcome)
 
     async def _taken_in(self, outcome: Outcome) -> Outcome:
         if outcome.admitted is not None:

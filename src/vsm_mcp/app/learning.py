@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+from vsm_mcp.app.bus import Bus
+from vsm_mcp.app.experience import Witness
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.errors import VsmError
 from vsm_mcp.model.definition import Offer
+from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import Store
 
 
@@ -36,3 +39,12 @@ class Learning:
         with contextlib.suppress(VsmError):  # as above
             await self._store.servers.mark_stateful(name)
             await self._fleet.refresh(name)
+
+
+def learn(store: Store, fleet: Fleet, runtime: Runtime, bus: Bus, tasks: asyncio.TaskGroup) -> Witness:
+    """Have what servers show of themselves written down, and what becomes of them: by the witness, who is returned."""
+    learning = Learning(store, fleet, tasks)
+    runtime.on_offer, runtime.on_stateful = learning.observed, learning.found_stateful
+    witness = Witness(store.experience, fleet, runtime.tally, tasks)
+    bus.subscribe(witness)
+    return witness

@@ -12,6 +12,7 @@ from typing import Final
 import uv
 
 from vsm_mcp.errors import VsmError
+from vsm_mcp.install.pythons import minor_versions
 from vsm_mcp.sandbox.tool import run_tool
 
 _ASK_SECONDS: Final = 20.0
@@ -27,6 +28,19 @@ async def runtimes(environ: Mapping[str, str]) -> dict[str, str]:
         bundled = None
     asked = await asyncio.gather(*(_version(program, path) for program in (node, npm, bundled)))
     return {"python": platform.python_version(), **dict(zip(("node", "npm", "uv"), asked, strict=True))}
+
+
+async def node(environ: Mapping[str, str]) -> str:
+    """Return the version of Node; empty where there is none."""
+    path = environ.get("PATH", "")
+    return await _version(shutil.which("node", path=path), path)
+
+
+async def pythons(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the versions of Python that packages can be run with: our own, then others by their names (``3.13``)."""
+    own = platform.python_version()
+    others = await asyncio.to_thread(minor_versions, environ)
+    return (own, *(each for each in others if not own.startswith(f"{each}.")))
 
 
 async def _version(program: str | None, path: str) -> str:

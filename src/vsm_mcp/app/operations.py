@@ -9,23 +9,26 @@ import msgspec
 from vsm_mcp.errors import BadArgument
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.principal import Grant
+from vsm_mcp.model.wants import ANYTHING, Wants
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """``search``: a need, and how many candidates to return."""
+    """``search``: a need, how many candidates to return, and what is wanted of them besides."""
 
     need: str
     limit: int = 10
+    wants: Wants = ANYTHING
 
 
 class Acquire(msgspec.Struct, frozen=True, kw_only=True):
-    """``acquire``: a need, what was given for the server, whether a person agreed."""
+    """``acquire``: a need, what was given for the server, whether a person agreed, what is wanted besides."""
 
     need: str
     settings: Settings = Settings()
     name: str = ""
     yes: bool = False
     tries: int = 3
+    wants: Wants = ANYTHING
 
 
 class Add(msgspec.Struct, frozen=True, kw_only=True):

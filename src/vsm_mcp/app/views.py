@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -12,8 +12,6 @@ from vsm_mcp.config import Config
 from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway.lookup import Card
 from vsm_mcp.gateway.view import View
-from vsm_mcp.install.choice import installable
-from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
@@ -22,34 +20,7 @@ from vsm_mcp.runtime.tenure import Tenure
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.tier import Isolation, Tier
 
-_SHOWN = 160  # characters of what the publisher says, where nobody wrote a better line
 _SECRETIVE = ("key", "token", "secret", "password", "passwd", "credential", "auth", "url", "dsn", "uri")
-
-
-def candidates(need: str, ranked: Sequence[Appraisal]) -> dict[str, Any]:
-    """Return the document of ``search``."""
-    addable = installable()
-    return {"need": need, "candidates": [_candidate(appraisal, addable) for appraisal in ranked]}
-
-
-def _candidate(appraisal: Appraisal, addable: frozenset[str]) -> dict[str, Any]:
-    candidate = appraisal.candidate
-    return {
-        "ref": str(candidate.ref),
-        "name": candidate.name,
-        "description": candidate.description or candidate.text[:_SHOWN],
-        "score": round(appraisal.score, 4),
-        "confidence": round(appraisal.confidence, 4),
-        "criteria": {name: msgspec.to_builtins(score) for name, score in appraisal.criteria.items()},
-        "tags": list(candidate.tags),
-        "reasons": list(appraisal.reasons),
-        "sources": list(candidate.all_sources),
-        "others": [str(each.ref) for each in candidate.others],
-        "version": candidate.facts.version,
-        "installed": candidate.installed,
-        "addable": candidate.ref.kind.value in addable,
-        "recommended": candidate.facts.recommended,
-    }
 
 
 def outcome(result: Outcome) -> dict[str, Any]:

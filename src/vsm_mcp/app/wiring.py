@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 from vsm_mcp import plugins
-from vsm_mcp.app.machine import runtimes
+from vsm_mcp.app.host import Enter, Host
 from vsm_mcp.config import Config
-from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit
 from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Installer
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
-from vsm_mcp.registries.addresses import Addresses, read_addresses
-from vsm_mcp.registries.client import Registries
 from vsm_mcp.runtime.spec import confinement_of
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.probe import probe
@@ -26,8 +18,6 @@ from vsm_mcp.sandbox.tier import Isolation, Tier
 from vsm_mcp.sandbox.tool import run_tool
 from vsm_mcp.store import Store
 from vsm_mcp.vetting.check import Check
-
-Enter = Callable[[AbstractAsyncContextManager[Any]], Awaitable[Any]]
 
 
 async def open_machine(config: Config, store: Store, enter: Enter, emit: Emit) -> Machine:
@@ -37,23 +27,17 @@ async def open_machine(config: Config, store: Store, enter: Enter, emit: Emit) -
     return Machine(config, store, sandbox, enter)
 
 
-class Machine:
-    """Parts of this machine; what costs time to make (registries, checks) is made when it is first asked for."""
+class Machine(Host):
+    """All parts of this machine; what costs time to make (registries, checks) is made when it is first asked for."""
 
     def __init__(self, config: Config, store: Store, sandbox: Sandbox, enter: Enter) -> None:
+        super().__init__(config, store, enter)
         self.sandbox = sandbox
-        self._config = config
-        self._store = store
-        self._enter = enter
-        self._registries: Registries | None = None
-        self._web: Web | None = None
-        self._reading = asyncio.Lock()
-        self._runtimes: dict[str, str] | None = None
         self._checks: list[Check] | None = None
 
     def configure(self, config: Config) -> None:
         """Have other settings count for what is made from now on: checks, installers."""
-        self._config = config
+        super().configure(config)
         self._checks = None
 
     @property
@@ -67,31 +51,6 @@ class Machine:
         if self._checks is None:
             self._checks = [build(self._config) for build in plugins.load("checks").values()]
         return self._checks
-
-    async def registries(self) -> Registries:
-        """Return the client of the registries as npm, pip and uv are configured here."""
-        async with self._reading:  # npm may be asked for its settings: once, however many want to know
-            if self._registries is None:
-                addresses = await read_addresses(self._config.environ)
-                client = Registries(addresses, self._store.cache, max_age=self._config.discovery.cache_seconds)
-                self._registries = await self._enter(client)
-        return self._registries
-
-    async def web(self) -> Web:
-        """Return the network as the sources of candidates share it; nothing is opened before they ask."""
-        if self._web is None:
-            self._web = web = Web(self._store.cache, self._addresses)
-            await self._enter(web)
-        return self._web
-
-    async def _addresses(self) -> Addresses:
-        return (await self.registries()).addresses
-
-    async def runtimes(self) -> dict[str, str]:
-        """Return the versions of python, node, npm and uv."""
-        if self._runtimes is None:
-            self._runtimes = await runtimes(self._config.environ)
-        return self._runtimes
 
     def tier_of(self, server: Server) -> str:
         """Return the tier that would hold a server; a remote one has no process here."""

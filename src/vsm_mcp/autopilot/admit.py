@@ -72,7 +72,8 @@ async def admit(parts: Parts, request: Request) -> Outcome:
         await asyncio.shield(run.take_back())
         raise
     await parts.store.evidence.add(run.id, "outcome", msgspec.structs.replace(outcome, admitted=None))
-    parts.emit(AcquisitionFinished(acquisition=run.id, outcome=outcome.outcome, server=outcome.server))
+    code = outcome.reason.code if outcome.reason else ""
+    parts.emit(AcquisitionFinished(acquisition=run.id, outcome=outcome.outcome, server=outcome.server, code=code))
     return outcome
 
 

@@ -74,14 +74,14 @@ def show_outcome(session: Session, document: dict[str, Any]) -> int:
 def _human(document: dict[str, Any]) -> None:
     if document["outcome"] == "served":
         held = f", sandbox tier {document['tier']}" if document["tier"] else ""
-        output.line(f"{document['server']}: served ({document['ref']}{held})", style="green")
-        output.line(f"  tools: {output.some(document['tools'])}")
+        output.one_line(f"{document['server']}: served ({document['ref']}{held})", style="green")
+        output.one_line(f"  tools: {output.some(document['tools'])}")
         for warning in document.get("warnings", ()):
-            output.line(f"  note: {warning}", style="yellow")
+            output.one_line(f"  note: {warning}", style="yellow")
     else:
         reason = document.get("reason") or {}
-        output.line(f"{document['ref'] or 'nothing'}: {document['outcome']}", style="red")
-        output.line(f"  {reason.get('message', '')}")
+        output.one_line(f"{document['ref'] or 'nothing'}: {document['outcome']}", style="red")
+        output.one_line(f"  {reason.get('message', '')}")
         if reason.get("hint"):
-            output.line(f"  hint: {reason['hint']}")
-    output.line(f"  evidence: {document['evidence']} (vsm-mcp evidence {document['evidence']})")
+            output.one_line(f"  hint: {reason['hint']}")
+    output.one_line(f"  evidence: {document['evidence']} (vsm-mcp evidence {document['evidence']})")

@@ -60,4 +60,4 @@ def _human(document: dict[str, Any]) -> None:
             kind = block.get("mimeType") or block.get("uri") or ""
             output.line(f"[{block.get('type', 'content')} {kind}]".replace(" ]", "]"))
     if not document["content"] and document.get("structuredContent") is not None:
-        output.line(json.dumps(document["structuredContent"], ensure_ascii=False))
+        output.line(output.json_text(document["structuredContent"]))

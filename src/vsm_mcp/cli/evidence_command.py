@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -22,5 +21,5 @@ def command(session: Session, acquisition: str) -> None:
 def _human(document: dict[str, Any]) -> None:
     for record in document["records"]:
         moment = output.when(record["at"])
-        output.line(f"{moment}  {record['kind']}", style="bold")
-        output.line(json.dumps(record["body"], ensure_ascii=False, indent=2))
+        output.one_line(f"{moment}  {record['kind']}", style="bold")
+        output.line(output.json_text(record["body"], indent=2))

@@ -28,7 +28,7 @@ def _human(document: dict[str, Any]) -> None:
             for name, state in value["properties"].items():
                 output.line(f"{'':<14}{name}: {state}")
         elif key == "plan":
-            output.line(f"{key:<14}" + f"\n{'':<14}".join(plan_lines(value)))
+            output.line(f"{key:<14}" + f"\n{'':<14}".join(map(output.flat, plan_lines(value))))
         elif key == "limits":
             output.line(f"{key:<14}{', '.join(_limit(name, each) for name, each in value.items()) or '-'}")
         else:
@@ -42,14 +42,14 @@ def _limit(name: str, limit: dict[str, Any]) -> str:
 
 def _shown(key: str, value: Any) -> str:
     if key in _WRITTEN and value is not None:
-        return f"\n{'':<14}".join(line for line in _WRITTEN[key](value) if line)
+        return f"\n{'':<14}".join(output.flat(line) for line in _WRITTEN[key](value) if line)
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
+        return output.flat(", ".join(map(str, value)))
     if isinstance(value, dict):
-        return ", ".join(f"{name}={item}" for name, item in value.items())
+        return output.flat(", ".join(f"{name}={item}" for name, item in value.items()))
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "" if value is None else str(value)
+    return "" if value is None else output.flat(value)
 
 
 def _used(name: str, number: float) -> str:

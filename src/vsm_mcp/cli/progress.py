@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 import webbrowser
 from types import TracebackType
-from typing import Any, Final, Self
-
-from rich.status import Status
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from vsm_mcp.cli.output import clean, console, note
 from vsm_mcp.cli.plan_text import plan_lines
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 _STEPS: Final = {
     "resolve": "resolving versions",
@@ -90,6 +91,9 @@ class Progress:
     def _on_CandidateRejected(self, event: dict[str, Any]) -> None:  # noqa: N802
         self._rest()
         note(f"  ✗ {event['ref']}: {event['message']}", style="yellow")
+
+    def _on_CandidatesLeftOut(self, event: dict[str, Any]) -> None:  # noqa: N802
+        note(f"  {event['count']} candidates do not meet what is required: {event['reasons']}")
 
     def _on_Recovered(self, event: dict[str, Any]) -> None:  # noqa: N802
         note(f"  an interrupted acquisition was {event['result']}", style="yellow")

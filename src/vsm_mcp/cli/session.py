@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
-import http.client
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 import click
 
@@ -21,6 +19,16 @@ from vsm_mcp import errors, events
 from vsm_mcp.app.sockets import CONTROL, connect
 from vsm_mcp.cli import output
 from vsm_mcp.cli.progress import Progress
+from vsm_mcp.deferred import deferred
+
+if TYPE_CHECKING:
+    import asyncio
+    import http.client
+
+    from vsm_mcp.app import App
+    from vsm_mcp.app.looking import Looking
+else:
+    asyncio = deferred("asyncio")  # a daemon that runs is asked without it
 
 SCHEMA: Final = 1
 F = TypeVar("F", bound=Callable[..., Any])
@@ -109,8 +117,7 @@ class Session:
         sys.exit(exit_code(str(document.get("code", ""))))
 
     def _write(self, document: dict[str, Any]) -> None:
-        text = json.dumps({"schema": SCHEMA, **document}, ensure_ascii=False)
-        click.echo(text, err=self.stdout_is_taken)
+        click.echo(output.json_text({"schema": SCHEMA, **document}), err=self.stdout_is_taken)
 
 
 def exit_code(code: str) -> int:
@@ -130,26 +137,22 @@ def _exit_codes() -> dict[str, int]:
 
 def daemon(home: Path) -> http.client.HTTPConnection | None:
     """Return a connection to the daemon of a home, or ``None`` when none is running."""
-    connection = _UnixConnection(home)
     try:
-        connection.connect()
+        connected = connect(home, CONTROL)
     except OSError:
         return None
+    import http.client  # noqa: PLC0415 - not needed where none runs
+
+    connection = http.client.HTTPConnection("localhost")
+    connection.sock = connected
     return connection
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, home: Path) -> None:
-        super().__init__("localhost")
-        self._home = home
-
-    def connect(self) -> None:
-        self.sock = connect(self._home, CONTROL)
 
 
 def _remote(
     connection: http.client.HTTPConnection, operation: str, params: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
+    import http.client  # noqa: PLC0415 - as above
+
     try:
         connection.request(
             "POST", f"/v1/{operation}", json.dumps(params).encode(), {"Content-Type": "application/json"}
@@ -171,8 +174,6 @@ def _remote(
 
 
 def _local(config: configuration.Config, operation: str, params: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    from vsm_mcp.app import App  # noqa: PLC0415 - heavy, and not needed when a daemon runs
-
     def show(event: events.Event) -> None:
         progress.show(event.to_dict())
 
@@ -181,7 +182,7 @@ def _local(config: configuration.Config, operation: str, params: dict[str, Any],
         if task is not None:
             with contextlib.suppress(NotImplementedError):
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        async with App.open(config, for_operation=operation) as app:
+        async with _opened(config, operation) as app:
             result: dict[str, Any] = await app.operate(operation, json.dumps(params).encode(), show)
             return result
 
@@ -189,3 +190,14 @@ def _local(config: configuration.Config, operation: str, params: dict[str, Any],
         return asyncio.run(work())
     except asyncio.CancelledError as error:
         raise KeyboardInterrupt from error
+
+
+def _opened(config: configuration.Config, operation: str) -> App | Looking:
+    """Return the home, to be entered: as much of it as the operation needs. Not loaded when a daemon runs."""
+    if operation == "search":
+        from vsm_mcp.app.looking import Looking  # noqa: PLC0415
+
+        return Looking(config)
+    from vsm_mcp.app import App  # noqa: PLC0415
+
+    return App.open(config, for_operation=operation)

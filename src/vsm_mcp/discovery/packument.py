@@ -31,6 +31,7 @@ def npm_facts(ref: Ref, packument: Mapping[str, Any]) -> Candidate:
         maintainers=len(_list(packument.get("maintainers"))) or None,
         deprecated=bool(released.get("deprecated")) if released else None,
         readme_length=len(readme) if readme else None,
+        systems=" ".join(filter(None, map(_text, _list(released.get("os"))))) or None,
     )
     words = " ".join(_text(word) for word in _list(source.get("keywords"))[:40])
     return Candidate(ref=ref, name="", text=f"{_text(source.get('description'))} {words}".strip(), facts=facts)
@@ -53,6 +54,7 @@ def pypi_facts(ref: Ref, project: Mapping[str, Any]) -> Candidate:
         dependencies=_direct(requires) if isinstance(requires, (list, tuple)) else None,
         deprecated=_given_up(info) if info else None,
         readme_length=len(readme) if readme else None,
+        systems=_systems(_list(info.get("classifiers"))),
     )
     text = f"{_text(info.get('summary'))} {_text(info.get('keywords')).replace(',', ' ')}".strip()
     return Candidate(ref=ref, name="", text=text, facts=facts)
@@ -66,6 +68,26 @@ def _given_up(info: Mapping[str, Any]) -> bool:
     if info.get("yanked") is True or "Development Status :: 7 - Inactive" in _list(info.get("classifiers")):
         return True
     return bool(_GIVEN_UP.match(_text(info.get("summary"))))
+
+
+_SYSTEMS: Final = {
+    "POSIX :: Linux": "linux",
+    "POSIX": "linux darwin",
+    "Unix": "linux darwin",
+    "MacOS": "darwin",
+    "MacOS :: MacOS X": "darwin",
+    "Microsoft :: Windows": "win32",
+}
+_SYSTEM: Final = "Operating System :: "
+
+
+def _systems(classifiers: Sequence[Any]) -> str | None:
+    """Return the operating systems that the trove classifiers name; ``None`` where they name none, or any will do."""
+    named = [_text(one).removeprefix(_SYSTEM) for one in classifiers if _text(one).startswith(_SYSTEM)]
+    known = [_SYSTEMS.get(name, "") for name in named]
+    if not known or not all(known):
+        return None
+    return " ".join(sorted({system for names in known for system in names.split()}))
 
 
 def _direct(requires: Sequence[Any]) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from vsm_mcp.evaluation.criterion import Circumstances
-from vsm_mcp.model.appraisal import Score
+from vsm_mcp.evaluation.criterion import Circumstances, told
+from vsm_mcp.model.appraisal import Fact, Score
 from vsm_mcp.model.candidate import Candidate
 
 # Above it differences are of wording (a word of the need against a tag that stands for it), not of what a thing does.
@@ -23,5 +23,7 @@ class Capability:
     def score(self, candidate: Candidate, circumstances: Circumstances) -> Score:
         """Return the relevance, full from :data:`_FULL` on; surer where our words or the registry's describe it."""
         sure = _CURATED if candidate.curated or candidate.installed else _DESCRIBED if candidate.text else _NAMED
-        fact = f"covers {round(100 * candidate.relevance)} % of the need"
-        return Score(score=min(1.0, candidate.relevance / _FULL), confidence=sure, facts=(fact,))
+        facts = [Fact(f"covers {round(100 * candidate.relevance)} % of the need", "matching")]
+        if candidate.tags:
+            facts.append(told(candidate, "tags", f"tags: {', '.join(candidate.tags)}", telling=False))
+        return Score(score=min(1.0, candidate.relevance / _FULL), confidence=sure, facts=tuple(facts))

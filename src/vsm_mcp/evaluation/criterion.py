@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import msgspec
 
-from vsm_mcp.model.appraisal import Score
+from vsm_mcp.model.appraisal import Fact, Score
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.experience import Experience
 
 UNKNOWN: Final = Score(score=0.5, confidence=0.0)
 """What a criterion answers when it knows nothing: neither good nor bad, and not counted."""
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
-    """What candidates are judged against: the need and this machine.
+    """What candidates are judged against: the need, this machine, and what was learned from use.
 
-    ``python`` and ``node`` are version numbers (``3.11.2``) of the newest one here, empty where the runtime is missing,
-    ``None`` where nobody looked; ``now`` is Unix time in seconds; ``network`` says whether servers may use the network,
-    ``containers`` whether images can be run, ``secrets`` names the variables the user already has values for.
+    ``pythons`` are the versions of Python here (``3.11.2``, or ``3.13`` where no more is known), our own first;
+    ``node`` is the version of Node. Both are empty where the runtime is missing and ``None`` where nobody looked.
+    ``system`` is the operating system (``linux``, ``darwin``, ``win32``); ``now`` is Unix time in seconds; ``network``
+    says whether servers may use the network, ``containers`` whether images can be run, ``schemes`` which schemes of
+    addresses can be spoken (empty: nobody looked), ``secrets`` names the variables the user already has values for.
+    ``experience`` is what was seen of servers here, by the identity of their reference.
     """
 
     need: str
     now: float
-    python: str | None = None
+    pythons: tuple[str, ...] | None = None
     node: str | None = None
+    system: str = ""
     network: bool = True
     containers: bool = False
+    schemes: frozenset[str] = frozenset()
     secrets: frozenset[str] = frozenset()
+    experience: Mapping[str, Experience] = {}
 
 
 class Criterion(Protocol):
@@ -39,6 +47,11 @@ class Criterion(Protocol):
         """Return the score and confidence (0…1 each) with the facts they rest on, the most telling first."""
 
 
+def told(candidate: Candidate, field: str, text: str, *, telling: bool = True) -> Fact:
+    """Return what a source said in one field of a candidate (``description``, ``facts.licence``) as a fact."""
+    return Fact(text, candidate.provenance.get(field, ""), telling)
+
+
 class Evidence:
     """Facts gathered into one score: their mean by weight, as sure as the weight of those known."""
 
@@ -46,15 +59,15 @@ class Evidence:
         self._sum = 0.0
         self._known = 0.0
         self._asked = 0.0
-        self._facts: list[str] = []
+        self._facts: list[Fact] = []
 
-    def add(self, weight: float, score: float | None, fact: str = "") -> None:
+    def add(self, weight: float, score: float | None, fact: Fact | None = None) -> None:
         """Add one fact; ``score`` is ``None`` where it is not known."""
         self._asked += weight
         if score is not None:
             self._sum += weight * min(1.0, max(0.0, score))
             self._known += weight
-        if fact:
+        if fact is not None:
             self._facts.append(fact)
 
     def total(self) -> Score:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vsm_mcp.evaluation.criterion import Circumstances, Evidence
+from vsm_mcp.evaluation.criterion import Circumstances, Evidence, told
 from vsm_mcp.model.appraisal import Score
 from vsm_mcp.model.candidate import Candidate
 
@@ -16,8 +16,15 @@ class Documentation:
         """Return the mean of what is known: read-me 3, repository or home page 2, description 1."""
         evidence, facts = Evidence(), candidate.facts
         length = facts.readme_length
-        fact = "" if length is None else f"a read-me of {length:,} characters" if length else "no read-me"
-        evidence.add(3, None if length is None else min(1.0, length / 4000), fact)
-        evidence.add(2, 1.0 if facts.repository or facts.homepage else None)
-        evidence.add(1, 1.0 if candidate.description or candidate.text else None)
+        if length is None:
+            evidence.add(3, None)
+        else:
+            said = f"a read-me of {length:,} characters" if length else "no read-me"
+            evidence.add(3, min(1.0, length / 4000), told(candidate, "facts.readme_length", said))
+        place = "repository" if facts.repository else "homepage"
+        found = facts.repository or facts.homepage
+        evidence.add(2, 1.0 if found else None, told(candidate, f"facts.{place}", found) if found else None)
+        word = "description" if candidate.description else "text"
+        described = candidate.description or candidate.text
+        evidence.add(1, 1.0 if described else None, told(candidate, word, "it is described") if described else None)
         return evidence.total()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from vsm_mcp.evaluation.criterion import UNKNOWN, Circumstances
+from vsm_mcp.evaluation.criterion import UNKNOWN, Circumstances, told
 from vsm_mcp.model.appraisal import Score
 from vsm_mcp.model.candidate import Candidate
 
 # SPDX identifiers and the spellings registries hold, by how freely the work may be used; the first that matches counts.
 _FAMILIES: Final = (
-    (0.2, "source-available or proprietary", r"busl|bsl-1\.1|sspl|elastic|commons|proprietary|unlicensed|see lic"),
+    (0.2, "source-available or proprietary", r"busl|bsl-1\.1|sspl|elastic|commons|proprietary|unlicensed"),
     (0.6, "strong copyleft", r"\bagpl|affero"),
     (0.85, "weak copyleft", r"\blgpl|lesser|\bmpl|mozilla|\bepl|eclipse"),
     (0.75, "copyleft", r"\bgpl|general public|\beupl|cc-by-sa"),
@@ -32,5 +32,7 @@ class Licence:
             return UNKNOWN
         for score, family, pattern in _FAMILIES:
             if re.search(pattern, given[:_LENGTH], re.IGNORECASE):
-                return Score(score=score, confidence=0.9, facts=(f"licence {given[:40]} ({family})",))
-        return Score(score=0.5, confidence=0.3, facts=(f"licence {given[:40]}, of a kind not known here",))
+                fact = told(candidate, "facts.licence", f"licence {given[:40]} ({family})")
+                return Score(score=score, confidence=0.9, facts=(fact,))
+        fact = told(candidate, "facts.licence", f"licence {given[:40]}, of a kind not known here")
+        return Score(score=0.5, confidence=0.3, facts=(fact,))

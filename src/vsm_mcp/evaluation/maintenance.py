@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from vsm_mcp.evaluation.criterion import Circumstances, Evidence
+from vsm_mcp.evaluation.criterion import Circumstances, Evidence, told
 from vsm_mcp.model.appraisal import Score
 from vsm_mcp.model.candidate import Candidate
 
@@ -23,12 +23,18 @@ class Maintenance:
         """Return the mean of what is known: age 5, version 1, maintainers 1; a deprecated package gets nothing."""
         evidence, facts = Evidence(), candidate.facts
         if facts.deprecated:
-            return Score(score=0.0, confidence=1.0, facts=("deprecated by its author",))
+            fact = told(candidate, "facts.deprecated", "deprecated by its author")
+            return Score(score=0.0, confidence=1.0, facts=(fact,))
         age = age_in_months(facts.published, circumstances.now)
-        evidence.add(5, _freshness(age), "" if age is None else _words(age))
-        stable = None if not facts.version else 0.8 if not facts.version.startswith("0.") else 0.5
-        evidence.add(1, stable)
-        evidence.add(1, None if facts.maintainers is None else min(1.0, 0.5 + facts.maintainers / 6))
+        released = None if age is None else told(candidate, "facts.published", _words(age))
+        evidence.add(5, _freshness(age), released)
+        version = facts.version
+        stable = None if not version else 0.8 if not version.startswith("0.") else 0.5
+        numbered = told(candidate, "facts.version", f"version {version}", telling=False) if version else None
+        evidence.add(1, stable, numbered)
+        count = facts.maintainers
+        people = None if count is None else told(candidate, "facts.maintainers", f"{count} maintainers", telling=False)
+        evidence.add(1, None if count is None else min(1.0, 0.5 + count / 6), people)
         return evidence.total()
 
 

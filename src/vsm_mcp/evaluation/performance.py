@@ -1,29 +1,74 @@
-"""Performance, before anything was measured: what its kind costs in start and calls."""
+"""Performance: a guess from what its kind costs, until calls of it were timed here."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from vsm_mcp.evaluation.criterion import Circumstances, Evidence
-from vsm_mcp.model.appraisal import Score
+from vsm_mcp.evaluation.criterion import Circumstances, Evidence, told
+from vsm_mcp.evaluation.learned import Seen, often
+from vsm_mcp.model.appraisal import Fact, Score
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.experience import Experience
 from vsm_mcp.model.ref import RefKind
 
 _START: Final = {RefKind.NPM: 0.75, RefKind.PYPI: 0.7, RefKind.OCI: 0.4, RefKind.REMOTE: 0.6}
+_GUESSED: Final = 0.45
+_STRENGTH: Final = 20.0
+_UNMEASURED: Final = Fact("not measured yet", "experience", telling=False)
 
 
 class Performance:
-    """A guess from facts that bear on it, and said to be no more: its confidence stays below one half."""
+    """A guess from facts that bear on it, whose confidence stays below one half; then what was measured in use.
+
+    A call that was answered is worth ``1 / (1 + seconds)``, by the typical time of an answer; one that was lost is
+    worth nothing, and so is a process that ended by itself.
+    """
 
     name = "performance"
 
     def score(self, candidate: Candidate, circumstances: Circumstances) -> Score:
-        """Return the mean of what is known: direct dependencies 2, network 2, kind 1."""
-        evidence, launch, facts = Evidence(), candidate.launch, candidate.facts
-        small = None if facts.dependencies is None else 1.0 - min(facts.dependencies, 40) / 50
-        evidence.add(2, small)
-        local = None if launch is None or launch.network is None else 0.5 if launch.network else 0.95
-        evidence.add(2, local, "answers from this machine" if local == 0.95 else "")
-        evidence.add(1, _START.get(candidate.ref.kind))
-        total = evidence.total()
-        return Score(score=total.score, confidence=0.45 * total.confidence, facts=(*total.facts, "not measured yet"))
+        """Return the mean of what is known (direct dependencies 2, network 2, kind 1), then of what was measured."""
+        guess = _guess(candidate)
+        experience = circumstances.experience.get(candidate.ref.identity)
+        measured = None if experience is None else _measured(experience).onto(guess, _STRENGTH)
+        if measured is None or measured is guess:
+            return Score(score=guess.score, confidence=guess.confidence, facts=(*guess.facts, _UNMEASURED))
+        return measured
+
+
+def _guess(candidate: Candidate) -> Score:
+    evidence, launch, facts = Evidence(), candidate.launch, candidate.facts
+    count = facts.dependencies
+    small = None if count is None else 1.0 - min(count, 40) / 50
+    loaded = f"loads {count} direct dependencies"
+    evidence.add(2, small, None if count is None else told(candidate, "facts.dependencies", loaded, telling=False))
+    if launch is None or launch.network is None:
+        evidence.add(2, None)
+    elif launch.network:
+        evidence.add(2, 0.5, told(candidate, "launch", "asks other machines before it answers", telling=False))
+    else:
+        evidence.add(2, 0.95, told(candidate, "launch", "answers from this machine"))
+    kind = candidate.ref.kind
+    start = _START.get(kind)
+    evidence.add(1, start, None if start is None else Fact(f"starts as {kind.value} servers do", "kind", telling=False))
+    total = evidence.total()
+    return Score(score=total.score, confidence=_GUESSED * total.confidence, facts=total.facts)
+
+
+def _measured(experience: Experience) -> Seen:
+    seen = Seen()
+    typical = experience.typical_seconds
+    if typical is not None:
+        seen.add(experience.answered, 1.0 / (1.0 + typical))
+        seen.say(f"answered {often(experience.answered)} here, typically in {_duration(typical)}")
+    if experience.lost > 0:
+        seen.add(experience.lost, 0.0)
+        seen.say(f"gave no answer {often(experience.lost)} here")
+    if experience.crashed > 0:
+        seen.add(experience.crashed, 0.0)
+        seen.say(f"ended by itself {often(experience.crashed)} here")
+    return seen
+
+
+def _duration(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -88,9 +88,11 @@ def _score(criterion: Criterion, candidate: Candidate, circumstances: Circumstan
 
 def _reasons(candidate: Candidate, scores: Mapping[str, Score]) -> tuple[str, ...]:
     """Return what a person should read first: one fact a criterion, in the order in which criteria tell most."""
-    told = [
-        fact for name in _TELLING if name in scores for fact in scores[name].facts[:2] if fact != "not measured yet"
-    ]
+    told = [text for name in _TELLING if name in scores for text in _telling(scores[name])[:2]]
     if candidate.installed:
         told.insert(0, "installed already")
     return tuple(dict.fromkeys(told))[:_REASONS]
+
+
+def _telling(score: Score) -> list[str]:
+    return [fact.text for fact in score.facts if fact.telling]

@@ -1,34 +1,84 @@
-"""Security, as far as it shows before the files are fetched; vetting judges the rest."""
+"""Security, as far as it shows before the files are fetched, and what vetting said of it here before."""
 
 from __future__ import annotations
 
-from vsm_mcp.evaluation.criterion import Circumstances, Evidence
-from vsm_mcp.model.appraisal import Score
+from typing import Final
+
+from vsm_mcp.evaluation.criterion import Circumstances, Evidence, told
+from vsm_mcp.evaluation.learned import Seen, often
+from vsm_mcp.evaluation.lettering import disguised
+from vsm_mcp.model.appraisal import Fact, Score
 from vsm_mcp.model.candidate import Candidate
-from vsm_mcp.model.launch import InputKind
+from vsm_mcp.model.experience import Experience
+from vsm_mcp.model.launch import InputKind, LaunchFacts
 from vsm_mcp.model.ref import RefKind
+
+_STRENGTH: Final = 2.0
 
 
 class Security:
-    """Who vouches for it, how much code it pulls in, and what it asks for."""
+    """Who vouches for it, how much code it pulls in, what it asks for, and what vetting saw."""
 
     name = "security"
 
     def score(self, candidate: Candidate, circumstances: Circumstances) -> Score:
-        """Return the mean of what is known: curation 4, dependencies 1, network 1, secrets 1, maintainers 1, kind 1."""
+        """Return the mean of what is known, then of what vetting said.
+
+        Curation weighs 4, a name in disguise 4, everything else 1: dependencies, network, secrets, maintainers,
+        republications, running elsewhere.
+        """
         evidence, facts = Evidence(), candidate.facts
-        vouched = candidate.curated or candidate.installed
-        evidence.add(4, 1.0 if vouched else None, "curated in the built-in catalogue" if candidate.curated else "")
+        if candidate.curated:
+            evidence.add(4, 1.0, Fact("curated in the built-in catalogue", "catalogue"))
+        else:
+            evidence.add(4, 1.0 if candidate.installed else None)
+        letter = disguised(candidate.name) or disguised(candidate.ref.name)
+        if letter:
+            said = f"its name holds a letter that looks like another one: {letter}"
+            evidence.add(4, 0.0, told(candidate, "name", said))
         if candidate.variants:
-            evidence.add(1, 0.5, f"republished {candidate.variants} times under other names")
-        few = None if facts.dependencies is None else 1.0 - min(facts.dependencies, 40) / 50
-        evidence.add(1, few, "" if facts.dependencies is None else f"{facts.dependencies} direct dependencies")
-        launch = candidate.launch
-        network = None if launch is None or launch.network is None else 0.6 if launch.network else 1.0
-        evidence.add(1, network, "works without the network" if network == 1.0 else "")
-        secrets = None if launch is None else any(each.kind is InputKind.SECRET for each in launch.inputs)
-        evidence.add(1, None if secrets is None else 0.6 if secrets else 1.0)
-        evidence.add(1, None if facts.maintainers is None else 0.8 if facts.maintainers > 1 else 0.6)
+            said = f"republished {candidate.variants} times under other names"
+            evidence.add(1, 0.5, Fact(said, "index"))
+        count = facts.dependencies
+        few = None if count is None else 1.0 - min(count, 40) / 50
+        evidence.add(1, few, None if count is None else told(candidate, "facts.dependencies", _direct(count)))
+        _asked_for(evidence, candidate, candidate.launch)
+        people = facts.maintainers
+        said = f"{people} maintainers"
+        known = None if people is None else told(candidate, "facts.maintainers", said, telling=False)
+        evidence.add(1, None if people is None else 0.8 if people > 1 else 0.6, known)
         remote = candidate.ref.kind is RefKind.REMOTE
-        evidence.add(1, 0.3 if remote else None, "runs on somebody else's machine" if remote else "")
-        return evidence.total()
+        evidence.add(1, 0.3 if remote else None, Fact("runs on somebody else's machine", "kind") if remote else None)
+        seen = circumstances.experience.get(candidate.ref.identity)
+        return evidence.total() if seen is None else _vetted(seen).onto(evidence.total(), _STRENGTH)
+
+
+def _direct(count: int) -> str:
+    return f"{count} direct dependencies"
+
+
+def _asked_for(evidence: Evidence, candidate: Candidate, launch: LaunchFacts | None) -> None:
+    """Add what it asks for before it can work: the network, secrets."""
+    if launch is None or launch.network is None:
+        evidence.add(1, None)
+    elif launch.network:
+        evidence.add(1, 0.6, told(candidate, "launch", "sends and receives over the network", telling=False))
+    else:
+        evidence.add(1, 1.0, told(candidate, "launch", "works without the network"))
+    if launch is None:
+        evidence.add(1, None)
+    elif any(each.kind is InputKind.SECRET for each in launch.inputs):
+        evidence.add(1, 0.6, told(candidate, "launch", "is given a secret", telling=False))
+    else:
+        evidence.add(1, 1.0, told(candidate, "launch", "is given no secret", telling=False))
+
+
+def _vetted(experience: Experience) -> Seen:
+    seen = Seen()
+    if experience.objected > 0:
+        seen.add(experience.objected, 0.0)
+        seen.say(f"vetting objected to it here {often(experience.objected)}")
+    if experience.cleared > 0:
+        seen.add(experience.cleared, 1.0)
+        seen.say(f"passed vetting here {often(experience.cleared)}")
+    return seen

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +12,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags, platform_tags
 
 from vsm_mcp.install.installer import Bench
+from vsm_mcp.install.pythons import OLDEST, programs
 from vsm_mcp.install.tools import run_tool
 
 _ASK_SECONDS: Final = 20.0
-_OLDEST: Final = 9
-_MINOR: Final = re.compile(r"python3\.(\d+)\Z")
 _QUESTION: Final = (
     "import json, sys; print(json.dumps([sys.implementation.name, '%d.%d.%d' % sys.version_info[:3], sys.base_prefix, "
     "'t' in getattr(sys, 'abiflags', '')]))"
@@ -70,27 +67,10 @@ async def other_interpreters(bench: Bench) -> tuple[Interpreter, ...]:
     Looks on the PATH, at pyenv's and at uv's own ones. Each is asked what it is, without its site packages.
     """
     own = own_interpreter()
-    programs = await asyncio.to_thread(_programs, bench.registries.addresses.environ)
-    asked = await asyncio.gather(*(_ask(bench, program) for program in programs if program != own.path))
-    found = {each.path: each for each in asked if each is not None and each.minor >= _OLDEST}
+    paths = await asyncio.to_thread(programs, bench.registries.addresses.environ)
+    asked = await asyncio.gather(*(_ask(bench, path) for path in paths if path != own.path))
+    found = {each.path: each for each in asked if each is not None and each.minor >= OLDEST}
     return tuple(sorted(found.values(), key=lambda each: (each.minor < own.minor, abs(each.minor - own.minor))))
-
-
-def _programs(environ: Mapping[str, str]) -> list[str]:
-    home = Path(environ.get("HOME") or "/nonexistent")
-    data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv") / "versions"
-    managed = Path(environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")
-    folders = [Path(place) for place in environ.get("PATH", "").split(":") if place.startswith("/")]
-    folders = [folder for folder in folders if folder.name != "shims"]  # pyenv's, that may point to nothing
-    folders += [*pyenv.glob("3.*/bin"), *managed.glob("cpython-3.*/bin"), Path("/usr/local/bin"), Path("/usr/bin")]
-    found: dict[str, None] = {}
-    for folder in folders:
-        for program in folder.glob("python3.*"):
-            minor = _MINOR.match(program.name)
-            if minor and int(minor.group(1)) >= _OLDEST:
-                found[str(program.resolve())] = None
-    return list(found)
 
 
 async def _ask(bench: Bench, program: str) -> Interpreter | None:

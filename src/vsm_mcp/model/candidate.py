@@ -13,7 +13,9 @@ class PackageFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``published`` is ISO 8601 (a day or a month where no more is known); ``downloads`` are per month;
     ``download_rank`` is the place among the most downloaded of its registry, 0 when it is known to be below them all;
-    ``dependencies`` counts direct ones; ``stars`` are those of its repository.
+    ``dependencies`` counts direct ones; ``stars`` are those of its repository. ``systems`` are the operating systems it
+    is made for, by the names of ``sys.platform`` with a blank between; ``!win32`` is any but that one. ``transport``
+    (``stdio``, ``streamable-http``, ``sse``, …) and ``era`` (``modern``, ``legacy``) are what it speaks.
     """
 
     version: str = ""
@@ -30,6 +32,9 @@ class PackageFacts(msgspec.Struct, frozen=True, kw_only=True):
     deprecated: bool | None = None
     readme_length: int | None = None
     recommended: int | None = None
+    systems: str | None = None
+    transport: str | None = None
+    era: str | None = None
     stars: int | None = None
 
 

@@ -7,7 +7,10 @@ comes from the ``pypi-simple`` library.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
+import importlib.util
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +23,7 @@ from vsm_mcp.registries.npmrc import read_npm_settings
 from vsm_mcp.registries.pipconf import PythonSources, read_python_sources
 
 _ASK_SECONDS: Final = 20.0
+_ENDPOINT: Final = re.compile(r"""^PYPI_SIMPLE_ENDPOINT\b[^=\n]*=\s*["'](https://[^"']+)["']""", re.MULTILINE)
 _PASSED: Final = frozenset(
     {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"}
     | {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME"}
@@ -116,7 +120,12 @@ def _slashed(url: str) -> str:
 
 
 def _default_index() -> str:
-    # imported by name, when needed: it brings in requests and bs4, 0.3 s that most commands can do without
+    # Read, not imported: it would bring in requests and bs4, 0.3 s of every search for one word.
+    spec = importlib.util.find_spec("pypi_simple")
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        found = _ENDPOINT.search(Path((spec and spec.origin) or "").read_text("utf-8"))
+        if found:
+            return found[1]
     return str(importlib.import_module("pypi_simple").PYPI_SIMPLE_ENDPOINT)
 
 

@@ -37,7 +37,8 @@ from vsm_mcp.runtime.tenure import Tenure, tenure_of
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.wire.authorizer import Authorizer
-from vsm_mcp.wire.connection import Connection, Tally
+from vsm_mcp.wire.connection import Connection
+from vsm_mcp.wire.tally import Tally
 
 SecretsOf = Callable[[str], Mapping[str, str]]
 OnOffer = Callable[[str, Offer], None]

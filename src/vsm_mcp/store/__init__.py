@@ -2,7 +2,7 @@
 
 One connection in one thread (one writer), WAL, numbered migrations, an append-only journal and append-only evidence.
 :class:`Store` is opened once per process; its parts are the tables a reader would name: ``servers``, ``sagas``,
-``journal``, ``evidence``, ``cache``, ``demand``, ``keys``. Secrets are not in the database: see
+``journal``, ``evidence``, ``cache``, ``demand``, ``keys``, ``experience``. Secrets are not in the database: see
 :mod:`vsm_mcp.store.secrets`.
 """
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Final, Protocol
 
 from msgspec import Raw
 
-from vsm_mcp.errors import RequestTimeout, TransportError, VsmError
+from vsm_mcp.errors import HttpRefused, RequestTimeout, Throttled, TransportError, VsmError
 from vsm_mcp.wire import envelope
 from vsm_mcp.wire.dialogue import Dialogue
 from vsm_mcp.wire.envelope import Message
+from vsm_mcp.wire.tally import Tally
 from vsm_mcp.wire.transport import Sending
 
 EXPIRED: Final = Message(jsonrpc="2.0", method="expired")
@@ -45,12 +47,13 @@ class Call:
 
     Whoever made it awaits :meth:`answer`, or waits for :meth:`when_settled` and asks :attr:`result` then, and says
     :meth:`give_up` at the end. ``timeout`` is in seconds; ``deadline`` may be put off, never beyond ``limit`` (both in
-    the loop's time).
+    the loop's time). Where there is a ``tally``, what becomes of it is counted there, with the time since ``since``
+    (:func:`time.monotonic`: the loop's own time may stand still for a millisecond).
     """
 
     __slots__ = (
         "_on_settled", "_outcome", "_owner", "_paused", "_woken", "deadline", "dialogue", "ident", "limit", "method",
-        "sender", "task", "timeout",
+        "sender", "since", "tally", "task", "timeout",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, ident: int, method: str, dialogue: Dialogue | None) -> None:
@@ -58,6 +61,8 @@ class Call:
         self.method = method
         self.dialogue = dialogue
         self.timeout = self.deadline = self.limit = float("inf")
+        self.since = 0.0
+        self.tally: Tally | None = None
         self.sender: Sending | None = None
         self.task: str | None = None
         self._on_settled: Callable[[], None] | None = None
@@ -104,6 +109,8 @@ class Call:
         """Give whoever waits the outcome; the first one counts."""
         if self._outcome is None:
             self._outcome = outcome
+            if self.tally is not None:
+                self._count(self.tally, outcome)
             self._wake()
 
     def pause(self) -> None:
@@ -140,6 +147,14 @@ class Call:
         """Cancel it at the server unless it is answered; a late answer is dropped. Idempotent."""
         if self.task is not None or self.result is None:
             self._owner.give_up(self)
+
+    def _count(self, tally: Tally, outcome: Outcome) -> None:
+        if outcome is EXPIRED or outcome is LOST:
+            tally.lost += 1
+        elif not isinstance(outcome, VsmError):
+            tally.took(monotonic() - self.since)
+        elif not isinstance(outcome, (HttpRefused, Throttled)):  # it is there, and said no to who asked, or how often
+            tally.lost += 1
 
     def _wake(self) -> None:
         woken, self._woken = self._woken, None

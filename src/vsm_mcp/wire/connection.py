@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping
+from time import monotonic
 from typing import Any, Final, Literal
 
 import msgspec
@@ -19,6 +20,7 @@ from vsm_mcp.wire.dialogue import Dialogue
 from vsm_mcp.wire.inbox import Inbox, OnChange
 from vsm_mcp.wire.mirror import Mirror
 from vsm_mcp.wire.pending import Pending
+from vsm_mcp.wire.tally import Tally
 from vsm_mcp.wire.transport import Head, Transport
 from vsm_mcp.wire.watching import Watch
 
@@ -50,15 +52,6 @@ _MAX_PUSHING: Final = 256
 
 _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
-
-
-class Tally:
-    """How many calls clients have made of one server, through whichever of its connections."""
-
-    __slots__ = ("calls",)
-
-    def __init__(self) -> None:
-        self.calls = 0
 
 
 class Connection:
@@ -158,11 +151,12 @@ class Connection:
         """
         if self.closed.done():
             raise TransportError(self.closed.result())
-        if method not in _OURS:
-            self.tally.calls += 1
         ident = self._pending.next_id()
         data = envelope.request(ident, method, self._full(params, ident, dialogue))
         call = Call(self, ident, method, dialogue)
+        if method not in _OURS:
+            self.tally.calls += 1
+            call.tally, call.since = self.tally, monotonic()
         self._pending.add(call, timeout, limit)
         if not self._transport.try_send(data):
             head = self._head(method, params, ident)

@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsm_mcp import errors
-from vsm_mcp.cli import COMMANDS, add_command
-from vsm_mcp.cli.output import clean
+from vsm_mcp.cli import COMMANDS, add_command, output
+from vsm_mcp.cli.output import clean, flat, json_text
 from vsm_mcp.cli.session import exit_code
 from vsm_mcp.cli.settings_options import settings_from
 from vsm_mcp.errors import BadArgument
@@ -26,6 +27,41 @@ def test_no_text_steers_the_terminal(text: str) -> None:
     shown = clean(text)
     assert not any(ord(char) < 32 and char not in "\n\t" for char in shown)
     assert not any(0x7F <= ord(char) < 0xA0 or char in "\u202e\u2066\u200b" for char in shown)
+
+
+HOSTILE = st.text(st.sampled_from('a \n\t\r\x0b\x1b\x9b\x85\u061c\u2028\u2029\u202e\u2066\ufeff\ud800\U000e0041é"\\|'))
+
+
+@given(HOSTILE | st.text())
+def test_what_strangers_wrote_is_one_line_on_paper_and_the_same_in_json(text: str) -> None:
+    assert len(flat(text).splitlines()) <= 1
+    assert clean(flat(text)) == flat(text)
+    flat(text).encode()
+    for indent in (None, 2):
+        written = json_text({"text": text, text: [text]}, indent=indent)
+        assert clean(written) == written
+        assert json.loads(written) == {"text": text, text: [text]}
+        written.encode()
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """What is printed; the consoles are made for the streams of the test."""
+    output.console.cache_clear()
+    yield capsys
+    output.console.cache_clear()
+
+
+def test_a_row_cannot_be_forged(printed: pytest.CaptureFixture[str]) -> None:
+    output.table(("REF", "TEXT"), [("npm:a", "bad\n0.99\tnpm:trusted\tcurated\r\x85\u2028npm:b\x1b[2K")])
+    output.one_line("  said: fine\n\nnpm:trusted\u2029  npm:c", style="bold")
+    output.note("  x\n  ✓ vet")
+    heading, row, line = printed.readouterr().out.splitlines()
+    assert heading.split("\t") == ["REF", "TEXT"]
+    assert row.split("\t")[0] == "npm:a"
+    assert row.count("\t") == 1
+    assert line == "  said: fine npm:trusted  npm:c"
+    assert json_text("plain “é” 日本") == '"plain “é” 日本"'
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from vsm_mcp.evaluation.compatibility import node_fits, python_fits
 from vsm_mcp.evaluation.criterion import Circumstances
+from vsm_mcp.evaluation.lettering import disguised
 from vsm_mcp.evaluation.maintenance import age_in_months
 from vsm_mcp.evaluation.weights import WEIGHTS
 from vsm_mcp.evaluation.wiring import build_criteria
@@ -24,8 +25,12 @@ PATH = Input(kind=InputKind.ARG, name="directory", required=True, positional=Tru
 
 def ask(criterion: str, *, here: dict[str, Any] | None = None, kind: RefKind = RefKind.NPM, **fields: Any) -> Score:
     candidate = Candidate(ref=Ref(kind, "x"), name="x", **fields)
-    circumstances = Circumstances(need="", now=NOW, **{"python": "3.11.2", "node": "20.19.0", **(here or {})})
+    circumstances = Circumstances(need="", now=NOW, **{"pythons": ("3.11.2",), "node": "20.19.0", **(here or {})})
     return CRITERIA[criterion].score(candidate, circumstances)
+
+
+def words(score: Score) -> tuple[str, ...]:
+    return tuple(fact.text for fact in score.facts)
 
 
 def facts(criterion: str, **given_facts: Any) -> Score:
@@ -82,16 +87,21 @@ def test_capability_is_the_relevance_and_surer_where_we_described_it() -> None:
 
 def test_adoption_says_what_it_counts() -> None:
     counted = facts("adoption", downloads=120_000)
-    assert counted.facts == ("120,000 downloads a month",)
+    assert words(counted) == ("120,000 downloads a month",)
     assert counted.score > facts("adoption", downloads=3_000).score
+    starred = facts("adoption", stars=12_000)
+    assert words(starred) == ("12,000 stars of its repository",)
+    assert 1.0 > starred.score > facts("adoption", stars=3).score >= facts("adoption", stars=0).score == 0.0
+    assert facts("adoption", stars=10**9).score == 1.0
+    assert starred.confidence < counted.confidence
     ranked = facts("adoption", download_rank=900)
-    assert "900" in ranked.facts[0]
+    assert "900" in words(ranked)[0]
     assert ranked.score > facts("adoption", download_rank=14_000).score > facts("adoption", download_rank=0).score
 
 
 def test_security_trusts_what_is_curated_and_little_code() -> None:
     curated = ask("security", curated=True)
-    assert "curated in the built-in catalogue" in curated.facts
+    assert "curated in the built-in catalogue" in words(curated)
     assert curated.score > 0.9
     assert facts("security", dependencies=2).score > facts("security", dependencies=35).score
     assert ask("security", kind=RefKind.REMOTE).score < 0.5
@@ -101,9 +111,9 @@ def test_maintenance_counts_the_age_and_a_deprecation_is_the_end() -> None:
     fresh, old = facts("maintenance", published="2026-10-20"), facts("maintenance", published="2023-01")
     assert fresh.score > 0.9
     assert old.score < 0.3
-    assert fresh.facts == ("released 1 month ago",)
+    assert words(fresh) == ("released 1 month ago",)
     dead = facts("maintenance", published="2026-10-20", deprecated=True)
-    assert (dead.score, dead.facts) == (0.0, ("deprecated by its author",))
+    assert (dead.score, words(dead)) == (0.0, ("deprecated by its author",))
 
 
 @pytest.mark.parametrize("text", ["", None, "yesterday", "2026-13", "2026-02-31T00:00:00Z"])
@@ -118,11 +128,11 @@ def test_a_date_in_the_future_is_today() -> None:
 def test_compatibility_names_the_key_and_knows_the_ones_at_hand() -> None:
     needs = LaunchFacts(inputs=(KEY,), network=True)
     lacking = ask("compatibility", launch=needs)
-    assert "needs a key: API_KEY" in lacking.facts
-    assert "needs the network" in lacking.facts
+    assert "needs a key: API_KEY" in words(lacking)
+    assert "needs the network" in words(lacking)
     assert ask("compatibility", launch=needs, here={"secrets": frozenset({"API_KEY"})}).score > lacking.score
     path = ask("compatibility", launch=LaunchFacts(inputs=(PATH,), network=False))
-    assert "needs a value: directory" in path.facts
+    assert "needs a value: directory" in words(path)
     assert ask("compatibility", launch=LaunchFacts(network=False)).score == 1.0 > path.score > lacking.score
     offline = ask("compatibility", launch=needs, here={"network": False})
     assert offline.score < lacking.score
@@ -141,7 +151,7 @@ def test_what_cannot_run_here_is_worth_nothing(
     kind: RefKind, wanted: dict[str, Any], here: dict[str, str], said: str
 ) -> None:
     score = ask("compatibility", kind=kind, facts=PackageFacts(**wanted), here=here)
-    assert (score.score, score.confidence, score.facts) == (0.0, 1.0, (said,))
+    assert (score.score, score.confidence, words(score)) == (0.0, 1.0, (said,))
 
 
 @pytest.mark.parametrize(
@@ -181,10 +191,89 @@ def test_unlicensed_and_the_unlicense_are_opposites() -> None:
 
 def test_documentation_counts_the_readme() -> None:
     assert facts("documentation", readme_length=9000).score > facts("documentation", readme_length=100).score
-    assert "no read-me" in facts("documentation", readme_length=0).facts
+    assert "no read-me" in words(facts("documentation", readme_length=0))
 
 
 def test_performance_says_that_it_is_a_guess() -> None:
     score = ask("performance", launch=LaunchFacts(network=False), facts=PackageFacts(dependencies=1))
     assert score.confidence < 0.5
-    assert "not measured yet" in score.facts
+    assert "not measured yet" in words(score)
+
+
+def test_another_python_of_this_machine_will_do() -> None:
+    newer = PackageFacts(requires_python=">=3.13")
+    score = ask("compatibility", kind=RefKind.PYPI, facts=newer, here={"pythons": ("3.11.2", "3.13")})
+    assert score.score == 1.0
+    assert words(score) == ("needs python >=3.13, here is 3.13",)
+    assert ask("compatibility", kind=RefKind.PYPI, here={"pythons": ()}).score == 0.0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "fits"), [(">=3.13", True), (">=3.13.4", None), (">=3.14", False), ("<3.13", False), ("<3.13.100", True)]
+)
+def test_a_version_without_its_last_part_is_known_as_far_as_it_goes(wanted: str, fits: bool | None) -> None:
+    assert python_fits("3.13", wanted) is fits
+
+
+@pytest.mark.parametrize(
+    ("systems", "fits"),
+    [("linux", True), ("linux darwin", True), ("darwin", False), ("!win32", True), ("!linux", False)],
+)
+def test_what_is_made_for_another_system_cannot_run_here(systems: str, fits: bool) -> None:
+    score = ask("compatibility", facts=PackageFacts(systems=systems), here={"system": "linux"})
+    assert (score.score, score.confidence > 0) == ((1.0, True) if fits else (0.0, True))
+    assert systems in words(score)[0]
+
+
+def test_transport_and_era_count() -> None:
+    new = facts("compatibility", transport="streamable-http", era="modern")
+    old = facts("compatibility", transport="http+sse", era="legacy")
+    assert new.score > old.score
+    assert words(new) == ("speaks over streamable-http", "speaks the stateless protocol")
+    spoken = Circumstances(need="", now=NOW, schemes=frozenset({"https"}))
+    gone = CRITERIA["compatibility"].score(Candidate(ref=Ref(RefKind.REMOTE, "wss://h.example/"), name="x"), spoken)
+    assert (gone.score, words(gone)) == (0.0, ("is reached over wss, which cannot be spoken here",))
+
+
+@pytest.mark.parametrize(
+    ("name", "letter"),
+    [
+        ("github", ""), ("g\u0456thub", "CYRILLIC"), ("\uff47ithub", "FULLWIDTH"), ("p\u03b1ypal", "GREEK"),
+        ("\U0001d420ithub", "MATHEMATICAL"), ("\u043f\u043e\u0438\u0441\u043a", ""), ("caf\u00e9", ""),
+        ("\u043f\u043e\u0438\u0441\u043a github", ""), ("Qiita\u30b5\u30fc\u30d0\u30fc", ""),
+    ],
+)  # fmt: skip
+def test_letters_that_look_like_others_are_flagged(name: str, letter: str) -> None:
+    assert letter in disguised(name)
+    assert bool(disguised(name)) == bool(letter)
+    plain, odd = (
+        ask("security", curated=False, variants=1),
+        CRITERIA["security"].score(
+            Candidate(ref=Ref(RefKind.NPM, "x"), name=name, variants=1), Circumstances(need="", now=NOW)
+        ),
+    )
+    assert (odd.score < plain.score) == bool(letter)
+
+
+def test_every_fact_says_whose_word_it_is() -> None:
+    candidate = Candidate(
+        ref=Ref(RefKind.PYPI, "x"),
+        name="x",
+        description="Does things.",
+        tags=("files.local",),
+        relevance=0.9,
+        variants=2,
+        launch=LaunchFacts(inputs=(KEY,), network=True),
+        facts=PackageFacts(
+            version="1.2", licence="MIT", published="2026-10-20", downloads=9, homepage="https://h.example",
+            requires_python=">=3.8", dependencies=3, maintainers=2, readme_length=9, systems="linux",
+            transport="stdio", era="legacy",
+        ),
+        provenance=dict.fromkeys(["description", "tags", "launch"], "catalogue")
+        | {f"facts.{name}": "registry" for name in PackageFacts.__struct_fields__},
+    )  # fmt: skip
+    here = Circumstances(need="", now=NOW, pythons=("3.11.2",), system="linux")
+    for criterion in CRITERIA.values():
+        found = criterion.score(candidate, here).facts
+        assert found, criterion.name
+        assert all(fact.source for fact in found), criterion.name

@@ -4,16 +4,17 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsm_mcp.evaluation.criterion import Circumstances
+from vsm_mcp.evaluation.criterion import UNKNOWN, Circumstances
 from vsm_mcp.evaluation.rank import order, rank, total
-from vsm_mcp.evaluation.weights import WEIGHTS
+from vsm_mcp.evaluation.weights import WEIGHTS, weights_of
 from vsm_mcp.evaluation.wiring import build_criteria
 from vsm_mcp.model.appraisal import Score
 from vsm_mcp.model.candidate import Candidate, PackageFacts
 from vsm_mcp.model.launch import LaunchFacts
 from vsm_mcp.model.ref import Ref, RefKind
+from vsm_mcp.model.wants import Priority
 
-HERE = Circumstances(need="", now=1_795_000_000.0, python="3.11.2", node="20.19.0")
+HERE = Circumstances(need="", now=1_795_000_000.0, pythons=("3.11.2",), node="20.19.0")
 CRITERIA = build_criteria()
 SHARE = st.floats(0, 1)
 SCORES = st.fixed_dictionaries({name: st.builds(Score, score=SHARE, confidence=SHARE) for name in WEIGHTS})
@@ -46,12 +47,34 @@ def well_known(**fields: object) -> Candidate:
     return Candidate(**{**kept, **fields})  # type: ignore[arg-type]
 
 
-@given(SCORES, st.sampled_from(sorted(WEIGHTS)), SHARE)
+WEIGHINGS = st.builds(
+    weights_of,
+    st.sampled_from(list(Priority)),
+    st.dictionaries(st.sampled_from(sorted(WEIGHTS)), st.floats(0, 1000), max_size=7),
+    st.just(sorted(WEIGHTS)),
+)
+
+
+@given(SCORES, WEIGHINGS, st.sampled_from(sorted(WEIGHTS)), SHARE)
 def test_a_better_score_of_one_criterion_never_lowers_the_total(
-    scores: dict[str, Score], name: str, other: float
+    scores: dict[str, Score], weights: dict[str, float], name: str, other: float
 ) -> None:
     raised = {**scores, name: msgspec.structs.replace(scores[name], score=max(scores[name].score, other))}
-    assert total(raised, WEIGHTS)[0] >= total(scores, WEIGHTS)[0]
+    assert total(raised, weights)[0] >= total(scores, weights)[0]
+
+
+@given(SCORES, WEIGHINGS, st.sampled_from(sorted(set(WEIGHTS) - {"capability", "compatibility"})))
+def test_what_is_not_known_raises_no_score_and_no_confidence(
+    scores: dict[str, Score], weights: dict[str, float], name: str
+) -> None:
+    rest = {each: score for each, score in scores.items() if each != name}
+    unknown = {**rest, name: UNKNOWN}
+    assert total(unknown, weights)[0] == total(rest, weights)[0], "it is as if nobody had asked"
+    assert total(unknown, weights)[1] <= total(rest, weights)[1]
+    assert total(unknown, weights)[1] <= total(scores, weights)[1]
+    best = {**scores, name: msgspec.structs.replace(scores[name], score=1.0)}
+    worst = {**scores, name: msgspec.structs.replace(scores[name], score=0.0)}
+    assert total(worst, weights)[0] <= total(unknown, weights)[0] <= total(best, weights)[0]
 
 
 @given(SCORES)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from vsm_mcp.registries.addresses import Addresses, read_addresses, shown
 from vsm_mcp.registries.npmrc import read_npm_settings
@@ -40,6 +43,15 @@ async def test_addresses_know_scopes_and_their_tokens(tmp_path: Path) -> None:
     assert found.pypi_index == "https://user:secret@p.example/simple/"
     assert "secret" not in repr(found) and "t0p" not in repr(found)
     assert "AWS_SECRET" not in found.environ and found.environ["UV_OFFLINE"] == "0"
+
+
+def test_the_default_index_is_the_one_of_the_library_which_is_not_loaded_for_it(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys; from vsm_mcp.registries.addresses import read_addresses;"
+        f"print(asyncio.run(read_addresses({_environ(tmp_path)!r})).pypi_index, 'pypi_simple' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == [f"{PYPI_SIMPLE_ENDPOINT.rstrip('/')}/", "False"]
 
 
 def test_pip_files_and_variables(tmp_path: Path) -> None:

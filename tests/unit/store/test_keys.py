@@ -3,6 +3,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,10 @@ async def test_the_key_itself_is_not_in_the_database(store: Store) -> None:
 
 
 async def test_a_home_of_the_first_schema_gets_the_table(tmp_path: Path) -> None:
-    async with Store(tmp_path / "home"):
-        pass
+    (tmp_path / "home").mkdir()
+    first = resources.files("vsm_mcp.store").joinpath("migrations", "0001_initial.sql").read_text("utf-8")
     with sqlite3.connect(tmp_path / "home" / "state.db") as connection:
-        connection.execute("DROP TABLE access_key")
-        connection.execute("PRAGMA user_version=1")
+        connection.executescript(f"{first}; PRAGMA user_version=1;")
     connection.close()
     async with Store(tmp_path / "home") as store:
         await store.keys.add(a_key("ci"))
