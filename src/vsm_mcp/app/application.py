@@ -113,8 +113,7 @@ class App:
             Runtime(config, sandbox=self.machine.sandbox, emit=emit, secrets_of=self._secrets_of)
         )
         self.accounting = Accounting(self.runtime, self.counters, self.machine.isolation, lambda: self.config)
-        agent = self._acquire_for_agent
-        self.needs = needs = await enter(AgentNeeds(agent, self.store.demand, config.policy, self.bus.listen))
+        self.needs = needs = await enter(AgentNeeds(self._for_agent, self.store.demand, config.policy, self.bus.listen))
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
         self.runtime.on_updated = self.gateway.updated
         self.runtime.on_said = self.gateway.announcements.said
@@ -169,8 +168,7 @@ class App:
 
     async def search(self, need: str, limit: int = 10, wants: Wants = ANYTHING) -> dict[str, Any]:
         """Return candidates for a need, ranked. Raises :class:`NothingFound`."""
-        found = await self.finder.find(need, Settings(), wants, self.bus.emit)
-        return appraisals.document(need, found, limit, self.finder.lookout.report())
+        return appraisals.document(need, await self.finder.find(need, Settings(), wants, self.bus.emit), limit)
 
     async def acquire(
         self,
@@ -331,7 +329,7 @@ class App:
             authorizer_of=self.logins.authorizer_of,
         )
 
-    async def _acquire_for_agent(self, need: str) -> Outcome:
+    async def _for_agent(self, need: str) -> Outcome:
         """In the name of an agent, who may not agree to what a person may."""
         return await self._acquire(Request(ref=parse_ref("cmd:none"), actor=ACTOR, need=need), 3, ANYTHING)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,17 +14,14 @@ from vsm_mcp.model.appraisal import Appraisal, Score
 _SHOWN: Final = 160  # characters of what the publisher says, where nobody wrote a better line
 
 
-def document(need: str, found: Found, limit: int, sources: Sequence[Any]) -> dict[str, Any]:
-    """Return the document: the best candidates, how they were weighed, and what was left out for which requirement.
-
-    ``sources`` says how those that were asked stand.
-    """
+def document(need: str, found: Found, limit: int) -> dict[str, Any]:
+    """Return the document: the best candidates, how they were weighed, and what was left out for which requirement."""
     addable = installable()
     return {
         "need": need,
         "candidates": [_candidate(appraisal, addable) for appraisal in found.ranked[:limit]],
         "found": len(found.ranked),
-        "sources": list(sources),
+        "sources": found.sources,
         "weights": {name: round(weight, 6) for name, weight in found.weights.items()},
         "wants": msgspec.to_builtins(found.wants),
         "left_out": {

@@ -7,7 +7,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -40,12 +40,16 @@ Other = TypeVar("Other")
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found for a need: the appraised candidates, best first, what was left out, and how all was weighed."""
+    """What was found for a need: the appraised candidates, best first, what was left out, and how all was weighed.
+
+    ``sources`` is how each source stands, as :meth:`~vsm_mcp.app.lookout.Lookout.report` has it.
+    """
 
     ranked: tuple[Appraisal, ...]
     left_out: tuple[LeftOut, ...]
     weights: Mapping[str, float]
     wants: Wants
+    sources: list[dict[str, Any]]
 
 
 class Finder:
@@ -57,9 +61,9 @@ class Finder:
     def __init__(self, config: Config, machine: Host, fleet: Servers, store: Store) -> None:
         self._config = config
         self._machine = machine
-        self.lookout = Lookout(config, machine, fleet)
         self._fleet = fleet
         self._store = store
+        self.lookout = Lookout(config, machine, fleet)
 
     def configure(self, config: Config) -> None:
         """Have other settings count for the next need."""
@@ -87,7 +91,8 @@ class Finder:
         if not kept:
             raise _none_left(need, left_out)
         best = rank(kept, criteria, circumstances, weights)
-        return Found(ranked=tuple(best), left_out=left_out, weights=weights, wants=wants)
+        sources = self.lookout.report()
+        return Found(ranked=tuple(best), left_out=left_out, weights=weights, wants=wants, sources=sources)
 
     async def _discovered(self, need: str, emit: Emit) -> Sequence[Candidate]:
         found = await self.lookout.discover(need, emit)

@@ -56,4 +56,4 @@ class Looking:
         """Run ``search``; see :meth:`~vsm_mcp.app.application.App.operate`."""
         asked = cast("Search", read(operation, body))
         found = await self._finder.find(asked.need, Settings(), asked.wants, listener)
-        return appraisals.document(asked.need, found, asked.limit, self._finder.lookout.report())
+        return appraisals.document(asked.need, found, asked.limit)
