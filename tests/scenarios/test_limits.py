@@ -82,7 +82,7 @@ async def test_a_hog_ends_at_its_limit_which_is_named(world: World, kind: str) -
     greedy = await world.runtime.connection("hog", 20)
     eating = asyncio.ensure_future(call(greedy, kind, 30))
     assert await median(neighbour) < NOTICED_SECONDS
-    with pytest.raises(TransportError):
+    with pytest.raises(TransportError, match=ENDED[kind]):  # who waits for it hears what it ran into
         await eating
     await until(lambda: bool(world.of(ServerCrashed)))
     crash = world.of(ServerCrashed)[0]
@@ -102,6 +102,8 @@ async def test_a_hog_that_goes_on_is_held_and_can_be_stopped(world: World, kind:
     assert await median(neighbour) < NOTICED_SECONDS
     if kind == "cpu":
         await told(world)
+        with pytest.raises(RequestTimeout, match=r"it uses all the CPU it may have \(\[sandbox\] cpus = 0\.5\)"):
+            await call(greedy, "ping", 1)
     with pytest.raises(RequestTimeout):
         await eating
     if kind == "cpu" and world.runtime._sandbox.isolation.tier is Tier.FULL_SOFT:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
@@ -157,6 +158,7 @@ class Runtime:
         async def start(session: str, known_era: str | None) -> Instance:
             instance = await self._start(name, session, known_era)
             instance.connection.tally = self.tally(name)
+            instance.connection.why_slow = functools.partial(self.resources.why_slow, name)
             return instance
 
         self._logs[name] = RotatedFile(self.log_path(name), self._config.runtime.log_bytes)
