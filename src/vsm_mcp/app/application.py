@@ -47,6 +47,7 @@ from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
+from vsm_mcp.runtime.barred import barred
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import HomeLock, Store
 
@@ -353,7 +354,9 @@ class App:
         return self.store.secrets.of(self.fleet.get(name).acquisition)
 
     def _catalogue_changed(self) -> None:
-        self.gateway.set_offers(self.fleet.served(), self.config.policy.deny_tools)
+        policy, servers = self.config.policy, self.fleet.servers
+        offers = {name: offer for name, offer in self.fleet.served().items() if not barred(servers[name], policy)}
+        self.gateway.set_offers(offers, policy.deny_tools)
 
     def _action(self, kind: ActionKind, server: Server, **facts: bool) -> Action:
         return Action(kind=kind, subject=server.name, actor=self.actor, facts={"ref": str(server.ref), **facts})
@@ -365,6 +368,7 @@ class App:
             return {**held, "instances": [], "crash": None, "pool": None}
         status: dict[str, Any] = msgspec.to_builtins(self.runtime.status(name))
         status.pop("stderr_tail")
+        status["reason"] = status["reason"] or barred(server, self.config.policy)
         status["tier"] = status["tier"] or str(self.machine.tier_of(server))
         return status
 

@@ -63,9 +63,9 @@ class Connection:
 
     ``era``, ``protocol``, ``capabilities``, ``server_info`` and ``instructions`` are what the server said at the
     beginning. ``closed`` resolves once, to the reason, when nothing will be answered any more. ``tally`` counts calls.
-    ``patience`` (seconds) is for how long those who wait are not told of a transport's end: who sets it is to say why it
-    ended, by :meth:`fail`. ``why_slow`` says what a call that is not answered in time may have waited for, as the end
-    of a sentence, or "".
+    ``patience`` (seconds) is for how long those who wait are not told of a transport's end: who sets it has to say why
+    it ended, by :meth:`fail`. ``why_slow`` says what a call that is not answered in time may have waited for, as the
+    end of a sentence, or "".
     One connection carries any number of calls at a time and is shared by all callers; all methods belong to the event
     loop it was made in.
     """
