@@ -78,7 +78,7 @@ def test_settings_come_into_force_while_calls_go_on(home: Home) -> None:
 
 async def test_a_server_that_is_denied_is_stopped_and_nobody_starts_it(tmp_path: Path) -> None:
     settings = tmp_path / "vsm-mcp.toml"
-    async with App.open(load(tmp_path, {"PATH": "/usr/bin", "HOME": "/nonexistent"})) as app:
+    async with App.open(load(tmp_path, {"PATH": "/usr/bin", "HOME": str(tmp_path)})) as app:
         added = await app.add(f"cmd:{sys.executable} {FAULTY}", name="one", yes=True)
         assert added.outcome == "served", added
         assert (await app.call("one__add", {"a": 1, "b": 2}))["isError"] is False

@@ -22,7 +22,7 @@ from vsm_mcp.autopilot.naming import check_name, server_name
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.undo import Undo
-from vsm_mcp.autopilot.verdicts import failed_trial, judged, masked, summary, unwatched, watched
+from vsm_mcp.autopilot.verdicts import failed_trial, judged, masked, summary, unconfined, unwatched, watched
 from vsm_mcp.errors import BadArgument, VettingRejected, VsmError
 from vsm_mcp.events import (
     AcquisitionFinished,
@@ -92,6 +92,7 @@ class _Admission:
         self._plan = Plan()
         self.shown: SandboxPlan | None = None
         self._checks: tuple[CheckResult, ...] = ()
+        self._notes: tuple[str, ...] = ()
         self._facts = (request.known.launch if request.known else None) or LaunchFacts()
 
     async def take_back(self) -> None:
@@ -121,6 +122,7 @@ class _Admission:
             self._parts.emit(RemedyApplied(acquisition=self.id, remedy=" ".join(constraints), reason=why))
             await self._record("remedy", {"constraints": constraints, "cause": report.cause})
         verdict = await self._judged(server, report, built, fetched)
+        self._notes = (*self._warnings(settings), *unconfined(built), *unwatched(report))
         return await self._activated(server, settings, report, verdict)
 
     def _prepared(self) -> tuple[LaunchPlan, Settings]:
@@ -196,7 +198,7 @@ class _Admission:
             into = await self._parts.installations.begin(name, label)
             built = await installer.build(resolved, fetched, into, options)
         record = {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts}
-        await self._record("built", {**record, "confined": built.confined})
+        await self._record("built", {**record, "confined": built.confined, "unconfined": built.unconfined})
         return self._server(resolved, built, launch, settings), built, fetched
 
     async def _planned(self, resolved: Resolved) -> Plan:
@@ -347,11 +349,7 @@ class _Admission:
             tier=report.tier,
             tools=tuple(exposed(server.name, item.name) for item in report.offer.of(ItemKind.TOOL)),
             reason=reason,
-            warnings=(
-                *self._warnings(settings),
-                *unwatched(report),
-                *(() if quarantined else verdict.reasons[:_REASONS]),
-            ),
+            warnings=(*self._notes, *(() if quarantined else verdict.reasons[:_REASONS])),
             plan=self.shown,
             admitted=server,
         )
