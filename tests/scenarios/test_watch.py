@@ -41,7 +41,9 @@ async def sandbox() -> AsyncIterator[Sandbox]:
         yield running
 
 
-async def tried(sandbox: Sandbox, place: Path, deeds: str, **granted: tuple[str, ...]) -> TrialReport:
+async def tried(
+    sandbox: Sandbox, place: Path, deeds: str, *, seconds: float = 20, **granted: tuple[str, ...]
+) -> TrialReport:
     """Try a server that does something first."""
     script = place / "server.py"
     script.write_text(deeds + SERVE)
@@ -50,7 +52,7 @@ async def tried(sandbox: Sandbox, place: Path, deeds: str, **granted: tuple[str,
         name="watched",
         command=Command(argv=(PYTHON, "-I", "-S", str(script)), env={**base_env(PYTHON), "TOKEN": "hush-4711"}),
         confinement=msgspec.structs.replace(Confinement(read_only=roots), **granted),
-        start_timeout=20.0,
+        start_timeout=seconds,
         secrets=("hush-4711",),
     )
     config = Config(home=place / "home", runtime=Runtime(stop_grace_seconds=1.0))
@@ -164,6 +166,25 @@ async def test_a_server_that_fails_only_when_watched_is_tried_without(sandbox: S
     assert report.watch is not None
     assert report.watch.status is CheckStatus.UNAVAILABLE
     assert "does not start while it is watched" in report.watch.detail
+
+
+async def test_a_server_that_hangs_is_not_waited_for_twice_as_long(sandbox: Sandbox, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    deeds = f"""
+import time
+began = time.monotonic()
+with open(f"{seen}/{{time.time_ns()}}", "w") as file:
+    while True:
+        print(time.monotonic() - began, file=file, flush=True)
+        time.sleep(0.01)
+"""
+    report = await tried(sandbox, tmp_path, deeds, seconds=2, granted_writable=(str(seen),))
+    assert report.cause is not None
+    assert (report.passed, report.cause.code) == (False, "hung")
+    assert "within 2 s" in report.cause.message  # not within what it got when it was tried unwatched
+    first, *again = (float(file.read_text().split()[-1]) for file in sorted(seen.iterdir()))
+    assert all(lived < first for lived in again)
 
 
 async def test_a_server_that_lists_nothing_only_when_watched_is_tried_without(sandbox: Sandbox, tmp_path: Path) -> None:
