@@ -132,7 +132,7 @@ class _Admission:
         config = self._parts.config
         profile = profile_of(settings, config)
         network_of(permitted(settings, profile))
-        launch = plan_launch(self._facts, settings)
+        launch = plan_launch(self._facts, settings, self._request.ref)
         home, private = config.environ.get("HOME", "/root"), (str(config.home),)
         if profile.wants_project:
             check_project(settings, home, private)
