@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -137,3 +138,34 @@ async def test_the_reason_of_the_end() -> None:
         await asyncio.wait_for(over.wait(), 60)
         await transport.close()
         assert lost == ["the server closed the connection (1012)"]
+
+
+@pytest.mark.parametrize("waited_for", [False, True])
+async def test_a_flood_gets_a_share_of_the_time_and_answers_all_of_it(waited_for: bool) -> None:
+    """Each message takes us a millisecond; a machine that is busy takes fewer, never more."""
+    taken = 0
+
+    def deliver(_data: bytes, _about: int | None) -> bool:
+        nonlocal taken
+        began = time.thread_time()
+        while time.thread_time() - began < 0.001:
+            pass
+        taken += 1
+        return waited_for
+
+    async def flood(socket: aiohttp.web.WebSocketResponse) -> None:
+        while True:
+            await socket.send_str("x")
+
+    async with serving_raw() as (url, sockets):
+        transport = WebSocketTransport(Target(url=url))
+        await transport.open(deliver, lambda _reason: None)
+        began, flooding = time.monotonic(), asyncio.ensure_future(flood(sockets[0]))
+        await asyncio.sleep(0.5)
+        flooding.cancel()
+        seen, seconds = taken, time.monotonic() - began
+        await transport.close()
+    if waited_for:
+        assert seen > 0
+    else:
+        assert 0 < seen * 0.001 < 0.4 * seconds
