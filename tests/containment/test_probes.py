@@ -18,11 +18,11 @@ from typing import Any, Final
 
 import pytest
 from tests.containment.canaries import canaries
+from tests.sandboxes import whole
 
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.confinement import HOME, Command, Confinement, Network, NoNetwork
 from vsm_mcp.sandbox.egress.rules import allow_list
-from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
 
 REFERENCE: Final = Path(__file__).resolve().parents[2] / "docs/reference/sandbox.md"
@@ -65,9 +65,7 @@ def shown(records: list[dict[str, Any]]) -> str:
 
 @pytest.fixture(params=["limits", "soft"])
 async def sandbox(request: pytest.FixtureRequest) -> Any:
-    isolation = await probe(soft=request.param == "soft")
-    if isolation.tier not in {Tier.FULL, Tier.FULL_SOFT}:
-        pytest.skip(f"no full sandbox here: {isolation.reasons}")
+    isolation = await whole(soft=request.param == "soft")
     if request.param == "limits" and isolation.tier is not Tier.FULL:
         pytest.skip("no control group can be written here")
     async with Sandbox(isolation) as opened:

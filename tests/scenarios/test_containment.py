@@ -21,6 +21,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests import sandboxes
+from tests.sandboxes import ENV, PLAIN, PRELUDE, close, next_line, whole
 
 from vsm_mcp.errors import BadArgument, SandboxUnavailable
 from vsm_mcp.sandbox.child import Sandbox
@@ -28,40 +30,13 @@ from vsm_mcp.sandbox.confinement import HOME, MEBIBYTE, Command, Completed, Conf
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
 
-PYTHON = (f"{sys.base_prefix}/bin/python3", "-I", "-S", "-c")
+PYTHON = (sandboxes.PYTHON, "-I", "-S", "-c")
 ROOTS = (sys.base_prefix,)
-ENV = {"PATH": "/usr/bin:/bin", "HOME": HOME}
-PLAIN = Confinement(read_only=ROOTS)
-
-PRELUDE = """
-import ctypes, errno, json, os, socket
-libc = ctypes.CDLL(None, use_errno=True)
-def attempt(call, *args):
-    try:
-        value = call(*args)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    except Exception as error:
-        return type(error).__name__
-    return "ok"
-def syscall(number, *args):
-    ctypes.set_errno(0)
-    if libc.syscall(number, *args) < 0:
-        raise OSError(ctypes.get_errno(), "refused")
-def write(path, text="x", mode="a"):
-    with open(path, mode) as file:
-        file.write(text)
-found = {}
-"""
-EPILOGUE = "\nprint(json.dumps(found))\n"
 
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    isolation = await probe()
-    if not isolation.tier.reaches(Tier.FULL_SOFT):
-        pytest.skip(f"no sandbox here: {isolation.reasons}")
-    async with Sandbox(isolation) as opened:
+    async with Sandbox(await whole()) as opened:
         yield opened
 
 
@@ -75,15 +50,11 @@ def host_dir() -> Iterator[Path]:
 
 
 async def run(sandbox: Sandbox, code: str, confinement: Confinement = PLAIN, **given: Any) -> Completed:
-    command = Command(argv=(*PYTHON, code), env={**ENV, **given.pop("env", {})}, **given)
-    return await sandbox.run(command, confinement, name="containment", timeout=30)
+    return await sandboxes.run(sandbox, sandboxes.PYTHON, code, confinement, **given)
 
 
 async def inside(sandbox: Sandbox, code: str, confinement: Confinement = PLAIN, **given: Any) -> dict[str, Any]:
-    done = await run(sandbox, PRELUDE + code + EPILOGUE, confinement, **given)
-    assert done.ok, done
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return await sandboxes.inside(sandbox, sandboxes.PYTHON, code, confinement, **given)
 
 
 async def test_environment_is_clean_and_secrets_are_in_no_argument_list(
@@ -107,7 +78,7 @@ sys.stdin.read()
     command = Command(argv=(*PYTHON, PRELUDE + code), env=ENV | {"TOKEN": secret})
     child = await sandbox.spawn(command, PLAIN, name="environment")
     try:
-        line = await asyncio.wait_for(asyncio.to_thread(_line, child.stdout_fd), 20)
+        line = await asyncio.wait_for(asyncio.to_thread(next_line, child.stdout_fd), 20)
         found = json.loads(line)
         given = {name: value for name, value in found["own"].items() if name != "LC_CTYPE"}  # Python's own
         assert given == ENV | {"TOKEN": secret, "PWD": HOME}
@@ -119,19 +90,7 @@ sys.stdin.read()
                 continue
     finally:
         await child.kill()
-        for descriptor in (child.stdin_fd, child.stdout_fd, child.stderr_fd):
-            os.close(descriptor)
-
-
-def _line(descriptor: int) -> bytes:
-    os.set_blocking(descriptor, True)
-    text = b""
-    while not text.endswith(b"\n"):
-        chunk = os.read(descriptor, 65536)
-        if not chunk:
-            break
-        text += chunk
-    return text
+        close(child)
 
 
 async def test_network_is_off_and_on_when_asked(sandbox: Sandbox) -> None:
@@ -556,9 +515,7 @@ async def _refused(tmp_path: Path) -> Any:
 
 
 async def test_soft_tier_names_what_it_lacks() -> None:
-    isolation = await probe(soft=True)
-    if not isolation.tier.reaches(Tier.FULL_SOFT):
-        pytest.skip("no sandbox here")
+    isolation = await whole(soft=True)
     assert isolation.tier is Tier.FULL_SOFT
     assert isolation.properties["memory"] == "soft"
     assert isolation.properties["pids"] == "enforced"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.sandboxes import PYTHON, isolation, whole
 from tests.scenarios.homes import Home
 
 from vsm_mcp import events
@@ -19,22 +20,18 @@ from vsm_mcp.runtime.spec import ServerSpec, base_env
 from vsm_mcp.sandbox import tracing
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.confinement import Command, Confinement
-from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Isolation, Tier, properties_of
 from vsm_mcp.testing import faulty
 from vsm_mcp.vetting.decoys import AWS, ENV, SSH
 from vsm_mcp.vetting.trial import trial
 
 FAULTY = str(Path(faulty.__file__).resolve())
-PYTHON = f"{sys.base_prefix}/bin/python3"
 SERVE = f"\nimport runpy, sys\nsys.argv = [{FAULTY!r}]\nrunpy.run_path({FAULTY!r}, run_name='__main__')\n"
 
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    isolation = await probe()
-    if not isolation.tier.reaches(Tier.FULL_SOFT):
-        pytest.skip(f"no whole sandbox here: {'; '.join(isolation.reasons)}")
+    isolation = await whole()
     if not tracing.find():
         pytest.skip("strace is not installed")
     async with Sandbox(isolation) as running:
@@ -223,7 +220,7 @@ async def test_a_server_does_not_see_who_traces_it(sandbox: Sandbox, tmp_path: P
 async def test_without_namespaces_nobody_can_look(tier: Tier, tmp_path: Path) -> None:
     poorer = Isolation(tier=Tier.NONE, properties=properties_of(Tier.NONE))
     if tier is Tier.REDUCED:
-        poorer = await probe(bwrap="/nowhere/bwrap")
+        poorer = await isolation(bwrap="/nowhere/bwrap")
         if poorer.tier is not tier or os.geteuid() == 0:
             pytest.skip("no reduced tier here in which a server may read what this test wrote")
     script = tmp_path / "server.py"
