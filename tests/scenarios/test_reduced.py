@@ -22,7 +22,7 @@ import pytest
 from tests import sandboxes
 from tests.containment.canaries import canaries
 from tests.containment.test_probes import HARMLESS, outcomes, shown, written
-from tests.sandboxes import ENV, SYSTEM_PYTHON, Daemons, alive, close, next_line, reduced
+from tests.sandboxes import ENV, SYSTEM_PYTHON, Daemons, alive, close, next_line, reduced, until
 
 from vsm_mcp.errors import BadArgument, SandboxUnavailable
 from vsm_mcp.sandbox import enclose
@@ -35,6 +35,8 @@ from vsm_mcp.sandbox.tier import Tier
 PYTHON = (SYSTEM_PYTHON, "-I", "-S", "-c")
 PLAIN = Confinement()
 ROOT = os.geteuid() == 0
+GONE_SECONDS = 30
+"""A tenth of a second on a machine that is not busy; ``benchmarks/launches.py`` measures it."""
 
 pytestmark = pytest.mark.skipif(not Path(PYTHON[0]).exists(), reason="no python3 of the system")
 
@@ -597,7 +599,8 @@ async def test_what_drops_its_environment_is_found_in_its_group_or_by_its_user(o
 async def test_cancelled_start_leaves_nothing(sandbox: Sandbox) -> None:
     marker = f"marker-{secrets.token_hex(8)}"
     await run(sandbox, "")
-    descriptors, homes = len(list(Path("/proc/self/fd").iterdir())), set(Path("/tmp").glob("vsm-mcp.*"))
+    ours = f"vsm-mcp.{os.getpid()}.*"
+    descriptors, homes = len(list(Path("/proc/self/fd").iterdir())), set(Path("/tmp").glob(ours))
     for milliseconds in range(0, 40, 8):
         command = Command(argv=(*PYTHON, STUBBORN, marker), env=ENV)
         task = asyncio.ensure_future(sandbox.spawn(command, PLAIN, name="cancelled"))
@@ -609,7 +612,7 @@ async def test_cancelled_start_leaves_nothing(sandbox: Sandbox) -> None:
             await task.result().kill()
     assert alive(marker) == []
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
-    assert set(Path("/tmp").glob("vsm-mcp.*")) <= homes
+    assert set(Path("/tmp").glob(ours)) <= homes
 
 
 @pytest.fixture(scope="module")
@@ -634,12 +637,8 @@ async def test_kill_9_of_the_daemon_leaves_nothing(daemons: Daemons, code: str, 
 
 
 async def gone(marker: str) -> None:
-    """Wait for the guard: it has a second."""
-    for _ in range(200):
-        if not alive(marker):
-            break
-        await asyncio.sleep(0.005)
-    assert alive(marker) == []
+    """Wait for the guard."""
+    await asyncio.to_thread(until, lambda: not alive(marker), GONE_SECONDS)
 
 
 @pytest.mark.slow
