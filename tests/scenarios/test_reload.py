@@ -82,6 +82,8 @@ async def test_a_server_that_is_denied_is_stopped_and_nobody_starts_it(tmp_path:
         added = await app.add(f"cmd:{sys.executable} {FAULTY}", name="one", yes=True)
         assert added.outcome == "served", added
         assert (await app.call("one__add", {"a": 1, "b": 2}))["isError"] is False
+        counted = app.counters.of("one")
+        assert (counted["started"], counted["restarted"]) == (1, 0)  # its trial is not counted
         settings.write_text('[policy]\ndeny = ["cmd:*faulty*"]\n')
         (result,) = (await app.reloader.reload())["servers"]
         assert result["result"].startswith("stopped: the policy denies it")

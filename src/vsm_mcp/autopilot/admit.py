@@ -33,6 +33,7 @@ from vsm_mcp.events import (
     StepFailed,
     StepFinished,
     StepStarted,
+    ignore,
 )
 from vsm_mcp.install.installer import Built, Fetched, Options, Resolved
 from vsm_mcp.model.action import Action, ActionKind
@@ -275,7 +276,8 @@ class _Admission:
         async with self._step("trial") as said:
             spec = spec_of(server, settings.secrets, self._parts.config)
             spec = msgspec.structs.replace(spec, authorizer=self._parts.authorizer_of(spec))
-            report = await trial(spec, self._parts.sandbox, self._parts.config, self._parts.emit)
+            # what is tried is no server yet: its starts are in the report, and are none of a server's
+            report = await trial(spec, self._parts.sandbox, self._parts.config, ignore)
             tools = len(report.offer.of(ItemKind.TOOL))
             if report.passed:
                 said.append(f"{report.protocol}, {tools} tools, tier {report.tier}")
