@@ -1,7 +1,7 @@
 """Our own escape probes, in the sandbox and, as an ordinary user only, outside it.
 
 ``probes.py`` is the program that tries; here is what is expected of it. Where the suite runs as root,
-``tests/scenarios/test_containment.py`` runs all of this again as an ordinary user.
+``tests/scenarios/test_ordinary_user.py`` runs all of this again as an ordinary user.
 """
 
 from __future__ import annotations

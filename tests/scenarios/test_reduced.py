@@ -1,7 +1,7 @@
 """What a program in the reduced tier cannot do, though no namespace separates it: tried by a real program.
 
 Everything here lies open to the program's user but for the walls: as root its files are readable and writable to all,
-as an ordinary user they are that user's own. ``test_containment`` runs this file as an ordinary user, too.
+as an ordinary user they are that user's own. ``test_ordinary_user`` runs this file as an ordinary user, too.
 """
 
 from __future__ import annotations
