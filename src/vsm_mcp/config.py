@@ -122,7 +122,7 @@ class Sandbox(Section, frozen=True, kw_only=True):
     """``[sandbox]``: the limits of one server's processes."""
 
     least_tier: Annotated[str, Meta(description="Least isolation of a server: full, full-soft, reduced.")] = "reduced"
-    memory_bytes: Annotated[int, Meta(description="Memory of one server with all its processes.")] = 1024 * 1024 * 1024
+    memory_bytes: Annotated[int, Meta(description="Memory of one server with all its processes.")] = 512 * 1024 * 1024
     build_memory_bytes: Annotated[int, Meta(description="Memory of an install script.")] = 2 * 1024 * 1024 * 1024
     cpus: Annotated[float, Meta(ge=0, description="CPU of one server after its start, in cores; 0: no limit.")] = 1.0
     processes: Annotated[int, Meta(description="Processes and threads of one server; a browser needs some 200.")] = 256

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,11 +16,10 @@ from typing import Final
 
 import msgspec
 import pytest
+from tests.sandboxes import PLAIN, PYTHON, close, whole
 
 from vsm_mcp.sandbox.child import Child, Sandbox
-from vsm_mcp.sandbox.confinement import Command, Confinement
-from vsm_mcp.sandbox.probe import probe
-from vsm_mcp.sandbox.tier import Tier
+from vsm_mcp.sandbox.confinement import Command
 
 TESTS: Final = Path(__file__).resolve().parents[1]
 HERE: Final = "containment/test_pitfalls.py"
@@ -140,23 +138,13 @@ COVERED: Final[dict[str, tuple[str, ...]]] = {
         f"{TEARDOWN}::test_tool_is_ended_on_timeout_and_on_cancellation",
     ),
 }
-PYTHON: Final = f"{sys.base_prefix}/bin/python3"
-PLAIN: Final = Confinement(read_only=(sys.base_prefix,))
 SLEEP: Final = "print('up', flush=True)\nimport time\ntime.sleep(60)"
 
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    isolation = await probe()
-    if isolation.tier not in {Tier.FULL, Tier.FULL_SOFT}:
-        pytest.skip(f"no full sandbox here: {isolation.reasons}")
-    async with Sandbox(isolation) as opened:
+    async with Sandbox(await whole()) as opened:
         yield opened
-
-
-def close(child: Child) -> None:
-    for descriptor in (child.stdin_fd, child.stdout_fd, child.stderr_fd):
-        os.close(descriptor)
 
 
 async def started(sandbox: Sandbox) -> Child:

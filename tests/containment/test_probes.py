@@ -1,7 +1,7 @@
 """Our own escape probes, in the sandbox and, as an ordinary user only, outside it.
 
 ``probes.py`` is the program that tries; here is what is expected of it. Where the suite runs as root,
-``tests/scenarios/test_containment.py`` runs all of this again as an ordinary user.
+``tests/scenarios/test_ordinary_user.py`` runs all of this again as an ordinary user.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any, Final
 
 import pytest
 from tests.containment.canaries import canaries
+from tests.sandboxes import whole
 
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.confinement import HOME, Command, Confinement, Network, NoNetwork
 from vsm_mcp.sandbox.egress.rules import allow_list
-from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
 
 REFERENCE: Final = Path(__file__).resolve().parents[2] / "docs/reference/sandbox.md"
@@ -65,9 +65,7 @@ def shown(records: list[dict[str, Any]]) -> str:
 
 @pytest.fixture(params=["limits", "soft"])
 async def sandbox(request: pytest.FixtureRequest) -> Any:
-    isolation = await probe(soft=request.param == "soft")
-    if isolation.tier not in {Tier.FULL, Tier.FULL_SOFT}:
-        pytest.skip(f"no full sandbox here: {isolation.reasons}")
+    isolation = await whole(soft=request.param == "soft")
     if request.param == "limits" and isolation.tier is not Tier.FULL:
         pytest.skip("no control group can be written here")
     async with Sandbox(isolation) as opened:

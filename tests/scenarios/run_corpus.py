@@ -101,10 +101,12 @@ def try_record(record: dict[str, Any], base: Path) -> Row:
                 row = Row(record["id"], not wrong, 0, done.document["tier"], wrong)
         row.seconds = time.monotonic() - began
         home.run("remove", done.document.get("server") or "nobody")
-    except (subprocess.TimeoutExpired, AssertionError, OSError) as error:
+    except (subprocess.TimeoutExpired, AssertionError, OSError, ExceptionGroup) as error:
         row = Row(record["id"], False, time.monotonic() - began, note=f"{type(error).__name__}: {error}")
-    finally:
+    try:
         home.close()
+    except subprocess.TimeoutExpired:
+        row.ok, row.note = False, f"its daemon does not stop; {row.note}"
     return without_remains(row, home)
 
 

@@ -1,6 +1,6 @@
 """What a program in the sandbox cannot do: every claim of docs/reference/sandbox.md, tried by a real program.
 
-Run as root, the last test runs all others again as an ordinary user.
+``test_ordinary_user.py`` runs all of it again as one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -21,6 +20,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests import sandboxes
+from tests.sandboxes import ENV, PLAIN, PRELUDE, close, next_line, whole
 
 from vsm_mcp.errors import BadArgument, SandboxUnavailable
 from vsm_mcp.sandbox.child import Sandbox
@@ -28,40 +29,13 @@ from vsm_mcp.sandbox.confinement import HOME, MEBIBYTE, Command, Completed, Conf
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
 
-PYTHON = (f"{sys.base_prefix}/bin/python3", "-I", "-S", "-c")
+PYTHON = (sandboxes.PYTHON, "-I", "-S", "-c")
 ROOTS = (sys.base_prefix,)
-ENV = {"PATH": "/usr/bin:/bin", "HOME": HOME}
-PLAIN = Confinement(read_only=ROOTS)
-
-PRELUDE = """
-import ctypes, errno, json, os, socket
-libc = ctypes.CDLL(None, use_errno=True)
-def attempt(call, *args):
-    try:
-        value = call(*args)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    except Exception as error:
-        return type(error).__name__
-    return "ok"
-def syscall(number, *args):
-    ctypes.set_errno(0)
-    if libc.syscall(number, *args) < 0:
-        raise OSError(ctypes.get_errno(), "refused")
-def write(path, text="x", mode="a"):
-    with open(path, mode) as file:
-        file.write(text)
-found = {}
-"""
-EPILOGUE = "\nprint(json.dumps(found))\n"
 
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    isolation = await probe()
-    if not isolation.tier.reaches(Tier.FULL_SOFT):
-        pytest.skip(f"no sandbox here: {isolation.reasons}")
-    async with Sandbox(isolation) as opened:
+    async with Sandbox(await whole()) as opened:
         yield opened
 
 
@@ -75,15 +49,11 @@ def host_dir() -> Iterator[Path]:
 
 
 async def run(sandbox: Sandbox, code: str, confinement: Confinement = PLAIN, **given: Any) -> Completed:
-    command = Command(argv=(*PYTHON, code), env={**ENV, **given.pop("env", {})}, **given)
-    return await sandbox.run(command, confinement, name="containment", timeout=30)
+    return await sandboxes.run(sandbox, sandboxes.PYTHON, code, confinement, **given)
 
 
 async def inside(sandbox: Sandbox, code: str, confinement: Confinement = PLAIN, **given: Any) -> dict[str, Any]:
-    done = await run(sandbox, PRELUDE + code + EPILOGUE, confinement, **given)
-    assert done.ok, done
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return await sandboxes.inside(sandbox, sandboxes.PYTHON, code, confinement, **given)
 
 
 async def test_environment_is_clean_and_secrets_are_in_no_argument_list(
@@ -107,7 +77,7 @@ sys.stdin.read()
     command = Command(argv=(*PYTHON, PRELUDE + code), env=ENV | {"TOKEN": secret})
     child = await sandbox.spawn(command, PLAIN, name="environment")
     try:
-        line = await asyncio.wait_for(asyncio.to_thread(_line, child.stdout_fd), 20)
+        line = await asyncio.wait_for(asyncio.to_thread(next_line, child.stdout_fd), 20)
         found = json.loads(line)
         given = {name: value for name, value in found["own"].items() if name != "LC_CTYPE"}  # Python's own
         assert given == ENV | {"TOKEN": secret, "PWD": HOME}
@@ -119,19 +89,7 @@ sys.stdin.read()
                 continue
     finally:
         await child.kill()
-        for descriptor in (child.stdin_fd, child.stdout_fd, child.stderr_fd):
-            os.close(descriptor)
-
-
-def _line(descriptor: int) -> bytes:
-    os.set_blocking(descriptor, True)
-    text = b""
-    while not text.endswith(b"\n"):
-        chunk = os.read(descriptor, 65536)
-        if not chunk:
-            break
-        text += chunk
-    return text
+        close(child)
 
 
 async def test_network_is_off_and_on_when_asked(sandbox: Sandbox) -> None:
@@ -556,9 +514,7 @@ async def _refused(tmp_path: Path) -> Any:
 
 
 async def test_soft_tier_names_what_it_lacks() -> None:
-    isolation = await probe(soft=True)
-    if not isolation.tier.reaches(Tier.FULL_SOFT):
-        pytest.skip("no sandbox here")
+    isolation = await whole(soft=True)
     assert isolation.tier is Tier.FULL_SOFT
     assert isolation.properties["memory"] == "soft"
     assert isolation.properties["pids"] == "enforced"
@@ -566,54 +522,3 @@ async def test_soft_tier_names_what_it_lacks() -> None:
     async with Sandbox(isolation) as sandbox:
         await test_fork_bomb_is_held(sandbox)
         await test_memory_hog_is_killed_and_named(sandbox)
-
-
-# --- the same as an ordinary user -------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-@pytest.mark.parametrize(
-    "name",
-    [
-        "containment",
-        "scenarios/test_containment.py",
-        "scenarios/test_egress.py",
-        "scenarios/test_enclosure.py",
-        "scenarios/test_reduced.py",
-        "scenarios/test_sandbox_run.py",
-        "scenarios/test_teardown.py",
-        "scenarios/test_tracing.py",
-        "scenarios/test_watch.py",
-        "unit/sandbox",
-        "unit/runtime/test_supervisor.py",
-    ],
-)
-def test_all_of_it_as_an_ordinary_user(name: str) -> None:
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    python = shutil.which(f"python{version}", path="/usr/bin:/usr/local/bin")
-    if python is None:
-        pytest.skip(f"no python{version} that an ordinary user may run")
-    home = Path(f"/tmp/containment-home-{secrets.token_hex(6)}")
-    home.mkdir(mode=0o700)
-    os.chown(home, 1000, 1000)
-    packages = [path for path in sys.path if path.endswith("site-packages")]
-    tests = Path(__file__).resolve().parents[1]
-    closed = [path for path in (tests, *tests.parents) if not path.stat().st_mode & 0o001]
-    if closed:
-        pytest.skip(f"an ordinary user may not enter {closed[0]}")
-    env = {
-        "HOME": str(home),
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": ":".join([str(tests.parent / "src"), *packages]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(home / "hypothesis"),
-    }
-    drop = ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups", "--"]
-    call = [*drop, python, "-m", "pytest", "-p", "no:cacheprovider", "-x", str(tests / name), f"--basetemp={home}/tmp"]
-    try:
-        done = subprocess.run(call, check=False, env=env, cwd=tests.parent, capture_output=True, text=True, timeout=110)
-    finally:
-        shutil.rmtree(home)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert "passed" in done.stdout

@@ -92,7 +92,7 @@ def said(done: Completed) -> dict[str, Any]:
 
 async def test_it_changes_its_folder_and_its_caches_and_reaches_the_registry(bench: Bench, tmp_path: Path) -> None:
     done = await attempt(bench, tmp_path, ATTEMPTS)
-    assert done.confined
+    assert (done.confined, done.unconfined) == (True, "")
     found = said(done)
     assert found.pop("profile") in {"EROFS", "EACCES", "ok"}  # where the person's home is in /tmp, a private one
     assert (tmp_path / "person/.profile").read_text() == "secret"
@@ -114,7 +114,7 @@ async def test_a_host_where_no_registry_is_is_refused_and_named(bench: Bench, tm
 async def test_a_person_may_have_it_run_outside(bench: Bench, tmp_path: Path) -> None:
     config = msgspec.structs.replace(bench.config, install=Install(confined=False))
     done = await attempt(msgspec.structs.replace(bench, config=config), tmp_path, ATTEMPTS)
-    assert not done.confined
+    assert (done.confined, done.unconfined) == (False, "[install] confined is off")
     assert said(done)["profile"] == "ok"
 
 
@@ -122,9 +122,10 @@ async def test_where_no_cache_can_be_made_it_runs_outside(bench: Bench, tmp_path
     done = await attempt(bench, tmp_path, "pass", UV_CACHE_DIR=str(tmp_path / "person/.profile"))
     assert done.ok
     assert not done.confined
+    assert "a cache cannot be made" in done.unconfined
 
 
 async def test_without_a_sandbox_it_runs_outside_and_says_so(bench: Bench, tmp_path: Path) -> None:
     done = await attempt(msgspec.structs.replace(bench, run_sandboxed=None), tmp_path, ATTEMPTS)
-    assert not done.confined
+    assert (done.confined, done.unconfined) == (False, "this machine gives no sandbox")
     assert said(done)["folder"] == "ok"

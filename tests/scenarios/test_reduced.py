@@ -1,77 +1,44 @@
 """What a program in the reduced tier cannot do, though no namespace separates it: tried by a real program.
 
 Everything here lies open to the program's user but for the walls: as root its files are readable and writable to all,
-as an ordinary user they are that user's own. ``test_containment`` runs this file as an ordinary user, too.
+as an ordinary user they are that user's own. ``test_ordinary_user`` runs this file as an ordinary user, too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests import sandboxes
 from tests.containment.canaries import canaries
 from tests.containment.test_probes import HARMLESS, outcomes, shown, written
+from tests.sandboxes import ENV, SYSTEM_PYTHON, Daemons, alive, close, next_line, reduced, until
 
 from vsm_mcp.errors import BadArgument, SandboxUnavailable
 from vsm_mcp.sandbox import enclose
 from vsm_mcp.sandbox.child import Child, Sandbox
-from vsm_mcp.sandbox.confinement import HOME, MEBIBYTE, TMP, Command, Completed, Confinement, MachineNetwork
+from vsm_mcp.sandbox.confinement import MEBIBYTE, TMP, Command, Completed, Confinement, MachineNetwork
 from vsm_mcp.sandbox.egress.rules import AllowList, allow_list
 from vsm_mcp.sandbox.probe import probe
-from vsm_mcp.sandbox.tier import Isolation, Tier
+from vsm_mcp.sandbox.tier import Tier
 
-PYTHON = ("/usr/bin/python3", "-I", "-S", "-c")
-ENV = {"PATH": "/usr/bin:/bin", "HOME": HOME}
+PYTHON = (SYSTEM_PYTHON, "-I", "-S", "-c")
 PLAIN = Confinement()
 ROOT = os.geteuid() == 0
-
-PRELUDE = """
-import ctypes, errno, json, os
-libc = ctypes.CDLL(None, use_errno=True)
-def attempt(call, *args):
-    try:
-        value = call(*args)
-    except OSError as error:
-        return errno.errorcode.get(error.errno, str(error.errno))
-    except Exception as error:
-        return type(error).__name__
-    return "ok"
-def libcall(name, *args):
-    ctypes.set_errno(0)
-    if getattr(libc, name)(*args) < 0:
-        raise OSError(ctypes.get_errno(), "refused")
-def syscall(number, *args):
-    libcall("syscall", number, *args)
-def read(path):
-    with open(path, "rb") as file:
-        file.read(1)
-def write(path, text="x", mode="a"):
-    with open(path, mode) as file:
-        file.write(text)
-found = {}
-"""
-EPILOGUE = "\nprint(json.dumps(found))\n"
+GONE_SECONDS = 30
+"""A tenth of a second on a machine that is not busy; ``benchmarks/launches.py`` measures it."""
 
 pytestmark = pytest.mark.skipif(not Path(PYTHON[0]).exists(), reason="no python3 of the system")
-
-
-async def reduced(**given: Any) -> Isolation:
-    isolation = await probe(bwrap="/nowhere/bwrap", **given)
-    if isolation.tier is not Tier.REDUCED:
-        pytest.skip(f"no reduced tier here: {isolation.reasons}")
-    return isolation
 
 
 @pytest.fixture(params=["limits", "soft", "first"])
@@ -111,15 +78,11 @@ def victim(open_dir: Path) -> Path:
 
 
 async def run(sandbox: Sandbox, code: str, confinement: Confinement = PLAIN, **given: Any) -> Completed:
-    command = Command(argv=(*PYTHON, code), env={**ENV, **given.pop("env", {})}, **given)
-    return await sandbox.run(command, confinement, name="reduced", timeout=30)
+    return await sandboxes.run(sandbox, SYSTEM_PYTHON, code, confinement, **given)
 
 
 async def inside(sandbox: Sandbox, code: str, confinement: Confinement = PLAIN, **given: Any) -> dict[str, Any]:
-    done = await run(sandbox, PRELUDE + code + EPILOGUE, confinement, **given)
-    assert done.ok, done
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return await sandboxes.inside(sandbox, SYSTEM_PYTHON, code, confinement, **given)
 
 
 def facts(path: Path) -> tuple[int, ...]:
@@ -443,13 +406,13 @@ print(time.process_time() / (time.monotonic() - began), flush=True)
         command = Command(argv=(*PYTHON, burner), env=ENV)
         child = await sandbox.spawn(command, msgspec.structs.replace(PLAIN, cpus=0.1), name="burner")
         try:
-            assert await asyncio.wait_for(asyncio.to_thread(_line, child.stdout_fd), 20) == b"up\n"
+            assert await asyncio.wait_for(asyncio.to_thread(next_line, child.stdout_fd), 20) == b"up\n"
             name = "cpu.max" if layout.version == 2 else "cpu.cfs_quota_us"
             (file,) = Path(layout.cpu).glob(f"vsm-mcp.{os.getpid()}.*/burner-*-{id(sandbox):x}/{name}")
             assert file.read_text().split()[0] in {"-1", "max"}
             await child.throttle()
             os.write(child.stdin_fd, b"\n")
-            share = float(await asyncio.wait_for(asyncio.to_thread(_line, child.stdout_fd), 20))
+            share = float(await asyncio.wait_for(asyncio.to_thread(next_line, child.stdout_fd), 20))
         finally:
             await child.kill()
             close(child)
@@ -494,7 +457,7 @@ time.sleep(60)
     limits = msgspec.structs.replace(PLAIN, processes=40, memory_bytes=8192 * MEBIBYTE)
     child = await sandbox.spawn(command, limits, name="bomb")
     if sandbox.isolation.properties["pids"] == "enforced":
-        assert await asyncio.wait_for(asyncio.to_thread(_line, child.stdout_fd), 20) == b"refused\n"
+        assert await asyncio.wait_for(asyncio.to_thread(next_line, child.stdout_fd), 20) == b"refused\n"
         assert len(child.processes()) <= 40
     else:
         assert await child.over(20)
@@ -502,16 +465,6 @@ time.sleep(60)
     await child.kill()
     close(child)
     assert asyncio.get_running_loop().time() - began < 25
-
-
-def _line(descriptor: int) -> bytes:
-    os.set_blocking(descriptor, True)
-    return os.read(descriptor, 65536)
-
-
-def close(child: Child) -> None:
-    for descriptor in (child.stdin_fd, child.stdout_fd, child.stderr_fd):
-        os.close(descriptor)
 
 
 # --- what is granted --------------------------------------------------------------------------------------------------
@@ -604,21 +557,10 @@ time.sleep(600)
 """
 
 
-def alive(marker: str) -> list[int]:
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if marker.encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
-
-
 async def started(sandbox: Sandbox, code: str, *words: str, lines: int = 1) -> Child:
     child = await sandbox.spawn(Command(argv=(*PYTHON, code, *words), env=ENV), PLAIN, name="teardown")
     for _ in range(lines):
-        assert await asyncio.wait_for(asyncio.to_thread(_line, child.stdout_fd), 20)
+        assert await asyncio.wait_for(asyncio.to_thread(next_line, child.stdout_fd), 20)
     return child
 
 
@@ -657,7 +599,8 @@ async def test_what_drops_its_environment_is_found_in_its_group_or_by_its_user(o
 async def test_cancelled_start_leaves_nothing(sandbox: Sandbox) -> None:
     marker = f"marker-{secrets.token_hex(8)}"
     await run(sandbox, "")
-    descriptors, homes = len(list(Path("/proc/self/fd").iterdir())), set(Path("/tmp").glob("vsm-mcp.*"))
+    ours = f"vsm-mcp.{os.getpid()}.*"
+    descriptors, homes = len(list(Path("/proc/self/fd").iterdir())), set(Path("/tmp").glob(ours))
     for milliseconds in range(0, 40, 8):
         command = Command(argv=(*PYTHON, STUBBORN, marker), env=ENV)
         task = asyncio.ensure_future(sandbox.spawn(command, PLAIN, name="cancelled"))
@@ -669,72 +612,47 @@ async def test_cancelled_start_leaves_nothing(sandbox: Sandbox) -> None:
             await task.result().kill()
     assert alive(marker) == []
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
-    assert set(Path("/tmp").glob("vsm-mcp.*")) <= homes
+    assert set(Path("/tmp").glob(ours)) <= homes
 
 
-DAEMON = """
-import asyncio, os, sys
-from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.confinement import Command, Confinement, MachineNetwork
-from vsm_mcp.sandbox.egress.rules import AllowList, allow_list
-from vsm_mcp.sandbox.probe import probe
-
-async def main(code, marker, soft):
-    async with Sandbox(await probe(bwrap="/nowhere/bwrap", soft=soft == "soft")) as sandbox:
-        command = Command(argv=("/usr/bin/python3", "-I", "-S", "-c", code, marker), env={"HOME": "/home/mcp"})
-        print("ready", flush=True)
-        child = await sandbox.spawn(command, Confinement(), name="server")
-        os.set_blocking(child.stdout_fd, True)
-        os.read(child.stdout_fd, 2)
-        print("up", flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(main(*sys.argv[1:]))
-"""
+@pytest.fixture(scope="module")
+def daemons() -> Iterator[Daemons]:
+    with Daemons() as made:
+        yield made
 
 
-@pytest.mark.parametrize(("code", "mode"), [(STUBBORN, "limits"), (STUBBORN, "soft"), (FORGETFUL, "limits")])
-async def test_kill_9_of_the_daemon_leaves_nothing(code: str, mode: str) -> None:
-    isolation = await reduced(soft=mode == "soft")
+@pytest.mark.parametrize(("code", "mode"), [(STUBBORN, "reduced"), (STUBBORN, "reduced, soft"), (FORGETFUL, "reduced")])
+async def test_kill_9_of_the_daemon_leaves_nothing(daemons: Daemons, code: str, mode: str) -> None:
+    isolation = await reduced(soft=mode == "reduced, soft")
     if code is FORGETFUL and isolation.properties["processes"] != "enforced":
         pytest.skip("no control group here: such a process is not promised to be found")
     marker = f"marker-{secrets.token_hex(8)}"
-    call = [sys.executable, "-c", DAEMON, code, marker, mode]
-    with subprocess.Popen(call, stdout=subprocess.PIPE, start_new_session=True) as process:
-        assert process.stdout is not None
-        assert await asyncio.to_thread(process.stdout.readline) == b"ready\n"
-        assert await asyncio.to_thread(process.stdout.readline) == b"up\n"
-        (home,) = Path("/tmp").glob(f"vsm-mcp.{process.pid}.*")
-        process.kill()
+    daemons.start(mode, code, marker)
+    daemons.wait_until_up()
+    (home,) = Path("/tmp").glob(f"vsm-mcp.{daemons.pid}.*")
+    daemons.end(signal.SIGKILL)
     await gone(marker)
     async with Sandbox(isolation):
         assert not home.exists()
 
 
 async def gone(marker: str) -> None:
-    """Wait for the guard: it has a second."""
-    for _ in range(200):
-        if not alive(marker):
-            break
-        await asyncio.sleep(0.005)
-    assert alive(marker) == []
+    """Wait for the guard."""
+    await asyncio.to_thread(until, lambda: not alive(marker), GONE_SECONDS)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["limits", "soft"])
-async def test_kill_9_at_any_point_of_a_start_leaves_nothing(mode: str) -> None:
-    isolation = await reduced(soft=mode == "soft")
+@pytest.mark.parametrize("mode", ["reduced", "reduced, soft"])
+async def test_kill_9_at_any_point_of_a_start_leaves_nothing(daemons: Daemons, mode: str) -> None:
+    isolation = await reduced(soft=mode == "reduced, soft")
     marker = f"marker-{secrets.token_hex(8)}"
     for step in range(15):
-        call = [sys.executable, "-c", DAEMON, STUBBORN, marker, mode]
-        with subprocess.Popen(call, stdout=subprocess.PIPE, start_new_session=True) as process:
-            assert process.stdout is not None
-            assert await asyncio.to_thread(process.stdout.readline) == b"ready\n"
-            await asyncio.sleep(step * 0.005)  # the point in time is the case
-            process.kill()
+        daemons.start(mode, STUBBORN, marker)
+        await asyncio.sleep(step * 0.005)  # the point in time is the case
+        daemons.end(signal.SIGKILL)
         await gone(marker)
     async with Sandbox(isolation):
-        assert not list(Path("/tmp").glob(f"vsm-mcp.{process.pid}.*"))
+        assert not list(Path("/tmp").glob(f"vsm-mcp.{daemons.pid}.*"))
 
 
 # --- failing closed ---------------------------------------------------------------------------------------------------

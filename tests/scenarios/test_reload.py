@@ -7,11 +7,16 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenarios.homes import PROGRAM, Home
+from tests.scenarios.homes import FAULTY, PROGRAM, Home
+
+from vsm_mcp.app import App
+from vsm_mcp.config import load
+from vsm_mcp.errors import PolicyDenied, UnknownTool
 
 
 def write(home: Home, text: str) -> None:
@@ -69,6 +74,34 @@ def test_settings_come_into_force_while_calls_go_on(home: Home) -> None:
     assert pid_of(home, "one") != before
     assert not (home.path / "run" / "mcp-work.sock").exists()
     assert home.run("call", "one__add", "a=1", "b=2").code == 0
+
+
+async def test_a_server_that_is_denied_is_stopped_and_nobody_starts_it(tmp_path: Path) -> None:
+    settings = tmp_path / "vsm-mcp.toml"
+    async with App.open(load(tmp_path, {"PATH": "/usr/bin", "HOME": str(tmp_path)})) as app:
+        added = await app.add(f"cmd:{sys.executable} {FAULTY}", name="one", yes=True)
+        assert added.outcome == "served", added
+        assert (await app.call("one__add", {"a": 1, "b": 2}))["isError"] is False
+        counted = app.counters.of("one")
+        assert (counted["started"], counted["restarted"]) == (1, 0)  # its trial is not counted
+        settings.write_text('[policy]\ndeny = ["cmd:*faulty*"]\n')
+        (result,) = (await app.reloader.reload())["servers"]
+        assert result["result"].startswith("stopped: the policy denies it")
+        (row,) = (await app.list())["servers"]
+        assert (row["state"], row["pid"]) == ("stopped", None)
+        assert "[policy] deny holds 'cmd:*faulty*'" in row["reason"]
+        assert (await app.tools())["tools"] == []
+        with pytest.raises(UnknownTool):
+            await app.call("one__add", {"a": 1, "b": 2})
+        with pytest.raises(PolicyDenied):
+            await app.running.start("one")
+        assert app.runtime.status("one").pid is None
+    async with App.open(load(tmp_path, {})) as app:
+        (row,) = (await app.list())["servers"]
+        assert "deny holds" in row["reason"]  # it says so from the beginning
+        settings.write_text("")
+        await app.reloader.reload()
+        assert (await app.call("one__add", {"a": 1, "b": 2}))["isError"] is False
 
 
 @pytest.mark.slow

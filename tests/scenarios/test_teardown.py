@@ -9,24 +9,22 @@ import asyncio
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.sandboxes import ENV, PLAIN, PYTHON, Daemons, alive, close, none, until, whole
 
 from vsm_mcp.sandbox import cgroup
 from vsm_mcp.sandbox.child import Child, Sandbox
-from vsm_mcp.sandbox.confinement import Command, Confinement
-from vsm_mcp.sandbox.probe import probe
+from vsm_mcp.sandbox.confinement import Command
 from vsm_mcp.sandbox.tier import Tier
 from vsm_mcp.sandbox.tool import run_tool
 
-PYTHON = f"{sys.base_prefix}/bin/python3"
-PLAIN = Confinement(read_only=(sys.base_prefix,))
-ENV = {"PATH": "/usr/bin:/bin"}
+GONE_SECONDS = 30
+"""A few milliseconds where a namespace ends with its daemon, less than a second where the guard does it, on a machine
+that is not busy."""
 
 STUBBORN = """
 import os, signal, sys, time
@@ -50,56 +48,6 @@ subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", sys.argv
 time.sleep(600)
 """
 
-DAEMON = """
-import asyncio, os, sys
-from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.confinement import Command, Confinement
-from vsm_mcp.sandbox.probe import probe
-from vsm_mcp.sandbox.tool import run_tool
-
-async def main(python, prefix, code, marker, mode, tool):
-    isolation = await (probe(bwrap="/nowhere", landlock=0) if mode == "bare" else probe(soft=mode == "soft"))
-    async with Sandbox(isolation) as sandbox:
-        print("ready", flush=True)
-        command = Command(argv=(python, "-I", "-S", "-c", code, marker))
-        children = [
-            await sandbox.spawn(command, Confinement(read_only=(prefix,)), name=f"server {n}", unsandboxed=True)
-            for n in range(3)
-        ]
-        install = asyncio.ensure_future(
-            run_tool([python, "-I", "-S", "-c", tool, marker], env={}, cwd="/", timeout=600)
-        )
-        for child in children:
-            os.set_blocking(child.stdout_fd, True)
-            os.read(child.stdout_fd, 2)
-        await asyncio.sleep(0)
-        print("up", flush=True)
-        await install
-
-asyncio.run(main(*sys.argv[1:]))
-"""
-
-
-def alive(marker: str) -> list[int]:
-    """Return the processes that carry the marker, zombies left out (they have no arguments)."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if marker.encode() in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
-
-
-def until(condition: Callable[[], bool], seconds: float) -> float:
-    """Wait for a condition; return how long it took, or fail."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < seconds, "it did not come true in time"
-        time.sleep(0.005)
-    return time.monotonic() - began
-
 
 @pytest.fixture
 def marker() -> str:
@@ -108,11 +56,14 @@ def marker() -> str:
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    isolation = await probe()
-    if not isolation.tier.reaches(Tier.FULL_SOFT):
-        pytest.skip(f"no sandbox here: {isolation.reasons}")
-    async with Sandbox(isolation) as opened:
+    async with Sandbox(await whole()) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def daemons() -> Iterator[Daemons]:
+    with Daemons() as made:
+        yield made
 
 
 async def stubborn(sandbox: Sandbox, marker: str) -> Child:
@@ -130,11 +81,6 @@ async def _said(descriptor: int) -> bytes:
 
 def open_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-def close(child: Child) -> None:
-    for descriptor in (child.stdin_fd, child.stdout_fd, child.stderr_fd):
-        os.close(descriptor)
 
 
 async def test_stop_leaves_nothing_of_a_stubborn_server(sandbox: Sandbox, marker: str) -> None:
@@ -182,9 +128,7 @@ async def test_killed_from_outside_is_told(sandbox: Sandbox, marker: str) -> Non
 
 
 async def test_leaving_the_sandbox_ends_all(marker: str) -> None:
-    async with Sandbox(await probe()) as opened:
-        if not opened.isolation.tier.reaches(Tier.FULL_SOFT):
-            pytest.skip("no sandbox here")
+    async with Sandbox(await whole()) as opened:
         for child in await asyncio.gather(*(stubborn(opened, marker) for _ in range(3))):
             close(child)
     assert alive(marker) == []
@@ -211,18 +155,18 @@ async def test_cancelled_start_leaves_nothing(sandbox: Sandbox, marker: str) -> 
 
 
 async def test_unsandboxed_is_ended_too(marker: str) -> None:
-    async with Sandbox(await probe(bwrap="/nowhere/bwrap", landlock=0)) as sandbox:
+    async with Sandbox(await none()) as sandbox:
         child = await stubborn(sandbox, marker)
         assert child.tier is Tier.NONE
         close(child)
         ended = await child.stop(0.1)
         assert ended.signal == signal.SIGKILL
-        until(lambda: not alive(marker), 2)
+        until(lambda: not alive(marker), GONE_SECONDS)
 
 
 async def test_unsandboxed_has_a_clean_environment_and_a_home_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSM_TEST_OF_THE_DAEMON", "x")
-    async with Sandbox(await probe(bwrap="/nowhere/bwrap", landlock=0)) as sandbox:
+    async with Sandbox(await none()) as sandbox:
         command = Command(argv=("/usr/bin/env",), env={"PATH": "/usr/bin", "HOME": "/home/mcp", "KEY": "value"})
         child = await sandbox.spawn(command, PLAIN, name="env", unsandboxed=True)
         await child.wait()
@@ -244,36 +188,27 @@ async def test_tool_is_ended_on_timeout_and_on_cancellation(marker: str) -> None
     done = await run_tool(call, env=ENV, cwd="/", timeout=0.5)
     assert done.timed_out
     assert not done.ok
-    until(lambda: not alive(marker), 2)
+    until(lambda: not alive(marker), GONE_SECONDS)
     task = asyncio.ensure_future(run_tool(call, env=ENV, cwd="/", timeout=60))
     await asyncio.to_thread(until, lambda: len(alive(marker)) >= 2, 10)
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
-    until(lambda: not alive(marker), 2)
-
-
-def daemon(marker: str, mode: str) -> subprocess.Popen[bytes]:
-    call = [sys.executable, "-c", DAEMON, PYTHON, sys.base_prefix, STUBBORN, marker, mode, TOOL]
-    return subprocess.Popen(call, stdout=subprocess.PIPE, start_new_session=True)
+    until(lambda: not alive(marker), GONE_SECONDS)
 
 
 @pytest.mark.parametrize("mode", ["limits", "soft", "bare"])
 @pytest.mark.parametrize("ending", ["KILL", "ABRT", "SEGV", "TERM", "INT"])
-def test_end_of_the_daemon_leaves_nothing(marker: str, mode: str, ending: str) -> None:
+def test_end_of_the_daemon_leaves_nothing(daemons: Daemons, marker: str, mode: str, ending: str) -> None:
     """Killed, aborting, crashing, ended without a chance to clean up, and (INT) stopped in good order.
 
     Its servers ignore signals, fork twice, leave their session and hold the pipes open; a tool of ours runs, too.
     """
-    process = daemon(marker, mode)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    assert process.stdout.readline() == b"up\n"
+    daemons.start(mode, STUBBORN, marker, servers=3, tool=TOOL)
+    daemons.wait_until_up()
     until(lambda: len(alive(marker)) >= 3 * 3 + 2, 20)
-    process.send_signal(signal.Signals[f"SIG{ending}"])
-    process.wait(20)
-    process.stdout.close()
-    until(lambda: not alive(marker), 1.0)
+    daemons.end(signal.Signals[f"SIG{ending}"])
+    until(lambda: not alive(marker), GONE_SECONDS)
 
 
 @pytest.mark.parametrize("mode", ["limits", "soft", "bare"])
@@ -283,8 +218,7 @@ async def test_end_of_a_server_leaves_nothing(marker: str, mode: str, leave: str
     ways = {"exit": "sys.exit(3)", "crash": "os.abort()", "linger": "pass", "closed": "os.closerange(0, 3)"}
     itself = f"if os.getpid() == first:\n    sys.stdin.read()\n    {ways[leave]}\nwhile True"
     code = f"import os; first = os.getpid()\n{STUBBORN}".replace("while True", itself)
-    isolation = await (probe(bwrap="/nowhere", landlock=0) if mode == "bare" else probe(soft=mode == "soft"))
-    async with Sandbox(isolation) as sandbox:
+    async with Sandbox(await (none() if mode == "bare" else whole(soft=mode == "soft"))) as sandbox:
         command = Command(argv=(PYTHON, "-I", "-S", "-c", code, marker), env=ENV)
         server = await sandbox.spawn(command, PLAIN, name="server", unsandboxed=True)
         for _ in range(3):  # itself, and what it forked twice
@@ -292,38 +226,30 @@ async def test_end_of_a_server_leaves_nothing(marker: str, mode: str, leave: str
         assert len(alive(marker)) >= 3
         close(server)
         ended = await (server.stop(0.1) if leave in {"linger", "closed"} else asyncio.wait_for(server.wait(), 20))
-        await asyncio.to_thread(until, lambda: not alive(marker), 1.0)
+        await asyncio.to_thread(until, lambda: not alive(marker), GONE_SECONDS)
         if leave in {"exit", "crash"}:
             assert ended.code == 3 if leave == "exit" else ended.signal == signal.SIGABRT
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["limits", "soft"])
-def test_kill_9_at_any_point_of_a_start_leaves_nothing(marker: str, mode: str) -> None:
+def test_kill_9_at_any_point_of_a_start_leaves_nothing(daemons: Daemons, marker: str, mode: str) -> None:
     for step in range(30):
-        process = daemon(marker, mode)
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+        daemons.start(mode, STUBBORN, marker, servers=3, tool=TOOL)
         time.sleep(step * 0.003)  # the point in time is the case
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        until(lambda: not alive(marker), 1.0)
+        daemons.end(signal.SIGKILL)
+        until(lambda: not alive(marker), GONE_SECONDS)
 
 
-def test_next_start_sweeps_the_control_groups_of_a_killed_daemon(marker: str) -> None:
+def test_next_start_sweeps_the_control_groups_of_a_killed_daemon(daemons: Daemons, marker: str) -> None:
     layout = cgroup.find()
     if layout is None:
         pytest.skip("no control group can be written here")
-    process = daemon(marker, "limits")
-    assert process.stdout is not None
-    process.stdout.readline()
-    process.stdout.readline()
-    process.kill()
-    process.wait()
-    process.stdout.close()
-    until(lambda: not alive(marker), 1.0)
-    left = list(Path(layout.memory).glob(f"vsm-mcp.{process.pid}.*"))
+    daemons.start("limits", STUBBORN, marker)
+    daemons.wait_until_up()
+    daemons.end(signal.SIGKILL)
+    until(lambda: not alive(marker), GONE_SECONDS)
+    left = list(Path(layout.memory).glob(f"vsm-mcp.{daemons.pid}.*"))
     assert left
     cgroup.sweep(layout)
     assert not any(path.exists() for path in left)

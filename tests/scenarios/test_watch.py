@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.sandboxes import PYTHON, isolation, whole
 from tests.scenarios.homes import Home
 
 from vsm_mcp import events
@@ -19,29 +20,27 @@ from vsm_mcp.runtime.spec import ServerSpec, base_env
 from vsm_mcp.sandbox import tracing
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.confinement import Command, Confinement
-from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Isolation, Tier, properties_of
 from vsm_mcp.testing import faulty
 from vsm_mcp.vetting.decoys import AWS, ENV, SSH
 from vsm_mcp.vetting.trial import trial
 
 FAULTY = str(Path(faulty.__file__).resolve())
-PYTHON = f"{sys.base_prefix}/bin/python3"
 SERVE = f"\nimport runpy, sys\nsys.argv = [{FAULTY!r}]\nrunpy.run_path({FAULTY!r}, run_name='__main__')\n"
 
 
 @pytest.fixture
 async def sandbox() -> AsyncIterator[Sandbox]:
-    isolation = await probe()
-    if not isolation.tier.reaches(Tier.FULL_SOFT):
-        pytest.skip(f"no whole sandbox here: {'; '.join(isolation.reasons)}")
+    isolation = await whole()
     if not tracing.find():
         pytest.skip("strace is not installed")
     async with Sandbox(isolation) as running:
         yield running
 
 
-async def tried(sandbox: Sandbox, place: Path, deeds: str, **granted: tuple[str, ...]) -> TrialReport:
+async def tried(
+    sandbox: Sandbox, place: Path, deeds: str, *, seconds: float = 20, **granted: tuple[str, ...]
+) -> TrialReport:
     """Try a server that does something first."""
     script = place / "server.py"
     script.write_text(deeds + SERVE)
@@ -50,7 +49,7 @@ async def tried(sandbox: Sandbox, place: Path, deeds: str, **granted: tuple[str,
         name="watched",
         command=Command(argv=(PYTHON, "-I", "-S", str(script)), env={**base_env(PYTHON), "TOKEN": "hush-4711"}),
         confinement=msgspec.structs.replace(Confinement(read_only=roots), **granted),
-        start_timeout=20.0,
+        start_timeout=seconds,
         secrets=("hush-4711",),
     )
     config = Config(home=place / "home", runtime=Runtime(stop_grace_seconds=1.0))
@@ -166,6 +165,25 @@ async def test_a_server_that_fails_only_when_watched_is_tried_without(sandbox: S
     assert "does not start while it is watched" in report.watch.detail
 
 
+async def test_a_server_that_hangs_is_not_waited_for_twice_as_long(sandbox: Sandbox, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    deeds = f"""
+import time
+began = time.monotonic()
+with open(f"{seen}/{{time.time_ns()}}", "w") as file:
+    while True:
+        print(time.monotonic() - began, file=file, flush=True)
+        time.sleep(0.01)
+"""
+    report = await tried(sandbox, tmp_path, deeds, seconds=2, granted_writable=(str(seen),))
+    assert report.cause is not None
+    assert (report.passed, report.cause.code) == (False, "hung")
+    assert "within 2 s" in report.cause.message  # not within what it got when it was tried unwatched
+    first, *again = (float(file.read_text().split()[-1]) for file in sorted(seen.iterdir()))
+    assert all(lived < first for lived in again)
+
+
 async def test_a_server_that_lists_nothing_only_when_watched_is_tried_without(sandbox: Sandbox, tmp_path: Path) -> None:
     deeds = f"""
 import os, sys, threading
@@ -202,7 +220,7 @@ async def test_a_server_does_not_see_who_traces_it(sandbox: Sandbox, tmp_path: P
 async def test_without_namespaces_nobody_can_look(tier: Tier, tmp_path: Path) -> None:
     poorer = Isolation(tier=Tier.NONE, properties=properties_of(Tier.NONE))
     if tier is Tier.REDUCED:
-        poorer = await probe(bwrap="/nowhere/bwrap")
+        poorer = await isolation(bwrap="/nowhere/bwrap")
         if poorer.tier is not tier or os.geteuid() == 0:
             pytest.skip("no reduced tier here in which a server may read what this test wrote")
     script = tmp_path / "server.py"

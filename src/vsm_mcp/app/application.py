@@ -47,6 +47,7 @@ from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
 from vsm_mcp.model.wants import ANYTHING, Wants
+from vsm_mcp.runtime.barred import barred
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import HomeLock, Store
 
@@ -245,7 +246,8 @@ class App:
 
     async def list(self) -> dict[str, Any]:
         """Return the servers of the catalogue."""
-        return {"servers": [self._row(server) for server in self.fleet.servers.values()]}
+        servers, offers = self.fleet.servers, self.fleet.offers
+        return {"servers": [views.row(each, self._state(name), offers.get(name)) for name, each in servers.items()]}
 
     async def inspect(self, name: str) -> dict[str, Any]:
         """Return everything known about one server. Raises :class:`UnknownServer`."""
@@ -365,7 +367,9 @@ class App:
         return self.store.secrets.of(self.fleet.get(name).acquisition)
 
     def _catalogue_changed(self) -> None:
-        self.gateway.set_offers(self.fleet.served(), self.config.policy.deny_tools)
+        policy, servers = self.config.policy, self.fleet.servers
+        offers = {name: offer for name, offer in self.fleet.served().items() if not barred(servers[name], policy)}
+        self.gateway.set_offers(offers, policy.deny_tools)
 
     def _action(self, kind: ActionKind, server: Server, **facts: bool) -> Action:
         return Action(kind=kind, subject=server.name, actor=self.actor, facts={"ref": str(server.ref), **facts})
@@ -377,24 +381,6 @@ class App:
             return {**held, "instances": [], "crash": None, "pool": None}
         status: dict[str, Any] = msgspec.to_builtins(self.runtime.status(name))
         status.pop("stderr_tail")
+        status["reason"] = status["reason"] or barred(server, self.config.policy)
         status["tier"] = status["tier"] or str(self.machine.tier_of(server))
         return status
-
-    def _row(self, server: Server) -> dict[str, Any]:
-        state = self._state(server.name)
-        return {
-            "name": server.name,
-            "ref": str(server.ref),
-            "version": server.version,
-            "state": state["state"],
-            "tier": state["tier"],
-            "tools": views.exposed_tools(server.name, self.fleet.offers.get(server.name)),
-            "pid": state["pid"],
-            "instances": state["instances"],
-            "reason": state["reason"],
-            "crash": state["crash"],
-            "pool": state["pool"],
-            "added": server.added,
-            "kit": kits.kit_of(server),
-            "evidence": server.acquisition,
-        }

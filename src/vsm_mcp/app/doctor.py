@@ -16,6 +16,9 @@ from vsm_mcp.events import ignore
 from vsm_mcp.registries.addresses import shown
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.sandbox import tracing
+from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.sandbox.confinement import Command, Confinement
+from vsm_mcp.sandbox.egress.rules import AllowList
 from vsm_mcp.sandbox.machine import closed_to_others
 from vsm_mcp.sandbox.probe import allow_list_failure
 from vsm_mcp.sandbox.tier import Isolation, Property, Tier
@@ -23,6 +26,7 @@ from vsm_mcp.sandbox.tier import Isolation, Property, Tier
 _LOW_DISK = 1024**3
 _ANY_NEED = "read files"
 _DOCUMENT = "docs/reference/discovery.md"
+_TRY_SECONDS = 20.0
 
 
 async def examine(config: Config, machine: Machine, lookout: Lookout) -> dict[str, Any]:
@@ -32,6 +36,7 @@ async def examine(config: Config, machine: Machine, lookout: Lookout) -> dict[st
     """
     isolation, registries, runtimes = machine.isolation, await machine.registries(), await machine.runtimes()
     checks = [_home(config), *_sandbox(config, isolation), *await _allow_list(isolation), watched(isolation)]
+    checks.append(await installing(config, isolation))
     checks += _tools(runtimes)
     checks += [await _registry(registries, "npm"), await _registry(registries, "pypi"), *await _sources(lookout)]
     return {
@@ -113,6 +118,23 @@ def watched(isolation: Isolation, strace: str | None = None) -> dict[str, Any]:
     if not isolation.tier.reaches(Tier.FULL_SOFT):
         return _check("strace", "warn", f"{found}, of no use at tier {isolation.tier}; {without}")
     return _check("strace", "ok", f"{found}: trials are watched")
+
+
+async def installing(config: Config, isolation: Isolation) -> dict[str, Any]:
+    """Whether npm and uv are confined while they install: tried, with the home to write and a list of hosts."""
+    if not config.install.confined:
+        return _outside("[install] confined is off", "[install] confined = true")
+    confinement = Confinement(writable=(str(config.home),), network=AllowList())
+    async with Sandbox(isolation, guarded=False) as sandbox:
+        try:
+            await sandbox.run(Command(argv=("/usr/bin/true",)), confinement, name="doctor", timeout=_TRY_SECONDS)
+        except VsmError as error:
+            return _outside(error.message, *(isolation.remedies or (error.hint,)))
+    return _check("install", "ok", "npm and uv run in the sandbox while they install")
+
+
+def _outside(why: str, *remedies: str) -> dict[str, Any]:
+    return _check("install", "warn", f"npm and uv run outside of the sandbox while they install: {why}", *remedies)
 
 
 def _tools(runtimes: dict[str, str]) -> list[dict[str, Any]]:

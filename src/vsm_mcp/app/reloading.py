@@ -18,6 +18,7 @@ from vsm_mcp.errors import VsmError
 from vsm_mcp.events import ConfigRejected, ConfigReloaded, Emit
 from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.server import Server, ServerState
+from vsm_mcp.runtime.barred import barred
 from vsm_mcp.runtime.renewal import Renewal, renewal
 from vsm_mcp.runtime.supervisor import Runtime
 
@@ -119,6 +120,8 @@ class Reloader:
         return renewal(before, self._runtime.spec(server, new))
 
     async def _renewed(self, name: str, need: Renewal) -> str:
+        if why := barred(self._runtime.server(name), self._config().policy):
+            return await self._barred(name, why)
         if need is Renewal.NOTHING:
             self._runtime.adapt(name)  # how long it may take to stop counts for what runs, too
             return "unchanged"
@@ -131,6 +134,13 @@ class Reloader:
         except VsmError as error:
             return f"failed: {error.message}"
         return "restarted"
+
+    async def _barred(self, name: str, why: str) -> str:
+        """Stop a server that may not run any more, without waiting for its calls."""
+        if self._runtime.status(name).state is ServerState.STOPPED:
+            return "unchanged"
+        await self._runtime.stop(name, why)
+        return f"stopped: {why}"
 
 
 def document(found: tuple[Change, ...], servers: Mapping[str, str]) -> dict[str, Any]:

@@ -76,13 +76,13 @@ async def _watched(watch: Watch) -> dict[str, Any]:
 
 
 def _server(config: Config, settings: Settings, words: Sequence[str]) -> Server:
-    """Return the server that ``cmd:WORDS`` would be; of the files among the words only programs are its own."""
+    """Return the server that ``cmd:WORDS`` would be."""
     if profile_of(settings, config).wants_project:
         check_project(settings, config.environ.get("HOME", ""), (str(config.home),))
     ref = Ref(RefKind.CMD, shlex.join(words))
     entry = Entry(argv=(), runtime="native")
     if words:
-        entry = entry_of(found_program(words, config.environ), config.environ, sources_only=True)
+        entry = entry_of(found_program(words, config.environ), config.environ)
     installation = Installation(server=_NAME, ref=ref, version="", path="", entry=entry)
     return Server(name=_NAME, ref=ref, version="", installation=installation, settings=settings)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from vsm_mcp.app.kits import kit_of
 from vsm_mcp.autopilot.outcome import Outcome
 from vsm_mcp.config import Config
 from vsm_mcp.errors import VsmError
@@ -135,3 +136,18 @@ def masked_changes(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _shown(name: str, value: str) -> str:
     return "***" if any(word in name.lower() for word in _SECRETIVE) else value
+
+
+def row(server: Server, state: Mapping[str, Any], offer: Offer | None) -> dict[str, Any]:
+    """Return one row of ``list``; ``state`` is how the server is."""
+    told = {name: state[name] for name in ("state", "tier", "pid", "instances", "reason", "crash", "pool")}
+    return {
+        "name": server.name,
+        "ref": str(server.ref),
+        "version": server.version,
+        **told,
+        "tools": exposed_tools(server.name, offer),
+        "added": server.added,
+        "kit": kit_of(server),
+        "evidence": server.acquisition,
+    }

@@ -22,7 +22,7 @@ from vsm_mcp.autopilot.naming import check_name, server_name
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.undo import Undo
-from vsm_mcp.autopilot.verdicts import failed_trial, judged, masked, summary, unwatched, watched
+from vsm_mcp.autopilot.verdicts import failed_trial, judged, masked, summary, unconfined, unwatched, watched
 from vsm_mcp.errors import BadArgument, VettingRejected, VsmError
 from vsm_mcp.events import (
     AcquisitionFinished,
@@ -33,6 +33,7 @@ from vsm_mcp.events import (
     StepFailed,
     StepFinished,
     StepStarted,
+    ignore,
 )
 from vsm_mcp.install.installer import Built, Fetched, Options, Resolved
 from vsm_mcp.model.action import Action, ActionKind
@@ -93,6 +94,7 @@ class _Admission:
         self._plan = Plan()
         self.shown: SandboxPlan | None = None
         self._checks: tuple[CheckResult, ...] = ()
+        self._notes: tuple[str, ...] = ()
         self._facts = (request.known.launch if request.known else None) or LaunchFacts()
 
     async def take_back(self) -> None:
@@ -122,6 +124,7 @@ class _Admission:
             self._parts.emit(RemedyApplied(acquisition=self.id, remedy=" ".join(constraints), reason=why))
             await self._record("remedy", {"constraints": constraints, "cause": report.cause})
         verdict = await self._judged(server, report, built, fetched)
+        self._notes = (*self._warnings(settings), *unconfined(built), *unwatched(report))
         return await self._activated(server, settings, report, verdict)
 
     def _prepared(self) -> tuple[LaunchPlan, Settings]:
@@ -131,7 +134,7 @@ class _Admission:
         config = self._parts.config
         profile = profile_of(settings, config)
         network_of(permitted(settings, profile))
-        launch = plan_launch(self._facts, settings)
+        launch = plan_launch(self._facts, settings, self._request.ref)
         home, private = config.environ.get("HOME", "/root"), (str(config.home),)
         if profile.wants_project:
             check_project(settings, home, private)
@@ -197,7 +200,7 @@ class _Admission:
             into = await self._parts.installations.begin(name, label)
             built = await installer.build(resolved, fetched, into, options)
         record = {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts}
-        await self._record("built", {**record, "confined": built.confined})
+        await self._record("built", {**record, "confined": built.confined, "unconfined": built.unconfined})
         return self._server(resolved, built, launch, settings), built, fetched
 
     async def _planned(self, resolved: Resolved) -> Plan:
@@ -274,7 +277,8 @@ class _Admission:
         async with self._step("trial") as said:
             spec = spec_of(server, settings.secrets, self._parts.config)
             spec = msgspec.structs.replace(spec, authorizer=self._parts.authorizer_of(spec))
-            report = await trial(spec, self._parts.sandbox, self._parts.config, self._parts.emit)
+            # what is tried is no server yet: its starts are in the report, and are none of a server's
+            report = await trial(spec, self._parts.sandbox, self._parts.config, ignore)
             tools = len(report.offer.of(ItemKind.TOOL))
             if report.passed:
                 said.append(f"{report.protocol}, {tools} tools, tier {report.tier}")
@@ -348,11 +352,7 @@ class _Admission:
             tier=report.tier,
             tools=tuple(exposed(server.name, item.name) for item in report.offer.of(ItemKind.TOOL)),
             reason=reason,
-            warnings=(
-                *self._warnings(settings),
-                *unwatched(report),
-                *(() if quarantined else verdict.reasons[:_REASONS]),
-            ),
+            warnings=(*self._notes, *(() if quarantined else verdict.reasons[:_REASONS])),
             plan=self.shown,
             admitted=server,
         )

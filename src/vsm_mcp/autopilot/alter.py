@@ -49,7 +49,7 @@ def alter(server: Server, secrets: Mapping[str, str], wish: Wish, facts: LaunchF
     settings = _replaced(settings, {field: _given(settings, wish.settings, field) for field in wish.fields})
     launch = None
     if settings.args != server.args or settings.env != server.env or settings.cwd != server.settings.cwd:
-        launch = plan_launch(facts, settings)
+        launch = plan_launch(facts, settings, server.ref)
     after = msgspec.structs.replace(
         server,
         settings=msgspec.structs.replace(settings, args=(), env={}, secrets={}),

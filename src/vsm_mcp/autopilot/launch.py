@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Final
@@ -10,7 +11,9 @@ from typing import Final
 import msgspec
 
 from vsm_mcp.errors import MissingInput, MissingValue
+from vsm_mcp.install.roots import own_words
 from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, Settings
+from vsm_mcp.model.ref import Ref, RefKind
 
 # A path inside a value: the whole value, after "=", or after "://" as in sqlite:///x and file:///x.
 _PATH: Final = re.compile(r"(?:\A|=|://)(/[^\s?*\"'<>|]+)")
@@ -24,10 +27,11 @@ class LaunchPlan(msgspec.Struct, frozen=True, kw_only=True):
     named_paths: tuple[str, ...]
 
 
-def plan_launch(facts: LaunchFacts | None, settings: Settings) -> LaunchPlan:
+def plan_launch(facts: LaunchFacts | None, settings: Settings, ref: Ref | None = None) -> LaunchPlan:
     """Merge what is known about a server with what a person gave.
 
-    Always-given arguments of the facts are dropped where the person gave the same flag. Raises
+    Always-given arguments of the facts are dropped where the person gave the same flag. The words of a command
+    (``ref``) that are not its own files name paths as arguments do. Raises
     :class:`MissingValue` naming every required value that nobody gave, with what it is for.
     """
     facts = facts or LaunchFacts()
@@ -44,7 +48,15 @@ def plan_launch(facts: LaunchFacts | None, settings: Settings) -> LaunchPlan:
             env[item.name] = item.default
     args += settings.args
     env |= settings.env
-    return LaunchPlan(args=tuple(args), env=env, named_paths=tuple(_paths_in([*args, *env.values()])))
+    return LaunchPlan(args=tuple(args), env=env, named_paths=tuple(_paths_in([*_arguments(ref), *args, *env.values()])))
+
+
+def _arguments(ref: Ref | None) -> tuple[str, ...]:
+    if ref is None or ref.kind is not RefKind.CMD:
+        return ()
+    words = shlex.split(ref.name)
+    own = own_words(words)
+    return tuple(word for word in words if word not in own)
 
 
 def missing_values(inputs: Iterable[Input]) -> MissingValue:

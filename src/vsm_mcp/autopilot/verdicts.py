@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from vsm_mcp.errors import MissingInput, MissingValue, TrialFailed, VsmError
+from vsm_mcp.install.installer import Built
 from vsm_mcp.model.finding import CheckResult, CheckStatus, VetReport
 from vsm_mcp.model.launch import Settings, names_secret
 from vsm_mcp.model.trial import TrialReport
@@ -60,6 +61,13 @@ def unwatched(report: TrialReport) -> tuple[str, ...]:
     if watch is None or watch.status is not CheckStatus.UNAVAILABLE:
         return ()
     return (f"nobody saw what it did in its trial: {watch.detail}",)
+
+
+def unconfined(built: Built) -> tuple[str, ...]:
+    """Return the warning that what made an installation ran outside of the sandbox; nothing where it ran inside."""
+    if not built.unconfined:
+        return ()
+    return (f"npm or uv ran outside of the sandbox while it was installed: {built.unconfined}",)
 
 
 def summary(results: Sequence[CheckResult]) -> str:

@@ -13,7 +13,7 @@ from vsm_mcp.errors import InstallFailed
 from vsm_mcp.install.archive import digest_of
 from vsm_mcp.install.executable import interpreter_of
 from vsm_mcp.install.installer import Bench, Built, Fetched, Options, Resolved
-from vsm_mcp.install.roots import SOURCES, roots_of
+from vsm_mcp.install.roots import roots_of
 from vsm_mcp.install.tools import real_path
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind
@@ -55,9 +55,8 @@ def found_program(words: Sequence[str], environ: Mapping[str, str]) -> tuple[str
     return (str(Path(program).absolute()), *words[1:])
 
 
-def entry_of(argv: tuple[str, ...], environ: Mapping[str, str], *, sources_only: bool = False) -> Entry:
-    """Return the entry of a command; with ``sources_only`` only programs among the files that it names are its own."""
+def entry_of(argv: tuple[str, ...], environ: Mapping[str, str]) -> Entry:
+    """Return the entry of a command."""
     words = interpreter_of(Path(real_path(argv[0])))
     runtime = "native" if words in {(), ("native",)} else "python" if words[0].startswith("python") else "node"
-    own = (argv[0], *(word for word in argv[1:] if not sources_only or Path(word).suffix in SOURCES))
-    return Entry(argv=argv, runtime=runtime, roots=roots_of(own, environ.get("HOME", "")))
+    return Entry(argv=argv, runtime=runtime, roots=roots_of(argv, environ.get("HOME", "")))

@@ -95,11 +95,13 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 class Built(msgspec.Struct, frozen=True, kw_only=True):
     """A finished installation; ``integrity`` is ``algorithm:hex`` of the top-level archive (empty for remotes).
 
-    ``confined`` says whether the tools that made it ran in the sandbox.
+    ``confined`` says whether the tools that made it ran in the sandbox, ``unconfined`` why they did not, where they
+    ran outside.
     """
 
     entry: Entry
     confined: bool = False
+    unconfined: str = ""
     packages: dict[str, str] = {}
     scripts: tuple[Script, ...] = ()
     integrity: str = ""

@@ -131,6 +131,7 @@ class NpmInstaller:
         return Built(
             entry=entry,
             confined=done.confined,
+            unconfined=done.unconfined,
             packages=resolved.packages,
             scripts=scripts,
             integrity=fetched.archive_sha,

@@ -104,7 +104,13 @@ class PypiInstaller:
             wanted.unlink()
             await asyncio.to_thread(make_readable, into)
         entry = _entry(resolved.ref.name, program, fetched.manifest, into, python)
-        return Built(entry=entry, confined=done.confined, packages=resolved.packages, integrity=fetched.archive_sha)
+        return Built(
+            entry=entry,
+            confined=done.confined,
+            unconfined=done.unconfined,
+            packages=resolved.packages,
+            integrity=fetched.archive_sha,
+        )
 
     async def _fitting(
         self, package: str, files: list[dict[str, Any]]

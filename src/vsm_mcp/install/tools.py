@@ -88,12 +88,19 @@ async def run_tool(
 ) -> Completed:
     """Run one of our tools to its end: in the sandbox, if there is one and it is said what its ``work`` is.
 
-    Raises :class:`InstallFailed` when ``seconds`` pass first.
+    ``unconfined`` of what is returned says why it was not, where there was work. Raises :class:`InstallFailed` when
+    ``seconds`` pass first.
     """
-    env = tool_environ(bench) | dict(extra or {})
-    done = await _enclosed(bench, argv, env, work, cwd, seconds)
+    env, why = tool_environ(bench) | dict(extra or {}), ""
+    done: Completed | None = None
+    if work is not None and not (why := open_by_choice(bench)):
+        try:
+            done = await run_enclosed(bench, argv, env, work, cwd=cwd, seconds=seconds)
+        except (SandboxUnavailable, BadArgument) as error:  # no allow-list, or a file system without idmapping
+            why = error.message
     if done is None:
         done = await bench.run_tool(argv, env=env, cwd=cwd, timeout=seconds, max_output=MAX_OUTPUT)
+        done = msgspec.structs.replace(done, unconfined=why)
     if done.timed_out:
         raise InstallFailed(
             f"{Path(argv[0]).name} did not finish within {seconds:g} s",
@@ -104,16 +111,11 @@ async def run_tool(
     return done
 
 
-async def _enclosed(
-    bench: Bench, argv: tuple[str, ...], env: dict[str, str], work: Work | None, cwd: str, seconds: float
-) -> Completed | None:
-    """Run it in the sandbox; ``None`` where that is not wanted or not to be had (a file system without idmapping)."""
-    if work is None or bench.run_sandboxed is None or not bench.config.install.confined:
-        return None
-    try:
-        return await run_enclosed(bench, argv, env, work, cwd=cwd, seconds=seconds)
-    except (SandboxUnavailable, BadArgument):
-        return None
+def open_by_choice(bench: Bench) -> str:
+    """Return why nothing is run in the sandbox from the outset, as a clause; "" where it is tried."""
+    if not bench.config.install.confined:
+        return "[install] confined is off"
+    return "" if bench.run_sandboxed is not None else "this machine gives no sandbox"
 
 
 def tail(done: Completed, lines: int = 3) -> str:

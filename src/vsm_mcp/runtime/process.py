@@ -180,7 +180,8 @@ class Process:
         self._entrance.write_line(line)
 
     async def ended(self) -> str:
-        """Wait until it is over or its conversation is; return why."""
+        """Wait until it is over or its conversation is; return why, and tell those who wait for an answer."""
+        self.connection.patience = 2 * _LAST_WORDS_SECONDS  # they shall hear of a limit, not of a closed pipe
         over = asyncio.ensure_future(self._child.wait())
         try:
             first: tuple[asyncio.Future[Any], ...] = (over, self.connection.closed)
@@ -189,12 +190,14 @@ class Process:
                 await self._child.over(_LAST_WORDS_SECONDS)
         finally:
             over.cancel()
-        if self._child.ended:
-            self.exit = await self._child.wait()
-            reason = await self._reason(self.exit)
-            self.connection.fail(f"the server {reason}")
+        if not self._child.ended:
+            reason = self.connection.closed.result()
+            self.connection.fail(reason)
             return reason
-        return self.connection.closed.result()
+        self.exit = await self._child.wait()
+        reason = await self._reason(self.exit)
+        self.connection.fail(f"the server {reason}")
+        return reason
 
     async def probe(self, seconds: float) -> str:
         """See :class:`Instance`."""

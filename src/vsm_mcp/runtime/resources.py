@@ -97,6 +97,14 @@ class Resources:
         """Return what was seen last; ``None`` for what has no process here."""
         return self._usages.get(name)
 
+    def why_slow(self, name: str) -> str:
+        """Return, as the end of a sentence, that a server uses all the CPU it may have; "" where it does not."""
+        return (
+            f": it uses all the CPU it may have ([sandbox] cpus = {self._cores(name):g})"
+            if self._at_limit.get(name)
+            else ""
+        )
+
     async def look(self) -> float:
         """Look at all servers; return the seconds of CPU that it took."""
         self._looked = asyncio.get_running_loop().time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from vsm_mcp.errors import ServerDown, UnknownServer
 from vsm_mcp.events import Emit, HealthChecked, ServerFoundStateful, ignore
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server
-from vsm_mcp.runtime import bulk, checkup, idle, order, process, remote
+from vsm_mcp.runtime import barred, bulk, checkup, idle, order, process, remote
 from vsm_mcp.runtime.bulk import Result
 from vsm_mcp.runtime.checkup import Health
 from vsm_mcp.runtime.custom import StartTransport, open_custom
@@ -63,10 +64,6 @@ def _nobody(*_news: object) -> None:
     """Drop the news."""
 
 
-def _without(_spec: ServerSpec) -> None:
-    """Have no authorizer."""
-
-
 def _no_secrets(_name: str) -> dict[str, str]:
     """Know no secret beside those in a server's settings."""
     return {}
@@ -98,7 +95,7 @@ class Runtime:
         self.on_updated: OnUpdated = _nobody
         self.on_said: OnSaid = _nobody
         self.on_stateful: OnStateful = _nobody
-        self.authorizer_of: AuthorizerOf = _without
+        self.authorizer_of: AuthorizerOf = _nobody
         self.resources = Resources(self.statuses, self._cores, emit)
         self._tallies: dict[str, Tally] = {}
         self._gone = Tally()
@@ -158,6 +155,7 @@ class Runtime:
         async def start(session: str, known_era: str | None) -> Instance:
             instance = await self._start(name, session, known_era)
             instance.connection.tally = self.tally(name)
+            instance.connection.why_slow = functools.partial(self.resources.why_slow, name)
             return instance
 
         self._logs[name] = RotatedFile(self.log_path(name), self._config.runtime.log_bytes)
@@ -182,13 +180,13 @@ class Runtime:
     async def start(self, name: str) -> None:
         """Start a server and wait until it is ready; its failures so far are forgotten.
 
-        Raises :class:`UnknownServer`, :class:`ServerDown`, :class:`SandboxUnavailable`, :class:`BadArgument`.
+        Raises :class:`UnknownServer`, :class:`ServerDown`, :class:`Refused`, :class:`BadArgument`.
         """
         await self._startable(name).start(self._config.runtime.start_timeout_seconds + _QUEUE_SECONDS)
 
-    async def stop(self, name: str) -> None:
+    async def stop(self, name: str, reason: str = "it was asked to") -> None:
         """Stop a server, all processes of it; a call starts it again. Raises :class:`UnknownServer`."""
-        await self._pool(name).stop("it was asked to")
+        await self._pool(name).stop(reason)
 
     async def restart(self, name: str) -> None:
         """Stop a server and start it; see :meth:`start`."""
@@ -389,7 +387,9 @@ class Runtime:
     def _startable(self, name: str) -> Pool:
         if self._leaving:
             raise ServerDown(f"{name} is not running: the daemon stops", "start the daemon again")
-        return self._pool(name)
+        pool = self._pool(name)
+        barred.check(pool.server, self._config.policy)
+        return pool
 
     def _pool(self, name: str) -> Pool:
         try:

@@ -128,8 +128,8 @@ def exit_of(returncode: int, *, passed_on: bool = False, oom: bool = False) -> E
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
     """A program that ran to its end: output is cut at the given limit; ``timed_out`` says that we ended it.
 
-    ``confined`` says whether it ran in a sandbox; ``contacts`` are what it reached for over the network, where an
-    allow-list said what it might.
+    ``confined`` says whether it ran in a sandbox, ``unconfined`` why a tool of ours did not; ``contacts`` are what it
+    reached for over the network, where an allow-list said what it might.
     """
 
     exit: Exit
@@ -138,6 +138,7 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     timed_out: bool = False
     truncated: bool = False
     confined: bool = False
+    unconfined: str = ""
     contacts: tuple[Contact, ...] = ()
 
     @property

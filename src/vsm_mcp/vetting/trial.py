@@ -32,6 +32,8 @@ LIST_SECONDS: Final = 20.0
 _SPARE_SECONDS: Final = 40.0
 _RECENT_LINES: Final = 5
 _QUICK_STOP_SECONDS: Final = 0.9
+_AGAIN: Final = 1 / 3
+"""So much of its time a server that hung gets once more, unwatched: to hang for that alone is rare, and not slow."""
 # Causes that say little: what is known to be missing is missing without the watch, too.
 _UNEXPLAINED: Final = frozenset({"crashed", "hung", "not_a_server", "broken_entry", "protocol"})
 Instance = Process | Remote
@@ -42,7 +44,8 @@ async def trial(spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit) 
 
     It must shake hands, list what it offers (something), and start again. What else it does wrong is a warning, also
     that it dies of an unknown method, an unknown tool or wrong parameters. The whole takes at most two start time-outs
-    and forty seconds; nothing of the server is left afterwards.
+    and forty seconds, for a server that does not answer at all four thirds of one; nothing of the server is left
+    afterwards.
 
     Raises :class:`vsm_mcp.errors.SandboxUnavailable` when the isolation asked for cannot be had, for that is not the
     server's fault.
@@ -169,18 +172,28 @@ class _Run:
             if not self._blames_watch(error.cause):
                 raise
             self._sandbox = self._bare
-            instance = await self._start(self._spec)
+            instance = await self._start_again(error)
             self._watch.give_up(f"it does not start while it is watched: {error.message}")
             return instance
+
+    async def _start_again(self, before: ServerDown) -> Instance:
+        """Start it unwatched; where it hung before, it has to come up in a part of its time, or else it hung."""
+        if before.cause is None or before.cause.code != "hung":
+            return await self._start(self._spec)
+        try:
+            return await self._start(_sooner(self._spec))
+        except ServerDown:
+            raise before from None
 
     async def _lists_unwatched(self) -> bool:
         """Whether it starts and lists when nobody watches, and did not do the latter before."""
         if not self._blames_watch(self.cause):
             return False
         before, cause = self._probes, self.cause
+        hung = self._instance is not None and not self._instance.connection.closed.done()
         await self.end()
         self._sandbox, self._probes, self.cause = self._bare, [], None
-        if await self._begin() and await self._list():
+        if await self._begin() and await self._list(LIST_SECONDS * _AGAIN if hung else LIST_SECONDS):
             self._watch.give_up(f"it does not list what it offers while it is watched: {before[-1].detail}")
             return True
         self._probes, self.cause = before, cause
@@ -199,12 +212,12 @@ class _Run:
     def _log(self) -> RotatedFile:
         return RotatedFile(self._config.home / "logs" / f"{self._spec.name}.log", self._config.runtime.log_bytes)
 
-    async def _list(self) -> bool:
+    async def _list(self, seconds: float = LIST_SECONDS) -> bool:
         """Ask for every list it declares: the first thing that whoever uses it will do."""
         assert self._instance is not None  # noqa: S101 - _begin has said so
         began = time.monotonic()
         try:
-            self._offer = await self._instance.connection.offer(LIST_SECONDS)
+            self._offer = await self._instance.connection.offer(seconds)
         except VsmError as error:
             self.note("list", FAIL, error.message, time.monotonic() - began)
             self.cause = _said(self._instance, error)
@@ -320,6 +333,10 @@ class _Run:
             seen = instance.peak_memory()
             self._peak = max(seen or 0, self._peak or 0) or None
             self._contacts += instance.contacts
+
+
+def _sooner(spec: ServerSpec) -> ServerSpec:
+    return msgspec.structs.replace(spec, start_timeout=spec.start_timeout * _AGAIN)
 
 
 def _observed(spec: ServerSpec) -> ServerSpec:

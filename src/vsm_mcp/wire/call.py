@@ -25,6 +25,11 @@ Outcome = Message | VsmError
 class Owner(Protocol):
     """The connection that a call belongs to."""
 
+    @property
+    def why_slow(self) -> Callable[[], str]:
+        """What returns why a call may have waited in vain, as the end of a sentence, or ""."""
+        ...
+
     def give_up(self, call: Call) -> None:
         """Forget a call and tell the server, if it is not answered yet."""
         ...
@@ -94,7 +99,8 @@ class Call:
         if outcome.result is not None:
             return outcome.result
         if outcome is EXPIRED:
-            raise RequestTimeout(f"the server did not answer {self.method} within {self.timeout:g} s")
+            slow = self._owner.why_slow()
+            raise RequestTimeout(f"the server did not answer {self.method} within {self.timeout:g} s{slow}")
         if outcome is LOST:
             raise TransportError(self._owner.why_lost())
         raise envelope.read_error(outcome.error or Raw(b"{}"))

@@ -50,15 +50,15 @@ _PUSH_SECONDS: Final = 10.0
 _MAX_PUSHING: Final = 256
 """Messages that are no requests and wait for the server to take them, where each costs a task or a socket."""
 
-_decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
-_decode_text: Final = msgspec.json.Decoder(str).decode
-
 
 class Connection:
     """A conversation that :func:`vsm_mcp.wire.negotiate.connect` has opened.
 
     ``era``, ``protocol``, ``capabilities``, ``server_info`` and ``instructions`` are what the server said at the
     beginning. ``closed`` resolves once, to the reason, when nothing will be answered any more. ``tally`` counts calls.
+    ``patience`` (seconds) is for how long those who wait are not told of a transport's end: who sets it has to say why
+    it ended, by :meth:`fail`. ``why_slow`` says what a call that is not answered in time may have waited for, as the
+    end of a sentence, or "".
     One connection carries any number of calls at a time and is shared by all callers; all methods belong to the event
     loop it was made in.
     """
@@ -70,6 +70,8 @@ class Connection:
         self.server_info: dict[str, Any] = {}
         self.instructions = ""
         self.tally = Tally()
+        self.patience = 0.0
+        self.why_slow: Callable[[], str] = str
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._transport = transport
         self._pending = Pending()
@@ -79,6 +81,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._log_level = ""
         self._pushing = 0
+        self._why = ""
 
     @property
     def in_flight(self) -> int:
@@ -131,7 +134,7 @@ class Connection:
 
     async def open(self) -> None:
         """Open the transport; raises :class:`TransportError` when that fails."""
-        await self._transport.open(self._inbox.deliver, self.fail)
+        await self._transport.open(self._inbox.deliver, self._lost)
 
     def begin(
         self,
@@ -202,7 +205,7 @@ class Connection:
 
     def why_lost(self) -> str:
         """Return why nothing is answered any more."""
-        return self.closed.result() if self.closed.done() else "the connection broke"
+        return self._why or "the connection broke"
 
     def watch(self, uri: str) -> None:
         """Have a resource watched: :meth:`on_news` says who hears of it. Idempotent."""
@@ -278,8 +281,17 @@ class Connection:
         """
         if not self.closed.done():
             self.closed.set_result(reason)
+        self._why = self._why or reason
         self._inbox.close()
         self._pending.fail_all()
+
+    def _lost(self, reason: str) -> None:
+        """Take note that the transport has ended: nobody begins a call any more, and those who wait are told soon."""
+        if self.patience <= 0 or not len(self._pending) or self.closed.done():
+            self.fail(reason)
+            return
+        self.closed.set_result(reason)
+        asyncio.get_running_loop().call_later(self.patience, self.fail, reason)
 
     # --- sending -------------------------------------------------------------------------------------------------
 
@@ -296,7 +308,7 @@ class Connection:
         plain = not told and not (params and "_meta" in params)
         if plain and (dialogue is None or not (dialogue.capabilities or dialogue.log_level)):
             return {**(params or {}), "_meta": _MODERN_META if dialogue is None else _MODERN_META_OF_NOTHING}
-        meta = _opened(params.get("_meta") if params else None)
+        meta = envelope.opened(params.get("_meta") if params else None)
         if self.era == "modern":
             meta.update(_META)
             if dialogue is not None:
@@ -310,7 +322,7 @@ class Connection:
     def _head(self, method: str, params: Params, ident: int | None) -> Head:
         name = (params or {}).get(era.NAMED_BY.get(method, ""))
         if isinstance(name, Raw):
-            name = _text_or_none(name)
+            name = envelope.text_of(name)
         name = name if isinstance(name, str) else None
         return Head(
             kind="notification" if ident is None else "request",
@@ -373,20 +385,3 @@ class Connection:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _text_or_none(value: Raw) -> str | None:
-    try:
-        return _decode_text(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def _opened(meta: object) -> dict[str, object]:
-    """Return a caller's ``_meta`` as a dictionary of our own; what is no object counts as absent."""
-    if isinstance(meta, (Raw, bytes)):
-        try:
-            return dict(_decode_object(meta))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return {}
-    return dict(meta) if isinstance(meta, Mapping) else {}

@@ -58,6 +58,8 @@ class _Error(msgspec.Struct):
 
 
 _decode: Final = msgspec.json.Decoder(Message).decode
+_decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_text: Final = msgspec.json.Decoder(str).decode
 _decode_error: Final = msgspec.json.Decoder(_Error).decode
 _decode_batch: Final = msgspec.json.Decoder(list[Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -181,6 +183,24 @@ def _drop_null(message: Message) -> None:
         message.error = None
     elif bytes(message.result or b"") == b"null":
         message.result = None
+
+
+def text_of(value: Raw) -> str | None:
+    """Return a raw text, or ``None`` where it is something else."""
+    try:
+        return _decode_text(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def opened(meta: object) -> dict[str, object]:
+    """Return a caller's ``_meta`` as a dictionary of our own; what is no object counts as absent."""
+    if isinstance(meta, (Raw, bytes)):
+        try:
+            return dict(_decode_object(meta))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return {}
+    return dict(meta) if isinstance(meta, Mapping) else {}
 
 
 def _once_more(decode: Callable[[bytes], _T], line: bytes, why: str) -> _T:

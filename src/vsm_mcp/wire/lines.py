@@ -24,11 +24,11 @@ _MOST_WAITING: Final = 4 * HIGH_WATER
 
 _LINGER_SECONDS: Final = 0.5
 
-_TURN_SECONDS: Final = 0.0005
-"""So much work on lines that nobody waited for is done in one turn of the loop."""
+TURN_SECONDS: Final = 0.0005
+"""So much work on messages that nobody waited for is done at a stretch."""
 
-_SHARE: Final = 0.25
-"""And such lines get no more of the loop's time than this."""
+SHARE: Final = 0.25
+"""And such messages get no more of the loop's time than this."""
 
 
 def ignore(_line: bytes) -> None:
@@ -85,8 +85,8 @@ class Reader(asyncio.Protocol):
             began = time.perf_counter()
             if not self._take(whole) and self._transport is not None:
                 spent += time.perf_counter() - began
-                if spent > _TURN_SECONDS:
-                    return self._hold(spent / _SHARE - spent)
+                if spent > TURN_SECONDS:
+                    return self._hold(spent / SHARE - spent)
         self._rest += self._last
         if len(self._rest) > self._max_line:
             self._refuse()

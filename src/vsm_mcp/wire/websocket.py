@@ -8,13 +8,14 @@ when the first such server is opened.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from vsm_mcp.errors import HttpRefused, ProtocolError, TransportError
 from vsm_mcp.wire import header, tls
 from vsm_mcp.wire.address import read_address
 from vsm_mcp.wire.dial import unreachable
+from vsm_mcp.wire.lines import SHARE, TURN_SECONDS
 from vsm_mcp.wire.site import header_lines
 from vsm_mcp.wire.tasks import Tasks
 from vsm_mcp.wire.transport import Deliver, Done, Head, Lost, Target
@@ -111,12 +112,21 @@ class WebSocketTransport:
             await session.close()
 
     async def _hear(self, deliver: Deliver) -> None:
+        """Take messages; those that nobody waited for get a share of the loop's time and no more, as lines do."""
+        spent = 0.0
         while True:
+            asked = time.perf_counter()
             message = await self._socket.receive()
             if message.type not in self._texts:
                 break
-            with contextlib.suppress(ProtocolError):  # one bad message does not end a conversation
-                deliver(message.data, None)
+            began = time.perf_counter()
+            if began - asked > TURN_SECONDS:  # it came by itself, not out of a heap of them
+                spent = 0.0
+            if not _taken(deliver, message.data):
+                spent += time.perf_counter() - began
+            if spent > TURN_SECONDS:
+                await asyncio.sleep(spent / SHARE - spent)
+                spent = 0.0
         code = self._socket.close_code
         if code == _TOO_BIG and isinstance(message.data, Exception):
             self._ended(f"the server sent a message of more than {self._target.max_message} bytes")
@@ -131,6 +141,14 @@ class WebSocketTransport:
         lost, self._lost = self._lost, None
         if lost is not None:
             lost(reason)
+
+
+def _taken(deliver: Deliver, data: bytes) -> bool:
+    """Deliver a message; return whether somebody had waited for it."""
+    try:
+        return deliver(data, None)
+    except ProtocolError:  # one bad message does not end a conversation
+        return False
 
 
 def _cause(error: BaseException) -> BaseException:

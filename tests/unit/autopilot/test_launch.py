@@ -5,6 +5,7 @@ import pytest
 from vsm_mcp.autopilot.launch import plan_launch
 from vsm_mcp.errors import MissingValue
 from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, Settings
+from vsm_mcp.model.ref import parse_ref
 
 
 def test_known_arguments_come_first_and_are_not_repeated() -> None:
@@ -60,3 +61,9 @@ def test_paths_are_found_in_arguments_and_variables() -> None:
     assert plan_launch(None, settings).named_paths[:2] == ("/a/b", "/c/d.db")
     assert "/g" in plan_launch(None, settings).named_paths
     assert not any("rel" in path or "/h/p" in path for path in plan_launch(None, settings).named_paths)
+
+
+def test_words_of_a_command_name_paths_but_for_its_own_files() -> None:
+    command = parse_ref("cmd:/usr/bin/python3 /srv/server.py --root=/data/a /data/b")
+    assert plan_launch(None, Settings(), command).named_paths == ("/data/a", "/data/b")
+    assert plan_launch(None, Settings(), parse_ref("npm:x")).named_paths == ()

@@ -51,14 +51,24 @@ def test_every_tier_has_every_property() -> None:
 
 @given(st.lists(st.text(max_size=5), max_size=40))
 def test_live_uids_never_collide(names: list[str]) -> None:
-    uids = Uids()
+    uids = Uids(set)
     leased = [uids.lease(name) for name in names]
     assert len(set(leased)) == len(leased)
     assert all(FIRST <= uid < FIRST + COUNT for uid in leased)
 
 
+def test_a_uid_that_another_daemon_gave_out_is_left_alone() -> None:
+    first = Uids(set).lease("server")
+    assert Uids(lambda: {0, first}).lease("server") not in {0, first}
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self"), reason="no /proc")  # noqa: PTH110
+def test_whose_processes_run() -> None:
+    assert os.geteuid() in tree.owners()
+
+
 def test_uid_is_the_same_for_the_same_name() -> None:
-    uids = Uids()
+    uids = Uids(set)
     first = uids.lease("server")
     second = uids.lease("server")
     uids.release(first)
@@ -67,7 +77,7 @@ def test_uid_is_the_same_for_the_same_name() -> None:
 
 
 def test_uids_run_out() -> None:
-    uids = Uids()
+    uids = Uids(set)
     for number in range(COUNT):
         uids.lease(str(number))
     with pytest.raises(SandboxUnavailable):

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import uvloop
 from msgspec import Raw
+from tests.unit.wire.conftest import Peer
 from tests.unit.wire.hearing import Hearing
 
 from vsm_mcp.errors import ProtocolError, RequestTimeout, RpcError, TransportError
@@ -105,6 +106,29 @@ async def test_death_mid_call_fails_all_calls_at_once(start: Start, fault: str, 
         await connection.request("ping", timeout=5)
     with pytest.raises(TransportError, match=reason):
         await connection.notify("notifications/x")
+
+
+async def test_who_waits_is_told_why_it_ended_by_whoever_knows(peer: Peer) -> None:
+    connection = await peer.open()
+    connection.patience = 30.0
+    waiting = asyncio.ensure_future(connection.request("tools/call", call("echo"), timeout=60))
+    await peer.line()
+    peer.hang_up()
+    assert "closed its output" in await asyncio.wait_for(connection.closed, 10)  # so nobody begins another call
+    assert not waiting.done()
+    connection.fail("the server ran out of luck")
+    with pytest.raises(TransportError, match="ran out of luck"):
+        await waiting
+
+
+async def test_nobody_waits_for_ever_for_a_reason(peer: Peer) -> None:
+    connection = await peer.open()
+    connection.patience = 0.05
+    waiting = asyncio.ensure_future(connection.request("tools/call", call("echo"), timeout=60))
+    await peer.line()
+    peer.hang_up()
+    with pytest.raises(TransportError, match="closed its output"):
+        await asyncio.wait_for(waiting, 30)
 
 
 async def test_a_last_answer_without_its_newline(start: Start) -> None:

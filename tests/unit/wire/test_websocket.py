@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -137,3 +138,30 @@ async def test_the_reason_of_the_end() -> None:
         await asyncio.wait_for(over.wait(), 60)
         await transport.close()
         assert lost == ["the server closed the connection (1012)"]
+
+
+@pytest.mark.parametrize("waited_for", [False, True])
+async def test_what_nobody_waits_for_gets_a_share_of_the_time(waited_for: bool) -> None:
+    worked: list[float] = []
+    all_taken = asyncio.Event()
+
+    def deliver(_data: bytes, _about: int | None) -> bool:
+        began = time.perf_counter()
+        while time.perf_counter() - began < 0.001:
+            pass
+        worked.append(time.perf_counter() - began)
+        if len(worked) == 50:
+            all_taken.set()
+        return waited_for
+
+    async with serving_raw() as (url, sockets):
+        transport = WebSocketTransport(Target(url=url))
+        await transport.open(deliver, lambda _reason: None)
+        began = time.perf_counter()
+        for _ in range(50):
+            await sockets[0].send_str("x")
+        await asyncio.wait_for(all_taken.wait(), 30)
+        seconds = time.perf_counter() - began
+        await transport.close()
+    if not waited_for:
+        assert seconds > 3 * sum(worked)  # however busy the machine is: pauses are as long as the work was
