@@ -178,6 +178,9 @@ class Discovery(Section, frozen=True, kw_only=True):
         int, Meta(description="For how many of the best candidates the registry is asked for its text.")
     ] = 12
     cache_seconds: Annotated[float, Meta(description="How long a text of a registry is kept.")] = 3600.0
+    semantic: Annotated[
+        bool, Meta(description="Whether MiniLM compares meanings, too; needs the extra `vsm-mcp[semantic]`.")
+    ] = False
 
 
 class Install(Section, frozen=True, kw_only=True):

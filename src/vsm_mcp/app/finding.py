@@ -42,7 +42,7 @@ class Finder:
         """Return the appraised candidates, best first. Raises :class:`NothingFound` when nothing fits."""
         sources = build_sources(self._config, self._fleet.servers.values, self._fleet.seen)
         options = Options(limit=_POOL, timeout=self._config.discovery.source_timeout_seconds)
-        found = await discover(need, sources, matcher(), options, emit)
+        found = await discover(need, sources, matcher(self._config.discovery.semantic), options, emit)
         if not found.candidates:
             asked = ", ".join(f"{report.source} {report.state}" for report in found.reports)
             raise NothingFound(f"nothing was found for {need!r} ({asked})")

@@ -79,14 +79,21 @@ async def discover(
 def rate(need: str, candidates: Iterable[Candidate], matcher: Matcher) -> list[Candidate]:
     """Return the candidates with their ``relevance`` for the need, most relevant first."""
     read = matcher.need(need)
-    rated = [msgspec.structs.replace(each, relevance=matcher.match(read, thing(each)).score) for each in candidates]
+    found = list(candidates)
+    matches = matcher.rate(read, [thing(each) for each in found])
+    rated = [msgspec.structs.replace(each, relevance=match.score) for each, match in zip(found, matches, strict=True)]
     return sorted(rated, key=lambda each: (-each.relevance, not each.curated, each.ref.identity))
 
 
 def thing(candidate: Candidate) -> Thing:
     """Return what the matcher compares with a need."""
     return Thing(
-        candidate.ref.name, candidate.description, candidate.tags, f"{candidate.name} {candidate.terms}", candidate.text
+        candidate.ref.name,
+        candidate.description,
+        candidate.tags,
+        f"{candidate.name} {candidate.terms}",
+        candidate.text,
+        candidate.ref.identity,
     )
 
 

@@ -8,7 +8,8 @@ from importlib.resources import files
 
 from vsm_mcp import plugins
 from vsm_mcp.config import Config
-from vsm_mcp.discovery.index import SHIPPED
+from vsm_mcp.discovery.index import shipped
+from vsm_mcp.discovery.meaning import meaning
 from vsm_mcp.discovery.source import Build, Context, Source
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.relevance import Matcher
@@ -27,9 +28,10 @@ def taxonomy() -> Taxonomy:
 
 
 @cache
-def matcher() -> Matcher:
-    """Return the matcher over the shipped index and taxonomy; reads the index when the first need is compared."""
-    return Matcher(SHIPPED, taxonomy())
+def matcher(semantic: bool = False) -> Matcher:
+    """Return the matcher over the shipped index, taxonomy and meaning; reads them when the first need is compared."""
+    index = shipped(semantic)
+    return Matcher(index, taxonomy(), meaning(semantic), index.vector)
 
 
 def build_sources(
@@ -42,6 +44,6 @@ def build_sources(
     ``servers`` lists what is installed; ``offer_of`` gives a server's last offer. Raises :class:`ConfigError` for a
     name that no plug-in has.
     """
-    context = Context(config, matcher(), servers, offer_of or (lambda _server: None))
+    context = Context(config, matcher(config.discovery.semantic), servers, offer_of or (lambda _server: None))
     builders: dict[str, Build] = plugins.load("sources", config.discovery.sources)
     return [build(context) for build in builders.values()]

@@ -7,17 +7,28 @@ can tell "nothing found": a sum of term scores has no such zero.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from vsm_mcp.matching.bm25 import idf
 from vsm_mcp.matching.fuzzy import nearest
+from vsm_mcp.matching.rarity import idf
 from vsm_mcp.matching.taxonomy import TagMatch, Taxonomy
 from vsm_mcp.matching.tokens import LIGHT, joined, name_stems, need_stems, stems
+from vsm_mcp.matching.wording import asked, described
+
+if TYPE_CHECKING:
+    from vsm_mcp.matching.meaning import Floats, Meaning
 
 THRESHOLD: Final = 0.58
 """Below it a thing does not meet the need. Calibrated on needs of our own: ``tests/unit/discovery/needs.toml``."""
+
+MET: Final = 0.4
+"""A tool whose match is below it does not plainly do what is needed.
+
+Lower than the threshold for candidates: a tool says less about itself than a package does, and to take a need for unmet
+that a tool at hand meets costs more than the reverse.
+"""
 
 _LIGHT_WEIGHT: Final = 0.3
 _MOST_IDF: Final = 8.0
@@ -83,31 +94,50 @@ class Need(NamedTuple):
 
 
 class Thing(NamedTuple):
-    """What a need is compared with; ``text`` is the longest and least reliable part."""
+    """What a need is compared with; ``text`` is the longest and least reliable part.
+
+    ``key`` is under what its vector may be known already, where the words at hand are not all that was said of it.
+    """
 
     name: str = ""
     description: str = ""
     tags: Collection[str] = ()
     terms: str = ""
     text: str = ""
+    key: str = ""
 
 
 class Match(NamedTuple):
-    """How well a thing meets a need: ``score`` 0…1, the stems covered and missing, the tags that helped."""
+    """How well a thing meets a need.
+
+    ``score`` (0…1) is the verdict, made of ``words`` (how much of the need its words and tags cover, 0…1) and ``near``
+    (the cosine of their meanings); ``covered`` and ``missing`` are stems of the need, ``tags`` those that helped.
+    """
 
     score: float
     covered: tuple[str, ...]
     missing: tuple[str, ...]
     tags: tuple[str, ...]
+    words: float = 0.0
+    near: float = 0.0
 
 
 class Matcher:
     """Reads needs and compares things with them; holds a vocabulary and the taxonomy."""
 
-    def __init__(self, vocabulary: Vocabulary, taxonomy: Taxonomy) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        taxonomy: Taxonomy,
+        meaning: Meaning | None = None,
+        known: Callable[[str], Floats | None] = lambda _key: None,
+    ) -> None:
         self._vocabulary = vocabulary
         self.taxonomy = taxonomy
+        self.meaning = meaning
+        self._known = known
         self._read: dict[str, Need] = {}
+        self._vectors: dict[str, Floats | None] = {}
 
     def need(self, text: str) -> Need:
         """Read a need: any text; one without a single word gives a need that nothing meets.
@@ -173,8 +203,42 @@ class Matcher:
                 query[variant] = max(query.get(variant, 0.0), factor * closeness)
         return query
 
+    def vector(self, need: Need) -> Floats | None:
+        """Return the direction of a need; ``None`` without a meaning, or where nothing of the need is known to it."""
+        if self.meaning is None:
+            return None
+        if need.text not in self._vectors:
+            if len(self._vectors) >= _MOST_KEPT:
+                self._vectors.clear()
+            vector = self.meaning.embed([asked(need.text)])[0]
+            self._vectors[need.text] = vector if vector.any() else None
+        return self._vectors.get(need.text)
+
+    def rate(self, need: Need, things: Sequence[Thing]) -> list[Match]:
+        """Compare things with a need: by words, and where there is a meaning by that, too."""
+        matches = [self.match(need, thing) for thing in things]
+        vector = self.vector(need)
+        if vector is None or self.meaning is None:
+            return matches
+        near = self._near(vector, self.meaning, things)
+        return [
+            match._replace(near=cosine, score=blended(match.words, cosine))
+            for match, cosine in zip(matches, near, strict=True)
+        ]
+
+    def _near(self, vector: Floats, meaning: Meaning, things: Sequence[Thing]) -> list[float]:
+        """Return the cosine of each thing with a need: of its known vector or its description, the nearer one."""
+        texts = [thing.description or thing.text for thing in things]
+        told = [described(thing.name, text) if text else "" for thing, text in zip(things, texts, strict=True)]
+        near = [float(cosine) for cosine in meaning.embed(told) @ vector]
+        for place, thing in enumerate(things):
+            known = self._known(thing.key) if thing.key else None
+            if known is not None:
+                near[place] = max(near[place], float(known @ vector))
+        return near
+
     def match(self, need: Need, thing: Thing) -> Match:
-        """Compare a thing with a need."""
+        """Compare a thing with a need by words alone."""
         name = name_stems(thing.name)
         begins = {term[:4] for term in need.weights}
         held: dict[str, float] = dict.fromkeys(stems(thing.text), _IN_TEXT)
@@ -194,12 +258,19 @@ class Matcher:
         total = sum(need.weights.values())
         covered = sum(weight * shares[term] for term, weight in need.weights.items()) / total if total else 0.0
         about = _focus(need, {*body, *name}) if covered else 0.0
+        words = round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6)
         return Match(
-            round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6),
+            words,
             tuple(term for term, share in shares.items() if share > 0.0),
             tuple(term for term, share in shares.items() if share == 0.0),
             helping,
+            words,
         )
+
+
+def blended(words: float, near: float) -> float:
+    """Return one relevance of what words cover (0…1) and how near the meanings are (a cosine)."""
+    return words
 
 
 def _tag_cover(need: Need, given: frozenset[str], inferred: frozenset[str]) -> tuple[dict[str, float], tuple[str, ...]]:
