@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from vsm_mcp.matching.fuzzy import nearest
 from vsm_mcp.matching.rarity import idf
 from vsm_mcp.matching.taxonomy import TagMatch, Taxonomy
-from vsm_mcp.matching.tokens import LIGHT, joined, name_stems, need_stems, stems
+from vsm_mcp.matching.tokens import LIGHT, glued, joined, name_stems, need_stems, stem_of, stems
 from vsm_mcp.matching.wording import asked, described
 
 if TYPE_CHECKING:
     from vsm_mcp.matching.meaning import Floats, Meaning
 
-THRESHOLD: Final = 0.58
+THRESHOLD: Final = 0.6
 """Below it a thing does not meet the need. Calibrated on needs of our own: ``tests/unit/discovery/needs.toml``."""
 
 MET: Final = 0.4
@@ -46,6 +46,10 @@ _PLAIN: Final = 0.85
 _OTHER_KIND: Final = 0.8
 _ACTION: Final = 0.8
 _MOST_KEPT: Final = 32
+_MOST_THINGS: Final = 2_000
+_BY_WORDS: Final = 0.85
+_BY_MEANING: Final = 0.5
+_FAR, _CLOSE = 0.2, 0.7
 
 
 class Vocabulary(Protocol):
@@ -101,10 +105,22 @@ class Thing(NamedTuple):
 
     name: str = ""
     description: str = ""
-    tags: Collection[str] = ()
+    tags: tuple[str, ...] = ()
     terms: str = ""
     text: str = ""
     key: str = ""
+
+
+class Told(NamedTuple):
+    """What a thing says of itself, read: its stems by how much each counts, those of its own words, tags seen in them.
+
+    ``pairs`` are neighbours written as one word, not yet cut, with what they count.
+    """
+
+    held: Mapping[str, float]
+    own: frozenset[str]
+    inferred: frozenset[str]
+    pairs: tuple[tuple[str, float], ...]
 
 
 class Match(NamedTuple):
@@ -138,6 +154,7 @@ class Matcher:
         self._known = known
         self._read: dict[str, Need] = {}
         self._vectors: dict[str, Floats | None] = {}
+        self._things: dict[Thing, Told] = {}
 
     def need(self, text: str) -> Need:
         """Read a need: any text; one without a single word gives a need that nothing meets.
@@ -203,6 +220,24 @@ class Matcher:
                 query[variant] = max(query.get(variant, 0.0), factor * closeness)
         return query
 
+    def _told(self, thing: Thing) -> Told:
+        """Return what a thing says of itself; kept, because the same things are found again and again."""
+        told = self._things.get(thing)
+        if told is None:
+            if len(self._things) >= _MOST_THINGS:
+                self._things.clear()
+            told = self._things[thing] = self._read_thing(thing)
+        return told
+
+    def _read_thing(self, thing: Thing) -> Told:
+        name, body = name_stems(thing.name), stems(f"{thing.description}\n{thing.terms}")
+        held: dict[str, float] = dict.fromkeys(stems(thing.text), _IN_TEXT)
+        held.update(dict.fromkeys(body, _IN_TERMS))
+        held.update(dict.fromkeys(name, _IN_NAME))
+        inferred = frozenset() if thing.tags else frozenset(self.taxonomy.of_thing(held))
+        pairs = [(pair, worth) for parts, worth in ((body, _IN_TERMS), (name, _IN_NAME)) for pair in glued(parts)]
+        return Told(held, frozenset([*body, *name]), inferred, tuple(pairs))
+
     def vector(self, need: Need) -> Floats | None:
         """Return the direction of a need; ``None`` without a meaning, or where nothing of the need is known to it."""
         if self.meaning is None:
@@ -239,14 +274,9 @@ class Matcher:
 
     def match(self, need: Need, thing: Thing) -> Match:
         """Compare a thing with a need by words alone."""
-        name = name_stems(thing.name)
-        begins = {term[:4] for term in need.weights}
-        held: dict[str, float] = dict.fromkeys(stems(thing.text), _IN_TEXT)
-        body = stems(f"{thing.description}\n{thing.terms}")
-        held.update(dict.fromkeys([*body, *joined(body, begins)], _IN_TERMS))
-        held.update(dict.fromkeys([*name, *joined(name, begins)], _IN_NAME))
+        told = self._told(thing)
+        held, own, inferred = {**told.held, **_pairs_of(told, need)}, told.own, told.inferred
         given = frozenset(thing.tags)
-        inferred = frozenset() if given else frozenset(self.taxonomy.of_thing(held))
         cover, helping = _tag_cover(need, given, inferred)
         shares = {
             term: max(
@@ -257,7 +287,7 @@ class Matcher:
         }
         total = sum(need.weights.values())
         covered = sum(weight * shares[term] for term, weight in need.weights.items()) / total if total else 0.0
-        about = _focus(need, {*body, *name}) if covered else 0.0
+        about = _focus(need, own) if covered else 0.0
         words = round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6)
         return Match(
             words,
@@ -269,8 +299,13 @@ class Matcher:
 
 
 def blended(words: float, near: float) -> float:
-    """Return one relevance of what words cover (0…1) and how near the meanings are (a cosine)."""
-    return words
+    """Return one relevance of what words cover (0…1) and how near the meanings are (a cosine).
+
+    Each takes away from what is missing: words that fit are not undone by a meaning that is not known well, and other
+    words for the same thing count, but by themselves not as much.
+    """
+    nearness = max(0.0, min(1.0, (near - _FAR) / (_CLOSE - _FAR)))
+    return round(1.0 - (1.0 - _BY_WORDS * words) * (1.0 - _BY_MEANING * nearness), 6)
 
 
 def _tag_cover(need: Need, given: frozenset[str], inferred: frozenset[str]) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -286,6 +321,12 @@ def _tag_cover(need: Need, given: frozenset[str], inferred: frozenset[str]) -> t
             # What is plainly of the kind that is wanted also does the reading, drawing or controlling of it.
             cover.update({term: max(cover.get(term, 0.0), trust * _ACTION) for term in need.weights if term in LIGHT})
     return cover, tuple(helping)
+
+
+def _pairs_of(told: Told, need: Need) -> dict[str, float]:
+    """Return the stems of the pairs that begin as a word of the need does."""
+    begins = {term[:4] for term in need.weights}
+    return {stem_of(pair): worth for pair, worth in told.pairs if pair[:4] in begins}
 
 
 def _of_kind(need: Need, given: frozenset[str]) -> float:

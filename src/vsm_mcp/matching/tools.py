@@ -20,7 +20,13 @@ FIELDS: Final = {
 }
 
 WORDS, MEANING, SERVER = 0.3, 0.7, 0.15
-"""How much words, meaning and the meaning of a tool's server count; measured elsewhere, on other collections."""
+"""How much words, meaning and the meaning of a tool's server count."""
+
+AMONG: Final = 100
+"""Among so many of the nearest their nearness is spread over the whole scale."""
+
+CONTEXT: Final = 0.4
+"""How much of a tool's own direction is that of its server's purpose: "delete a task" says little by itself."""
 
 
 class ToolIndex:
@@ -31,9 +37,9 @@ class ToolIndex:
         self._index = Bm25f(FIELDS, ((tool.key, _stems(tool)) for tool in texts))
         self._meaning = meaning
         if meaning is not None and texts:
-            vectors = meaning.embed([of_tool(tool) for tool in texts])
-            self._tools, self._groups = Table(vectors), _groups(texts)
-            self._servers = Table(_centres(vectors, self._groups))
+            self._groups = _groups(texts)
+            vectors = _vectors(texts, self._groups, meaning)
+            self._tools, self._servers = Table(vectors), Table(_centres(vectors, self._groups))
 
     def __len__(self) -> int:
         return len(self._index)
@@ -44,7 +50,7 @@ class ToolIndex:
             return []
         words = self._words(need)
         near = self._near(need)
-        scores = words if near is None else WORDS * spread(words) + near
+        scores = words if near is None else np.float32(WORDS / (float(words.max()) or 1.0)) * words + near
         found = [(self._index.keys[place], float(scores[place])) for place in best(scores, limit)]
         return [(key, score) for key, score in found if score > 0.0]
 
@@ -58,7 +64,9 @@ class ToolIndex:
         vector = self._meaning.embed([asked(need)])[0] if self._meaning else None
         if vector is None or not vector.any():
             return None
-        near: Floats = MEANING * spread(self._tools.near(vector)) + SERVER * self._servers.near(vector)[self._groups]
+        near: Floats = (
+            MEANING * spread(self._tools.near(vector), AMONG) + SERVER * self._servers.near(vector)[self._groups]
+        )
         return near
 
 
@@ -66,6 +74,13 @@ def _groups(tools: Sequence[ToolText]) -> list[int]:
     """Return for each tool the number of its server."""
     numbers: dict[str, int] = {}
     return [numbers.setdefault(tool.server or tool.key, len(numbers)) for tool in tools]
+
+
+def _vectors(tools: Sequence[ToolText], groups: Sequence[int], meaning: Meaning) -> Floats:
+    """Return the direction of each tool: what it says of itself, and something of what its server is for."""
+    purposes = {group: asked(tool.server) for tool, group in zip(tools, groups, strict=True)}
+    contexts = meaning.embed([purposes[group] for group in range(len(purposes))])
+    return unit(meaning.embed([of_tool(tool) for tool in tools]) + CONTEXT * contexts[groups])
 
 
 def _centres(vectors: Floats, groups: Sequence[int]) -> Floats:

@@ -70,12 +70,13 @@ def test_the_best_are_the_greatest_and_of_equal_ones_the_earlier(scores: list[fl
     assert best(np.array(scores, np.float32), limit) == expected
 
 
-@given(numbers)
-def test_spread_keeps_the_order_between_nought_and_one(scores: list[float]) -> None:
+@given(numbers, st.integers(1, 40))
+def test_spread_keeps_the_order_between_nought_and_one(scores: list[float], among: int) -> None:
     given_scores = np.array(scores, np.float32)
-    spreaded = spread(given_scores)
+    spreaded = spread(given_scores, among)
     assert spreaded.min() >= 0.0
     assert spreaded.max() <= 1.0
+    assert (spreaded > 0.0).sum() <= among
     assert all(
         spreaded[one] <= spreaded[other]
         for one in range(len(scores))
@@ -86,7 +87,7 @@ def test_spread_keeps_the_order_between_nought_and_one(scores: list[float]) -> N
 
 def test_nothing_is_spread_and_nothing_is_best() -> None:
     none = np.zeros(0, np.float32)
-    assert len(spread(none)) == 0
+    assert len(spread(none, 3)) == 0
     assert best(none, 3) == []
 
 
