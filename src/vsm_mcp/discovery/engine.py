@@ -81,7 +81,10 @@ def rate(need: str, candidates: Iterable[Candidate], matcher: Matcher) -> list[C
     read = matcher.need(need)
     found = list(candidates)
     matches = matcher.rate(read, [thing(each) for each in found])
-    rated = [msgspec.structs.replace(each, relevance=match.score) for each, match in zip(found, matches, strict=True)]
+    rated = [
+        msgspec.structs.replace(each, relevance=match.score, capabilities=dict(match.capabilities))
+        for each, match in zip(found, matches, strict=True)
+    ]
     return sorted(rated, key=lambda each: (-each.relevance, not each.curated, each.ref.identity))
 
 

@@ -79,7 +79,7 @@ class PackageIndex:
         words = self._words(query)
         scores = words / (words.max(initial=0.0) or 1.0)
         if vector is not None and self._table is not None:
-            scores = WORDS * scores + MEANING * spread(self._table.near(vector), _POOL)
+            scores = WORDS * scores + MEANING * spread(self._table.near(vector), self.documents)
         pool = [place for place in best(scores, max(limit, _POOL)) if scores[place] > 0.0]
         mixed = [(place, float(scores[place]) + POPULARITY * self.popularity(place)) for place in pool]
         return sorted(mixed, key=lambda item: (-item[1], item[0]))[:limit]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib.resources import files
 
 from vsm_mcp import plugins
 from vsm_mcp.config import Config
 from vsm_mcp.discovery.index import shipped
-from vsm_mcp.discovery.meaning import meaning
+from vsm_mcp.discovery.meaning import DATA, meaning
 from vsm_mcp.discovery.source import Build, Context, Source
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.matching.glossary import Glossary
+from vsm_mcp.matching.glossary import parse as read_glossary
 from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.matching.taxonomy import Taxonomy, parse
 from vsm_mcp.model.definition import Offer
@@ -22,16 +23,25 @@ from vsm_mcp.model.server import Server
 def taxonomy() -> Taxonomy:
     """Return the taxonomy that ships with the package. Raises :class:`ConfigError` when it cannot be read."""
     try:
-        return parse((files("vsm_mcp.discovery") / "data" / "taxonomy.toml").read_text("utf-8"))
+        return parse((DATA / "taxonomy.toml").read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"the taxonomy cannot be read: {error}", "reinstall vsm-mcp") from error
+
+
+@cache
+def glossary() -> Glossary:
+    """Return the glossary that ships with the package. Raises :class:`ConfigError` when it cannot be read."""
+    try:
+        return read_glossary((DATA / "glossary.toml").read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"the glossary cannot be read: {error}", "reinstall vsm-mcp") from error
 
 
 @cache
 def matcher(semantic: bool = False) -> Matcher:
     """Return the matcher over the shipped index, taxonomy and meaning; reads them when the first need is compared."""
     index = shipped(semantic)
-    return Matcher(index, taxonomy(), meaning(semantic), index.vector)
+    return Matcher(index, taxonomy(), meaning(semantic), index.vector, lambda need: glossary().english(need))
 
 
 def build_sources(

@@ -114,13 +114,15 @@ class Thing(NamedTuple):
 class Told(NamedTuple):
     """What a thing says of itself, read: its stems by how much each counts, those of its own words, tags seen in them.
 
-    ``pairs`` are neighbours written as one word, not yet cut, with what they count.
+    ``pairs`` are neighbours written as one word, not yet cut, with what they count; ``capabilities`` are tags of the
+    taxonomy, given or seen, and how sure each is.
     """
 
     held: Mapping[str, float]
     own: frozenset[str]
     inferred: frozenset[str]
     pairs: tuple[tuple[str, float], ...]
+    capabilities: Mapping[str, float]
 
 
 class Match(NamedTuple):
@@ -136,6 +138,7 @@ class Match(NamedTuple):
     tags: tuple[str, ...]
     words: float = 0.0
     near: float = 0.0
+    capabilities: Mapping[str, float] = {}
 
 
 class Matcher:
@@ -147,11 +150,13 @@ class Matcher:
         taxonomy: Taxonomy,
         meaning: Meaning | None = None,
         known: Callable[[str], Floats | None] = lambda _key: None,
+        english: Callable[[str], str] = str,
     ) -> None:
         self._vocabulary = vocabulary
         self.taxonomy = taxonomy
         self.meaning = meaning
         self._known = known
+        self._english = english
         self._read: dict[str, Need] = {}
         self._vectors: dict[str, Floats | None] = {}
         self._things: dict[Thing, Told] = {}
@@ -170,6 +175,7 @@ class Matcher:
         return need
 
     def _need(self, text: str) -> Need:
+        text = self._english(text)
         parts = need_stems(text)
         weights = {term: self._weight(term) for term in parts}
         variants = {term: self._variants(term) for term in weights}
@@ -234,9 +240,11 @@ class Matcher:
         held: dict[str, float] = dict.fromkeys(stems(thing.text), _IN_TEXT)
         held.update(dict.fromkeys(body, _IN_TERMS))
         held.update(dict.fromkeys(name, _IN_NAME))
-        inferred = frozenset() if thing.tags else frozenset(self.taxonomy.of_thing(held))
+        seen = self.taxonomy.of_thing(held)
+        inferred = frozenset() if thing.tags else frozenset(seen)
         pairs = [(pair, worth) for parts, worth in ((body, _IN_TERMS), (name, _IN_NAME)) for pair in glued(parts)]
-        return Told(held, frozenset([*body, *name]), inferred, tuple(pairs))
+        named = dict(filter(None, map(self.taxonomy.normal, thing.tags)))
+        return Told(held, frozenset([*body, *name]), inferred, tuple(pairs), {**seen, **named})
 
     def vector(self, need: Need) -> Floats | None:
         """Return the direction of a need; ``None`` without a meaning, or where nothing of the need is known to it."""
@@ -295,6 +303,7 @@ class Matcher:
             tuple(term for term, share in shares.items() if share == 0.0),
             helping,
             words,
+            capabilities=told.capabilities,
         )
 
 

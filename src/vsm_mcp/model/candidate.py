@@ -36,7 +36,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     ``provenance`` maps a field's name to the source it came from. ``terms`` is text for matching only (keywords,
     tool names); ``variants`` counts republications of it under other names; ``text`` is the registry's own
-    description once it was fetched: untrusted, never shown unescaped.
+    description once it was fetched: untrusted, never shown unescaped. ``tags`` are a source's own words;
+    ``capabilities`` are the tags of the taxonomy that fit, each with how sure it is, 0…1.
     """
 
     ref: Ref
@@ -53,3 +54,4 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     relevance: float = 0.0
     sources: tuple[str, ...] = ()
     provenance: dict[str, str] = {}
+    capabilities: dict[str, float] = {}

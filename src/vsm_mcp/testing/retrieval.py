@@ -14,6 +14,7 @@ from typing import Any, Final
 from vsm_mcp.discovery.index_file import IndexFile, IndexRow, encode, place_of
 from vsm_mcp.discovery.meaning import meaning
 from vsm_mcp.discovery.package_index import PackageIndex
+from vsm_mcp.discovery.republication import collapse
 from vsm_mcp.discovery.wiring import taxonomy
 from vsm_mcp.matching.meaning import Meaning, Table
 from vsm_mcp.matching.relevance import Matcher
@@ -52,16 +53,17 @@ class Packages:
     """Rows of packages: id, reg, name, desc, month, rank, dl."""
 
     def __init__(self, rows: Sequence[Row], means: Meaning | None) -> None:
-        packages = sorted((_package(row) for row in rows), key=place_of)
-        texts = {row["id"]: described(row["name"], row["desc"] or "") for row in rows}
-        table = Table(means.embed([texts[package.name] for package in packages])) if means else None
-        self._index = PackageIndex(IndexFile(encode(packages, {})), table)
+        ids = {(package.kind, package.name): row["id"] for row in rows for package in [_package(row)]}
+        packages = sorted(collapse(map(_package, rows)), key=place_of)
+        self._ids = [ids[package.kind, package.name] for package in packages]
+        texts = [described(package.name, package.summary) for package in packages]
+        self._index = PackageIndex(IndexFile(encode(packages, {})), Table(means.embed(texts)) if means else None)
         self._matcher = Matcher(self._index, taxonomy(), means)
 
     def search(self, query: str, k: int) -> list[str]:
         """Return up to ``k`` ids, as the source ``index`` finds them."""
         need = self._matcher.need(query)
-        return [self._index.key(place) for place, _ in self._index.search(need.query, k, self._matcher.vector(need))]
+        return [self._ids[place] for place, _ in self._index.search(need.query, k, self._matcher.vector(need))]
 
 
 class Offers:
@@ -90,8 +92,8 @@ class Offers:
 def _package(row: Row) -> IndexRow:
     return IndexRow(
         kind=RefKind.NPM if row.get("reg") == "npm" else RefKind.PYPI,
-        name=row["id"],
-        summary=f"{row['name']} {row['desc'] or ''}",
+        name=row["name"],
+        summary=row["desc"] or "",
         downloads=row.get("dl") or 0,
         rank=row.get("rank") or 0,
         month=row.get("month") or "",
