@@ -20,10 +20,10 @@ from vsm_mcp.matching.wording import asked, described
 if TYPE_CHECKING:
     from vsm_mcp.matching.meaning import Floats, Meaning
 
-THRESHOLD: Final = 0.6
+THRESHOLD: Final = 0.58
 """Below it a thing does not meet the need. Calibrated on needs of our own: ``tests/unit/discovery/needs.toml``."""
 
-MET: Final = 0.4
+MET: Final = 0.36
 """A tool whose match is below it does not plainly do what is needed.
 
 Lower than the threshold for candidates: a tool says less about itself than a package does, and to take a need for unmet
@@ -47,9 +47,9 @@ _OTHER_KIND: Final = 0.8
 _ACTION: Final = 0.8
 _MOST_KEPT: Final = 32
 _MOST_THINGS: Final = 2_000
-_BY_WORDS: Final = 0.85
-_BY_MEANING: Final = 0.5
-_FAR, _CLOSE = 0.2, 0.7
+_BY_WORDS: Final = 0.9
+_BY_MEANING: Final = 0.4
+_FAR, _CLOSE = 0.4, 0.7
 
 
 class Vocabulary(Protocol):
@@ -248,7 +248,7 @@ class Matcher:
 
     def vector(self, need: Need) -> Floats | None:
         """Return the direction of a need; ``None`` without a meaning, or where nothing of the need is known to it."""
-        if self.meaning is None:
+        if self.meaning is None or not need.weights:
             return None
         if need.text not in self._vectors:
             if len(self._vectors) >= _MOST_KEPT:

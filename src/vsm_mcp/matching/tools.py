@@ -46,16 +46,16 @@ class ToolIndex:
 
     def search(self, need: str, limit: int) -> list[tuple[str, float]]:
         """Return up to ``limit`` (key, score) of tools, best first; what shares nothing with it is left out."""
-        if not len(self):
+        parts = need_stems(need)
+        if not parts or not len(self):
             return []
-        words = self._words(need)
+        words = self._words(parts)
         near = self._near(need)
         scores = words if near is None else np.float32(WORDS / (float(words.max()) or 1.0)) * words + near
         found = [(self._index.keys[place], float(scores[place])) for place in best(scores, limit)]
         return [(key, score) for key, score in found if score > 0.0]
 
-    def _words(self, need: str) -> Floats:
-        parts = need_stems(need)
+    def _words(self, parts: list[str]) -> Floats:
         weights = dict.fromkeys(parts, 1.0)
         weights.update({pair: 0.7 for pair in joined(parts) if pair in self._index})
         return self._index.scores(weights)

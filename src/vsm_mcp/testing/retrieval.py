@@ -14,7 +14,6 @@ from typing import Any, Final
 from vsm_mcp.discovery.index_file import IndexFile, IndexRow, encode, place_of
 from vsm_mcp.discovery.meaning import meaning
 from vsm_mcp.discovery.package_index import PackageIndex
-from vsm_mcp.discovery.republication import collapse
 from vsm_mcp.discovery.wiring import taxonomy
 from vsm_mcp.matching.meaning import Meaning, Table
 from vsm_mcp.matching.relevance import Matcher
@@ -50,11 +49,11 @@ class Tools:
 
 
 class Packages:
-    """Rows of packages: id, reg, name, desc, month, rank, dl."""
+    """Rows of packages: id, reg, name, desc, month, rank, dl. Republications stay in, as in the set."""
 
     def __init__(self, rows: Sequence[Row], means: Meaning | None) -> None:
         ids = {(package.kind, package.name): row["id"] for row in rows for package in [_package(row)]}
-        packages = sorted(collapse(map(_package, rows)), key=place_of)
+        packages = sorted(map(_package, rows), key=place_of)
         self._ids = [ids[package.kind, package.name] for package in packages]
         texts = [described(package.name, package.summary) for package in packages]
         self._index = PackageIndex(IndexFile(encode(packages, {})), Table(means.embed(texts)) if means else None)
