@@ -33,6 +33,8 @@ def read(folder: Traversable, made_by: str, names: Sequence[str]) -> Table:
         parts = [_part(folder, maker, fingerprint(names)) for maker in made_by.split("+")]
     except UNREADABLE as error:
         raise ConfigError(f"the vectors of the index cannot be used: {error}", "reinstall vsm-mcp") from error
+    if len(parts) == 1:
+        return Table(parts[0])
     return Table(np.concatenate(parts, axis=1) / np.float32(len(parts) ** 0.5))
 
 
