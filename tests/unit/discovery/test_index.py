@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsm_mcp.discovery.index import IndexSource, ShippedIndex, shipped
-from vsm_mcp.discovery.index_file import MAGIC, IndexFile, IndexRow, encode
+from vsm_mcp.discovery.index_file import MAGIC, IndexFile, IndexRow, encode, place_of
+from vsm_mcp.discovery.meaning import meaning
 from vsm_mcp.discovery.package_index import PackageIndex
 from vsm_mcp.discovery.republication import collapse
 from vsm_mcp.discovery.selection import calls_itself_server
 from vsm_mcp.discovery.wiring import matcher
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.matching.meaning import Table
+from vsm_mcp.matching.wording import described
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
 
 NPM, PYPI = RefKind.NPM, RefKind.PYPI
@@ -72,10 +75,22 @@ def test_the_most_used_of_equals_comes_first() -> None:
     assert [built.key(place) for place, _ in built.search({"zip": 1.0}, 3)] == ["zip-500000", "zip-20000", "zip-1000"]
 
 
+def test_meaning_finds_what_shares_no_word() -> None:
+    rows = sorted(ROWS, key=place_of)
+    vectors = meaning().embed([described(row.name, row.summary) for row in rows])
+    built = PackageIndex(IndexFile(encode(rows, {})), Table(vectors))
+    (asked,) = meaning().embed(["fingerprint of a file, checksum"])
+    assert [built.key(place) for place, _ in built.search({}, 1, asked)] == ["hash-mcp"]
+    near = built.vector_of("pypi:hash-mcp")
+    assert near is not None
+    assert near @ asked == pytest.approx(max(vectors @ asked))
+
+
 def test_an_empty_index_finds_nothing() -> None:
     built = index([])
     assert built.documents == 0
     assert built.search({"time": 1.0}, 3) == []
+    assert built.search({}, 3, meaning().embed(["time"])[0]) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", MAGIC, MAGIC + b"\xff\xff\xff\xff{}", MAGIC + b"\x02\0\0\0{}"])

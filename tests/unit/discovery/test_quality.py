@@ -63,3 +63,34 @@ async def test_other_spellings_and_languages_find_the_same(sources: list[Source]
 async def test_a_need_is_text_whatever_it_holds(sources: list[Source], text: str) -> None:
     result = await discover(text, sources, matcher())
     assert {report.state for report in result.reports} == {"ok"}
+
+
+async def test_every_candidate_says_which_capabilities_it_has(sources: list[Source]) -> None:
+    found = (await discover("convert a time between time zones", sources, matcher())).candidates
+    assert all(
+        0.0 < sure <= 1.0 and tag in matcher().taxonomy.tags
+        for each in found
+        for tag, sure in each.capabilities.items()
+    )
+    best = next(each for each in found if str(each.ref) == "pypi:mcp-server-time")
+    assert best.capabilities["time.timezones"] > 0.9
+    only_indexed = [each for each in found if each.sources == ("index",)]
+    assert any("time.timezones" in each.capabilities for each in only_indexed)
+
+
+@pytest.mark.parametrize(
+    ("need", "fitting"),
+    [
+        ("lire des fichiers PDF", "pdf"),
+        ("enviar un mensaje a un canal de Slack", "slack"),
+        ("Отправить письмо по почте", "mail"),
+        ("查询 PostgreSQL 数据库", "postgres"),
+        ("今日の天気", "weather"),
+        ("웹 검색", "search"),
+    ],
+)
+async def test_needs_of_other_languages_find_servers_of_the_kind(
+    sources: list[Source], need: str, fitting: str
+) -> None:
+    found = (await discover(need, sources, matcher())).candidates
+    assert sum(fitting in f"{each.ref} {each.terms} {each.description}".lower() for each in found[:8]) >= 4
