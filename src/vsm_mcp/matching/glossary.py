@@ -32,11 +32,11 @@ class Glossary:
 
     def english(self, text: str) -> str:
         """Return a text with what is known of its language in English; unchanged where nothing is."""
-        text = text[:_MAX_TEXT]
-        parts = folded(text).split()
+        plain = folded(text[:_MAX_TEXT])
+        parts = plain.split()
         best, found = 0, text
         for language in self._words:
-            put = self._inside(language, text) if language in UNSPACED else self._word_by_word(language, parts)
+            put = self._inside(language, plain) if language in UNSPACED else self._word_by_word(language, parts)
             if put is not None and put[0] > best:
                 best, found = put
         return found
@@ -51,9 +51,8 @@ class Glossary:
         return 2 * hits + skipped, " ".join(english or part for english, part in put if english or part not in skip)
 
     def _inside(self, language: str, text: str) -> tuple[int, str] | None:
-        hits = [word for word in sorted(self._words[language], key=len, reverse=True) if word in folded(text)]
-        left, found, explained = folded(text), [], 0
-        for word in hits:
+        left, found, explained = text, [], 0
+        for word in sorted(self._words[language], key=len, reverse=True) if not text.isascii() else ():
             if word in left:
                 found.append((left.index(word), self._words[language][word]))
                 explained += len(word)

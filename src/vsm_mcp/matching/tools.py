@@ -64,10 +64,9 @@ class ToolIndex:
         vector = self._meaning.embed([asked(need)])[0] if self._meaning else None
         if vector is None or not vector.any():
             return None
-        near: Floats = (
-            MEANING * spread(self._tools.near(vector), AMONG) + SERVER * self._servers.near(vector)[self._groups]
-        )
-        return near
+        near = MEANING * self._tools.near(vector) + SERVER * self._servers.near(vector)[self._groups]
+        scaled: Floats = np.float32(MEANING + SERVER) * spread(near, AMONG)
+        return scaled
 
 
 def _groups(tools: Sequence[ToolText]) -> list[int]:
