@@ -12,6 +12,7 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.meaning import UNREADABLE, Floats, Table
@@ -29,19 +30,23 @@ def read(folder: Traversable, made_by: str, names: Sequence[str]) -> Table:
 
     Raises :class:`ConfigError` for files of another index, of another meaning, or damaged ones.
     """
+    makers, of_names = made_by.split("+"), fingerprint(names)
     try:
-        parts = [_part(folder, maker, fingerprint(names)) for maker in made_by.split("+")]
+        parts = [_part(folder, maker, of_names) for maker in makers]
     except UNREADABLE as error:
         raise ConfigError(f"the vectors of the index cannot be used: {error}", "reinstall vsm-mcp") from error
-    if len(parts) == 1:
-        return Table(parts[0])
-    return Table(np.concatenate(parts, axis=1) / np.float32(len(parts) ** 0.5))
+    vectors = np.empty((len(names), sum(rows.shape[1] for rows, _ in parts)), np.float32)
+    first = 0
+    for rows, scales in parts:
+        np.multiply(
+            rows, scales[:, None] / np.float32(len(parts) ** 0.5), out=vectors[:, first : first + rows.shape[1]]
+        )
+        first += rows.shape[1]
+    return Table(vectors)
 
 
-def _part(folder: Traversable, maker: str, of_names: str) -> Floats:
+def _part(folder: Traversable, maker: str, of_names: str) -> tuple[NDArray[np.int8], Floats]:
     with (folder / FILES[maker]).open("rb") as file, np.load(file, allow_pickle=False) as content:
         if bytes(content["made"]).decode().split("\n")[:2] != [maker, of_names]:
             raise ValueError(f"{FILES[maker]} belongs to another index or another model")
-        vectors: Floats = content["vectors"].astype(np.float32)
-        vectors *= content["scales"].astype(np.float32)[:, None]
-        return vectors
+        return content["vectors"], content["scales"].astype(np.float32)

@@ -271,9 +271,11 @@ class Matcher:
 
     def _near(self, vector: Floats, meaning: Meaning, things: Sequence[Thing]) -> list[float]:
         """Return the cosine of each thing with a need: of its known vector or its description, the nearer one."""
-        texts = [thing.description or thing.text for thing in things]
-        told = [described(thing.name, text) if text else "" for thing, text in zip(things, texts, strict=True)]
-        near = [float(cosine) for cosine in meaning.embed(told) @ vector]
+        near = [0.0] * len(things)
+        texts = {place: text for place, thing in enumerate(things) if (text := thing.description or thing.text)}
+        told = meaning.embed([described(things[place].name, text) for place, text in texts.items()])
+        for place, cosine in zip(texts, told @ vector, strict=True):
+            near[place] = float(cosine)
         for place, thing in enumerate(things):
             known = self._known(thing.key) if thing.key else None
             if known is not None:
