@@ -49,19 +49,25 @@ def number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def main(npm: str, pypi: str, out: str = str(OUT)) -> None:
-    """Build the index and say what went in."""
+def chosen(npm: Path, pypi: Path) -> list[IndexRow]:
+    """Return the packages that call themselves MCP servers, republications collapsed; say how many."""
     rows: list[IndexRow] = []
     for kind, path in ((RefKind.NPM, npm), (RefKind.PYPI, pypi)):
-        chosen = [
+        found = [
             row(kind, cell)
-            for cell in cells(Path(path))
+            for cell in cells(path)
             if calls_itself_server(cell["name"], cell.get("summary", ""), cell.get("month", ""))
         ]
-        print(f"{kind.value}: {len(chosen)} packages call themselves MCP servers")
-        rows += chosen
+        print(f"{kind.value}: {len(found)} packages call themselves MCP servers")
+        rows += found
     kept = collapse(rows)
     print(f"{len(rows) - len(kept)} republications collapsed; {len(kept)} packages kept")
+    return kept
+
+
+def main(npm: str, pypi: str, out: str = str(OUT)) -> None:
+    """Build the index and say what went in."""
+    kept = chosen(Path(npm), Path(pypi))
     content = encode(
         kept,
         {"npm": sum(one.kind is RefKind.NPM for one in kept), "pypi": sum(one.kind is RefKind.PYPI for one in kept)},

@@ -45,6 +45,7 @@ def _candidate(appraisal: Appraisal, addable: frozenset[str]) -> dict[str, Any]:
         "confidence": round(appraisal.confidence, 4),
         "criteria": {name: _score(score) for name, score in appraisal.criteria.items()},
         "tags": list(candidate.tags),
+        "capabilities": candidate.capabilities,
         "reasons": list(appraisal.reasons),
         "sources": list(candidate.all_sources),
         "others": [str(each.ref) for each in candidate.others],

@@ -42,7 +42,8 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         " idle_stop_seconds instances_per_server session_idle_seconds restart_limit restart_period_seconds log_bytes"
         " drain_seconds watch_seconds",
         "discovery": "sources source_timeout_seconds describe_best cache_seconds deadline_seconds need_cache_seconds"
-        " refresh_seconds requests_per_minute tries pause_seconds max_answer_bytes mcp_registry github files research",
+        " refresh_seconds requests_per_minute tries pause_seconds max_answer_bytes semantic mcp_registry github files"
+        " research",
         "appraisal": "priority weights no_key no_network offline licences runtime",
         "install": "resolve_timeout_seconds build_timeout_seconds max_package_bytes max_unpacked_bytes max_files"
         " min_release_age_days confined hosts",

@@ -91,7 +91,7 @@ class Lookout:
                 standing.asked = time.time()
                 emit(event)
 
-        return await discover(need, await self.sources(), matcher(), options, heard)
+        return await discover(need, await self.sources(), matcher(settings.semantic), options, heard)
 
     async def sources(self) -> list[Source]:
         """Return the sources that are asked. Raises :class:`ConfigError` for one that cannot be built."""

@@ -8,24 +8,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from vsm_mcp.discovery.source import Context, SourceState
 from vsm_mcp.errors import ConfigError, VsmError
-from vsm_mcp.matching.bm25 import Bm25f, Field
-from vsm_mcp.matching.relevance import Matcher
+from vsm_mcp.matching.relevance import Matcher, Need
 from vsm_mcp.matching.tokens import joined, name_stems, stems
+from vsm_mcp.matching.wording import described
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.launch import Input, LaunchFacts
 from vsm_mcp.model.ref import Ref, parse_ref
 
-FIELDS: Final = {
-    "name": Field(2.0, 0.3),
-    "description": Field(1.0, 0.4),
-    "terms": Field(0.7, 0.6),
-}
+if TYPE_CHECKING:
+    from vsm_mcp.matching.bm25 import Bm25f
+    from vsm_mcp.matching.meaning import Floats
+
+FIELDS: Final = {"name": (2.0, 0.3), "description": (1.0, 0.4), "terms": (0.7, 0.6)}
+"""How each field counts (:class:`vsm_mcp.matching.bm25.Field`)."""
+
+_NEAR: Final = 0.3
 
 
 def entries(folder: Traversable | None = None) -> list[Candidate]:
@@ -75,6 +78,7 @@ class CatalogueSource:
     def __init__(self, matcher: Matcher, folder: Traversable | None = None) -> None:
         self._matcher = matcher
         self._folder = folder
+        self._vectors: Floats | None = None
 
     @cached_property
     def entries(self) -> dict[str, Candidate]:
@@ -83,7 +87,10 @@ class CatalogueSource:
 
     @cached_property
     def _index(self) -> Bm25f[str]:
-        return Bm25f(FIELDS, ((identity, self._stems(entry)) for identity, entry in self.entries.items()))
+        from vsm_mcp.matching.bm25 import Bm25f, Field  # noqa: PLC0415 - numpy, at the first search
+
+        fields = {name: Field(*numbers) for name, numbers in FIELDS.items()}
+        return Bm25f(fields, ((identity, self._stems(entry)) for identity, entry in self.entries.items()))
 
     def _stems(self, entry: Candidate) -> dict[str, list[str]]:
         described = stems(entry.description)
@@ -104,7 +111,19 @@ class CatalogueSource:
         best = [identity for identity, _ in self._index.search(query, limit)]
         called = {tag.name for tag in read.tags}
         tagged = [identity for identity, entry in self.entries.items() if called.intersection(entry.tags)]
-        return [self.entries[identity] for identity in dict.fromkeys([*best[: limit // 2], *tagged, *best])][:limit]
+        share = limit // 3
+        order = dict.fromkeys([*best[:share], *self._meant(read, share), *tagged, *best])
+        return [self.entries[identity] for identity in order][:limit]
+
+    def _meant(self, need: Need, limit: int) -> list[str]:
+        """Return the entries whose descriptions mean what the need does, nearest first."""
+        vector, meaning = self._matcher.vector(need), self._matcher.meaning
+        if vector is None or meaning is None:
+            return []
+        if self._vectors is None:
+            self._vectors = meaning.embed([described(each.name, each.description) for each in self.entries.values()])
+        near = sorted(zip(self._vectors @ vector, self.entries, strict=True), reverse=True)[:limit]
+        return [identity for cosine, identity in near if cosine >= _NEAR]
 
     async def about(self, refs: Sequence[Ref]) -> list[Candidate]:
         """Return the entries of the given references."""

@@ -83,7 +83,12 @@ async def discover(
 def rate(need: str, candidates: Iterable[Candidate], matcher: Matcher) -> list[Candidate]:
     """Return the candidates with their ``relevance`` for the need, most relevant first."""
     read = matcher.need(need)
-    rated = [msgspec.structs.replace(each, relevance=matcher.match(read, thing(each)).score) for each in candidates]
+    found = list(candidates)
+    matches = matcher.rate(read, [thing(each) for each in found])
+    rated = [
+        msgspec.structs.replace(each, relevance=match.score, capabilities=dict(match.capabilities))
+        for each, match in zip(found, matches, strict=True)
+    ]
     return sorted(rated, key=lambda each: (-each.relevance, not each.curated, each.ref.identity))
 
 
@@ -91,7 +96,8 @@ def thing(candidate: Candidate) -> Thing:
     """Return what the matcher compares with a need: where a reference says little, what its others say counts."""
     description = candidate.description or next((each.description for each in candidate.others if each.description), "")
     text = candidate.text or next((each.text for each in candidate.others if each.text), "")
-    return Thing(candidate.ref.name, description, candidate.tags, f"{candidate.name} {candidate.terms}", text)
+    name, terms = candidate.ref.name, f"{candidate.name} {candidate.terms}"
+    return Thing(name, description, candidate.tags, terms, text, candidate.ref.identity)
 
 
 async def _ask(source: Source, need: str, options: Options, emit: Emit) -> tuple[list[Candidate], SourceReport]:

@@ -23,8 +23,8 @@ from typing import Any, Final
 import msgspec
 
 from vsm_mcp.errors import ConfigError
-from vsm_mcp.matching.bm25 import K1
 from vsm_mcp.matching.popularity import of_downloads, of_rank
+from vsm_mcp.matching.rarity import K1
 from vsm_mcp.matching.tokens import joined, name_stems, stems
 from vsm_mcp.model.ref import RefKind, normalise_pypi
 
@@ -55,9 +55,14 @@ def popularity(row: IndexRow) -> float:
     return of_downloads(row.downloads) if row.downloads else of_rank(row.rank)
 
 
+def place_of(row: IndexRow) -> tuple[float, RefKind, str]:
+    """Return what the packages of the file are sorted by."""
+    return -popularity(row), row.kind, row.name
+
+
 def encode(rows: Iterable[IndexRow], about: Mapping[str, Any]) -> bytes:
     """Return the file for ``rows``; ``about`` (what it was built from) goes into the header."""
-    ordered = sorted(rows, key=lambda row: (-popularity(row), row.kind, row.name))
+    ordered = sorted(rows, key=place_of)
     if len(ordered) > MOST_PACKAGES:
         raise ValueError(f"{len(ordered)} packages do not fit; the format holds {MOST_PACKAGES}")
     bags = _bags(ordered)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
-from importlib.resources import files
 
 from vsm_mcp import plugins
 from vsm_mcp.config import Config
-from vsm_mcp.discovery.index import SHIPPED
+from vsm_mcp.discovery.index import shipped
+from vsm_mcp.discovery.meaning import DATA, meaning
 from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.discovery.source import Build, Context, Source
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.matching.glossary import Glossary
+from vsm_mcp.matching.glossary import parse as read_glossary
 from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.matching.taxonomy import Taxonomy, parse
 from vsm_mcp.model.definition import Offer
@@ -22,15 +24,25 @@ from vsm_mcp.model.server import Server
 def taxonomy() -> Taxonomy:
     """Return the taxonomy that ships with the package. Raises :class:`ConfigError` when it cannot be read."""
     try:
-        return parse((files("vsm_mcp.discovery") / "data" / "taxonomy.toml").read_text("utf-8"))
+        return parse((DATA / "taxonomy.toml").read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"the taxonomy cannot be read: {error}", "reinstall vsm-mcp") from error
 
 
 @cache
-def matcher() -> Matcher:
-    """Return the matcher over the shipped index and taxonomy; reads the index when the first need is compared."""
-    return Matcher(SHIPPED, taxonomy())
+def glossary() -> Glossary:
+    """Return the glossary that ships with the package. Raises :class:`ConfigError` when it cannot be read."""
+    try:
+        return read_glossary((DATA / "glossary.toml").read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"the glossary cannot be read: {error}", "reinstall vsm-mcp") from error
+
+
+@cache
+def matcher(semantic: bool = False) -> Matcher:
+    """Return the matcher over the shipped index, taxonomy and meaning; reads them when the first need is compared."""
+    index = shipped(semantic)
+    return Matcher(index, taxonomy(), meaning(semantic), index.vector, lambda need: glossary().english(need))
 
 
 def build_sources(
@@ -44,6 +56,7 @@ def build_sources(
     ``servers`` lists what is installed; ``offer_of`` gives a server's last offer; ``web`` is the network, which stays
     the caller's to close. Raises :class:`ConfigError` for a name that no plug-in has.
     """
-    context = Context(config, matcher(), servers, offer_of or (lambda _server: None), web)
+    offers = offer_of or (lambda _server: None)
+    context = Context(config, matcher(config.discovery.semantic), servers, offers, web)
     builders: dict[str, Build] = plugins.load("sources", config.discovery.sources)
     return [build(context) for build in builders.values()]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from vsm_mcp.discovery.wiring import matcher
 from vsm_mcp.gateway.messages import UNREADABLE
 from vsm_mcp.gateway.shelf import Entry
-from vsm_mcp.matching.relevance import Thing
-from vsm_mcp.matching.tools import MET, ToolIndex, ToolText
+from vsm_mcp.matching.relevance import MET, Thing
+from vsm_mcp.matching.wording import ToolText
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.routing.table import Table
+
+if TYPE_CHECKING:
+    from vsm_mcp.matching.tools import ToolIndex
 
 _PURPOSE: Final = 300
 _PARAMETERS: Final = 16
@@ -83,7 +86,9 @@ class Lookup:
         servers = {
             name: f"{name} {offer.server_name} {offer.instructions[:_PURPOSE]}" for name, offer in self._offers.items()
         }
-        return ToolIndex(self._text(name, servers) for name in sorted(self._entries))
+        from vsm_mcp.matching.tools import ToolIndex  # noqa: PLC0415 - numpy, at the first search
+
+        return ToolIndex((self._text(name, servers) for name in sorted(self._entries)), matcher().meaning)
 
     def _text(self, name: str, servers: Mapping[str, str]) -> ToolText:
         tool = _opened(self._entries[name])
@@ -103,7 +108,7 @@ class Lookup:
         text = self._text(name, {})
         thing = Thing(text.name, text.description, (), self._routes[name].server, text.parameters)
         yardstick = matcher()
-        return yardstick.match(yardstick.need(need), thing).score >= MET
+        return yardstick.rate(yardstick.need(need), [thing])[0].score >= MET
 
 
 def _opened(entry: Entry) -> dict[str, Any]:

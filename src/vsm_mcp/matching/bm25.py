@@ -6,18 +6,18 @@ normalised per field before the saturation, so that a word in a short name count
 
 from __future__ import annotations
 
-import heapq
-import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from vsm_mcp.matching.fuzzy import nearest
+import numpy as np
+
+from vsm_mcp.matching.fuzzy import Beginnings
+from vsm_mcp.matching.meaning import Floats, best
+from vsm_mcp.matching.rarity import K1, idf
 
 Key = TypeVar("Key")
-
-K1: Final = 1.2
 
 
 class Field(NamedTuple):
@@ -25,11 +25,6 @@ class Field(NamedTuple):
 
     weight: float
     b: float
-
-
-def idf(documents: int, holding: int) -> float:
-    """Return the inverse document frequency of a term that ``holding`` of ``documents`` hold; never negative."""
-    return math.log(1.0 + (documents - holding + 0.5) / (holding + 0.5))
 
 
 class Bm25f(Generic[Key]):
@@ -50,25 +45,17 @@ class Bm25f(Generic[Key]):
             totals.update({name: sum(bag.values()) for name, bag in present.items()})
             counts.append(present)
         average = {name: totals[name] / max(1, len(self.keys)) or 1.0 for name in fields}
-        self._postings: dict[str, tuple[array[int], array[float]]] = {}
+        posted: dict[str, tuple[array[int], array[float]]] = {}
         for place, present in enumerate(counts):
-            self._post(place, present, fields, average)
-
-    def _post(
-        self, place: int, present: Mapping[str, Counter[str]], fields: Mapping[str, Field], average: Mapping[str, float]
-    ) -> None:
-        frequency: dict[str, float] = {}
-        for name, bag in present.items():
-            weight, b = fields[name]
-            norm = 1.0 - b + b * sum(bag.values()) / average[name]
-            for term, count in bag.items():
-                frequency[term] = frequency.get(term, 0.0) + weight * count / norm
-        for term, tf in frequency.items():
-            posting = self._postings.get(term)
-            if posting is None:
-                posting = self._postings[term] = (array("I"), array("f"))
-            posting[0].append(place)
-            posting[1].append(tf * (K1 + 1.0) / (tf + K1))
+            for term, tf in _frequencies(present, fields, average).items():
+                places, impacts = posted.setdefault(term, (array("i"), array("f")))
+                places.append(place)
+                impacts.append(tf * (K1 + 1.0) / (tf + K1))
+        self._postings = {
+            term: (np.frombuffer(places, np.int32), np.frombuffer(impacts, np.float32))
+            for term, (places, impacts) in posted.items()
+        }
+        self._beginnings: Beginnings | None = None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -82,21 +69,40 @@ class Bm25f(Generic[Key]):
         return idf(len(self.keys), len(posting[0]) if posting else 0)
 
     def search(self, terms: Mapping[str, float] | Iterable[str], limit: int) -> list[tuple[Key, float]]:
-        """Return up to ``limit`` (key, score), best first; equal scores in the order the documents came.
+        """Return up to ``limit`` (key, score), best first; equal scores in the order the documents came."""
+        scores = self.scores(terms)
+        return [(self.keys[place], float(scores[place])) for place in best(scores, limit) if scores[place] > 0.0]
+
+    def scores(self, terms: Mapping[str, float] | Iterable[str]) -> Floats:
+        """Return the score of every document, 0 where it holds none of the terms.
 
         ``terms`` are stems, each with a weight (1.0 where none is given). A stem that no document holds is replaced
         by the nearest one that some document holds, at a discount, if there is one.
         """
         weights = dict(terms) if isinstance(terms, Mapping) else dict(Counter(terms))
-        scores: dict[int, float] = {}
+        scores = np.zeros(len(self.keys), np.float32)
         for term, weight in weights.items():
             for near, closeness in self._known(term).items():
                 places, impacts = self._postings[near]
-                factor = weight * closeness * idf(len(self.keys), len(places))
-                for place, impact in zip(places, impacts, strict=True):
-                    scores[place] = scores.get(place, 0.0) + factor * impact
-        best = heapq.nsmallest(limit, scores.items(), key=lambda item: (-item[1], item[0]))
-        return [(self.keys[place], score) for place, score in best]
+                scores[places] += impacts * np.float32(weight * closeness * idf(len(self.keys), len(places)))
+        return scores
 
     def _known(self, term: str) -> dict[str, float]:
-        return {term: 1.0} if term in self._postings else nearest(term, self._postings)
+        if term in self._postings:
+            return {term: 1.0}
+        if self._beginnings is None:
+            self._beginnings = Beginnings(self._postings)
+        return self._beginnings.nearest(term)
+
+
+def _frequencies(
+    present: Mapping[str, Counter[str]], fields: Mapping[str, Field], average: Mapping[str, float]
+) -> dict[str, float]:
+    """Return how often each term is in a document, each field by its weight and its length."""
+    frequency: dict[str, float] = {}
+    for name, bag in present.items():
+        weight, b = fields[name]
+        norm = 1.0 - b + b * sum(bag.values()) / average[name]
+        for term, count in bag.items():
+            frequency[term] = frequency.get(term, 0.0) + weight * count / norm
+    return frequency

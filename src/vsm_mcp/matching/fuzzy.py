@@ -16,7 +16,7 @@ def nearest(word: str, known: Iterable[str]) -> dict[str, float]:
 
     Words of fewer than five letters have none: too many others are near. The first letter is taken as right.
     """
-    if len(word) < LEAST_LENGTH or not word.isalpha():
+    if not may_be_misspelt(word):
         return {}
     # Imported here: a search whose words are all known does not pay for it.
     from rapidfuzz import process  # noqa: PLC0415
@@ -27,3 +27,21 @@ def nearest(word: str, known: Iterable[str]) -> dict[str, float]:
         word, near, scorer=DamerauLevenshtein.normalized_similarity, limit=_MOST, score_cutoff=LEAST_LIKENESS
     )
     return {other: DISCOUNT * likeness for other, likeness, _ in found}
+
+
+def may_be_misspelt(word: str) -> bool:
+    """Return whether a word that nobody knows is looked for at all: five letters and more, nothing but letters."""
+    return len(word) >= LEAST_LENGTH and word.isalpha()
+
+
+class Beginnings:
+    """Known words by their first letter, for many looks at the same ones."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._by_letter: dict[str, list[str]] = {}
+        for word in known:
+            self._by_letter.setdefault(word[:1], []).append(word)
+
+    def nearest(self, word: str) -> dict[str, float]:
+        """Return what :func:`nearest` does over all of them."""
+        return nearest(word, self._by_letter.get(word[:1], ())) if may_be_misspelt(word) else {}

@@ -7,17 +7,28 @@ can tell "nothing found": a sum of term scores has no such zero.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from vsm_mcp.matching.bm25 import idf
 from vsm_mcp.matching.fuzzy import nearest
+from vsm_mcp.matching.rarity import idf
 from vsm_mcp.matching.taxonomy import TagMatch, Taxonomy
-from vsm_mcp.matching.tokens import LIGHT, joined, name_stems, need_stems, stems
+from vsm_mcp.matching.tokens import LIGHT, glued, joined, name_stems, need_stems, stem_of, stems
+from vsm_mcp.matching.wording import asked, described
+
+if TYPE_CHECKING:
+    from vsm_mcp.matching.meaning import Floats, Meaning
 
 THRESHOLD: Final = 0.58
 """Below it a thing does not meet the need. Calibrated on needs of our own: ``tests/unit/discovery/needs.toml``."""
+
+MET: Final = 0.36
+"""A tool whose match is below it does not plainly do what is needed.
+
+Lower than the threshold for candidates: a tool says less about itself than a package does, and to take a need for unmet
+that a tool at hand meets costs more than the reverse.
+"""
 
 _LIGHT_WEIGHT: Final = 0.3
 _MOST_IDF: Final = 8.0
@@ -35,6 +46,10 @@ _PLAIN: Final = 0.85
 _OTHER_KIND: Final = 0.8
 _ACTION: Final = 0.8
 _MOST_KEPT: Final = 32
+_MOST_THINGS: Final = 2_000
+_BY_WORDS: Final = 0.9
+_BY_MEANING: Final = 0.4
+_FAR, _CLOSE = 0.4, 0.7
 
 
 class Vocabulary(Protocol):
@@ -83,31 +98,68 @@ class Need(NamedTuple):
 
 
 class Thing(NamedTuple):
-    """What a need is compared with; ``text`` is the longest and least reliable part."""
+    """What a need is compared with; ``text`` is the longest and least reliable part.
+
+    ``key`` is under what its vector may be known already, where the words at hand are not all that was said of it.
+    """
 
     name: str = ""
     description: str = ""
-    tags: Collection[str] = ()
+    tags: tuple[str, ...] = ()
     terms: str = ""
     text: str = ""
+    key: str = ""
+
+
+class Told(NamedTuple):
+    """What a thing says of itself, read: its stems by how much each counts, those of its own words, tags seen in them.
+
+    ``pairs`` are neighbours written as one word, not yet cut, with what they count; ``capabilities`` are tags of the
+    taxonomy, given or seen, and how sure each is.
+    """
+
+    held: Mapping[str, float]
+    own: frozenset[str]
+    inferred: frozenset[str]
+    pairs: tuple[tuple[str, float], ...]
+    capabilities: Mapping[str, float]
 
 
 class Match(NamedTuple):
-    """How well a thing meets a need: ``score`` 0…1, the stems covered and missing, the tags that helped."""
+    """How well a thing meets a need.
+
+    ``score`` (0…1) is the verdict, made of ``words`` (how much of the need its words and tags cover, 0…1) and ``near``
+    (the cosine of their meanings); ``covered`` and ``missing`` are stems of the need, ``tags`` those that helped.
+    """
 
     score: float
     covered: tuple[str, ...]
     missing: tuple[str, ...]
     tags: tuple[str, ...]
+    words: float = 0.0
+    near: float = 0.0
+    capabilities: Mapping[str, float] = {}
 
 
 class Matcher:
     """Reads needs and compares things with them; holds a vocabulary and the taxonomy."""
 
-    def __init__(self, vocabulary: Vocabulary, taxonomy: Taxonomy) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        taxonomy: Taxonomy,
+        meaning: Meaning | None = None,
+        known: Callable[[str], Floats | None] = lambda _key: None,
+        english: Callable[[str], str] = str,
+    ) -> None:
         self._vocabulary = vocabulary
         self.taxonomy = taxonomy
+        self.meaning = meaning
+        self._known = known
+        self._english = english
         self._read: dict[str, Need] = {}
+        self._vectors: dict[str, Floats | None] = {}
+        self._things: dict[Thing, Told] = {}
 
     def need(self, text: str) -> Need:
         """Read a need: any text; one without a single word gives a need that nothing meets.
@@ -123,6 +175,7 @@ class Matcher:
         return need
 
     def _need(self, text: str) -> Need:
+        text = self._english(text)
         parts = need_stems(text)
         weights = {term: self._weight(term) for term in parts}
         variants = {term: self._variants(term) for term in weights}
@@ -173,16 +226,67 @@ class Matcher:
                 query[variant] = max(query.get(variant, 0.0), factor * closeness)
         return query
 
-    def match(self, need: Need, thing: Thing) -> Match:
-        """Compare a thing with a need."""
-        name = name_stems(thing.name)
-        begins = {term[:4] for term in need.weights}
+    def _told(self, thing: Thing) -> Told:
+        """Return what a thing says of itself; kept, because the same things are found again and again."""
+        told = self._things.get(thing)
+        if told is None:
+            if len(self._things) >= _MOST_THINGS:
+                self._things.clear()
+            told = self._things[thing] = self._read_thing(thing)
+        return told
+
+    def _read_thing(self, thing: Thing) -> Told:
+        name, body = name_stems(thing.name), stems(f"{thing.description}\n{thing.terms}")
         held: dict[str, float] = dict.fromkeys(stems(thing.text), _IN_TEXT)
-        body = stems(f"{thing.description}\n{thing.terms}")
-        held.update(dict.fromkeys([*body, *joined(body, begins)], _IN_TERMS))
-        held.update(dict.fromkeys([*name, *joined(name, begins)], _IN_NAME))
+        held.update(dict.fromkeys(body, _IN_TERMS))
+        held.update(dict.fromkeys(name, _IN_NAME))
+        seen = self.taxonomy.of_thing(held)
+        inferred = frozenset() if thing.tags else frozenset(seen)
+        pairs = [(pair, worth) for parts, worth in ((body, _IN_TERMS), (name, _IN_NAME)) for pair in glued(parts)]
+        named = dict(filter(None, map(self.taxonomy.normal, thing.tags)))
+        return Told(held, frozenset([*body, *name]), inferred, tuple(pairs), {**seen, **named})
+
+    def vector(self, need: Need) -> Floats | None:
+        """Return the direction of a need; ``None`` without a meaning, or where nothing of the need is known to it."""
+        if self.meaning is None or not need.weights:
+            return None
+        if need.text not in self._vectors:
+            if len(self._vectors) >= _MOST_KEPT:
+                self._vectors.clear()
+            vector = self.meaning.embed([asked(need.text)])[0]
+            self._vectors[need.text] = vector if vector.any() else None
+        return self._vectors.get(need.text)
+
+    def rate(self, need: Need, things: Sequence[Thing]) -> list[Match]:
+        """Compare things with a need: by words, and where there is a meaning by that, too."""
+        matches = [self.match(need, thing) for thing in things]
+        vector = self.vector(need)
+        if vector is None or self.meaning is None:
+            return matches
+        near = self._near(vector, self.meaning, things)
+        return [
+            match._replace(near=cosine, score=blended(match.words, cosine))
+            for match, cosine in zip(matches, near, strict=True)
+        ]
+
+    def _near(self, vector: Floats, meaning: Meaning, things: Sequence[Thing]) -> list[float]:
+        """Return the cosine of each thing with a need: of its known vector or its description, the nearer one."""
+        near = [0.0] * len(things)
+        texts = {place: text for place, thing in enumerate(things) if (text := thing.description or thing.text)}
+        told = meaning.embed([described(things[place].name, text) for place, text in texts.items()])
+        for place, cosine in zip(texts, told @ vector, strict=True):
+            near[place] = float(cosine)
+        for place, thing in enumerate(things):
+            known = self._known(thing.key) if thing.key else None
+            if known is not None:
+                near[place] = max(near[place], float(known @ vector))
+        return near
+
+    def match(self, need: Need, thing: Thing) -> Match:
+        """Compare a thing with a need by words alone."""
+        told = self._told(thing)
+        held, own, inferred = {**told.held, **_pairs_of(told, need)}, told.own, told.inferred
         given = frozenset(thing.tags)
-        inferred = frozenset() if given else frozenset(self.taxonomy.of_thing(held))
         cover, helping = _tag_cover(need, given, inferred)
         shares = {
             term: max(
@@ -193,13 +297,26 @@ class Matcher:
         }
         total = sum(need.weights.values())
         covered = sum(weight * shares[term] for term, weight in need.weights.items()) / total if total else 0.0
-        about = _focus(need, {*body, *name}) if covered else 0.0
+        about = _focus(need, own) if covered else 0.0
+        words = round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6)
         return Match(
-            round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6),
+            words,
             tuple(term for term, share in shares.items() if share > 0.0),
             tuple(term for term, share in shares.items() if share == 0.0),
             helping,
+            words,
+            capabilities=told.capabilities,
         )
+
+
+def blended(words: float, near: float) -> float:
+    """Return one relevance of what words cover (0…1) and how near the meanings are (a cosine).
+
+    Each takes away from what is missing: words that fit are not undone by a meaning that is not known well, and other
+    words for the same thing count, but by themselves not as much.
+    """
+    nearness = max(0.0, min(1.0, (near - _FAR) / (_CLOSE - _FAR)))
+    return round(1.0 - (1.0 - _BY_WORDS * words) * (1.0 - _BY_MEANING * nearness), 6)
 
 
 def _tag_cover(need: Need, given: frozenset[str], inferred: frozenset[str]) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -215,6 +332,12 @@ def _tag_cover(need: Need, given: frozenset[str], inferred: frozenset[str]) -> t
             # What is plainly of the kind that is wanted also does the reading, drawing or controlling of it.
             cover.update({term: max(cover.get(term, 0.0), trust * _ACTION) for term in need.weights if term in LIGHT})
     return cover, tuple(helping)
+
+
+def _pairs_of(told: Told, need: Need) -> dict[str, float]:
+    """Return the stems of the pairs that begin as a word of the need does."""
+    begins = {term[:4] for term in need.weights}
+    return {stem_of(pair): worth for pair, worth in told.pairs if pair[:4] in begins}
 
 
 def _of_kind(need: Need, given: frozenset[str]) -> float:

@@ -18,6 +18,7 @@ LEAST_CONFIDENCE: Final = 0.3
 _LIGHT_WEIGHT: Final = 0.3
 _DEFINING: Final = 0.5
 _DEFINING_SURE: Final = 0.85
+_GIVEN: Final = 0.95
 
 
 class Tag(NamedTuple):
@@ -75,10 +76,11 @@ class Taxonomy:
         sure = [match for match in matches if match.confidence >= LEAST_CONFIDENCE]
         return sorted(sure, key=lambda match: (-match.confidence, match.name))
 
-    def of_thing(self, terms: Collection[str]) -> tuple[str, ...]:
-        """Return the tags whose phrases a thing described by the stems ``terms`` wholly holds, sorted.
+    def of_thing(self, terms: Collection[str]) -> dict[str, float]:
+        """Return the tags whose phrases a thing described by the stems ``terms`` wholly holds, and how sure each is.
 
-        One phrase of several words, or two of one word, are needed: single words are ambiguous.
+        One phrase of several words, or two of one word, are needed: single words are ambiguous. Each two stems more
+        halve the doubt.
         """
         held = frozenset(terms)
         seen: dict[str, set[frozenset[str]]] = {}
@@ -86,7 +88,16 @@ class Taxonomy:
             for tag, phrase in self._phrases.get(term, ()):
                 if phrase <= held and not phrase <= LIGHT:
                     seen.setdefault(tag, set()).add(phrase)
-        return tuple(sorted(tag for tag, phrases in seen.items() if sum(map(len, phrases)) >= 2))
+        lengths = {tag: sum(map(len, seen[tag])) for tag in sorted(seen)}
+        return {tag: round(1.0 - 0.5 ** (length / 2), 2) for tag, length in lengths.items() if length >= 2}
+
+    def normal(self, tag: str) -> tuple[str, float] | None:
+        """Return the tag that is meant by one that someone else gave, and how sure: theirs are free words."""
+        if tag in self.tags:
+            return tag, _GIVEN
+        phrase = frozenset(need_stems(tag.replace(".", " ")))
+        meant = sorted({name for term in phrase for name, known in self._phrases.get(term, ()) if known == phrase})
+        return (meant[0], _GIVEN / len(meant)) if meant and not phrase <= LIGHT else None
 
     def phrase_length(self, term: str) -> int:
         """Return the length in stems of the shortest phrase that holds a stem; 0 when none does."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
@@ -21,6 +21,7 @@ MAX_TEXT: Final = 20_000
 
 _MAX_WORD: Final = 40
 _RUN: Final = re.compile(r"[^\W_]+(?:['’][a-z]{1,2}\b)?")
+_PLAIN: Final = re.compile(r"[a-z0-9]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PLURAL: Final = re.compile(r"[A-Z]{2,}s\Z")
 _UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
@@ -71,6 +72,9 @@ LIGHT: Final = frozenset(map(lasting_stem, _LIGHT_WORDS.split()))
 
 def words(text: str) -> list[str]:
     """Return the lower-case words of ``text`` in order; camelCase and snake_case split, accents and marks gone."""
+    if text.isascii() and "'" not in text and text.lower() == text:
+        # Nothing to split, to fold or to cut off: the stems of the index, most names.
+        return [word[:_MAX_WORD] for word in _PLAIN.findall(text[:MAX_TEXT])]
     found: list[str] = []
     for run in _RUN.findall(unicodedata.normalize("NFKC", text[:MAX_TEXT])):
         word = re.split("['’]", run, maxsplit=1)[0]
@@ -138,16 +142,11 @@ def name_stems(name: str) -> list[str]:
     return cut
 
 
-def joined(parts: list[str], begins: Collection[str] | None = None) -> list[str]:
-    """Return neighbouring stems as the stem of one word: ``time``, ``zone`` → ``timezon``; for names cut differently.
+def joined(parts: list[str]) -> list[str]:
+    """Return neighbouring stems as the stem of one word: ``time``, ``zone`` → ``timezon``, as names are cut."""
+    return [cut for pair in glued(parts) if (cut := stem_of(pair))]
 
-    With ``begins`` (beginnings of four letters) only pairs that begin so are looked at.
-    """
-    return [
-        cut
-        for one, other in pairwise(parts)
-        if (begins is None or (one + other)[:4] in begins)
-        and one.isalpha()
-        and other.isalpha()
-        and (cut := stem_of(one + other))
-    ]
+
+def glued(parts: list[str]) -> list[str]:
+    """Return neighbouring stems as one word."""
+    return [one + other for one, other in pairwise(parts) if one.isalpha() and other.isalpha()]

@@ -1,12 +1,16 @@
-"""Tools ranked by need: name, description, parameters and the server they belong to."""
+"""Tools ranked by need: their words (name, description, parameters, server) and, mixed with them, their meaning."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
 
 from vsm_mcp.matching.bm25 import Bm25f, Field
+from vsm_mcp.matching.meaning import Floats, Meaning, Table, best, spread, unit
 from vsm_mcp.matching.tokens import joined, name_stems, need_stems, stems
+from vsm_mcp.matching.wording import ToolText, asked, of_tool
 
 FIELDS: Final = {
     "name": Field(2.5, 0.4),
@@ -15,39 +19,73 @@ FIELDS: Final = {
     "server": Field(0.8, 0.5),
 }
 
-MET: Final = 0.4
-"""A tool whose match (:meth:`vsm_mcp.matching.relevance.Matcher.match`) is below it does not plainly do what is needed.
+WORDS, MEANING, SERVER = 0.3, 0.7, 0.15
+"""How much words, meaning and the meaning of a tool's server count."""
 
-Lower than the threshold for candidates: a tool says less about itself than a package does, and to take a need for unmet
-that a tool at hand meets costs more than the reverse.
-"""
+AMONG: Final = 100
+"""Among so many of the nearest their nearness is spread over the whole scale."""
 
-
-class ToolText(NamedTuple):
-    """What is known of one tool in words; ``parameters`` holds names and descriptions, ``server`` name and purpose."""
-
-    key: str
-    name: str
-    description: str = ""
-    parameters: str = ""
-    server: str = ""
+CONTEXT: Final = 0.4
+"""How much of a tool's own direction is that of its server's purpose: "delete a task" says little by itself."""
 
 
 class ToolIndex:
-    """All tools of a catalogue; built when it changes, then only read."""
+    """All tools of a catalogue; built when it changes, then only read. Without a meaning it goes by words alone."""
 
-    def __init__(self, tools: Iterable[ToolText]) -> None:
-        self._index = Bm25f(FIELDS, ((tool.key, _stems(tool)) for tool in tools))
+    def __init__(self, tools: Iterable[ToolText], meaning: Meaning | None = None) -> None:
+        texts = list(tools)
+        self._index = Bm25f(FIELDS, ((tool.key, _stems(tool)) for tool in texts))
+        self._meaning = meaning
+        if meaning is not None and texts:
+            self._groups = _groups(texts)
+            vectors = _vectors(texts, self._groups, meaning)
+            self._tools, self._servers = Table(vectors), Table(_centres(vectors, self._groups))
 
     def __len__(self) -> int:
         return len(self._index)
 
     def search(self, need: str, limit: int) -> list[tuple[str, float]]:
-        """Return up to ``limit`` (key, score) of tools, best first; scores are of BM25 and have no upper bound."""
+        """Return up to ``limit`` (key, score) of tools, best first; what shares nothing with it is left out."""
         parts = need_stems(need)
+        if not parts or not len(self):
+            return []
+        words = self._words(parts)
+        near = self._near(need)
+        scores = words if near is None else np.float32(WORDS / (float(words.max()) or 1.0)) * words + near
+        found = [(self._index.keys[place], float(scores[place])) for place in best(scores, limit)]
+        return [(key, score) for key, score in found if score > 0.0]
+
+    def _words(self, parts: list[str]) -> Floats:
         weights = dict.fromkeys(parts, 1.0)
         weights.update({pair: 0.7 for pair in joined(parts) if pair in self._index})
-        return self._index.search(weights, limit)
+        return self._index.scores(weights)
+
+    def _near(self, need: str) -> Floats | None:
+        vector = self._meaning.embed([asked(need)])[0] if self._meaning else None
+        if vector is None or not vector.any():
+            return None
+        near = MEANING * self._tools.near(vector) + SERVER * self._servers.near(vector)[self._groups]
+        scaled: Floats = np.float32(MEANING + SERVER) * spread(near, AMONG)
+        return scaled
+
+
+def _groups(tools: Sequence[ToolText]) -> list[int]:
+    """Return for each tool the number of its server."""
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(tool.server or tool.key, len(numbers)) for tool in tools]
+
+
+def _vectors(tools: Sequence[ToolText], groups: Sequence[int], meaning: Meaning) -> Floats:
+    """Return the direction of each tool: what it says of itself, and something of what its server is for."""
+    purposes = {group: asked(tool.server) for tool, group in zip(tools, groups, strict=True)}
+    contexts = meaning.embed([purposes[group] for group in range(len(purposes))])
+    return unit(meaning.embed([of_tool(tool) for tool in tools]) + CONTEXT * contexts[groups])
+
+
+def _centres(vectors: Floats, groups: Sequence[int]) -> Floats:
+    sums = np.zeros((max(groups) + 1, vectors.shape[1]), np.float32)
+    np.add.at(sums, groups, vectors)
+    return unit(sums)
 
 
 def _stems(tool: ToolText) -> dict[str, list[str]]:

@@ -1,38 +1,46 @@
 """Factories for a retrieval benchmark: the product's own ranking over rows of a test corpus.
 
 A factory takes a list of rows and returns an object whose ``search(query, k)`` gives up to ``k`` row ids, best first.
+``tools`` and ``servers`` are what is installed by default, ``semantic_tools`` and ``semantic_servers`` with the extra,
+``lexical_tools`` and ``lexical_servers`` words alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
 
-from vsm_mcp.discovery.index import PackageIndex
-from vsm_mcp.discovery.index_file import IndexFile, IndexRow, encode
+from vsm_mcp.discovery.index_file import IndexFile, IndexRow, encode, place_of
+from vsm_mcp.discovery.meaning import meaning
+from vsm_mcp.discovery.package_index import PackageIndex
 from vsm_mcp.discovery.wiring import taxonomy
-from vsm_mcp.matching.relevance import Matcher, Need, Thing
-from vsm_mcp.matching.tools import ToolIndex, ToolText
+from vsm_mcp.matching.meaning import Meaning, Table
+from vsm_mcp.matching.relevance import Matcher
+from vsm_mcp.matching.tools import ToolIndex
+from vsm_mcp.matching.wording import ToolText, described
 from vsm_mcp.model.ref import RefKind
 
 Row = Mapping[str, Any]
-_POOL = 60
-_POPULARITY = 0.15
+_TOOLS_OF_ONE: Final = 12
 
 
 class Tools:
     """Rows of tools: id, server, server_desc, name, desc, params [[name, description], …]."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], means: Meaning | None) -> None:
         self._index = ToolIndex(
-            ToolText(
-                row["id"],
-                row["name"],
-                row["desc"] or "",
-                " ".join(f"{name} {text}" for name, text in row["params"]),
-                f"{row['server']} {row['server_desc']}" if row["server"] != row["name"] else row["server_desc"],
-            )
-            for row in rows
+            (
+                ToolText(
+                    row["id"],
+                    row["name"],
+                    row["desc"] or "",
+                    " ".join(f"{name} {text}" for name, text in row["params"]),
+                    f"{row['server']} {row['server_desc']}" if row["server"] != row["name"] else row["server_desc"],
+                )
+                for row in rows
+            ),
+            means,
         )
 
     def search(self, query: str, k: int) -> list[str]:
@@ -40,51 +48,80 @@ class Tools:
         return [key for key, _ in self._index.search(query, k)]
 
 
-class Servers:
-    """Rows of packages (id, reg, name, desc, month, rank, dl) or of servers with tags and tools."""
+class Packages:
+    """Rows of packages: id, reg, name, desc, month, rank, dl. Republications stay in, as in the set."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self._ids = {row["id"]: row for row in rows}
-        content = encode((_row(row) for row in rows), {})
-        self._index = PackageIndex(IndexFile(content))
-        self._matcher = Matcher(self._index, taxonomy())
+    def __init__(self, rows: Sequence[Row], means: Meaning | None) -> None:
+        ids = {(package.kind, package.name): row["id"] for row in rows for package in [_package(row)]}
+        packages = sorted(map(_package, rows), key=place_of)
+        self._ids = [ids[package.kind, package.name] for package in packages]
+        texts = [described(package.name, package.summary) for package in packages]
+        self._index = PackageIndex(IndexFile(encode(packages, {})), Table(means.embed(texts)) if means else None)
+        self._matcher = Matcher(self._index, taxonomy(), means)
 
     def search(self, query: str, k: int) -> list[str]:
-        """Return up to ``k`` ids: found by the index, put in order by relevance and use, as discovery does it."""
+        """Return up to ``k`` ids, as the source ``index`` finds them."""
         need = self._matcher.need(query)
-        rated = [
-            (self._relevance(need, place) + _POPULARITY * self._index.popularity(place), -rank, place)
-            for rank, (place, _) in enumerate(self._index.search(need.query, _POOL))
-        ]
-        return [self._index.key(place) for _, _, place in sorted(rated, reverse=True)[:k]]
-
-    def _relevance(self, need: Need, place: int) -> float:
-        row = self._ids[self._index.key(place)]
-        return self._matcher.match(need, Thing(row["name"], "", (), _summary(row))).score
+        return [self._ids[place] for place, _ in self._index.search(need.query, k, self._matcher.vector(need))]
 
 
-def _row(row: Row) -> IndexRow:
+class Offers:
+    """Rows of servers with their tools: the server of the best tool first; a server stands among its tools itself."""
+
+    def __init__(self, rows: Sequence[Row], means: Meaning | None) -> None:
+        self._owners: dict[str, str] = {}
+        self._index = ToolIndex(self._texts(rows), means)
+
+    def _texts(self, rows: Sequence[Row]) -> Iterator[ToolText]:
+        for row in rows:
+            labels = " ".join([*(row.get("categories") or ()), *(row.get("tags") or ())])
+            purpose = f"{row['name']} {row['desc'] or ''} {labels}"
+            parts = [(row["name"], row["desc"]), *((tool["name"], tool.get("desc")) for tool in row["tools"] or ())]
+            for place, (name, text) in enumerate(parts):
+                key = f"{row['id']}\n{place}"
+                self._owners[key] = row["id"]
+                yield ToolText(key, name, text or "", "", purpose)
+
+    def search(self, query: str, k: int) -> list[str]:
+        """Return up to ``k`` ids."""
+        ranked = self._index.search(query, k * _TOOLS_OF_ONE)
+        return list(dict.fromkeys(self._owners[key] for key, _ in ranked))[:k]
+
+
+def _package(row: Row) -> IndexRow:
     return IndexRow(
         kind=RefKind.NPM if row.get("reg") == "npm" else RefKind.PYPI,
-        name=row["id"],
-        summary=f"{row['name']} {_summary(row)}",
+        name=row["name"],
+        summary=row["desc"] or "",
         downloads=row.get("dl") or 0,
         rank=row.get("rank") or 0,
         month=row.get("month") or "",
     )
 
 
-def _summary(row: Row) -> str:
-    tools = " ".join(f"{tool['name']} {tool.get('desc') or ''}" for tool in row.get("tools") or ())
-    labels = " ".join([*(row.get("tags") or ()), *(row.get("categories") or ())])
-    return f"{row['desc'] or ''} {labels} {tools}"
+def _servers(rows: Sequence[Row], means: Meaning | None) -> Packages | Offers:
+    return Offers(rows, means) if "tools" in rows[0] else Packages(rows, means)
 
 
 def tools(rows: Sequence[Row]) -> Tools:
     """Build the ranking of tools."""
-    return Tools(rows)
+    return Tools(rows, meaning())
 
 
-def servers(rows: Sequence[Row]) -> Servers:
+def servers(rows: Sequence[Row]) -> Packages | Offers:
     """Build the ranking of servers."""
-    return Servers(rows)
+    return _servers(rows, meaning())
+
+
+def semantic_tools(rows: Sequence[Row]) -> Tools:
+    """Build the ranking of tools with the extra."""
+    return Tools(rows, meaning(semantic=True))
+
+
+def semantic_servers(rows: Sequence[Row]) -> Packages | Offers:
+    """Build the ranking of servers with the extra."""
+    return _servers(rows, meaning(semantic=True))
+
+
+lexical_tools = partial(Tools, means=None)
+lexical_servers = partial(_servers, means=None)

@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsm_mcp.discovery.index import SHIPPED, IndexSource, PackageIndex, ShippedIndex
-from vsm_mcp.discovery.index_file import MAGIC, IndexFile, IndexRow, encode
+from vsm_mcp.discovery.index import IndexSource, ShippedIndex, shipped
+from vsm_mcp.discovery.index_file import MAGIC, IndexFile, IndexRow, encode, place_of
+from vsm_mcp.discovery.meaning import meaning
+from vsm_mcp.discovery.package_index import PackageIndex
 from vsm_mcp.discovery.republication import collapse
 from vsm_mcp.discovery.selection import calls_itself_server
 from vsm_mcp.discovery.wiring import matcher
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.matching.meaning import Table
+from vsm_mcp.matching.wording import described
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
 
 NPM, PYPI = RefKind.NPM, RefKind.PYPI
@@ -71,23 +75,34 @@ def test_the_most_used_of_equals_comes_first() -> None:
     assert [built.key(place) for place, _ in built.search({"zip": 1.0}, 3)] == ["zip-500000", "zip-20000", "zip-1000"]
 
 
+def test_meaning_finds_what_shares_no_word() -> None:
+    rows = sorted(ROWS, key=place_of)
+    vectors = meaning().embed([described(row.name, row.summary) for row in rows])
+    built = PackageIndex(IndexFile(encode(rows, {})), Table(vectors))
+    (asked,) = meaning().embed(["fingerprint of a file, checksum"])
+    assert [built.key(place) for place, _ in built.search({}, 1, asked)] == ["hash-mcp"]
+    near = built.vector_of("pypi:hash-mcp")
+    assert near is not None
+    assert near @ asked == pytest.approx(max(vectors @ asked))
+
+
 def test_an_empty_index_finds_nothing() -> None:
     built = index([])
     assert built.documents == 0
     assert built.search({"time": 1.0}, 3) == []
+    assert built.search({}, 3, meaning().embed(["time"])[0]) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", MAGIC, MAGIC + b"\xff\xff\xff\xff{}", MAGIC + b"\x02\0\0\0{}"])
 def test_a_damaged_file_is_a_clear_error(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "index.bin"
-    path.write_bytes(content)
+    (tmp_path / "index.bin").write_bytes(content)
     with pytest.raises(ConfigError, match="index of packages"):
-        ShippedIndex(path).get().holding("time")
+        ShippedIndex(tmp_path).get().holding("time")
 
 
 def test_a_missing_file_and_a_cut_one_are_clear_errors(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
-        ShippedIndex(tmp_path / "none").get()
+        ShippedIndex(tmp_path).get()
     cut = encode(ROWS, {})[:-20]
     with pytest.raises(ConfigError, match="damaged"):
         PackageIndex(IndexFile(cut)).candidate(0)
@@ -194,15 +209,15 @@ def test_one_maker_of_many_servers_is_no_mirror() -> None:
 def test_the_shipped_index_is_small_and_full() -> None:
     path = Path(__file__).parents[3] / "src" / "vsm_mcp" / "discovery" / "data" / "index.bin"
     assert path.stat().st_size <= 4 * 1024 * 1024
-    assert SHIPPED.documents > 15_000
+    assert shipped().documents > 15_000
     for name in ("mcp-server-time", "mcp-server-git", "excel-mcp-server"):
-        assert SHIPPED.get().find(Ref(PYPI, name)) is not None
+        assert shipped().get().find(Ref(PYPI, name)) is not None
     for name in ("mcp", "fastmcp", "langchain-mcp-adapters"):
-        assert SHIPPED.get().find(Ref(PYPI, name)) is None
+        assert shipped().get().find(Ref(PYPI, name)) is None
 
 
 async def test_the_source_answers_with_candidates_and_knows_references() -> None:
-    source = IndexSource(SHIPPED, matcher())
+    source = IndexSource(shipped(), matcher())
     found = await source.search("convert a time between time zones", 20)
     assert "pypi:mcp-server-time" in {str(each.ref) for each in found}
     assert [str(each.ref) for each in await source.about([Ref(PYPI, "mcp-server-git"), Ref(NPM, "none")])] == [
@@ -213,14 +228,14 @@ async def test_the_source_answers_with_candidates_and_knows_references() -> None
 def test_nothing_is_read_before_the_first_search() -> None:
     program = (
         "import vsm_mcp.discovery.index as i, vsm_mcp.discovery.wiring as w;"
-        "w.matcher(); assert i.SHIPPED._read is None;"
+        "w.matcher(); assert i.shipped()._read is None; assert w.meaning()._read is None;"
         "import sys; assert 'numpy' not in sys.modules and 'rapidfuzz' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
 def test_a_warm_search_is_quick() -> None:
-    built, need = SHIPPED.get(), matcher().need("read and edit spreadsheets in a folder of local files")
+    built, need = shipped().get(), matcher().need("read and edit spreadsheets in a folder of local files")
     built.search(need.query, 60)
     took = []
     for _ in range(9):

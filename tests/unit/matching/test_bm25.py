@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsm_mcp.matching.bm25 import Bm25f, Field, idf
+from vsm_mcp.matching.bm25 import Bm25f, Field
+from vsm_mcp.matching.rarity import idf
 
 FIELDS = {"name": Field(2.0, 0.3), "text": Field(1.0, 0.6)}
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from vsm_mcp.matching.popularity import of_downloads, of_rank
 from vsm_mcp.matching.relevance import THRESHOLD, Counted, Matcher, Thing
 from vsm_mcp.matching.taxonomy import parse
-from vsm_mcp.matching.tools import ToolIndex, ToolText
+from vsm_mcp.matching.tools import ToolIndex
+from vsm_mcp.matching.wording import ToolText
 
 TAXONOMY = parse(
     """

@@ -52,8 +52,22 @@ def test_a_need_of_other_words_calls_for_none(taxonomy: Taxonomy, need: str) -> 
 
 
 def test_a_thing_has_the_tags_whose_phrases_it_wholly_holds(taxonomy: Taxonomy) -> None:
-    assert taxonomy.of_thing(stems("pie chart of the time zones")) == ("charts", "time.timezones")
-    assert taxonomy.of_thing(stems("a time machine with a chart")) == ()
+    assert list(taxonomy.of_thing(stems("pie chart of the time zones"))) == ["charts", "time.timezones"]
+    assert taxonomy.of_thing(stems("a time machine with a chart")) == {}
+
+
+def test_a_thing_that_says_more_of_a_kind_is_more_surely_of_it(taxonomy: Taxonomy) -> None:
+    little, much = taxonomy.of_thing(stems("pie chart")), taxonomy.of_thing(stems("pie chart, plot"))
+    assert 0.5 <= little["charts"] < much["charts"] < 1.0
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("charts", "charts"), ("Time Zones", "time.timezones"), ("plot", "charts"), ("banana", None), ("", None)],
+)
+def test_tags_of_others_are_read_as_ours(taxonomy: Taxonomy, given: str, meant: str | None) -> None:
+    normal = taxonomy.normal(given)
+    assert (normal[0] if normal else None) == meant
 
 
 def test_words_that_stand_for_a_tag_alone(taxonomy: Taxonomy) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsm_mcp.matching.tokens import joined, name_stems, need_stems, stems, words
+from vsm_mcp.matching.tokens import STOP, joined, name_stems, need_stems, stems, words
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,9 @@ def test_accents_and_case_make_no_difference() -> None:
 def test_any_text_can_be_cut_and_cut_again(text: str) -> None:
     once = stems(text)
     assert all(term == term.lower() or not term.isascii() for term in once)
-    assert stems(" ".join(once)) == once or any(not term.isascii() for term in once)
+    # The stem of a word that says something may be a word that does not: "modelling", "model".
+    left = [term for term in once if term not in STOP]
+    assert stems(" ".join(once)) == left or any(not term.isascii() for term in once)
 
 
 def test_a_text_of_many_megabytes_costs_no_more_than_its_beginning() -> None:

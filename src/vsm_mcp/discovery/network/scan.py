@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 
-from vsm_mcp.matching.bm25 import idf
+from vsm_mcp.matching.rarity import idf
 
 
 def spaced(words: str) -> str:

@@ -1,0 +1,71 @@
+"""Meaning by a small transformer: all-MiniLM-L6-v2 as an int8 ONNX file, on one thread.
+
+What it needs is the extra ``vsm-mcp[semantic]``. The memory arena of the runtime stays off: with it, a batch of long
+texts keeps 640 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from vsm_mcp.matching.meaning import Floats, Meaning, unit
+from vsm_mcp.matching.wordpiece import WordPieces
+
+WIDTH: Final = 384
+MOST_PIECES: Final = 64
+_BATCH: Final = 16
+_FIRST: Final = "[CLS]"
+_LAST: Final = "[SEP]"
+
+
+class MiniLm:
+    """The model of one file, with the pieces of its vocabulary; ``axes`` turn its vectors into fewer numbers."""
+
+    name: Final = "minilm-1"
+
+    def __init__(self, model: Path, pieces: WordPieces, axes: Floats | None = None) -> None:
+        import onnxruntime  # noqa: PLC0415 - an extra, and 60 MB: only for those who use it
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._pieces = pieces
+        self._axes = axes
+        self.width = WIDTH if axes is None else axes.shape[1]
+        self._frame = pieces.numbers[_FIRST], pieces.numbers[_LAST]
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Return one vector of length 1 for each text; a text counts up to its 62nd piece."""
+        parts = [self._batch(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.width), np.float32)
+
+    def _batch(self, texts: Sequence[str]) -> Floats:
+        first, last = self._frame
+        rows = [[first, *self._pieces.cut(text, MOST_PIECES - 2), last] for text in texts]
+        longest = max(map(len, rows))
+        numbers = np.zeros((len(rows), longest), np.int64)
+        for row, cut in zip(numbers, rows, strict=True):
+            row[: len(cut)] = cut
+        mask = (np.arange(longest) < np.array([[len(cut)] for cut in rows])).astype(np.int64)
+        inputs = {"input_ids": numbers, "attention_mask": mask, "token_type_ids": np.zeros_like(numbers)}
+        (states,) = self._session.run(None, inputs)
+        pooled: Floats = unit((states * mask[:, :, None]).sum(axis=1))
+        return pooled if self._axes is None else unit(pooled @ self._axes)
+
+
+class Joined:
+    """Several meanings as one: a cosine is the mean of theirs."""
+
+    def __init__(self, parts: Sequence[Meaning]) -> None:
+        self.parts = parts
+        self.name = "+".join(part.name for part in parts)
+        self.width = sum(part.width for part in parts)
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """Return one vector of length 1 for each text."""
+        return unit(np.concatenate([part.embed(texts) for part in self.parts], axis=1))

