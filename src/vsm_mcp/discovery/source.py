@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vsm_mcp.config import Config
-from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.errors import ConfigError, VsmError
 from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
+
+if TYPE_CHECKING:
+    from vsm_mcp.discovery.network.web import Web
 
 
 class SourceState(StrEnum):

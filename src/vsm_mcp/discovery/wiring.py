@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from typing import TYPE_CHECKING
 
 from vsm_mcp import plugins
 from vsm_mcp.config import Config
 from vsm_mcp.discovery.index import shipped
 from vsm_mcp.discovery.meaning import DATA, meaning
-from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.discovery.source import Build, Context, Source
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.glossary import Glossary
@@ -18,6 +18,9 @@ from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.matching.taxonomy import Taxonomy, parse
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server
+
+if TYPE_CHECKING:
+    from vsm_mcp.discovery.network.web import Web
 
 
 @cache
