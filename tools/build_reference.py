@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import click
 import msgspec
 
+import vsm_mcp
 from vsm_mcp import cli, config, errors, events
 
 FOLDER = Path("docs/reference")
@@ -84,7 +87,9 @@ def event_page() -> str:
 
 
 def error_page() -> str:
-    """Return the page of all errors."""
+    """Return the page of all errors, those of every module among them: which are loaded already is chance."""
+    for module in walk_packages(vsm_mcp.__path__, "vsm_mcp."):
+        import_module(module.name)
     lines = [
         "# Errors",
         "",
@@ -97,7 +102,8 @@ def error_page() -> str:
         "| code | class | exit code | retryable | meaning | hint where no better one is known |",
         "|---|---|---|---|---|---|",
     ]
-    kinds: list[type[errors.VsmError]] = [errors.VsmError, *_below(errors.VsmError)]
+    public = (kind for kind in _below(errors.VsmError) if not kind.__name__.startswith("_"))
+    kinds: list[type[errors.VsmError]] = [errors.VsmError, *public]
     for kind in kinds:
         retryable = "yes" if kind.retryable else "no"
         cells = (f"`{kind.code}`", f"`{kind.__name__}`", kind.exit_code, retryable, _one_line(kind), kind.remedy)
@@ -106,7 +112,9 @@ def error_page() -> str:
 
 
 def _below(kind: type[Any]) -> Iterator[type[Any]]:
-    for child in kind.__subclasses__():
+    for child in sorted(
+        kind.__subclasses__(), key=lambda child: (child.__module__ != errors.__name__, child.__module__)
+    ):
         yield child
         yield from _below(child)
 
