@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from vsm_mcp.evaluation.criterion import UNKNOWN, Circumstances, told
-from vsm_mcp.evaluation.learned import Seen, often
+from vsm_mcp.evaluation.learned import Seen
 from vsm_mcp.matching.popularity import of_downloads, of_rank
 from vsm_mcp.model.appraisal import Score
 from vsm_mcp.model.candidate import Candidate
@@ -57,9 +57,7 @@ def _popularity(candidate: Candidate) -> Score:
 
 def _kept(experience: Experience) -> Seen:
     seen = Seen()
-    if experience.removed > 0:
-        seen.add(experience.removed, 0.0)
-        seen.say(f"taken out again here {often(experience.removed)}")
+    seen.happened(experience.removed, 0.0, "taken out again here {}")
     kept = experience.admitted - experience.removed
     if kept > 0:
         seen.add(kept, 1.0)

@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from vsm_mcp.evaluation.criterion import Circumstances, Evidence, told
-from vsm_mcp.evaluation.learned import Seen, often
+from vsm_mcp.evaluation.learned import Seen
 from vsm_mcp.model.appraisal import Fact, Score
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.experience import Experience
@@ -168,15 +168,9 @@ def _era(candidate: Candidate) -> tuple[float | None, Fact | None]:
 
 def _tried(experience: Experience) -> Seen:
     seen = Seen()
-    if experience.trials_failed > 0:
-        seen.add(experience.trials_failed, 0.0)
-        seen.say(f"failed its trial here {often(experience.trials_failed)}")
-    if experience.rolled_back > 0:
-        seen.add(experience.rolled_back, 0.0)
-        seen.say(f"could not be installed here {often(experience.rolled_back)}")
-    if experience.trials_passed > 0:
-        seen.add(experience.trials_passed, 1.0)
-        seen.say(f"passed its trial here {often(experience.trials_passed)}")
+    seen.happened(experience.trials_failed, 0.0, "failed its trial here {}")
+    seen.happened(experience.rolled_back, 0.0, "could not be installed here {}")
+    seen.happened(experience.trials_passed, 1.0, "passed its trial here {}")
     return seen
 
 

@@ -38,6 +38,12 @@ class Seen:
         """Put into words what was seen."""
         self._facts.append(Fact(text, SOURCE))
 
+    def happened(self, count: float, value: float, text: str) -> None:
+        """Add what happened ``count`` times and is worth ``value`` each, in words (``{}``: how often); 0: nothing."""
+        if count > 0:
+            self.add(count, value)
+            self.say(text.format(often(count)))
+
     def onto(self, prior: Score, strength: float) -> Score:
         """Return the facts' score with what was seen; the facts are worth ``strength`` observations."""
         if not self._count:

@@ -61,12 +61,8 @@ def _measured(experience: Experience) -> Seen:
     if typical is not None:
         seen.add(experience.answered, 1.0 / (1.0 + typical))
         seen.say(f"answered {often(experience.answered)} here, typically in {_duration(typical)}")
-    if experience.lost > 0:
-        seen.add(experience.lost, 0.0)
-        seen.say(f"gave no answer {often(experience.lost)} here")
-    if experience.crashed > 0:
-        seen.add(experience.crashed, 0.0)
-        seen.say(f"ended by itself {often(experience.crashed)} here")
+    seen.happened(experience.lost, 0.0, "gave no answer {} here")
+    seen.happened(experience.crashed, 0.0, "ended by itself {} here")
     return seen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from vsm_mcp.evaluation.criterion import Circumstances, Evidence, told
-from vsm_mcp.evaluation.learned import Seen, often
+from vsm_mcp.evaluation.learned import Seen
 from vsm_mcp.evaluation.lettering import disguised
 from vsm_mcp.model.appraisal import Fact, Score
 from vsm_mcp.model.candidate import Candidate
@@ -75,10 +75,6 @@ def _asked_for(evidence: Evidence, candidate: Candidate, launch: LaunchFacts | N
 
 def _vetted(experience: Experience) -> Seen:
     seen = Seen()
-    if experience.objected > 0:
-        seen.add(experience.objected, 0.0)
-        seen.say(f"vetting objected to it here {often(experience.objected)}")
-    if experience.cleared > 0:
-        seen.add(experience.cleared, 1.0)
-        seen.say(f"passed vetting here {often(experience.cleared)}")
+    seen.happened(experience.objected, 0.0, "vetting objected to it here {}")
+    seen.happened(experience.cleared, 1.0, "passed vetting here {}")
     return seen
