@@ -19,6 +19,7 @@ from vsm_mcp.errors import NotFound, RegistryUnavailable, UnknownPackage, VsmErr
 from vsm_mcp.model.ref import normalise_pypi
 from vsm_mcp.registries.addresses import Addresses, package_file, shown
 from vsm_mcp.registries.simple_index import JSON_FIRST, read_project
+from vsm_mcp.registries.trouble import trouble
 from vsm_mcp.registries.trust import trust
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class Registries:
                 f"{shown(url)} is not there", "the registry lists a file that it does not have"
             ) from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise RegistryUnavailable(f"{_host(url)}: {_reason(error)}", _HINT) from error
+            raise RegistryUnavailable(f"{_host(url)}: {trouble(error)}", _HINT) from error
 
     def _simple_indexes(self) -> tuple[str, ...]:
         first = () if self.addresses.python.no_index else (self.addresses.pypi_index,)
@@ -210,7 +211,7 @@ class Registries:
                     if len(body) > _MAX_BYTES:
                         raise RegistryUnavailable(f"{_host(url)} answered more than {_MAX_BYTES >> 20} MB", _HINT)
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise _Transient(f"{_host(url)}: {_reason(error)}", _HINT) from error
+            raise _Transient(f"{_host(url)}: {trouble(error)}", _HINT) from error
         return bytes(body)
 
     @contextlib.asynccontextmanager
@@ -277,16 +278,6 @@ def json_api(index: str, name: str) -> str:
 
 def _host(url: str) -> str:
     return urlsplit(shown(url)).netloc or shown(url)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not trusted"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot connect ({error.os_error.strerror or error.os_error})"
-    return type(error).__name__
 
 
 async def _file_pieces(path: str) -> AsyncIterator[bytes]:

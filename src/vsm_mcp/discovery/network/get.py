@@ -10,6 +10,7 @@ from vsm_mcp.deferred import deferred
 from vsm_mcp.discovery.network.limits import Limits
 from vsm_mcp.errors import SourceUnavailable
 from vsm_mcp.registries.addresses import Addresses, shown
+from vsm_mcp.registries.trouble import trouble
 
 if TYPE_CHECKING:
     import aiohttp
@@ -119,10 +120,4 @@ def _same_place(one: str, other: str) -> bool:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "its certificate is not trusted"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot connect ({error.os_error.strerror or error.os_error})"
-    return "the answer broke off" if isinstance(error, aiohttp.ClientPayloadError) else type(error).__name__
+    return "the answer broke off" if isinstance(error, aiohttp.ClientPayloadError) else trouble(error)
