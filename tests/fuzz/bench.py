@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Final, NamedTuple, Self, TypeVar
@@ -28,6 +29,9 @@ EXAMPLES: Final = int(os.environ.get("VSM_MCP_FUZZ_EXAMPLES", "0"))
 
 SECONDS: Final = 10.0
 """Whatever takes longer hangs."""
+
+KEPT_SECONDS: Final = 5.0
+"""How long a connection may have rested: the front closes one by itself later, as any front does (`Timing.idle`)."""
 
 T = TypeVar("T")
 
@@ -131,22 +135,32 @@ class Client:
         self._port = port
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._used = 0.0
 
     async def ask(self, head: bytes, body: bytes, *, endless: bool = False, cuts: tuple[int, ...] = ()) -> Reply:
         """Send one request, cut into pieces at ``cuts``; return its answer."""
+        if time.monotonic() - self._used > KEPT_SECONDS:
+            await self.close()
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1 << 26)
-        assert self._reader is not None
-        whole = head + body
+        try:
+            reply = await self._answered(head + body, endless=endless, cuts=cuts)
+        except BaseException:
+            await self.close()
+            raise
+        self._used = time.monotonic()
+        if endless or reply.header(b"connection") == b"close":
+            await self.close()
+        return reply
+
+    async def _answered(self, whole: bytes, *, endless: bool, cuts: tuple[int, ...]) -> Reply:
+        assert self._reader is not None and self._writer is not None
         for begin, end in zip((0, *cuts), (*cuts, len(whole)), strict=True):
             self._writer.write(whole[begin:end])
             if cuts:
                 await self._writer.drain()
                 await asyncio.sleep(0)
-        reply = await _reply(self._reader, endless=endless)
-        if endless or reply.header(b"connection") == b"close":
-            await self.close()
-        return reply
+        return await _reply(self._reader, endless=endless)
 
     async def close(self) -> None:
         """Hang up."""

@@ -136,7 +136,7 @@ async def test_a_legacy_client_that_leaves_while_it_is_asked(start: Any) -> None
     async with demo.http.post(demo.url, json=call, headers=headers) as stream:
         assert b"elicitation/create" in await stream.content.readuntil(b"\r\n\r\n")
     await demo.until(lambda: demo.fleet.connections["old"].in_flight == 0)
-    assert len(demo.gateway.sessions.find(demo.session, 0.0).questions) == 0
+    await demo.until(lambda: not len(demo.gateway.sessions.find(demo.session, 0.0).questions))
 
 
 def test_seals() -> None:
