@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Raw
 
 from vsm_mcp.errors import MissingValue, Overloaded, ProtocolError, RequestTimeout, RpcError, VsmError
-from vsm_mcp.gateway import capabilities, faults, hop, rounds, seal
+from vsm_mcp.gateway import capabilities, faults, hop, lacking, rounds, seal
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
@@ -173,7 +173,8 @@ class Asking:
 
     def _complete(self, raw: Raw, asked: Asked) -> bytes | Raw:
         """Return a result in the client's era; where it is a task, under the id that the client gets to know."""
-        _check_lacking(asked, raw)
+        if asked.caller.modern:
+            lacking.check(raw, asked.talk.lacking, asked.route.server)
         return asked.bridged(self._tasks.shown(asked, raw) if asked.way == "passed" else raw)
 
     def close(self) -> None:
@@ -282,22 +283,6 @@ async def _asked_live(question: InputRequired, talk: Talk) -> Mapping[str, objec
     if question.state is not None:
         given[STATE] = question.state
     return given
-
-
-def _check_lacking(asked: Asked, raw: Raw) -> None:
-    """Tell a modern client what it lacks when a call failed for want of it (specification: error -32021)."""
-    lacking = asked.talk.lacking
-    if lacking and asked.caller.modern and _failed(raw):
-        data = encode({"requiredCapabilities": lacking})
-        message = f"server {asked.route.server} needs a client that can do what it asks: {', '.join(lacking)}"
-        raise Fault(era.MISSING_CLIENT_CAPABILITY, message, data)
-
-
-def _failed(raw: Raw) -> bool:
-    try:
-        return decode_object(raw).get("isError") == Raw(b"true")
-    except UNREADABLE:
-        return False
 
 
 def _declined(request: Request) -> bool:
