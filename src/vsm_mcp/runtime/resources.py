@@ -15,7 +15,7 @@ from vsm_mcp.runtime import proc
 from vsm_mcp.runtime.proc import Table
 from vsm_mcp.runtime.status import Status
 
-SHARE: Final = 0.0002
+SHARE: Final = 0.0001
 """The most that looking may cost, in cores: who looks after many servers looks more rarely."""
 
 _SHORTEST_SECONDS: Final = 5.0
@@ -49,7 +49,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 class _Seen(NamedTuple):
     """The CPU seconds of some processes at a moment of the loop's clock."""
 
-    roots: frozenset[tuple[int, int]]
+    programs: frozenset[tuple[int, int]]
     cpu_seconds: float
     at: float
 
@@ -151,7 +151,9 @@ class Resources:
             self._usages.pop(name, None)
             return
         before = self._usages.get(name)
-        seconds = sum(stat.cpu_seconds for stat in stats)
+        seconds, seen = sum(stat.cpu_seconds for stat in stats), self._seen.get(name)
+        programs = frozenset((each.pid, each.started) for each in stats)
+        rested = seen is not None and (seen.programs, seen.cpu_seconds) == (programs, seconds)
         self._usages[name] = Usage(
             at=time.time(),
             processes=len(stats),
@@ -159,8 +161,8 @@ class Resources:
             rss_bytes=sum(stat.rss_bytes for stat in stats),
             pss_bytes=proc.pss(found) if closely else before.pss_bytes if before else None,
             cpu_seconds=round(seconds, 2),
-            cpu_share=round(self._share(name, frozenset((each.pid, each.started) for each in stats), seconds), 4),
-            open_files=proc.open_files(found),
+            cpu_share=round(self._share(name, programs, seconds), 4),
+            open_files=before.open_files if before and rested and not closely else proc.open_files(found),
             sockets=proc.sockets(found) if closely else before.sockets if before else None,
         )
 
@@ -172,11 +174,11 @@ class Resources:
         if self._at_limit[name] == _LOOKS:
             self._emit(CpuLimitReached(server=name, cores=cores))
 
-    def _share(self, name: str, roots: frozenset[tuple[int, int]], seconds: float) -> float:
+    def _share(self, name: str, programs: frozenset[tuple[int, int]], seconds: float) -> float:
         """Return the share since the look before, if the same program was running then."""
         now = asyncio.get_running_loop().time()
-        before, self._seen[name] = self._seen.get(name), _Seen(roots, seconds, now)
-        if before is None or not (before.roots & roots) or now <= before.at:
+        before, self._seen[name] = self._seen.get(name), _Seen(programs, seconds, now)
+        if before is None or not (before.programs & programs) or now <= before.at:
             return 0.0
         return max(seconds - before.cpu_seconds, 0.0) / (now - before.at)
 

@@ -10,7 +10,7 @@ from vsm_mcp.runtime.resources import SHARE, pause
 
 
 @pytest.mark.parametrize(
-    ("cost", "seconds"), [(0.0, 5.0), (0.001, 5.0), (0.002, 10.0), (0.008, 40.0), (0.1, 60.0), (9.0, 60.0)]
+    ("cost", "seconds"), [(0.0, 5.0), (0.0005, 5.0), (0.001, 10.0), (0.004, 40.0), (0.1, 60.0), (9.0, 60.0)]
 )
 def test_who_has_much_to_look_at_looks_more_rarely(cost: float, seconds: float) -> None:
     assert pause(cost) == pytest.approx(seconds)
@@ -41,6 +41,7 @@ async def test_what_a_server_uses(world: World) -> None:
     later = resources.of("a")
     assert later is not None
     assert later.pss_bytes == usage.pss_bytes  # kept until somebody asks again
+    assert later.open_files == usage.open_files
     await world.runtime.stop("a")
     await resources.look()
     assert resources.of("a") is None
