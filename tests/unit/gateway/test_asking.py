@@ -183,6 +183,8 @@ async def test_what_a_client_lacks_is_told(start: Any) -> None:
     wanted = {"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}, "strict": True}
     status, error = await ask(demo, "old__ask", wanted)
     assert (status, error["code"], error["data"]) == (400, -32021, {"requiredCapabilities": {"sampling": {}}})
-    assert re.fullmatch(r"server old needs a client that can do what it asks: sampling; it said: .*sampling.*", error["message"])
+    assert re.fullmatch(
+        r"server old needs a client that can do what it asks: sampling; it said: .*sampling.*", error["message"]
+    )
     _, tolerant = await ask(demo, "old__ask", {**wanted, "strict": False})
     assert json.loads(tolerant["content"][0]["text"])[0]["code"] == -32601
