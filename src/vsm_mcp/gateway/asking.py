@@ -19,7 +19,7 @@ from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.leases import Lease, Leases
-from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
+from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.parking import SECONDS, Parking
 from vsm_mcp.gateway.rounds import Ask, InputRequired
 from vsm_mcp.gateway.seal import RESPONSES, STATE, Kind, Seal, State
