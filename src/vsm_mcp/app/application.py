@@ -31,7 +31,7 @@ from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.app.running import RUNNING, Running
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
-from vsm_mcp.autopilot.admit import admit
+from vsm_mcp.autopilot.admission.admit import admit
 from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
