@@ -188,6 +188,13 @@ class UnknownServer(NotFound):
     remedy = "vsm-mcp list shows the servers"
 
 
+class NoEarlierVersion(NotFound):
+    """No version of a server is kept that it could go back to."""
+
+    code = "no_earlier_version"
+    remedy = "vsm-mcp upgrade NAME --to VERSION installs another one"
+
+
 class UnknownTool(NotFound):
     """No tool of that name is served."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -9,10 +10,13 @@ import msgspec
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.admission.proving import Proved
 from vsm_mcp.autopilot.outcome import Outcome, Reason
+from vsm_mcp.autopilot.tidying import Tidying
+from vsm_mcp.autopilot.undo import Undo
 from vsm_mcp.errors import VettingRejected
 from vsm_mcp.events import ServerAdded
-from vsm_mcp.model.definition import ItemKind
+from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.finding import Judgement
+from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.vetting.pins import pins_of
 
@@ -23,17 +27,8 @@ async def activated(passage: Passage, proof: Proved) -> Outcome:
     """Take what passed into the catalogue, held back where a person must look at it first."""
     parts, quarantined = passage.parts, _held_back(passage, proof)
     report, server = proof.report, proof.server
-    async with passage.step("activate"):
-        before = [other for other in await parts.store.servers.all() if other.name == server.name]
-        seen = any(old.observed_stateful for old in before)
-        found = {"era": report.era, "transport": report.transport, "observed_stateful": seen}
-        server = msgspec.structs.replace(server, quarantined=quarantined, **found)
-        parts.store.secrets.put(passage.id, proof.settings.secrets)
-        await parts.installations.activate(server.name, passage.plan.version)
-        await parts.store.servers.put(server, report.offer, pins_of(report.offer))
-        for old in before:
-            parts.store.secrets.remove(old.acquisition)
-        await _tidied(passage)
+    found = {"era": report.era, "transport": report.transport, "quarantined": quarantined}
+    server = await committed(passage, msgspec.structs.replace(server, **found), report.offer, proof.settings.secrets)
     parts.emit(ServerAdded(server=server.name, ref=str(server.ref)))
     verdict, reason = proof.verdict, None
     if quarantined:
@@ -69,9 +64,30 @@ def _held_back(passage: Passage, proof: Proved) -> bool:
     return not request.approved or bool(request.origin)
 
 
-async def _tidied(passage: Passage) -> None:
-    """Remove what only the versions before the previous one still held."""
-    plan, installations = passage.plan, passage.parts.installations
-    for version in installations.versions(plan.server):
-        if version not in (plan.version, plan.previous):
-            await installations.discard(plan.server, version)
+async def committed(passage: Passage, server: Server, offer: Offer, secrets: Mapping[str, str]) -> Server:
+    """Take the step: write the server with what it offers and its pins; keep the one before it for a way back.
+
+    What is held back was never in service: nobody goes back to that.
+    """
+    store, installations, name = passage.parts.store, passage.parts.installations, server.name
+    now = [other for other in await store.servers.all() if other.name == name]
+    before = await store.previous.of(name)
+    leaving = tuple(each.acquisition for each in (*now, before) if each is not None)
+    passage.plan = msgspec.structs.replace(passage.plan, superseded=leaving)
+    async with passage.step("activate"):
+        server = msgspec.structs.replace(server, observed_stateful=any(old.observed_stateful for old in now))
+        store.secrets.put(passage.id, secrets)
+        await installations.activate(name, passage.plan.version)
+        succeeds = any(not old.quarantined for old in now)
+        await store.servers.put(server, offer, pins_of(offer), succeeds=succeeds)
+        await outdated(passage)
+        await Tidying(store, installations).after(passage.plan)
+    return server
+
+
+async def outdated(passage: Passage) -> None:
+    """Take back what else waits to become a version of the same server."""
+    parts = passage.parts
+    for saga in await parts.store.sagas.waiting():
+        if saga.plan.server == passage.plan.server and saga.id != passage.id:
+            await Undo(parts.store, parts.installations, parts.emit).undo(saga.id, saga.plan)

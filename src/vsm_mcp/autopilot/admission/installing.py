@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +19,8 @@ from vsm_mcp.model.server import Installation, Server
 from vsm_mcp.store.sagas import Plan
 from vsm_mcp.vetting.check import Stage, Subject, run_checks
 
+_LICENCE_LENGTH: Final = 100
+
 
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
     """What was installed: the server as it would be, and what each step found."""
@@ -27,6 +30,13 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
     fetched: Fetched
     built: Built
     checks: tuple[CheckResult, ...] = ()
+
+
+class Made(NamedTuple):
+    """What was fetched, and what was built of it."""
+
+    fetched: Fetched
+    built: Built
 
 
 def options_of(passage: Passage, order: Order, constraints: tuple[str, ...] = ()) -> Options:
@@ -39,30 +49,37 @@ def options_of(passage: Passage, order: Order, constraints: tuple[str, ...] = ()
     )
 
 
-async def installed(passage: Passage, order: Order, constraints: tuple[str, ...]) -> Installed:
-    """Take the steps up to the build. Raises what installers raise, and :class:`VettingRejected`."""
-    parts = passage.parts
-    installer, options = await parts.installer(passage.request.ref), options_of(passage, order, constraints)
+async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] = ()) -> Resolved:
+    """Find out what exactly would be installed. Raises what installers raise."""
+    installer, options = await passage.parts.installer(passage.request.ref), options_of(passage, order, constraints)
     async with passage.step("resolve") as said:
-        resolved = await installer.resolve(passage.request.ref, options)
-        said.append(f"{resolved.version} with {len(resolved.packages)} packages")
-    await passage.record("resolved", {"version": resolved.version, "packages": resolved.packages})
+        found = await installer.resolve(passage.request.ref, options)
+        said.append(f"{found.version} with {len(found.packages)} packages")
+    await passage.record("resolved", {"version": found.version, "packages": found.packages})
+    return found
+
+
+async def installed(passage: Passage, order: Order, found: Resolved) -> Installed:
+    """Take the steps from there up to the build. Raises what installers raise, and :class:`VettingRejected`."""
+    parts = passage.parts
+    installer = await parts.installer(passage.request.ref)
+    options = options_of(passage, order, found.constraints)
     if not passage.plan.server:
-        passage.plan = await planned(passage, resolved)
+        passage.plan = await planned(passage, found)
     name, label = passage.plan.server, passage.plan.version
     async with passage.step("fetch") as said:
-        fetched = await installer.fetch(resolved, await parts.installations.stage(name, label))
+        fetched = await installer.fetch(found, await parts.installations.stage(name, label))
         said.append(f"{len(fetched.members)} files, {fetched.archive_sha[:19]}")
     async with passage.step("vet") as said:
-        checks = await _vetted(passage, resolved, fetched)
+        checks = await _vetted(passage, found, fetched)
         said.append(summary(checks))
     async with passage.step("build"):
         into = await parts.installations.begin(name, label)
-        built = await installer.build(resolved, fetched, into, options)
+        built = await installer.build(found, fetched, into, options)
     record = {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts}
     await passage.record("built", {**record, "confined": built.confined, "unconfined": built.unconfined})
-    server = _server(passage, order, resolved, built)
-    return Installed(server=server, resolved=resolved, fetched=fetched, built=built, checks=checks)
+    server = _server(passage, order, found, Made(fetched, built))
+    return Installed(server=server, resolved=found, fetched=fetched, built=built, checks=checks)
 
 
 async def planned(passage: Passage, resolved: Resolved) -> Plan:
@@ -85,7 +102,8 @@ async def planned(passage: Passage, resolved: Resolved) -> Plan:
     while label in used:
         number += 1
         label = f"{base}_{number}"
-    return Plan(server=name, version=label, previous=installations.current(name))
+    current, earlier = installations.current(name), installations.previous(name)
+    return Plan(server=name, version=label, previous=current, earlier=earlier)
 
 
 def rejected(passage: Passage, verdict: VetReport) -> None:
@@ -112,7 +130,16 @@ async def _vetted(passage: Passage, resolved: Resolved, fetched: Fetched) -> tup
     return results
 
 
-def _server(passage: Passage, order: Order, resolved: Resolved, built: Built) -> Server:
+def _licence(manifest: Mapping[str, Any]) -> str:
+    """Return the licence that a package names, in its own words; empty where it names none."""
+    said = manifest.get("license")
+    if isinstance(said, Mapping):  # npm's old form: {"type": …, "url": …}
+        said = said.get("type")
+    return " ".join(said.split())[:_LICENCE_LENGTH] if isinstance(said, str) else ""
+
+
+def _server(passage: Passage, order: Order, resolved: Resolved, made: Made) -> Server:
+    built = made.built
     name, label = passage.plan.server, passage.plan.version
     known = passage.request.known
     installation = Installation(
@@ -124,6 +151,7 @@ def _server(passage: Passage, order: Order, resolved: Resolved, built: Built) ->
         packages=built.packages or resolved.packages,
         integrity=built.integrity,
         constraints=resolved.constraints,
+        licence=_licence(made.fetched.manifest),
     )
     return Server(
         name=name,

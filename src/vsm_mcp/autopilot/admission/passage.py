@@ -36,25 +36,34 @@ class Said(list[str]):
 class Passage:
     """The state that every step of one admission shares.
 
-    ``plan`` is all that undoing needs; ``shown`` is what the server would see and reach, as far as that is known.
+    ``plan`` is all that undoing needs; ``shown`` is what the server would see and reach, as far as that is known. With
+    a ``proposal`` its way ends in waiting for a person. ``resumed`` is the id of one that did, and goes on.
     """
 
-    def __init__(self, parts: Parts, request: Request) -> None:
-        self.id = uuid.uuid4().hex[:12]
+    def __init__(self, parts: Parts, request: Request, resumed: str = "") -> None:
+        self.id = resumed or uuid.uuid4().hex[:12]
+        self._resumed = bool(resumed)
         self.parts = parts
         self.request = request
         self.plan = Plan()
         self.shown: SandboxPlan | None = None
+        self.proposal = b""
         self.facts = (request.known.launch if request.known else None) or LaunchFacts()
 
     async def take(self, way: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Go ``way`` to its end; whatever ends it before is undone. Only a cancellation is raised."""
         parts, request = self.parts, self.request
-        await parts.store.sagas.begin(self.id, str(request.ref))
+        if self._resumed:
+            await parts.store.sagas.resume(self.id)
+        else:
+            await parts.store.sagas.begin(self.id, str(request.ref))
         parts.emit(AcquisitionStarted(acquisition=self.id, subject=str(request.ref)))
         try:
             outcome = await way()
-            await parts.store.sagas.end(self.id, "done")
+            if self.proposal:
+                await parts.store.sagas.wait(self.id, self.proposal)
+            else:
+                await parts.store.sagas.end(self.id, "done")
         except VsmError as error:
             await self.take_back()
             outcome = outcome_of(error, request, self.id, self.shown)

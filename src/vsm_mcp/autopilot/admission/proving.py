@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from vsm_mcp.autopilot.admission.installing import Installed, installed, rejected
+from vsm_mcp.autopilot.admission.installing import Installed, installed, rejected, resolved
 from vsm_mcp.autopilot.admission.order import Order, warnings
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.verdicts import failed_trial, judged, unconfined, unwatched, watched
 from vsm_mcp.events import RemedyApplied, SandboxPlanned, ignore
+from vsm_mcp.install.installer import Resolved
 from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.finding import VetReport
 from vsm_mcp.model.launch import Settings
@@ -35,15 +36,17 @@ class Proved(msgspec.Struct, frozen=True, kw_only=True):
         return self.installed.server
 
 
-async def proved(passage: Passage, order: Order) -> Proved:
+async def proved(passage: Passage, order: Order, found: Resolved | None = None) -> Proved:
     """Install and try, again with a remedy where the cause of a failure is known; judge.
+
+    ``found`` is what was resolved already.
 
     Raises :class:`VsmError` for every end but a passed trial that vetting does not reject.
     """
-    constraints: tuple[str, ...] = ()
     tried: set[tuple[str, ...]] = set()
+    found = found or await resolved(passage, order)
     while True:
-        made = await installed(passage, order, constraints)
+        made = await installed(passage, order, found)
         if not tried:
             await _planned_for(passage, made.server, order.settings)
         report = await _tried(passage, made.server, order.settings)
@@ -57,6 +60,7 @@ async def proved(passage: Passage, order: Order) -> Proved:
         why = report.cause.message if report.cause else ""
         passage.parts.emit(RemedyApplied(acquisition=passage.id, remedy=" ".join(constraints), reason=why))
         await passage.record("remedy", {"constraints": constraints, "cause": report.cause})
+        found = await resolved(passage, order, constraints)
     verdict = await _judged(passage, made, report)
     notes = (*warnings(passage, order.settings), *unconfined(made.built), *unwatched(report))
     return Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
