@@ -12,11 +12,13 @@
     │   ├── PolicyDenied
     │   ├── ApprovalNeeded      policy wants a person to agree first
     │   ├── VettingRejected
+    │   ├── ItemFrozen          it differs from what was approved, and nobody has approved it as it is now
     │   └── SandboxUnavailable  the isolation the policy asks for cannot be had here
     ├── NotFound                nothing matches (exit code 4)
     │   ├── NothingFound        no candidate meets the need
     │   ├── UnknownPackage      the registry does not know the package or the version
     │   ├── UnknownServer       no server of that name in the catalogue
+    │   ├── NoEarlierVersion    no version of it is kept to go back to
     │   ├── UnknownTool         no tool of that name
     │   ├── UnknownProfile      no profile of that name
     │   ├── UnknownPermissions  no permission profile of that name
@@ -150,6 +152,13 @@ class VettingRejected(Refused):
 
     code = "vetting_rejected"
     remedy = "vsm-mcp evidence shows what each check saw"
+
+
+class ItemFrozen(Refused):
+    """A tool, prompt or resource differs from what was approved, and nobody has approved it as it is now."""
+
+    code = "item_frozen"
+    remedy = "look at it: vsm-mcp inspect NAME; then vsm-mcp approve NAME, rollback NAME or remove NAME"
 
 
 class SandboxUnavailable(Refused):

@@ -172,9 +172,10 @@ def without(offer: Offer, frozen: tuple[str, ...]) -> Offer:
     items, held = keyed(offer), set(frozen)
     kept = [item for key, item in items.items() if key not in held and item.kind is not ItemKind.INSTRUCTIONS]
     names = {(item.kind, item.name) for item in kept}  # a second item of one name does not take the first along
+    held_back = dict.fromkeys((items[key].kind, items[key].name) for key in frozen if key in items)
     return msgspec.structs.replace(
         offer,
         items=tuple(kept),
         instructions="" if INSTRUCTIONS in held else offer.instructions,
-        frozen=tuple({(items[key].kind, items[key].name): None for key in frozen if key in items}.keys() - names),
+        frozen=tuple(pair for pair in held_back if pair not in names),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from vsm_mcp.errors import VsmError
+from vsm_mcp.model.definition import Offer
 from vsm_mcp.runtime.role import Listeners, Role, Rules
 from vsm_mcp.wire.connection import Connection
 
@@ -18,7 +19,8 @@ class Lister:
     """Keeps what one connection offers in view for as long as :meth:`run` runs.
 
     The process whose role it is to list says what the server offers; every other one is only compared with that, so
-    that none can turn unseen. ``said`` is told why a listing failed, or that it did not.
+    that none can turn unseen. Of a session's process the first listing is the server's where nothing else runs: what it
+    changes later is that session's. ``said`` is told why a listing failed, or that it did not.
     """
 
     def __init__(
@@ -32,10 +34,11 @@ class Lister:
         self._connection = connection
         self._role = role
         self._rules = rules
-        self._heard = listeners.offered if role.lists else listeners.compared
+        self._listeners = listeners
         self._said = said
         self._stale = asyncio.Event()
         self._calls = 0
+        self._listed = False
 
     async def run(self) -> None:
         """List until cancelled; a failure leaves the last answer."""
@@ -58,8 +61,15 @@ class Lister:
             else:
                 if self._role.lists:
                     self._said("")
-                self._heard(offer)
+                self._hear(offer)
             await asyncio.sleep(_BETWEEN_SECONDS)
+
+    def _hear(self, offer: Offer) -> None:
+        if self._role.lists and not (self._role.session and self._listed):
+            self._listeners.offered(offer)
+        else:
+            self._listeners.compared(offer)
+        self._listed = True
 
     async def _due(self) -> None:
         """Wait until the last listing may not hold any more; that of a server that nobody calls harms nobody."""
