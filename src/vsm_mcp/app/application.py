@@ -266,7 +266,8 @@ class App:
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
         account = {} if server.quarantined else await self.accounting.closely(name)
         shown |= {**self._state(name), **account, "frozen": self.fleet.frozen.get(name, ()), "stderr": words}
-        shown["changes"] = self.pinning.changes(name)
+        saga = await self.upgrading.waiting(name)
+        shown |= {"changes": self.pinning.changes(name), "waiting": saga.id if saga is not None else ""}
         return {"server": shown}
 
     async def tools(self, query: str = "", limit: int = 200, profile: str = "") -> dict[str, Any]:

@@ -31,7 +31,7 @@ def _broken(text: str) -> list[str]:
 def readable(item: Definition) -> str:
     """Return a definition in lines, every character that does not print escaped."""
     try:
-        text = json.dumps(json.loads(item.raw), indent=2, ensure_ascii=False)
+        text = json.dumps(json.loads(item.raw), indent=2, sort_keys=True, ensure_ascii=False)
     except (ValueError, RecursionError):
         text = item.raw.decode("utf-8", "replace")
     return "".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in text)
