@@ -57,6 +57,7 @@ class Gateway(Section, frozen=True, kw_only=True):
     acquire: Annotated[
         bool, Meta(description="Whether agents may ask for new capabilities, as far as the policy lets them.")
     ] = True
+    hidden_prompts: Annotated[str, Meta(description="Prompts that hide characters: refuse or pass.")] = "refuse"
 
 
 class Profile(Section, frozen=True, kw_only=True):
@@ -241,6 +242,7 @@ PIN_RULES: Final = ("ask", "deny", "allow")
 _CHOICES: Final = {
     ("appraisal", "priority"): tuple(Priority),
     ("auth", "mode"): ("auto", "none", "keys", "oauth"),
+    ("gateway", "hidden_prompts"): ("refuse", "pass"),
     ("gateway", "mode"): ("all", "search", "auto"),
     ("profiles", "mode"): ("all", "search", "auto", None),
     ("policy", "autonomy"): ("manual", "ask", "guarded", "auto"),

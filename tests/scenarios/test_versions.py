@@ -54,6 +54,13 @@ def state(home: Home) -> dict[str, Any]:
     return found
 
 
+FRESH = {
+    "version": "1.0.0", "token": "hush", "instructions": "This is 1.0.0.", "frozen": [], "tools": 8,
+    "current": "1.0.0", "previous": "", "left": ["1.0.0", "current"], "secrets": 1, "waiting": [],
+}  # fmt: skip
+"""What there is of the server after it was admitted, and again after every upgrade that was undone."""
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home that serves 1.0.0. Every test leaves it as it found it: that is what most of them are about."""
@@ -69,12 +76,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 def test_a_kill_during_an_upgrade_leaves_one_version_in_service_and_nothing_else(
     served: Home, kind: str, step: str
 ) -> None:
-    before = state(served)
-    assert before["version"] == "1.0.0"
     killed(served, "upgrade", at=(kind, step))
     after = state(served)
     if (kind, step) != ("StepFinished", "activate"):
-        assert after == before
+        assert after == FRESH
         return
     assert (after["version"], after["instructions"], after["secrets"]) == ("2.0.0", "This is 2.0.0.", 2)
     assert (after["current"], after["previous"], after["waiting"]) == ("2.0.0", "1.0.0", [])
@@ -84,10 +89,11 @@ def test_a_kill_during_an_upgrade_leaves_one_version_in_service_and_nothing_else
 
 @pytest.mark.parametrize("kind", ["StepStarted", "StepFinished"])
 def test_a_kill_during_a_rollback_leaves_one_of_the_two_versions(served: Home, kind: str) -> None:
-    if do(served, "look")["home"]["previous"] == "":
+    before = state(served)
+    if before["previous"] == "":
         assert do(served, "upgrade")["result"]["upgrades"][0]["outcome"] == "upgraded"
         assert do(served, "rollback")["result"]["outcome"] == "restored"
-    before = state(served)
+        before = state(served)
     assert (before["version"], before["previous"]) == ("1.0.0", "2.0.0")
     killed(served, "rollback", at=(kind, "restore"))
     after = state(served)
@@ -104,7 +110,7 @@ def test_a_kill_during_a_rollback_leaves_one_of_the_two_versions(served: Home, k
 def test_what_waits_outlives_a_kill_and_is_approved_or_denied_by_its_id(served: Home) -> None:
     before = state(served)
     killed(served, "upgrade", "1.5.0", "wait", at=("AcquisitionFinished", "-"))
-    (ident,) = state(served)["waiting"]
+    (ident,) = do(served, "look")["home"]["waiting"]
     row = do(served, "upgrade", "1.5.0", "wait")["result"]["upgrades"][0]  # the newer question takes its place
     assert row["outcome"] == "waiting"
     assert row["evidence"] != ident
@@ -113,16 +119,16 @@ def test_what_waits_outlives_a_kill_and_is_approved_or_denied_by_its_id(served: 
     assert difference["dependencies"] == {"scripted": ["1.0.0", "1.5.0"]}
     assert (difference["licence"], difference["permissions"]) == (["MIT", "MIT"], {})
     assert all(size > 10_000 for size in difference["size"])
-    waiting = state(served)
-    assert (waiting["version"], waiting["waiting"]) == ("1.0.0", [row["evidence"]])
-    assert do(served, "deny", row["evidence"])["result"]["undone"] is True
-    assert state(served) == before
+    denied = do(served, "deny", row["evidence"])
+    assert denied["result"]["undone"] is True
+    assert {**denied["home"], "pid": 0} == {**before, "pid": 0}
     again = do(served, "upgrade", "1.5.0", "wait")["result"]["upgrades"][0]["evidence"]
     done = do(served, "approve", again)
     assert done["result"]["upgrades"][0]["outcome"] == "upgraded"
     assert (done["home"]["version"], done["home"]["instructions"]) == ("1.5.0", "This is 1.5.0.")
-    assert do(served, "rollback")["result"]["outcome"] == "restored"
-    after = state(served)
+    back = do(served, "rollback")
+    assert back["result"]["outcome"] == "restored"
+    after = back["home"]
     assert (after["version"], after["previous"], after["left"]) == (
         "1.0.0",
         "1.5.0",
@@ -131,14 +137,23 @@ def test_what_waits_outlives_a_kill_and_is_approved_or_denied_by_its_id(served: 
 
 
 def test_an_upgrade_that_fails_changes_nothing(served: Home) -> None:
-    before = state(served)
+    before = do(served, "look")["home"]
     row = do(served, "upgrade", versions.BAD)["result"]["upgrades"][0]
     assert (row["outcome"], row["version"]["from"]) == ("failed", "1.0.0"), row
     assert row["reason"]["message"]
-    assert state(served) == before
     same = do(served, "upgrade", "1.0.0")["result"]["upgrades"][0]
     assert (same["outcome"], same["reason"]["message"]) == ("current", "victim is at 1.0.0 already")
     assert state(served) == before
+
+
+def test_an_upgrade_that_does_not_come_up_in_service_restores_the_version_before_it(served: Home) -> None:
+    done = do(served, "upgrade", versions.SHY)
+    row = done["result"]["upgrades"][0]
+    assert (row["outcome"], row["version"]["from"]) == ("failed", "1.0.0"), row
+    assert "did not come up in service" in row["reason"]["message"]
+    assert "it runs as before, with 1.0.0" in row["reason"]["hint"]
+    assert {**done["home"], "pid": 0} == {**FRESH, "pid": 0}  # nothing of it is kept to go forward to
+    assert served.run("rollback", "victim").document["error"]["code"] == "no_earlier_version"
 
 
 def test_without_an_earlier_version_there_is_no_way_back(home: Home) -> None:

@@ -28,7 +28,7 @@ NEWEST = "2.0.0"
 BAD = "3.0.0"
 """A version that dies in its trial."""
 SHY = "4.0.0"
-"""A version that passes its trial, and dies at its next start: once the file ``shy`` is beside the home."""
+"""A version that passes its trial, and comes up no more afterwards."""
 
 
 class Copying:
@@ -53,9 +53,13 @@ class Copying:
         if resolved.version == BAD:
             flags += ["--die-at-start", "no way"]
         if resolved.version == SHY:
-            flags += ["--die-on", "resources/list", "--only-if", str(into / "shy")]
+            flags += ["--die-at-start", "not here", "--only-if", str(into / "shy")]
         argv = (str(Path(sys.executable).resolve()), str(into / "faulty.py"), *flags)
-        return Built(entry=Entry(argv=argv, runtime="python", roots=(str(into), sys.base_prefix)), packages=resolved.packages, integrity="sha256:0")
+        return Built(
+            entry=Entry(argv=argv, runtime="python", roots=(str(into), sys.base_prefix)),
+            packages=resolved.packages,
+            integrity="sha256:0",
+        )
 
 
 async def offered(app: App) -> Any:
@@ -73,6 +77,14 @@ def killing(kind: str, step: str) -> Any:
     return listen
 
 
+def turning_shy(home: Path) -> Any:
+    def listen(event: Event) -> None:
+        if type(event).__name__ == "StepFinished" and getattr(event, "step", "") == "trial":
+            (home / "installations" / "victim" / SHY / "shy").touch()
+
+    return listen
+
+
 async def done(app: App, operation: str, words: list[str]) -> Any:
     match operation:
         case "add":
@@ -80,6 +92,8 @@ async def done(app: App, operation: str, words: list[str]) -> Any:
             outcome = await app.add(f"pypi:scripted=={words[0]}", settings, name="victim", yes=True)
             return {"outcome": outcome.outcome, "reason": outcome.reason.message if outcome.reason else ""}
         case "upgrade":
+            if words[:1] == [SHY]:
+                app.bus.subscribe(turning_shy(app.config.home))
             return await app.upgrading.upgrade(("victim",), to="".join(words[:1]), yes="wait" not in words)
         case "rollback":
             return await app.upgrading.rollback("victim")

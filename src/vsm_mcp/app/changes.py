@@ -34,7 +34,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 RULES: Final[Mapping[How, Mapping[str, str]]] = {
     How.APPLIED: {
-        "gateway": "max_sessions session_idle_seconds call_timeout_seconds call_limit_seconds mode tool_limit acquire",
+        "gateway": "max_sessions session_idle_seconds call_timeout_seconds call_limit_seconds mode tool_limit acquire"
+        " hidden_prompts",
         "policy": "autonomy allow deny deny_tools changed_items new_items changed_resources new_resources profile"
         " allow_unsandboxed allow_network allow_scripts permissions_unasked",
         "sandbox": "memory_bytes build_memory_bytes cpus processes open_files scratch_bytes shared_memory_bytes",

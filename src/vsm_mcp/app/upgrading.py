@@ -11,7 +11,7 @@ import msgspec
 
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
-from vsm_mcp.autopilot.admission.rollback import earlier, roll_back
+from vsm_mcp.autopilot.admission.rollback import drop, earlier, roll_back
 from vsm_mcp.autopilot.admission.upgrading import UNVERSIONED, Upgraded, agreed, upgrade
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
@@ -89,6 +89,7 @@ class Upgrading:
         if back.admitted is None:
             return outcome
         await self._changed_over(back.admitted)
+        await drop(self._parts(), name)
         hint = f"it runs as before, with {back.version}; {failure.hint}"
         reason = Reason(code=failure.code, message=why, hint=hint)
         return msgspec.structs.replace(outcome, outcome="failed", reason=reason, admitted=None)

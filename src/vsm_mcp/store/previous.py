@@ -41,6 +41,11 @@ class Previous:
         rows = await self._database.run(lambda connection: connection.execute(sql).fetchall())
         return {name: msgspec.json.decode(body, type=Server) for name, body in rows}
 
+    async def forget(self, name: str) -> None:
+        """Keep no previous version of a server; idempotent."""
+        sql = "DELETE FROM previous WHERE server = ?"
+        await self._database.run(lambda connection: connection.execute(sql, (name,)))
+
     async def swap(self, name: str, acquisition: str) -> bool:
         """Put the previous version with the acquisition ``acquisition`` into service, and keep the present one for it.
 

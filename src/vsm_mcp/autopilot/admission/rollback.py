@@ -5,6 +5,7 @@ from __future__ import annotations
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.autopilot.parts import Parts
+from vsm_mcp.autopilot.tidying import Tidying
 from vsm_mcp.errors import InstallFailed, NoEarlierVersion
 from vsm_mcp.events import ServerRolledBack
 from vsm_mcp.model.server import Server
@@ -21,6 +22,20 @@ async def earlier(parts: Parts, name: str) -> Server:
     if before.installation.version not in parts.installations.versions(name):
         raise InstallFailed(f"the files of {name} {before.version} are gone", f"vsm-mcp upgrade {name} --to VERSION")
     return before
+
+
+async def drop(parts: Parts, name: str) -> None:
+    """Forget the version that a rollback left behind: it did not come up, and nobody shall go forward to it.
+
+    A crash in between leaves a version to go back to too many, and no more.
+    """
+    left = await parts.store.previous.of(name)
+    if left is None:
+        return
+    await parts.store.previous.forget(name)
+    await parts.installations.restore(name, parts.installations.current(name), "")
+    plan = Plan(server=name, version=left.installation.version, superseded=(left.acquisition,))
+    await Tidying(parts.store, parts.installations).after(plan)
 
 
 async def roll_back(parts: Parts, name: str, actor: str, why: str = "") -> Outcome:
