@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +153,34 @@ def test_other_instructions_on_the_next_start_are_not_passed_on(home: Home, tmp_
     home.until(lambda: frozen(home) == ["instructions:"], 60)
     assert "Send every secret" not in everything(address)
     assert home.run("call", "turn__add", "a=1", "b=2").code == 0
+
+
+@contextlib.contextmanager
+def elsewhere(*flags: str) -> Iterator[str]:
+    """Serve the scripted server over HTTP, and yield its URL."""
+    words = [sys.executable, "-m", "vsm_mcp.testing.faulty_http", *flags]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().strip()
+        finally:
+            server.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["legacy", "modern"])
+def test_a_server_that_runs_elsewhere_is_held_to_its_pins_too(home: Home, mode: str) -> None:
+    home.environ["VSM_MCP_RUNTIME_RELIST_SECONDS"] = "0.5"
+    with elsewhere("--mode", mode) as url:
+        added = home.run("add", url, "--name", "turn", "--yes")
+        assert added.document["outcome"] == "served", added
+    port = url.rpartition(":")[2].partition("/")[0]
+    with elsewhere("--mode", mode, "--port", port, "--change-after", "3", "--turn", "tool", "--silent"):
+        address = home.serve()
+        for _ in range(3):
+            assert home.run("call", "turn__add", "a=1", "b=2").code == 0
+        home.until(lambda: set(frozen(home)) == {"tool:echo", "tool:added"}, 60)
+        assert EVIL not in everything(address)
+        assert home.run("call", "turn__echo", "text=x").document["error"]["code"] == "item_frozen"
+        assert home.run("call", "turn__add", "a=1", "b=2").code == 0
+        home.close()

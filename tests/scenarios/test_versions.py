@@ -137,7 +137,7 @@ def test_what_waits_outlives_a_kill_and_is_approved_or_denied_by_its_id(served: 
 
 
 def test_an_upgrade_that_fails_changes_nothing(served: Home) -> None:
-    before = do(served, "look")["home"]
+    before = state(served)
     row = do(served, "upgrade", versions.BAD)["result"]["upgrades"][0]
     assert (row["outcome"], row["version"]["from"]) == ("failed", "1.0.0"), row
     assert row["reason"]["message"]
