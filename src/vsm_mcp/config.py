@@ -57,6 +57,7 @@ class Gateway(Section, frozen=True, kw_only=True):
     acquire: Annotated[
         bool, Meta(description="Whether agents may ask for new capabilities, as far as the policy lets them.")
     ] = True
+    hidden_prompts: Annotated[str, Meta(description="Prompts that hide characters: refuse or pass.")] = "refuse"
 
 
 class Profile(Section, frozen=True, kw_only=True):
@@ -101,13 +102,10 @@ class Policy(Section, frozen=True, kw_only=True):
     deny_tools: Annotated[
         tuple[str, ...], Meta(description="Patterns over exposed tool names that are neither listed nor called.")
     ] = ()
-    changed_tools: Annotated[
-        str,
-        Meta(
-            description="What becomes of a definition that a server changes after it was approved: freeze keeps it back"
-            " until a person approves it, serve shows it at once."
-        ),
-    ] = "freeze"
+    changed_items: Annotated[str, Meta(description="Items changed after approval: ask, deny or allow.")] = "ask"
+    new_items: Annotated[str, Meta(description="Items that appear only later: ask, deny or allow.")] = "ask"
+    changed_resources: Annotated[str, Meta(description="The same for resources that change.")] = "ask"
+    new_resources: Annotated[str, Meta(description="The same for resources that are new.")] = "allow"
     profile: Annotated[str, Meta(description="How strictly checks are judged: strict, standard or lax.")] = "standard"
     allow_unsandboxed: Annotated[bool, Meta(description="Whether --allow-unsandboxed may be used.")] = True
     allow_network: Annotated[bool, Meta(description="Whether --allow-host may be used.")] = True
@@ -140,6 +138,9 @@ class Runtime(Section, frozen=True, kw_only=True):
     ] = 2.0
     request_timeout_seconds: Annotated[
         float, Meta(description="How long a listing or another request of ours may take.")
+    ] = 60.0
+    relist_seconds: Annotated[
+        float, Meta(ge=0, description="How often a server in use is asked again what it offers, unasked; 0: never.")
     ] = 60.0
     max_line_bytes: Annotated[int, Meta(description="The longest message a server may send.")] = 32 * 1024 * 1024
     starts_at_once: Annotated[int, Meta(description="How many processes are started at a time.")] = 4
@@ -237,19 +238,21 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
 NAMED: Final[dict[str, type[msgspec.Struct]]] = {"profiles": Profile, "permissions": Permissions}
 """Sections of which there are any number, each under a name of its own: ``[profiles.NAME]``."""
 
+PIN_RULES: Final = ("ask", "deny", "allow")
 _CHOICES: Final = {
     ("appraisal", "priority"): tuple(Priority),
     ("auth", "mode"): ("auto", "none", "keys", "oauth"),
+    ("gateway", "hidden_prompts"): ("refuse", "pass"),
     ("gateway", "mode"): ("all", "search", "auto"),
     ("profiles", "mode"): ("all", "search", "auto", None),
     ("policy", "autonomy"): ("manual", "ask", "guarded", "auto"),
-    ("policy", "changed_tools"): ("freeze", "serve"),
     ("permissions", "named_paths"): NAMED_PATHS,
     ("policy", "profile"): ("strict", "standard", "lax"),
     ("sandbox", "least_tier"): ("full", "full-soft", "reduced"),
     ("discovery.research", "api"): ("openai", "anthropic"),
     ("log", "level"): ("debug", "info", "warning", "error"),
     ("log", "format"): ("text", "json"),
+    **{("policy", f"{when}_{what}"): PIN_RULES for when in ("changed", "new") for what in ("items", "resources")},
 }
 _NAME: Final = re.compile(r"[a-z0-9-]{1,32}")
 PREFIX: Final = "VSM_MCP_"

@@ -12,11 +12,13 @@
     │   ├── PolicyDenied
     │   ├── ApprovalNeeded      policy wants a person to agree first
     │   ├── VettingRejected
+    │   ├── ItemFrozen          it differs from what was approved, and nobody has approved it as it is now
     │   └── SandboxUnavailable  the isolation the policy asks for cannot be had here
     ├── NotFound                nothing matches (exit code 4)
     │   ├── NothingFound        no candidate meets the need
     │   ├── UnknownPackage      the registry does not know the package or the version
     │   ├── UnknownServer       no server of that name in the catalogue
+    │   ├── NoEarlierVersion    no version of it is kept to go back to
     │   ├── UnknownTool         no tool of that name
     │   ├── UnknownProfile      no profile of that name
     │   ├── UnknownPermissions  no permission profile of that name
@@ -152,6 +154,13 @@ class VettingRejected(Refused):
     remedy = "vsm-mcp evidence shows what each check saw"
 
 
+class ItemFrozen(Refused):
+    """A tool, prompt or resource differs from what was approved, and nobody has approved it as it is now."""
+
+    code = "item_frozen"
+    remedy = "look at it: vsm-mcp inspect NAME; then vsm-mcp approve NAME, rollback NAME or remove NAME"
+
+
 class SandboxUnavailable(Refused):
     """The isolation that the policy asks for cannot be had on this machine."""
 
@@ -186,6 +195,13 @@ class UnknownServer(NotFound):
 
     code = "unknown_server"
     remedy = "vsm-mcp list shows the servers"
+
+
+class NoEarlierVersion(NotFound):
+    """No version of a server is kept that it could go back to."""
+
+    code = "no_earlier_version"
+    remedy = "vsm-mcp upgrade NAME --to VERSION installs another one"
 
 
 class UnknownTool(NotFound):

@@ -245,11 +245,35 @@ class PinChanged(Event, frozen=True, tag=True):
     item: str
 
 
+class PinsApproved(Event, frozen=True, tag=True):
+    """Items of a server were approved as they are now: by a person, or by vetting where the policy lets it."""
+
+    server: str
+    items: tuple[str, ...]
+
+
 class ServerAdded(Event, frozen=True, tag=True):
     """A server entered the catalogue."""
 
     server: str
     ref: str
+
+
+class ServerUpgraded(Event, frozen=True, tag=True):
+    """Another version of a server took the place of the one in service."""
+
+    server: str
+    before: str
+    after: str
+
+
+class ServerRolledBack(Event, frozen=True, tag=True):
+    """The previous version of a server is in service again; ``reason`` is empty where a person asked for it."""
+
+    server: str
+    before: str
+    after: str
+    reason: str = ""
 
 
 class ServerRemoved(Event, frozen=True, tag=True):

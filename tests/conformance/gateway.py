@@ -24,7 +24,7 @@ from vsm_mcp.model.launch import Settings
 ROOT = Path(__file__).parents[2]
 SETTINGS = """
 [policy]
-changed_tools = "serve"  # the suite adds a tool and wants to hear of it
+new_items = "allow"  # the suite adds a tool and wants to hear of it
 [profiles.plain]
 mode = "all"
 plain_names = true

@@ -54,6 +54,12 @@ def test_a_variable_changes_a_field_of_a_profile_that_is_written(tmp_path: Path)
     ("text", "words"),
     [
         ("[gateway]\nmode = 'some'", r"\[gateway\] mode is 'some'"),
+        ("[gateway]\nhidden_prompts = 'strip'", r"\[gateway\] hidden_prompts is 'strip'"),
+        ("[policy]\nchanged_items = 'freeze'", r"\[policy\] changed_items is 'freeze'"),
+        ("[policy]\nnew_items = 'serve'", r"\[policy\] new_items is 'serve'"),
+        ("[policy]\nchanged_resources = ''", r"\[policy\] changed_resources is ''"),
+        ("[policy]\nnew_resources = 'yes'", r"\[policy\] new_resources is 'yes'"),
+        ("[runtime]\nrelist_seconds = -1", r"\[runtime\] .*relist_seconds"),
         ("[profiles.x]\nmode = 'some'", r"\[profiles.x\] mode is 'some'"),
         ("[profiles.x]\ntool_limit = -1", r"\[profiles.x\] tool_limit is -1"),
         ("[gateway]\ntool_limit = -1", r"\[gateway\] tool_limit is -1"),

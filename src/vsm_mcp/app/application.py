@@ -16,6 +16,7 @@ from vsm_mcp.app import appraisals, declared, kits, operations, views
 from vsm_mcp.app.accounting import Accounting
 from vsm_mcp.app.agents import ACTOR, AgentNeeds
 from vsm_mcp.app.altering import Altering
+from vsm_mcp.app.approvals import Approvals
 from vsm_mcp.app.bus import Bus
 from vsm_mcp.app.calling import call
 from vsm_mcp.app.cleanup import Cleanup
@@ -26,16 +27,18 @@ from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
 from vsm_mcp.app.learning import learn
 from vsm_mcp.app.logins import Logins
+from vsm_mcp.app.pinning import Pinning
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.app.running import RUNNING, Running
+from vsm_mcp.app.upgrading import Upgrading
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
-from vsm_mcp.autopilot.admit import admit
+from vsm_mcp.autopilot.admission.admit import admit
 from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
-from vsm_mcp.autopilot.remove import approve, remove
+from vsm_mcp.autopilot.remove import remove
 from vsm_mcp.autopilot.undo import Undo
 from vsm_mcp.errors import NotFound, UnknownProfile
 from vsm_mcp.events import Emit, ServerRemoved, ignore
@@ -121,8 +124,10 @@ class App:
         self._stack.callback(self.gateway.close)
         self.keys = KeyCabinet(self.store.keys, self.performer, self.gateway.expel, self.actor)
         await self.keys.load()
-        freeze = config.policy.changed_tools == "freeze"
-        self.fleet = Fleet(self.store, emit, self._catalogue_changed, freeze=freeze)
+        self.fleet = Fleet(self.store, emit, self._catalogue_changed, config.policy)
+        held = (self.fleet, self.store)
+        self.pinning = Pinning(lambda: self.config, held, lambda: self.machine.checks, emit, self.tasks)
+        self.fleet.on_frozen = self.pinning.look
         self.running = Running(self.fleet, self.runtime, self.performer, self._action, self._state)
         self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.running.restart)
         self.runtime.authorizer_of = self.logins.authorizer_of
@@ -147,9 +152,15 @@ class App:
         held = (self.fleet, self.performer, self.store.secrets)
         self.declared = declared.Declared(lambda: self.config, held, self.add, self.remove, emit)
         rereading = declared.Rereading(self.reloader.reload, self.declared)
+        self.upgrading = Upgrading(self._parts, self.fleet, self.runtime, self.finder, self.actor)
+        waits = (self.pinning, self.upgrading)
+        ours = (self.fleet, self.performer, self.store)
+        self.approvals = Approvals(ours, waits, self._supervise, self._state, self.actor)
         self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
         self._answering["export"] = kits.Exporter(self.fleet, self.store.secrets)
         self._answering |= dict.fromkeys(RUNNING, self.running)
+        self._answering |= dict.fromkeys(("approve", "deny"), self.approvals)
+        self._answering |= dict.fromkeys(("upgrade", "rollback"), self.upgrading)
         self._answering |= dict.fromkeys(("evidence", "journal"), Records(self.store))
         self._answering |= dict.fromkeys(("key_create", "key_list", "key_revoke"), self.keys)
 
@@ -161,7 +172,7 @@ class App:
         for part in (self.machine, self.finder, self.logins, self.runtime):
             part.configure(config)
         self.gateway.configure(config.gateway, config.profiles)
-        self.fleet.govern(freeze=config.policy.changed_tools == "freeze")
+        self.fleet.govern(config.policy)
         for follow in self.followers:
             follow(config)
 
@@ -212,7 +223,7 @@ class App:
             known=self.finder.known(parsed),
             origin=origin or kits.mark(kit),
         )
-        return await self._taken_in(await admit(self._parts(), request))
+        return await self.upgrading.taken_in(await admit(self._parts(), request))
 
     async def remove(self, name: str, actor: str = "") -> dict[str, Any]:
         """Stop a server, forget it, delete its files and secrets. Raises :class:`UnknownServer`."""
@@ -222,6 +233,7 @@ class App:
             self.witness.count(name)
             if not server.quarantined:
                 await self.runtime.remove(name)
+            await self.upgrading.forget(name)
             await remove(self.store, self.installations, self.runtime.log_path(name), server)
             self.bus.emit(ServerRemoved(server=name))
             await self.fleet.refresh(name)
@@ -234,13 +246,8 @@ class App:
         return {"name": name, "removed": True}
 
     async def approve(self, name: str) -> dict[str, Any]:
-        """Let a quarantined server, or changed definitions of a served one, into service."""
-        server = self.fleet.get(name)
-        action = self._action(ActionKind.APPROVE, server, approved=True)
-        await self.performer.perform(action, lambda: approve(self.store, server, self.fleet.seen(name)))
-        await self.fleet.refresh(name)
-        self._supervise(self.fleet.get(name))
-        return self._state(name)
+        """Let a quarantined server, changed definitions of a served one, or an upgrade by its id into service."""
+        return await self.approvals.approve(name)
 
     # --- looking -------------------------------------------------------------------------------------------------
 
@@ -259,6 +266,8 @@ class App:
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
         account = {} if server.quarantined else await self.accounting.closely(name)
         shown |= {**self._state(name), **account, "frozen": self.fleet.frozen.get(name, ()), "stderr": words}
+        saga = await self.upgrading.waiting(name)
+        shown |= {"changes": self.pinning.changes(name), "waiting": saga.id if saga is not None else ""}
         return {"server": shown}
 
     async def tools(self, query: str = "", limit: int = 200, profile: str = "") -> dict[str, Any]:
@@ -344,16 +353,7 @@ class App:
             raise
         outcome = await acquire(self._parts(), template, found.ranked, tries, admit)
         await self.store.demand.record(need, actor, met=outcome.outcome == "served")
-        return await self._taken_in(outcome)
-
-    async def _taken_in(self, outcome: Outcome) -> Outcome:
-        if outcome.admitted is not None:
-            await self.fleet.refresh(outcome.admitted.name)
-            running = not outcome.admitted.quarantined and self.supervising(outcome.admitted.name)
-            if running:
-                await self.runtime.stop(outcome.admitted.name)
-            self._supervise(outcome.admitted)
-        return outcome
+        return await self.upgrading.taken_in(outcome)
 
     def supervising(self, name: str) -> bool:
         """Say whether the runtime knows a server."""

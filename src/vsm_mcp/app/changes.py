@@ -34,11 +34,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 RULES: Final[Mapping[How, Mapping[str, str]]] = {
     How.APPLIED: {
-        "gateway": "max_sessions session_idle_seconds call_timeout_seconds call_limit_seconds mode tool_limit acquire",
-        "policy": "autonomy allow deny deny_tools changed_tools profile allow_unsandboxed allow_network allow_scripts"
-        " permissions_unasked",
+        "gateway": "max_sessions session_idle_seconds call_timeout_seconds call_limit_seconds mode tool_limit acquire"
+        " hidden_prompts",
+        "policy": "autonomy allow deny deny_tools changed_items new_items changed_resources new_resources profile"
+        " allow_unsandboxed allow_network allow_scripts permissions_unasked",
         "sandbox": "memory_bytes build_memory_bytes cpus processes open_files scratch_bytes shared_memory_bytes",
-        "runtime": "start_timeout_seconds stop_grace_seconds request_timeout_seconds starts_at_once lazy"
+        "runtime": "start_timeout_seconds stop_grace_seconds request_timeout_seconds relist_seconds starts_at_once lazy"
         " idle_stop_seconds instances_per_server session_idle_seconds restart_limit restart_period_seconds log_bytes"
         " drain_seconds watch_seconds",
         "discovery": "sources source_timeout_seconds describe_best cache_seconds deadline_seconds need_cache_seconds"

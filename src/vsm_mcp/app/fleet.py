@@ -3,45 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 import msgspec
 
+from vsm_mcp.config import Policy
 from vsm_mcp.errors import UnknownServer
 from vsm_mcp.events import Emit, PinChanged
-from vsm_mcp.model.definition import ItemKind, Offer
+from vsm_mcp.model.definition import Definition, ItemKind, Offer
 from vsm_mcp.model.server import Server
+from vsm_mcp.policy.pins import rule
 from vsm_mcp.store import Store
-from vsm_mcp.vetting.pins import compare, key
+from vsm_mcp.vetting.pins import INSTRUCTIONS, Comparison, compare, keyed
 
-# Resources come and go with a server's data; what a model is told to do is pinned.
-_UNPINNED: Final = f"{ItemKind.RESOURCE.value}:"
+
+def _nobody(_server: str) -> None:
+    """Tell nobody."""
+
+
+class Pinned(msgspec.Struct, frozen=True, kw_only=True):
+    """What was approved of one server: the hash of each item, and the items as they were defined (if that is known)."""
+
+    pins: Mapping[str, str] = {}
+    approved: Offer | None = None
 
 
 class Fleet:
     """One loop owns it; every change ends in ``changed``, which swaps the gateway's catalogue.
 
-    ``freeze`` says whether what differs from its pin is kept back (``[policy] changed_tools``).
+    What differs from its pin is frozen at once. ``on_frozen`` is told of a server where the policy may let something of
+    it in by itself.
     """
 
-    def __init__(self, store: Store, emit: Emit, changed: Callable[[], None], *, freeze: bool = True) -> None:
-        self._freeze = freeze
+    def __init__(self, store: Store, emit: Emit, changed: Callable[[], None], policy: Policy | None = None) -> None:
+        self._policy = policy or Policy()
         self._store = store
         self._emit = emit
         self._changed = changed
-        self._pins: dict[str, dict[str, str]] = {}
+        self._pinned: dict[str, Pinned] = {}
         self._seen: dict[str, Offer] = {}
-        self._differing: dict[str, tuple[str, ...]] = {}
+        self._turned: dict[str, dict[str, Definition]] = {}
+        self.on_frozen: Callable[[str], None] = _nobody
         self.servers: dict[str, Server] = {}
         self.offers: dict[str, Offer] = {}
         self.frozen: dict[str, tuple[str, ...]] = {}
 
-    def govern(self, *, freeze: bool) -> None:
-        """Have what differs from its pin kept back from now on, or not."""
-        if freeze is not self._freeze:
-            self._freeze = freeze
-            for name in self.servers:
-                self._judge(name)
+    def govern(self, policy: Policy) -> None:
+        """Have another policy say from now on what becomes of what is frozen."""
+        self._policy = policy or Policy()
+        for name in self.servers:
+            self._judge(name)
         self._changed()
 
     async def load(self) -> None:
@@ -49,7 +59,7 @@ class Fleet:
         self.servers = {server.name: server for server in await self._store.servers.all()}
         self._seen = await self._store.servers.offers()
         for name in self.servers:
-            self._pins[name] = await self._store.servers.pins(name)
+            await self._read_pins(name)
             self._judge(name)
         self._changed()
 
@@ -58,15 +68,22 @@ class Fleet:
         try:
             self.servers[name] = await self._store.servers.get(name)
         except UnknownServer:
-            for table in (self.servers, self.offers, self._seen, self._pins, self.frozen, self._differing):
+            for table in (self.servers, self.offers, self._seen, self._pinned, self.frozen, self._turned):
                 table.pop(name, None)
         else:
-            self._pins[name] = await self._store.servers.pins(name)
+            await self._read_pins(name)
             offer = (await self._store.servers.offers()).get(name)
             if offer is not None:
                 self._seen[name] = offer
             self._judge(name)
         self._changed()
+
+    async def repin(self, name: str) -> None:
+        """Read anew what is approved of a server; what its processes offer stays as it was seen last."""
+        if name in self.servers:
+            await self._read_pins(name)
+            self._judge(name)
+            self._changed()
 
     def get(self, name: str) -> Server:
         """Return a server. Raises :class:`UnknownServer`."""
@@ -78,6 +95,23 @@ class Fleet:
         """Return what a server offers, frozen items and all."""
         return self._seen.get(name)
 
+    def pinned(self, name: str) -> Pinned:
+        """Return what was approved of a server."""
+        return self._pinned.get(name, Pinned())
+
+    def differing(self, name: str) -> Comparison:
+        """Return what of a server differs from its pins: the frozen items, those that are gone aside."""
+        offer = self._seen.get(name)
+        pinned = self.pinned(name)
+        found = Comparison() if offer is None else compare(pinned.pins, offer, pinned.approved)
+        turned = self._turned.get(name, {})
+        return msgspec.structs.replace(found, changed=tuple(sorted({*found.changed, *turned})))
+
+    def items(self, name: str) -> dict[str, Definition]:
+        """Return a server's definitions by key, as they were seen last: a differing one before the pinned one."""
+        offer = self._seen.get(name)
+        return ({} if offer is None else keyed(offer)) | self._turned.get(name, {})
+
     def observe(self, name: str, offer: Offer) -> bool:
         """Take in a fresh listing of a running server; return whether it differs from the last one."""
         if name not in self.servers or self._seen.get(name) == offer:
@@ -87,6 +121,22 @@ class Fleet:
         self._changed()
         return True
 
+    def compare(self, name: str, offer: Offer) -> None:
+        """Take in the listing of one more process of a server: it shows nothing to clients, but may give it away."""
+        if name not in self.servers:
+            return
+        pinned = self.pinned(name)
+        found, now = compare(pinned.pins, offer, pinned.approved), keyed(offer)
+        turned = {key: now[key] for key in found.changed if key not in self.frozen.get(name, ())}
+        if turned:
+            self._turned[name] = self._turned.get(name, {}) | turned
+            self._judge(name)
+            self._changed()
+
+    def forgive(self, name: str) -> None:
+        """Forget what single processes of a server showed: somebody has looked at it, or it is started anew."""
+        self._turned.pop(name, None)
+
     def served(self) -> Mapping[str, Offer]:
         """Return what may be shown and called, by server: no quarantined server, no frozen item."""
         return {name: offer for name, offer in self.offers.items() if not self.servers[name].quarantined}
@@ -95,18 +145,37 @@ class Fleet:
         """Return the names of every server's tools."""
         return {name: tuple(tool.name for tool in offer.of(ItemKind.TOOL)) for name, offer in self._seen.items()}
 
+    async def _read_pins(self, name: str) -> None:
+        servers = self._store.servers
+        self._pinned[name] = Pinned(pins=await servers.pins(name), approved=await servers.approved(name))
+
     def _judge(self, name: str) -> None:
-        """Freeze what differs from its pin: it is neither listed nor called until a person approves, or say so."""
+        """Freeze what differs from its pin: it is neither listed nor called until somebody or the policy approves."""
         offer = self._seen.get(name)
         if offer is None:
             return
-        difference = compare(self._pins.get(name, {}), offer)
-        differing = tuple(item for item in (*difference.changed, *difference.new) if not item.startswith(_UNPINNED))
-        for item in differing:
-            if item not in self._differing.get(name, ()):
-                self._emit(PinChanged(server=name, item=item))
-        self._differing[name] = differing
-        frozen = self.frozen[name] = differing if self._freeze else ()
-        kept = tuple(item for item in offer.items if key(item) not in frozen)
-        instructions = "" if f"{ItemKind.INSTRUCTIONS.value}:" in frozen else offer.instructions
-        self.offers[name] = msgspec.structs.replace(offer, items=kept, instructions=instructions)
+        found, before = self.differing(name), self.frozen.get(name, ())
+        frozen = self.frozen[name] = (*found.changed, *found.new)
+        rules = {key: rule(key, self._policy, changed=key in found.changed) for key in frozen}
+        for key in frozen:  # what is new and may come in by itself raises no alarm before it was looked at
+            if key not in before and (key in found.changed or rules[key] != "allow"):
+                self._emit(PinChanged(server=name, item=key))
+        self.offers[name] = without(offer, frozen)
+        if "allow" in rules.values():
+            self.on_frozen(name)
+
+
+def without(offer: Offer, frozen: tuple[str, ...]) -> Offer:
+    """Return an offer without what is frozen of it; that is named in it."""
+    if not frozen:
+        return offer
+    items, held = keyed(offer), set(frozen)
+    kept = [item for key, item in items.items() if key not in held and item.kind is not ItemKind.INSTRUCTIONS]
+    names = {(item.kind, item.name) for item in kept}  # a second item of one name does not take the first along
+    held_back = dict.fromkeys((items[key].kind, items[key].name) for key in frozen if key in items)
+    return msgspec.structs.replace(
+        offer,
+        items=tuple(kept),
+        instructions="" if INSTRUCTIONS in held else offer.instructions,
+        frozen=tuple(pair for pair in held_back if pair not in names),
+    )

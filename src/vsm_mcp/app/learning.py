@@ -45,6 +45,7 @@ def learn(store: Store, fleet: Fleet, runtime: Runtime, bus: Bus, tasks: asyncio
     """Have what servers show of themselves written down, and what becomes of them: by the witness, who is returned."""
     learning = Learning(store, fleet, tasks)
     runtime.on_offer, runtime.on_stateful = learning.observed, learning.found_stateful
+    runtime.on_compared = fleet.compare
     witness = Witness(store.experience, fleet, runtime.tally, tasks)
     bus.subscribe(witness)
     return witness

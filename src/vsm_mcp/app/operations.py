@@ -42,9 +42,28 @@ class Add(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
-    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``approve``: a server; ``key_revoke``: a key."""
+    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``rollback``: a server; ``key_revoke``: a key.
+
+    ``deny``: a server, or the id of what waits.
+    """
 
     name: str
+
+
+class Approve(msgspec.Struct, frozen=True, kw_only=True):
+    """``approve``: a server or the id of what waits, and the frozen items that are meant (none named: all)."""
+
+    name: str
+    items: tuple[str, ...] = ()
+
+
+class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
+    """``upgrade``: the servers, or ``everything``; ``to`` is the version wanted of one; whether a person agreed."""
+
+    names: tuple[str, ...] = ()
+    everything: bool = False
+    to: str = ""
+    yes: bool = False
 
 
 class Bulk(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +147,10 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "start": Named,
     "stop": Named,
     "restart": Named,
-    "approve": Named,
+    "approve": Approve,
+    "deny": Named,
+    "upgrade": Upgrade,
+    "rollback": Named,
     "set": Set,
     "export": Export,
     "reload": Nothing,
@@ -146,7 +168,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
 }
 CHANGING = frozenset(
     {"acquire", "add", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create", "key_revoke"}
-    | {"set", "reload"}
+    | {"set", "reload", "deny", "upgrade", "rollback"}
 )
 """Operations that change what a home holds: one process at a time may do them."""
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.difference_text import change_lines
 from vsm_mcp.cli.plan_text import plan_lines
 from vsm_mcp.cli.servers import crash_lines, pool_line
 from vsm_mcp.cli.session import Session, common
@@ -92,6 +93,7 @@ _WRITTEN: Final[dict[str, Callable[[Any], Iterable[str]]]] = {
     "crash": crash_lines,
     "resources": _resources,
     "limits": _limits,
+    "changes": lambda changes: (line for change in changes for line in change_lines(change)),
     "contacts": lambda contacts: map(_contact, contacts),
 }
 """Fields that are not shown as they are: what stands for each, a line each."""

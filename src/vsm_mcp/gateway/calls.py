@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from msgspec import Raw
 
 from vsm_mcp.errors import RpcError, VsmError
-from vsm_mcp.gateway import destinations, faults
+from vsm_mcp.gateway import destinations, faults, screening
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.asking import Asking
 from vsm_mcp.gateway.caller import Caller
@@ -21,16 +21,18 @@ class Calls:
     """Requests that a server has to answer, and how what goes wrong is told.
 
     ``own`` are the gateway's own tools, by name; those that a view offers are asked before its servers' tools.
+    ``screens`` says whether the texts of prompts are looked at.
     """
 
-    def __init__(self, asking: Asking, own: Mapping[str, MetaTool], tasks: Tasks) -> None:
+    def __init__(self, asking: Asking, own: Mapping[str, MetaTool], tasks: Tasks, *, screens: bool = True) -> None:
         self._asking = asking
         self._own = own
         self._tasks = tasks
+        self._screened = screening.METHOD if screens else ""
 
     def begin(self, request: Request, caller: Caller) -> Asked | None:
         """Ask without waiting; ``None`` (and nothing asked) when that takes more. Raises :class:`Fault`."""
-        if self._own_tool(request, caller) is not None:
+        if request.method == self._screened or self._own_tool(request, caller) is not None:
             return None
         route = destinations.find(request, caller)
         try:
@@ -48,7 +50,8 @@ class Calls:
         if own is not None:
             return await own.answer(request, caller, self.answer)
         route = destinations.find(request, caller)
-        return await _told(self._asking.ask(route, request, caller), route.server, request.method, caller)
+        result = await _told(self._asking.ask(route, request, caller), route.server, request.method, caller)
+        return screening.screened(result, route.server) if request.method == self._screened else result
 
     async def alone(self, request: Request, caller: Caller) -> bytes | Raw:
         """Ask as :meth:`answer` does, for nobody behind a front: whatever goes wrong is raised as it is."""

@@ -171,4 +171,5 @@ def _without_omitted(table: Table, shelves: list[Shelf]) -> Table:
         templates=table.templates,
         denied=table.denied,
         mapped=table.mapped,
+        frozen=table.frozen,
     )

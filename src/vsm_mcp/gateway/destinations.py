@@ -14,8 +14,9 @@ from vsm_mcp.gateway import faults, messages
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
+from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.routing.names import closest
-from vsm_mcp.routing.table import Route
+from vsm_mcp.routing.table import Route, Table
 from vsm_mcp.wire import era
 
 _REFERRED: Final = {"ref/prompt": "name", "ref/resource": "uri"}
@@ -36,6 +37,7 @@ def _tool(request: Request, caller: Caller) -> Route:
     if route is None:
         if name in table.denied:
             raise faults.denied_tool(name)
+        _refuse_held(ItemKind.TOOL, name, table)
         raise faults.unknown_tool(name, closest(name, table.tools))
     request.params["name"] = Raw(encode(route.name))
     return route
@@ -43,9 +45,11 @@ def _tool(request: Request, caller: Caller) -> Route:
 
 def _prompt(request: Request, caller: Caller) -> Route:
     name = request.text("name")
-    prompts = caller.view.catalogue.table.prompts
+    table = caller.view.catalogue.table
+    prompts = table.prompts
     route = prompts.get(name)
     if route is None:
+        _refuse_held(ItemKind.PROMPT, name, table)
         raise faults.unknown_prompt(name, closest(name, prompts))
     request.params["name"] = Raw(encode(route.name))
     return route
@@ -55,6 +59,8 @@ def _resource(request: Request, caller: Caller) -> Route:
     uri = request.text("uri")
     table = caller.view.catalogue.table
     route = table.resource(uri)
+    if (held := table.held_resource(uri, route)) is not None:
+        raise faults.frozen_item("resource", uri, held.server)
     if route is None:
         raise faults.unknown_resource(uri, closest(uri, table.resources), modern=caller.modern)
     request.params["uri"] = Raw(encode(route.name))
@@ -75,14 +81,23 @@ def _completion(request: Request, caller: Caller) -> Route:
     if member == "name":
         route = table.prompts.get(target)
         if route is None:
+            _refuse_held(ItemKind.PROMPT, target, table)
             raise faults.unknown_prompt(target, closest(target, table.prompts))
     else:
         route = table.templates.get(target) or table.resource(target)
+        if target not in table.templates and (held := table.held_resource(target, route)) is not None:
+            raise faults.frozen_item("template", target, held.server)
         if route is None:
             raise faults.unknown_resource(target, closest(target, table.templates), modern=caller.modern)
     reference[member] = Raw(encode(route.name))
     request.params["ref"] = Raw(encode(reference))
     return route
+
+
+def _refuse_held(kind: ItemKind, name: str, table: Table) -> None:
+    held = table.held(kind, name)
+    if held is not None:
+        raise faults.frozen_item(kind.value, name, held.server)
 
 
 _FINDERS: Final[dict[str, Callable[[Request, Caller], Route]]] = {

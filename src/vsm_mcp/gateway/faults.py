@@ -199,6 +199,17 @@ def denied_tool(name: str) -> Fault:
     )
 
 
+def frozen_item(kind: str, name: str, server: str) -> Fault:
+    """Return the error for an item that differs from what was approved, and that nobody has approved as it is now."""
+    shown = name if len(name) <= 200 else name[:199] + "…"
+    hint = f"a person can look at it (vsm-mcp inspect {server}), then approve it (vsm-mcp approve {server})"
+    return Fault(
+        era.INVALID_PARAMS,
+        f"the {kind} {shown} is frozen: {server} changed it after it was approved, or added it later; {hint}",
+        _encode({"server": server, "class": "policy", "retryable": False, "hint": hint}),
+    )
+
+
 def _unknown(kind: str, name: str, alike: Sequence[str], code: int) -> Fault:
     shown = name if len(name) <= 200 else name[:199] + "…"
     nearest = f"; closest: {', '.join(alike)}" if alike else ""

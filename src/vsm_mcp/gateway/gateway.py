@@ -185,7 +185,8 @@ class Gateway:
 
     def _made_calls(self) -> Calls:
         patience = min(self.settings.call_timeout_seconds, self.limits.acquire_seconds)
-        return Calls(self._asking, own_tools(self._needs, patience), self.tasks)
+        screens = self.settings.hidden_prompts == "refuse"
+        return Calls(self._asking, own_tools(self._needs, patience), self.tasks, screens=screens)
 
     # --- answering ------------------------------------------------------------------------------------------------
 

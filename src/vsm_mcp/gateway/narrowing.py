@@ -13,6 +13,7 @@ from vsm_mcp.gateway.instructions import instructions
 from vsm_mcp.gateway.meta import definitions
 from vsm_mcp.gateway.refusals import Refusal
 from vsm_mcp.gateway.view import View
+from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.principal import Grant, Principal
 from vsm_mcp.policy.grants import covers_every_tool, covers_profile, covers_tool
 from vsm_mcp.routing.names import SEPARATOR, exposed, server_part
@@ -128,6 +129,10 @@ def _table(whole: Table, grant: Grant) -> Table:
             key: route for key, route in routes.items() if covers_tool(grant, f"{server_part(route.server)}{SEPARATOR}")
         }
 
+    def held(key: str, route: Route) -> bool:
+        called = key.startswith((f"{ItemKind.TOOL}:", f"{ItemKind.PROMPT}:"))
+        return covers_tool(grant, *(_names(route) if called else (f"{server_part(route.server)}{SEPARATOR}",)))
+
     tools = named(whole.tools)
     return Table(
         tools=tools,
@@ -136,6 +141,11 @@ def _table(whole: Table, grant: Grant) -> Table:
         templates=located(whole.templates),
         denied=whole.denied | (whole.tools.keys() - tools.keys()),
         mapped={part: server for part, server in whole.mapped.items() if covers_tool(grant, f"{part}{SEPARATOR}")},
+        frozen={
+            key: kept
+            for key, routes in whole.frozen.items()
+            if (kept := tuple(route for route in routes if held(key, route)))
+        },
     )
 
 

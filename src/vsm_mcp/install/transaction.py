@@ -58,9 +58,21 @@ class Installations:
         """Make a version the current one, atomically, and drop what was staged for it."""
         await asyncio.to_thread(self._activate, server, version)
 
+    async def restore(self, server: str, current: str, previous: str) -> None:
+        """Have ``current`` and ``previous`` point to these versions again (empty: to none); idempotent."""
+        await asyncio.to_thread(self._restore, server, current, previous)
+
+    async def unstage(self, server: str, version: str) -> None:
+        """Drop what was staged for a version."""
+        await asyncio.to_thread(self._unstage, server, version)
+
     def current(self, server: str) -> str:
         """Return the version in use, or ``""``."""
         return _target(self._server(server) / "current")
+
+    def previous(self, server: str) -> str:
+        """Return the version that was in use before, or ``""``."""
+        return _target(self._server(server) / "previous")
 
     def versions(self, server: str) -> tuple[str, ...]:
         """Return the versions that have a directory, sorted by name."""
@@ -125,6 +137,20 @@ class Installations:
             if before and before != version:
                 _point(root / "previous", before)
             _point(root / "current", version)
+            self._unstage(server, version)
+
+    def _restore(self, server: str, current: str, previous: str) -> None:
+        root = self._server(server)
+        with home_errors(root):
+            for name, version in (("current", current), ("previous", previous)):
+                if version and (root / _checked(version)).is_dir():
+                    _point(root / name, version)
+                else:
+                    (root / name).unlink(missing_ok=True)
+            _remove_empty(root)
+
+    def _unstage(self, server: str, version: str) -> None:
+        with home_errors(self._staging):
             self._remove(self._staged(server, version))
             _remove_empty(self._staging / server)
 

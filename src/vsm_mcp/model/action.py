@@ -21,6 +21,9 @@ class ActionKind(StrEnum):
     REVOKE_KEY = "revoke_key"
     CHANGE = "change"
     RELOAD = "reload"
+    UPGRADE = "upgrade"
+    ROLLBACK = "rollback"
+    DENY = "deny"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,7 +30,11 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a server offered in one listing, in its own order."""
+    """Everything a server offered in one listing, in its own order.
+
+    ``frozen`` are the items that are kept back until somebody approves them, by kind and name; a server's own answer
+    has none.
+    """
 
     items: tuple[Definition, ...] = ()
     capabilities: bytes = b"{}"
@@ -38,6 +42,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     server_name: str = ""
     server_version: str = ""
     protocol: str = ""
+    frozen: tuple[tuple[ItemKind, str], ...] = ()
 
     def of(self, kind: ItemKind) -> tuple[Definition, ...]:
         """Return the items of one kind."""

@@ -22,7 +22,10 @@ class ServerState(StrEnum):
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
-    """The files of one version: ``path`` is absolute; ``packages`` maps each resolved package to its version."""
+    """The files of one version: ``path`` is absolute; ``packages`` maps each resolved package to its version.
+
+    ``licence`` is what the package itself says, empty where it says nothing.
+    """
 
     server: str
     ref: Ref
@@ -32,6 +35,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     packages: dict[str, str] = {}
     integrity: str = ""
     constraints: tuple[str, ...] = ()
+    licence: str = ""
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):

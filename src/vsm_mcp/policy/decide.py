@@ -10,7 +10,8 @@ from vsm_mcp.model.action import Action, ActionKind, Decision, Verdict
 from vsm_mcp.policy.patterns import matches
 
 Rule = Callable[[Action, Policy], Decision | None]
-_ADMISSIONS: Final = (ActionKind.ACQUIRE, ActionKind.ADD)
+_ADMISSIONS: Final = (ActionKind.ACQUIRE, ActionKind.ADD, ActionKind.UPGRADE)
+_RUNS: Final = (ActionKind.START, ActionKind.RESTART, ActionKind.APPROVE, ActionKind.ROLLBACK)
 _PEOPLE: Final = ("cli", "embedded", "file")
 """Who acts as a person: ``file`` is what its owner wrote into a file of the home."""
 
@@ -25,7 +26,7 @@ def decide(action: Action, policy: Policy) -> Decision:
 
 
 def _deny_list(action: Action, policy: Policy) -> Decision | None:
-    if action.kind not in (*_ADMISSIONS, ActionKind.START, ActionKind.RESTART, ActionKind.APPROVE):
+    if action.kind not in (*_ADMISSIONS, *_RUNS):
         return None
     hit = matches(str(action.facts.get("ref", "")), policy.deny)
     return _deny(f"deny:{hit}", f"the deny list holds {hit!r}") if hit else None
@@ -56,6 +57,13 @@ def _judgement(action: Action, _policy: Policy) -> Decision | None:
     return None
 
 
+def _pins(action: Action, _policy: Policy) -> Decision | None:
+    setting = action.facts.get("pins_denied")
+    if not setting:
+        return None
+    return _deny(str(setting), "what a server changed after it was approved stays frozen by the policy")
+
+
 def _stopping(action: Action, _policy: Policy) -> Decision | None:
     """Taking something out of service, starting what was admitted, and giving out keys needs no further leave.
 
@@ -74,7 +82,7 @@ def _person(action: Action, _policy: Policy) -> Decision | None:
     return None
 
 
-_RULES: Final[tuple[Rule, ...]] = (_deny_list, _allow_list, _grants, _judgement, _stopping)
+_RULES: Final[tuple[Rule, ...]] = (_deny_list, _allow_list, _grants, _judgement, _pins, _stopping)
 
 
 def _by_autonomy(action: Action, policy: Policy) -> Decision:

@@ -17,6 +17,7 @@ Naming = Callable[[str, str], str]
 """(server, item's own name) → the name it is served under."""
 
 MAPPED_SCHEME: Final = "vsm-mcp://"
+_TEMPLATE: Final = f"{ItemKind.TEMPLATE}:"
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
@@ -30,7 +31,9 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     """All routes of one moment.
 
     ``tools`` and ``prompts`` are keyed by exposed name, ``resources`` and ``templates`` by exposed URI (template).
-    ``denied`` are the exposed names of tools that exist and that policy does not serve.
+    ``denied`` are the exposed names of tools that exist and that policy does not serve. ``frozen`` are the items that
+    differ from what was approved: of tools and prompts the exposed names, of resources and templates their own URIs,
+    each after its kind (``tool:NAME``).
     """
 
     tools: Mapping[str, Route] = {}
@@ -39,6 +42,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     templates: Mapping[str, Route] = {}
     denied: frozenset[str] = frozenset()
     mapped: Mapping[str, str] = {}
+    frozen: Mapping[str, tuple[Route, ...]] = {}
 
     def resource(self, uri: str) -> Route | None:
         """Return who can be asked for ``uri``: listed as such, mapped, from a template, or alike to what is listed.
@@ -59,6 +63,25 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             key = min(fitting, key=lambda entry: (-entry[0], entry[1]))[1]
             return Route(self.templates[key].server, uri)
         return self._alike(uri)
+
+    def held(self, kind: ItemKind, name: str) -> Route | None:
+        """Return whose tool or prompt is frozen under a name."""
+        return next(iter(self.frozen.get(f"{kind}:{name}", ())), None)
+
+    def held_resource(self, uri: str, route: Route | None) -> Route | None:
+        """Return what is frozen and would be read under ``uri``, ``route`` being who would be asked.
+
+        What a frozen template makes is frozen, too, unless it is listed by itself.
+        """
+        if not self.frozen or uri in self.resources:
+            return None
+        own = uri if route is None else route.name
+        held = self.frozen.get(f"{ItemKind.RESOURCE}:{own}", ())
+        for key, routes in self.frozen.items():
+            template = key.removeprefix(_TEMPLATE)
+            if template != key and (own == template or matches(template, own)):
+                held += routes
+        return next((each for each in held if route is None or each.server == route.server), None)
 
     def _alike(self, uri: str) -> Route | None:
         by_origin: dict[str, set[str]] = {}
@@ -110,6 +133,7 @@ def build(offers: Mapping[str, Offer], choice: Choice | None = None, name: Namin
         templates=_located(offers, ItemKind.TEMPLATE),
         denied=barred,
         mapped={server_part(server): server for server in offers},
+        frozen=_frozen(offers, name),
     )
 
 
@@ -140,6 +164,15 @@ def _named(offers: Mapping[str, Offer], kind: ItemKind, name: Naming) -> dict[st
         for item in offers[server].of(kind):
             routes.setdefault(name(server, item.name), Route(server, item.name))
     return routes
+
+
+def _frozen(offers: Mapping[str, Offer], name: Naming) -> dict[str, tuple[Route, ...]]:
+    held: dict[str, tuple[Route, ...]] = {}
+    for server in sorted(offers):
+        for kind, own in offers[server].frozen:
+            shown = name(server, own) if kind in (ItemKind.TOOL, ItemKind.PROMPT) else own
+            held[f"{kind}:{shown}"] = (*held.get(f"{kind}:{shown}", ()), Route(server, own))
+    return held
 
 
 def _located(offers: Mapping[str, Offer], kind: ItemKind) -> dict[str, Route]:

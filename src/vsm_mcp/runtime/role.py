@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import msgspec
 from msgspec import Raw
 
+from vsm_mcp.config import Runtime
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.launch import RestartPolicy
 from vsm_mcp.runtime.restart import Limits
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """How servers are treated: the intensity limit, the deadline of a listing, and where chance comes from."""
+    """How servers are treated: the intensity limit, the deadline of a listing, and where chance comes from.
+
+    ``relist_seconds`` is how often a server that is called is asked what it offers, though it says of no change (0:
+    never).
+    """
 
     limits: Limits
     list_timeout: float
     jitter: Callable[[], float]
+    relist_seconds: float = 0.0
 
 
 def _nobody() -> None:
     """Tell nobody."""
+
+
+def rules_of(settings: Runtime) -> Rules:
+    """Return how servers are treated under some settings."""
+    return Rules(
+        limits=Limits(count=settings.restart_limit, period=settings.restart_period_seconds),
+        list_timeout=settings.request_timeout_seconds,
+        jitter=random.random,
+        relist_seconds=settings.relist_seconds,
+    )
+
+
+def _ignored(_offer: Offer) -> None:
+    """Drop an offer."""
 
 
 def _permanent() -> RestartPolicy:
@@ -29,9 +50,9 @@ def _permanent() -> RestartPolicy:
 
 
 class Role(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose process it is: everybody's, or that of one ``session``; ``lists`` says whether it is asked what it offers.
+    """Whose process it is: everybody's, or that of one ``session``; ``lists`` says whether its listing is the server's.
 
-    Only the shared one is asked again when it says that this changed: what a session changes is that session's.
+    What every other process lists is only compared with that: what a session adds is that session's.
     ``restart`` gives the policy that holds when it ends by itself.
     """
 
@@ -44,10 +65,10 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
 class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     """Who hears what one server says, through whichever of its processes.
 
-    ``offered`` gets what it offers, ``updated`` the URI of a resource that changed, of those that are ``watched``;
-    ``asking`` is called when it asks a client over a pipe that clients share, ``said`` with the session that a process
-    is for (empty: shared), the method and the params of what it says outside of any call, ``freed`` when a process came
-    up or went.
+    ``offered`` gets what it offers, ``compared`` what one more process of it offers, ``updated`` the URI of a resource
+    that changed, of those that are ``watched``; ``asking`` is called when it asks a client over a pipe that clients
+    share, ``said`` with the session that a process is for (empty: shared), the method and the params of what it says
+    outside of any call, ``freed`` when a process came up or went.
     """
 
     offered: Callable[[Offer], None]
@@ -56,3 +77,4 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     said: Callable[[str, str, Raw], None]
     watched: set[str]
     freed: Callable[[], None] = _nobody
+    compared: Callable[[Offer], None] = _ignored

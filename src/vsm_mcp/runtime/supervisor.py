@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +15,6 @@ from msgspec import Raw
 
 from vsm_mcp import config as configuration
 from vsm_mcp.config import Config
-from vsm_mcp.config import Runtime as Settings
 from vsm_mcp.errors import ServerDown, UnknownServer
 from vsm_mcp.events import Emit, HealthChecked, ServerFoundStateful, ignore
 from vsm_mcp.model.definition import Offer
@@ -30,8 +28,7 @@ from vsm_mcp.runtime.permissions import cores_of
 from vsm_mcp.runtime.pool import Pool
 from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.resources import Resources
-from vsm_mcp.runtime.restart import Limits
-from vsm_mcp.runtime.role import Listeners, Rules
+from vsm_mcp.runtime.role import Listeners, rules_of
 from vsm_mcp.runtime.spec import ServerSpec, spec_of
 from vsm_mcp.runtime.status import Status, shortened
 from vsm_mcp.runtime.tenure import Tenure, tenure_of
@@ -52,14 +49,6 @@ Bulk = Literal["start", "stop", "restart", "health"]
 _QUEUE_SECONDS: Final = 120.0
 
 
-def _rules(settings: Settings) -> Rules:
-    return Rules(
-        limits=Limits(count=settings.restart_limit, period=settings.restart_period_seconds),
-        list_timeout=settings.request_timeout_seconds,
-        jitter=random.random,
-    )
-
-
 def _nobody(*_news: object) -> None:
     """Drop the news."""
 
@@ -75,11 +64,11 @@ class Runtime:
     ``config`` is that of the home by default, ``sandbox`` as much of one as this machine gives (closed at the end; one
     that was passed in is not). ``secrets_of`` gives the secrets of a server by name; they are asked for at each start
     and kept nowhere.
-    ``on_offer`` is called with what a server offers after each start and whenever it changes, ``on_updated`` with the
-    URI of a watched resource that changed, ``on_stateful`` with the name of a server that was found to need a process
-    for each session, ``on_said`` with the session that a process is for (empty: shared), method and params of what a
-    server says outside of any call. ``authorizer_of`` gives who authorizes the requests to a server that runs
-    elsewhere. ``resources`` knows what each uses.
+    ``on_offer`` is called with what a server offers after each start and whenever it changes, ``on_compared`` with what
+    another process than the shared one offers then, ``on_updated`` with the URI of a watched resource that changed,
+    ``on_stateful`` with the name of a server that was found to need a process for each session, ``on_said`` with the
+    session that a process is for (empty: shared), method and params of what a server says outside of any call.
+    ``authorizer_of`` gives who authorizes the requests to a server elsewhere. ``resources`` knows what each uses.
     """
 
     def __init__(
@@ -92,6 +81,7 @@ class Runtime:
     ) -> None:
         config = config or configuration.load()
         self.on_offer: OnOffer = _nobody
+        self.on_compared: OnOffer = _nobody
         self.on_updated: OnUpdated = _nobody
         self.on_said: OnSaid = _nobody
         self.on_stateful: OnStateful = _nobody
@@ -113,7 +103,7 @@ class Runtime:
         self._news = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
         self._leaving = False
-        self._rules = _rules(config.runtime)
+        self._rules = rules_of(config.runtime)
 
     async def __aenter__(self) -> Self:
         if self._given is None:
@@ -161,6 +151,7 @@ class Runtime:
         self._logs[name] = RotatedFile(self.log_path(name), self._config.runtime.log_bytes)
         listeners = Listeners(
             offered=lambda offer: self.on_offer(name, offer),
+            compared=lambda offer: self.on_compared(name, offer),
             updated=lambda uri: self.on_updated(name, uri),
             asking=lambda: self.observe_stateful(name),
             said=lambda session, method, params: self.on_said(name, session, method, params),
@@ -195,7 +186,7 @@ class Runtime:
 
     def configure(self, config: Config) -> None:
         """Have other settings count from now on; what runs goes on as it was started, see :meth:`adapt`."""
-        self._config, self._rules = config, _rules(config.runtime)
+        self._config, self._rules = config, rules_of(config.runtime)
         self._starts = asyncio.Semaphore(max(config.runtime.starts_at_once, 1))
         for name, pool in self._pools.items():
             pool.govern(self._rules, tenure_of(pool.server, config.runtime))

@@ -7,15 +7,17 @@ import contextlib
 import functools
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from vsm_mcp.config import Runtime as Settings
 from vsm_mcp.errors import LoginNeeded, ServerDown, UsageError, VsmError
 from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
+from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import ServerState
 from vsm_mcp.runtime.checkup import Health, examine
+from vsm_mcp.runtime.listing import Lister
 from vsm_mcp.runtime.lull import lull
 from vsm_mcp.runtime.process import Instance, StartFailed
 from vsm_mcp.runtime.restart import Failure, GiveUp, Leave, Verdict, decide, remember
@@ -24,9 +26,6 @@ from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.runtime.status import Crash, Status, crash_of, shortened
 from vsm_mcp.sandbox.confinement import Exit
 from vsm_mcp.wire.connection import Connection
-
-_BETWEEN_LISTINGS_SECONDS: Final = 0.5
-_LISTING_RETRY_SECONDS: Final = 10.0
 
 Start = Callable[[str | None], Awaitable[Instance]]
 """Starts one instance; takes the era that is known, raises :class:`VsmError`."""
@@ -60,7 +59,6 @@ class Unit:
         self._history: tuple[Failure, ...] = ()
         self._ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self._hurry = asyncio.Event()
-        self._stale = asyncio.Event()
         self._era: str | None = None
         self._restarts = 0
         self._since = time.time()
@@ -280,32 +278,26 @@ class Unit:
         connection.on_news(self._listeners.updated, None if self._role.session else self._listeners.asking, said)
         for uri in self._listeners.watched:
             connection.watch(uri)
-        listing = asyncio.get_running_loop().create_task(self._keep_listed(connection)) if self._role.lists else None
+        lister = Lister(connection, self._role, lambda: self._rules, self._hearing(), self._listed)
+        listing = asyncio.get_running_loop().create_task(lister.run())
         try:
             return await instance.ended()
         finally:
-            if listing is not None:
-                listing.cancel()
-                await asyncio.wait([listing])
+            listing.cancel()
+            await asyncio.wait([listing])
 
-    async def _keep_listed(self, connection: Connection) -> None:
-        """Ask what the server offers, again whenever it says that this changed; a failure leaves the last answer."""
-        self._stale.set()
-        if not self._role.session:
-            connection.on_change = lambda _kind: self._stale.set()
-        while True:
-            await self._stale.wait()
-            self._stale.clear()
-            try:
-                offer = await connection.offer(self._rules.list_timeout)
-            except VsmError as error:
-                self._reason = f"its tools could not be listed: {error.message}"
-                self._stale.set()
-                await asyncio.sleep(_LISTING_RETRY_SECONDS)
-            else:
-                self._reason = ""
-                self._listeners.offered(offer)
-            await asyncio.sleep(_BETWEEN_LISTINGS_SECONDS)
+    def _hearing(self) -> Listeners:
+        """Return who hears what it offers: nobody, once another process is to take its place."""
+        heard = self._listeners
+
+        def unless_leaving(tell: Callable[[Offer], None]) -> Callable[[Offer], None]:
+            return lambda offer: None if self._changing else tell(offer)
+
+        offered, compared = unless_leaving(heard.offered), unless_leaving(heard.compared)
+        return msgspec.structs.replace(heard, offered=offered, compared=compared)
+
+    def _listed(self, failure: str) -> None:
+        self._reason = failure
 
     async def _recover(self, end: End) -> bool:
         """Take note of an end; wait until the next start; return false if there is none."""

@@ -10,17 +10,19 @@ from vsm_mcp.store.database import Database
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All that undoing an acquisition needs: names, no objects.
+    """All that undoing an acquisition needs, or finishing it: names, no objects.
 
-    ``previous`` is the version that ``current`` pointed to before (empty: none); ``fresh`` says that the version's
-    folder did not exist before.
+    ``previous`` is the version that ``current`` pointed to before (empty: none), ``earlier`` the one that ``previous``
+    pointed to. ``superseded`` are the acquisitions whose secrets nobody needs any more once this one has reached the
+    catalogue. ``back_to`` is set for a rollback alone: the acquisition that made ``version``, which is there already.
     """
 
     server: str = ""
     version: str = ""
     previous: str = ""
-    fresh: bool = True
-    server_known: bool = False
+    earlier: str = ""
+    superseded: tuple[str, ...] = ()
+    back_to: str = ""
 
 
 class Saga(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +33,7 @@ class Saga(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     step: str
     plan: Plan
+    proposal: bytes = b""
 
 
 class Sagas:
@@ -53,17 +56,41 @@ class Sagas:
         await self._database.run(lambda connection: connection.execute(sql, row))
 
     async def end(self, saga_id: str, state: str) -> None:
-        """Write how an acquisition ended: ``done``, ``undone`` or ``stuck``."""
-        sql = "UPDATE saga SET state = ?, updated = ? WHERE id = ?"
+        """Write how an acquisition ended: ``done``, ``undone`` or ``stuck``; what it proposed is forgotten."""
+        sql = "UPDATE saga SET state = ?, updated = ?, proposal = NULL WHERE id = ?"
         await self._database.run(lambda connection: connection.execute(sql, (state, time.time(), saga_id)))
+
+    async def wait(self, saga_id: str, proposal: bytes) -> None:
+        """Write that an acquisition is ready and waits for a person; ``proposal`` is all that going on needs (JSON)."""
+        sql = "UPDATE saga SET state = 'waiting', updated = ?, proposal = ? WHERE id = ?"
+        await self._database.run(lambda connection: connection.execute(sql, (time.time(), proposal, saga_id)))
+
+    async def resume(self, saga_id: str) -> None:
+        """Write that what waited goes on; what it proposed is kept until its end."""
+        sql = "UPDATE saga SET state = 'running', updated = ? WHERE id = ? AND state = 'waiting'"
+        await self._database.run(lambda connection: connection.execute(sql, (time.time(), saga_id)))
+
+    async def waiting(self) -> list[Saga]:
+        """Return what waits for a person, oldest first."""
+        return await self._in("'waiting'")
 
     async def unfinished(self) -> list[Saga]:
         """Return the acquisitions that a dead process left behind, oldest first."""
-        sql = "SELECT id, subject, state, step, plan FROM saga WHERE state IN ('running', 'stuck') ORDER BY started"
+        return await self._in("'running', 'stuck'")
+
+    async def _in(self, states: str) -> list[Saga]:
+        sql = f"SELECT id, subject, state, step, plan, proposal FROM saga WHERE state IN ({states}) ORDER BY started"  # noqa: S608 - words of ours
         rows = await self._database.run(lambda connection: connection.execute(sql).fetchall())
         return [
-            Saga(id=id_, subject=subject, state=state, step=step, plan=msgspec.json.decode(plan, type=Plan))
-            for id_, subject, state, step, plan in rows
+            Saga(
+                id=row[0],
+                subject=row[1],
+                state=row[2],
+                step=row[3],
+                plan=msgspec.json.decode(row[4], type=Plan),
+                proposal=row[5] or b"",
+            )
+            for row in rows
         ]
 
     async def servers(self) -> set[str]:

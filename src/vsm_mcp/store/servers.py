@@ -12,6 +12,7 @@ from vsm_mcp.errors import UnknownServer
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.store.database import Database
+from vsm_mcp.store.previous import keep
 
 
 class Servers:
@@ -20,12 +21,25 @@ class Servers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, server: Server, offer: Offer | None = None, pins: Mapping[str, str] | None = None) -> None:
-        """Write a server, and with it its offer and its pins where given, in one transaction."""
+    async def put(
+        self,
+        server: Server,
+        offer: Offer | None = None,
+        pins: Mapping[str, str] | None = None,
+        *,
+        succeeds: bool = False,
+    ) -> None:
+        """Write a server, and with it its offer and its pins where given, in one transaction.
+
+        An offer that comes with its pins is what was approved. ``succeeds`` keeps the server as it is up to now, if
+        it is there, as the previous one.
+        """
         bare = msgspec.structs.replace(server, settings=msgspec.structs.replace(server.settings, secrets={}))
         body = msgspec.json.encode(bare)
 
         def work(connection: sqlite3.Connection) -> None:
+            if succeeds:
+                keep(connection, server.name)
             connection.execute(
                 "INSERT INTO server(name, body, added) VALUES (?,?,?) "
                 "ON CONFLICT(name) DO UPDATE SET body = excluded.body",
@@ -34,11 +48,28 @@ class Servers:
             if offer is not None:
                 _put_offer(connection, server.name, offer)
             if pins is not None:
-                connection.execute("DELETE FROM pin WHERE server = ?", (server.name,))
-                rows = [(server.name, item, digest, time.time()) for item, digest in pins.items()]
-                connection.executemany("INSERT INTO pin(server, item, digest, at) VALUES (?,?,?,?)", rows)
+                put_pins(connection, server.name, pins)
+            if pins is not None and offer is not None:
+                put_approved(connection, server.name, msgspec.json.encode(offer))
 
         await self._database.run(work)
+
+    async def approve(self, name: str, approved: Offer, pins: Mapping[str, str]) -> None:
+        """Write what is approved of a server from now on, and its pins; one that is gone is left alone."""
+        body = msgspec.json.encode(approved)
+
+        def work(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM server WHERE name = ?", (name,)).fetchone() is not None:
+                put_pins(connection, name, pins)
+                put_approved(connection, name, body)
+
+        await self._database.run(work)
+
+    async def approved(self, name: str) -> Offer | None:
+        """Return what was approved of a server, as it was defined then; ``None`` where nobody wrote that down."""
+        sql = "SELECT body FROM approved WHERE server = ?"
+        row = await self._database.run(lambda connection: connection.execute(sql, (name,)).fetchone())
+        return None if row is None else msgspec.json.decode(row[0], type=Offer)
 
     async def mark_stateful(self, name: str) -> None:
         """Remember that a server was seen to be stateful; one that is gone meanwhile is left alone."""
@@ -84,6 +115,22 @@ class Servers:
     async def remove(self, name: str) -> None:
         """Forget a server with its offer and pins; idempotent."""
         await self._database.run(lambda connection: connection.execute("DELETE FROM server WHERE name = ?", (name,)))
+
+
+def put_pins(connection: sqlite3.Connection, name: str, pins: Mapping[str, str]) -> None:
+    """Write the pins of a server in the place of those it has."""
+    connection.execute("DELETE FROM pin WHERE server = ?", (name,))
+    rows = [(name, item, digest, time.time()) for item, digest in pins.items()]
+    connection.executemany("INSERT INTO pin(server, item, digest, at) VALUES (?,?,?,?)", rows)
+
+
+def put_approved(connection: sqlite3.Connection, name: str, body: bytes) -> None:
+    """Write what is approved of a server: an offer as JSON."""
+    connection.execute(
+        "INSERT INTO approved(server, body, at) VALUES (?,?,?) "
+        "ON CONFLICT(server) DO UPDATE SET body = excluded.body, at = excluded.at",
+        (name, body, time.time()),
+    )
 
 
 def _put_offer(connection: sqlite3.Connection, name: str, offer: Offer) -> None:

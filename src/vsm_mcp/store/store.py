@@ -12,6 +12,7 @@ from vsm_mcp.store.database import Database
 from vsm_mcp.store.experience import Experiences
 from vsm_mcp.store.journal import Evidence, Journal
 from vsm_mcp.store.keys import Keys
+from vsm_mcp.store.previous import Previous
 from vsm_mcp.store.sagas import Sagas
 from vsm_mcp.store.secrets import Secrets
 from vsm_mcp.store.servers import Servers
@@ -25,6 +26,7 @@ class Store:
         self.path = home / "state.db"
         self._database = Database(self.path)
         self.servers = Servers(self._database)
+        self.previous = Previous(self._database)
         self.sagas = Sagas(self._database)
         self.journal = Journal(self._database)
         self.evidence = Evidence(self._database)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.events import Event, PinChanged
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
@@ -28,8 +26,7 @@ def offer(**tools: str) -> Offer:
     )
 
 
-@pytest.mark.parametrize("freeze", [True, False])
-async def test_changed_definitions(tmp_path: Path, freeze: bool) -> None:
+async def test_what_differs_is_frozen_and_told_once(tmp_path: Path) -> None:
     heard: list[Event] = []
     async with Store(tmp_path) as store:
         entry = Entry(argv=("true",), runtime="native")
@@ -37,13 +34,14 @@ async def test_changed_definitions(tmp_path: Path, freeze: bool) -> None:
         server = Server(name="demo", ref=REF, version="1.0.0", installation=installation, settings=Settings())
         before = offer(read="Reads.", write="Writes.")
         await store.servers.put(server, before, pins_of(before))
-        fleet = Fleet(store, heard.append, lambda: None, freeze=freeze)
+        fleet = Fleet(store, heard.append, lambda: None)
         await fleet.load()
         assert [tool.name for tool in fleet.served()["demo"].items] == ["read", "write"]
         for _ in range(2):
             fleet.observe("demo", offer(read="Reads.", write="Writes, and sends it home.", new="New."))
             fleet.observe("demo", offer(read="Reads.", write="Writes, and sends it home.", new="New.", later="Later."))
         shown = [tool.name for tool in fleet.served()["demo"].items]
-        assert shown == (["read"] if freeze else ["read", "write", "new", "later"])
+        assert shown == ["read"]
+        assert [name for _, name in fleet.served()["demo"].frozen] == ["write", "later", "new"]  # changed before new
         changed = [event.item for event in heard if isinstance(event, PinChanged)]
         assert sorted(changed) == ["tool:later", "tool:later", "tool:new", "tool:write"]

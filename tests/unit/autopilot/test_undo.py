@@ -30,7 +30,7 @@ class Scene:
         if active:
             await self.installations.activate("time", version)
 
-    async def known(self, acquisition: str, version: str = "1.0") -> None:
+    async def known(self, acquisition: str, version: str = "1.0", *, succeeds: bool = False) -> None:
         ref = parse_ref(f"pypi:mcp-server-time=={version}")
         installation = Installation(
             server="time", ref=ref, version=version, path="/x", entry=Entry(argv=("/x/p",), runtime="python")
@@ -43,7 +43,7 @@ class Scene:
             settings=Settings(),
             acquisition=acquisition,
         )
-        await self.store.servers.put(server)
+        await self.store.servers.put(server, succeeds=succeeds)
 
     async def started(self, saga: str, step: str, plan: Plan) -> None:
         await self.store.sagas.begin(saga, "pypi:mcp-server-time")
@@ -86,6 +86,73 @@ async def test_an_acquisition_that_reached_the_catalogue_is_finished(scene: Scen
     assert scene.installations.current("time") == "1.0"
     assert scene.store.secrets.of("a1") == {"KEY": "v"}
     assert await scene.store.sagas.unfinished() == []
+
+
+async def test_undo_gives_both_links_back(scene: Scene) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        await scene.installed(version)
+    plan = Plan(server="time", version="3.0", previous="2.0", earlier="1.0")
+    await scene.started("a3", "activate", plan)
+    await scene.known("a2", "2.0")
+    for _ in range(2):
+        assert await scene.undo.undo("a3", plan)
+    assert (scene.installations.current("time"), scene.installations.previous("time")) == ("2.0", "1.0")
+    assert scene.installations.versions("time") == ("1.0", "2.0")
+
+
+async def test_a_late_undo_leaves_alone_what_came_after(scene: Scene) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        await scene.installed(version)
+    await scene.known("a3", "3.0")
+    assert await scene.undo.undo("a2", Plan(server="time", version="2.0", previous="1.0"))
+    assert scene.installations.current("time") == "3.0"
+    assert scene.installations.versions("time") == ("1.0", "3.0")
+
+
+async def test_a_rollback_that_was_cut_off_keeps_both_versions(scene: Scene) -> None:
+    await scene.installed("1.0")
+    await scene.installed("2.0")
+    await scene.known("a1", "1.0")
+    await scene.known("a2", "2.0", succeeds=True)
+    await scene.started(
+        "back", "restore", Plan(server="time", version="1.0", previous="2.0", earlier="1.0", back_to="a1")
+    )
+    await scene.installations.restore("time", "1.0", "2.0")
+    await scene.undo.recover()
+    assert (scene.installations.current("time"), scene.installations.previous("time")) == ("2.0", "1.0")
+    assert scene.installations.versions("time") == ("1.0", "2.0")
+
+
+async def test_a_rollback_that_reached_the_catalogue_is_finished(scene: Scene) -> None:
+    await scene.installed("1.0")
+    await scene.installed("2.0")
+    await scene.known("a1", "1.0")
+    await scene.known("a2", "2.0", succeeds=True)
+    await scene.started(
+        "back", "restore", Plan(server="time", version="1.0", previous="2.0", earlier="1.0", back_to="a1")
+    )
+    await scene.installations.restore("time", "1.0", "2.0")
+    assert await scene.store.previous.swap("time", "a1")
+    assert not await scene.store.previous.swap("time", "a1")  # it is not the previous one any more
+    await scene.undo.recover()
+    assert (scene.installations.current("time"), scene.installations.previous("time")) == ("1.0", "2.0")
+    assert (await scene.store.servers.get("time")).version == "1.0"
+    assert scene.installations.versions("time") == ("1.0", "2.0")
+
+
+async def test_what_waits_is_kept_and_goes_with_its_server(scene: Scene) -> None:
+    await scene.installed("1.0")
+    await scene.known("a1")
+    await scene.installed("2.0", active=False)
+    await scene.started("a2", "trial", Plan(server="time", version="2.0", previous="1.0"))
+    await scene.store.sagas.wait("a2", b"{}")
+    await scene.undo.recover()
+    assert scene.installations.versions("time") == ("1.0", "2.0")
+    assert [saga.proposal for saga in await scene.store.sagas.waiting()] == [b"{}"]
+    await scene.store.servers.remove("time")
+    await scene.undo.recover()
+    assert scene.installations.servers() == ()
+    assert await scene.store.sagas.waiting() == []
 
 
 async def test_a_death_before_anything_was_planned_leaves_nothing_to_do(scene: Scene) -> None:

@@ -54,6 +54,17 @@ def add(
         (Policy(), add(kind=ActionKind.START, actor="supervisor"), Verdict.ALLOW, "operator"),
         (Policy(autonomy="auto"), add(kind=ActionKind.APPROVE, actor="agent"), Verdict.ASK, "autonomy:auto"),
         (Policy(), add(kind=ActionKind.APPROVE, approved=True), Verdict.ALLOW, "approved"),
+        (Policy(), add(kind=ActionKind.APPROVE, approved=True, pins_denied="new_items"), Verdict.DENY, "new_items"),
+        (Policy(), add(kind=ActionKind.UPGRADE), Verdict.ASK, "autonomy:ask"),
+        (Policy(), add(kind=ActionKind.UPGRADE, approved=True), Verdict.ALLOW, "approved"),
+        (Policy(deny=("npm:x",)), add(kind=ActionKind.UPGRADE, approved=True), Verdict.DENY, "deny:npm:x"),
+        (Policy(allow=("pypi:*",)), add(kind=ActionKind.UPGRADE, approved=True), Verdict.DENY, "allow"),
+        (Policy(autonomy="guarded"), add(kind=ActionKind.UPGRADE, curated=True), Verdict.ALLOW, "autonomy:guarded"),
+        (Policy(), add(kind=ActionKind.ROLLBACK), Verdict.ALLOW, "operator"),
+        (Policy(), add(kind=ActionKind.ROLLBACK, actor="agent"), Verdict.ASK, "operator"),
+        (Policy(deny=("npm:x",)), add(kind=ActionKind.ROLLBACK), Verdict.DENY, "deny:npm:x"),
+        (Policy(), add(kind=ActionKind.DENY), Verdict.ALLOW, "operator"),
+        (Policy(), add(kind=ActionKind.DENY, actor="agent"), Verdict.ASK, "operator"),
     ],
 )
 def test_each_rule_decides_as_it_says(policy: Policy, action: Action, verdict: Verdict, rule: str) -> None:

@@ -172,7 +172,10 @@ async def test_a_session_is_listed_once_where_nothing_else_runs(world: World) ->
     assert world.runtime.status("a").state is ServerState.STOPPED
     unit = world.runtime._pools["a"]._instances[ONE]
     assert unit._instance is not None
-    assert unit._instance.connection.on_change is None
+    connection = unit._instance.connection
+    await connection.request("tools/call", {"name": "pid", "arguments": {}}, timeout=30)  # its list changes by that
+    await until(lambda: len(world.compared) == 1)
+    assert len(world.offers) == 1  # what a session changes is that session's
 
 
 @pytest.mark.parametrize("mode", ["legacy", "modern"])

@@ -35,6 +35,8 @@ class World:
         self.runtime = Runtime(
             config, sandbox=sandbox, emit=self.events.append, secrets_of=lambda _name: {"TOKEN": SECRET}
         )
+        self.compared: list[tuple[str, Offer]] = []
+        self.runtime.on_compared = lambda name, offer: self.compared.append((name, offer))
         self.runtime.on_offer = lambda name, offer: self.offers.append((name, offer))
 
     def add(

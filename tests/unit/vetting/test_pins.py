@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsm_mcp.errors import ProtocolError
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
-from vsm_mcp.vetting.pins import compare, digest, key, pins_of
+from vsm_mcp.vetting.pins import _ecmascript, compare, digest, key, pins_of
 
 JSON = st.recursive(
     st.none()
@@ -64,9 +63,54 @@ def test_composed_and_decomposed_letters_are_one_but_look_alikes_are_not() -> No
 
 
 @pytest.mark.parametrize("raw", [b"{", b"", b'{"n": NaN}', b'{"n": Infinity}', b"[" * 100_000])
-def test_what_is_no_json_is_a_protocol_error(raw: bytes) -> None:
-    with pytest.raises(ProtocolError):
-        digest(Definition(kind=ItemKind.TOOL, name="t", raw=raw))
+def test_what_has_no_canonical_form_is_pinned_byte_for_byte(raw: bytes) -> None:
+    def pin(raw: bytes) -> str:
+        return digest(Definition(kind=ItemKind.TOOL, name="t", raw=raw))
+
+    assert pin(raw) == pin(raw) != pin(raw + b" ")
+
+
+def test_a_member_that_is_there_twice_cannot_hide_behind_the_other() -> None:
+    once = Definition(kind=ItemKind.TOOL, name="t", raw=b'{"a":{"d":"good"}}')
+    twice = Definition(kind=ItemKind.TOOL, name="t", raw=b'{"a":{"d":"evil","d":"good"}}')
+    assert digest(once) != digest(twice)
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (1e21, "1e+21"), (1e-7, "1e-7"), (333333333.33333329, "333333333.3333333"), (4.50, "4.5"), (2e-3, "0.002"),
+        (1e-27, "1e-27"), (9.87e20, "987000000000000000000"), (-1.5, "-1.5"), (1e-6, "0.000001"), (5e-324, "5e-324"),
+        (1.7976931348623157e308, "1.7976931348623157e+308"), (1.5e22, "1.5e+22"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_as_ecmascript_writes_them(number: float, written: str) -> None:
+    """RFC 8785, 3.2.2.3; what Node.js answers to ``String(n)``."""
+    assert _ecmascript(number) == written
+
+
+def test_what_changes_with_a_resource_is_not_its_definition() -> None:
+    def resource(**more: Any) -> Definition:
+        raw = json.dumps({"uri": "note://1", "name": "one", **more}).encode()
+        return Definition(kind=ItemKind.RESOURCE, name="note://1", raw=raw)
+
+    seen = resource(size=1, annotations={"priority": 1, "lastModified": "2026-01-01"})
+    later = resource(size=2, annotations={"priority": 1, "lastModified": "2026-02-02"})
+    assert digest(seen) == digest(later) != digest(resource(annotations={"priority": 0}))
+
+
+@pytest.mark.parametrize("name", ["Format_Code", "f\u043ermat_code", "format_code\u200b", "formatCode", "f0rmat-code"])
+def test_names_that_look_alike_are_one(name: str) -> None:
+    pinned = pins_of(Offer(items=(tool({"a": 1}, "format_code"),)))
+    found = compare(pinned, Offer(items=(tool({"a": 1}, "format_code"), tool({"a": 1}, name))))
+    assert found.changed == (f"tool:{name}",)
+    assert found.new == ()
+
+
+def test_other_names_are_new() -> None:
+    pinned = pins_of(Offer(items=(tool({}, "再生"), tool({}, "tool_1"))))
+    found = compare(pinned, Offer(items=(tool({}, "再生"), tool({}, "停止"), tool({}, "tool_1"), tool({}, "tool_2"))))
+    assert found.new == ("tool:tool_2", "tool:停止")
 
 
 def test_comparison_tells_changed_new_and_missing() -> None:
@@ -89,7 +133,7 @@ def test_instructions_are_pinned_too() -> None:
 
 def test_a_second_item_of_the_same_name_cannot_hide_behind_the_first() -> None:
     pinned = pins_of(Offer(items=(tool({"a": 1}, "t"),)))
-    assert compare(pinned, Offer(items=(tool({"a": 1}, "t"), tool({"a": 2}, "t")))).new == ("tool:t#2",)
+    assert compare(pinned, Offer(items=(tool({"a": 1}, "t"), tool({"a": 2}, "t")))).changed == ("tool:t#2",)
 
 
 def test_keys_are_normalised() -> None:

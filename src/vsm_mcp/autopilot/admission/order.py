@@ -1,0 +1,85 @@
+"""What is to be admitted, before anything of it is here: how it would be started, and whether that is allowed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.autopilot.admission.passage import Passage
+from vsm_mcp.autopilot.grants import check_project, with_named_paths
+from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
+from vsm_mcp.autopilot.naming import check_name
+from vsm_mcp.autopilot.verdicts import masked
+from vsm_mcp.model.action import Action, ActionKind
+from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.ref import RefKind
+from vsm_mcp.model.sandbox_plan import SandboxPlan
+from vsm_mcp.runtime.permissions import permitted, profile_of
+from vsm_mcp.runtime.sandbox_plan import plan_of, remote_plan
+from vsm_mcp.runtime.spec import network_of
+
+_NOTE_NETWORK: Final = "its work may need the network, which is off: allow hosts with --allow-host"
+_NOTE_OPEN: Final = "all that this machine reaches is open to it, its loopback included: its network is not confined"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """How the server will be started, and with which settings (the paths that its arguments name are in them)."""
+
+    launch: LaunchPlan
+    settings: Settings
+
+
+def ordered(passage: Passage) -> Order:
+    """Return what a request amounts to.
+
+    Raises :class:`BadArgument`, :class:`MissingValue` and :class:`UnknownPermissions`.
+    """
+    request, config = passage.request, passage.parts.config
+    if request.name:
+        check_name(request.name)
+    settings = request.settings
+    profile = profile_of(settings, config)
+    network_of(permitted(settings, profile))
+    launch = plan_launch(passage.facts, settings, request.ref)
+    home, private = config.environ.get("HOME", "/root"), (str(config.home),)
+    if profile.wants_project:
+        check_project(settings, home, private)
+    return Order(launch=launch, settings=with_named_paths(settings, launch, home, private, profile.named_paths))
+
+
+def expected(passage: Passage, order: Order) -> SandboxPlan:
+    """Return what it would get, as far as that is known before anything of it is here."""
+    ref, parts = passage.request.ref, passage.parts
+    if ref.kind is RefKind.REMOTE:
+        return remote_plan(ref.name, order.launch.env, order.settings.secrets)
+    return plan_of(order.settings, parts.config, parts.sandbox.isolation, variables=order.launch.env)
+
+
+async def cleared(passage: Passage, order: Order) -> None:
+    """Ask the policy. Raises :class:`PolicyDenied` and :class:`ApprovalNeeded`."""
+    request, settings = passage.request, order.settings
+    granted = permitted(settings, profile_of(settings, passage.parts.config))
+    facts: dict[str, str | bool | float] = {
+        "ref": str(request.ref),
+        "scripts": settings.allow_scripts,
+        "network": bool(granted.hosts) or granted.network,
+        "whole_network": granted.whole_network,
+        "permissions": settings.permissions,
+        "unsandboxed": settings.allow_unsandboxed,
+        "secrets": bool(settings.secrets),
+        "curated": bool(request.known and request.known.curated),
+        "approved": request.approved,
+    }
+    kind = ActionKind.ACQUIRE if request.need else ActionKind.ADD
+    action = Action(kind=kind, subject=str(request.ref), actor=request.actor, facts=facts)
+    await passage.parts.performer.clear(action, detail=request.need)
+    await passage.record("request", {"ref": str(request.ref), "need": request.need, "settings": masked(settings)})
+
+
+def warnings(passage: Passage, settings: Settings) -> tuple[str, ...]:
+    """Return what a person should know of what the server may reach."""
+    granted = permitted(settings, profile_of(settings, passage.parts.config))
+    if granted.whole_network:
+        return (_NOTE_OPEN,)
+    return (_NOTE_NETWORK,) if passage.facts.network and not granted.hosts else ()

@@ -1,0 +1,112 @@
+"""build → trial → judgement: what was installed is run in the sandbox, and judged by what it did and says."""
+
+from __future__ import annotations
+
+import msgspec
+
+from vsm_mcp.autopilot.admission.installing import Installed, installed, rejected, resolved
+from vsm_mcp.autopilot.admission.order import Order, warnings
+from vsm_mcp.autopilot.admission.passage import Passage
+from vsm_mcp.autopilot.verdicts import failed_trial, judged, unconfined, unwatched, watched
+from vsm_mcp.events import RemedyApplied, SandboxPlanned, ignore
+from vsm_mcp.install.installer import Resolved
+from vsm_mcp.model.definition import ItemKind
+from vsm_mcp.model.finding import VetReport
+from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.server import Server
+from vsm_mcp.model.trial import TrialReport
+from vsm_mcp.runtime.sandbox_plan import plan_of_server
+from vsm_mcp.runtime.spec import spec_of
+from vsm_mcp.vetting.check import Stage, Subject, run_checks
+from vsm_mcp.vetting.trial import trial
+
+
+class Proved(msgspec.Struct, frozen=True, kw_only=True):
+    """What passed: the installation, the report of its trial, the judgement, and what a person should know of it."""
+
+    installed: Installed
+    settings: Settings
+    report: TrialReport
+    verdict: VetReport
+    notes: tuple[str, ...] = ()
+
+    @property
+    def server(self) -> Server:
+        """The server as it would be."""
+        return self.installed.server
+
+
+async def proved(passage: Passage, order: Order, found: Resolved | None = None) -> Proved:
+    """Install and try, again with a remedy where the cause of a failure is known; judge.
+
+    ``found`` is what was resolved already.
+
+    Raises :class:`VsmError` for every end but a passed trial that vetting does not reject.
+    """
+    tried: set[tuple[str, ...]] = set()
+    found = found or await resolved(passage, order)
+    while True:
+        made = await installed(passage, order, found)
+        if not tried:
+            await _planned_for(passage, made.server, order.settings)
+        report = await _tried(passage, made.server, order.settings)
+        if report.passed:
+            break
+        remedies = [remedy for remedy in (report.cause.remedies if report.cause else ()) if remedy not in tried]
+        if not remedies:
+            raise failed_trial(report)
+        constraints = remedies[0]
+        tried.add(constraints)
+        why = report.cause.message if report.cause else ""
+        passage.parts.emit(RemedyApplied(acquisition=passage.id, remedy=" ".join(constraints), reason=why))
+        await passage.record("remedy", {"constraints": constraints, "cause": report.cause})
+        found = await resolved(passage, order, constraints)
+    verdict = await _judged(passage, made, report)
+    notes = (*warnings(passage, order.settings), *unconfined(made.built), *unwatched(report))
+    return Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
+
+
+async def _planned_for(passage: Passage, server: Server, settings: Settings) -> None:
+    """Say what the server may see and reach, before it is started for the first time."""
+    parts = passage.parts
+    passage.shown = plan_of_server(server, settings.secrets, parts.config, parts.sandbox.isolation)
+    await passage.record("plan", passage.shown)
+    parts.emit(SandboxPlanned(acquisition=passage.id, plan=msgspec.to_builtins(passage.shown)))
+
+
+async def _tried(passage: Passage, server: Server, settings: Settings) -> TrialReport:
+    parts = passage.parts
+    async with passage.step("trial") as said:
+        spec = spec_of(server, settings.secrets, parts.config)
+        spec = msgspec.structs.replace(spec, authorizer=parts.authorizer_of(spec))
+        # what is tried is no server yet: its starts are in the report, and are none of a server's
+        report = await trial(spec, parts.sandbox, parts.config, ignore)
+        tools = len(report.offer.of(ItemKind.TOOL))
+        if report.passed:
+            said.append(f"{report.protocol}, {tools} tools, tier {report.tier}")
+        else:
+            said.failed = failed_trial(report)
+    names = [item.name for item in report.offer.items]
+    bare = msgspec.structs.replace(report, offer=msgspec.structs.replace(report.offer, items=()))
+    await passage.record("trial", {"report": bare, "items": names})
+    return report
+
+
+async def _judged(passage: Passage, made: Installed, report: TrialReport) -> VetReport:
+    server, parts = made.server, passage.parts
+    subject = Subject(
+        ref=server.ref,
+        version=server.version,
+        root=made.fetched.root,
+        members=made.fetched.members,
+        manifest=made.fetched.manifest,
+        scripts=made.built.scripts,
+        offer=report.offer,
+        fleet={name: tools for name, tools in parts.fleet().items() if name != server.name},
+    )
+    after = await run_checks(parts.checks, subject, Stage.AFTER_TRIAL)
+    profile = parts.config.policy.profile
+    verdict = judged((*made.checks, *after, *watched(report, profile)), profile)
+    await passage.record("judged", verdict)
+    rejected(passage, verdict)
+    return verdict

@@ -1,0 +1,34 @@
+"""What is left once a new version has reached the catalogue: the one in service, the one before, what waits."""
+
+from __future__ import annotations
+
+from vsm_mcp.errors import UnknownServer
+from vsm_mcp.install.transaction import Installations
+from vsm_mcp.store import Store
+from vsm_mcp.store.sagas import Plan
+
+
+class Tidying:
+    """Removes what nobody can go back to any more. Everything here is idempotent and needs only the plan."""
+
+    def __init__(self, store: Store, installations: Installations) -> None:
+        self._store = store
+        self._installations = installations
+
+    async def after(self, plan: Plan) -> None:
+        """Do it after what was planned: files of older versions, and secrets of theirs."""
+        try:
+            server = await self._store.servers.get(plan.server)
+        except UnknownServer:
+            return
+        previous = await self._store.previous.of(plan.server)
+        kept = [server, *([previous] if previous is not None else [])]
+        for acquisition in plan.superseded:
+            if acquisition and acquisition not in {each.acquisition for each in kept}:
+                self._store.secrets.remove(acquisition)
+        versions = {each.installation.version for each in kept}
+        versions |= {saga.plan.version for saga in await self._store.sagas.waiting()}
+        for version in self._installations.versions(plan.server):
+            if version not in versions:
+                await self._installations.discard(plan.server, version)
+        await self._installations.unstage(plan.server, plan.version)

@@ -1,0 +1,32 @@
+"""``vsm-mcp deny ID``: say no to what waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from vsm_mcp.cli import output
+from vsm_mcp.cli.session import Session, common
+
+
+@click.command("deny")
+@click.argument("name", metavar="ID")
+@common
+def command(session: Session, name: str) -> None:
+    """Say no to what waits under ID (an upgrade's id, or the name of a server).
+
+    An upgrade that waits is undone. What changed in a served server stays frozen, a held-back server stays out; the
+    journal says that you looked.
+    """
+    session.show(session.run("deny", name=name), _human)
+
+
+def _human(document: dict[str, Any]) -> None:
+    name = document["name"]
+    if document["denied"] == "upgrade":
+        output.one_line(f"{name}: the upgrade was dropped; nothing of it is left")
+    elif document["denied"] == "items":
+        output.one_line(f"{name}: stays frozen: {output.some(document['items'])}")
+    else:
+        output.one_line(f"{name}: stays out of service; vsm-mcp remove {name} deletes it")
