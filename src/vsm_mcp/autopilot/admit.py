@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from vsm_mcp.autopilot.grants import check_project, with_named_paths
-from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
+from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch, require
 from vsm_mcp.autopilot.naming import check_name, server_name
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
@@ -182,9 +182,11 @@ class _Admission:
             min_release_age_days=self._parts.config.install.min_release_age_days,
             allow_scripts=settings.allow_scripts,
             executable=self._facts.executable,
+            given=settings.env | dict.fromkeys(settings.secrets, ""),
         )
         async with self._step("resolve") as said:
             resolved = await installer.resolve(self._request.ref, options)
+            require(resolved.inputs, settings)
             said.append(f"{resolved.version} with {len(resolved.packages)} packages")
         await self._record("resolved", {"version": resolved.version, "packages": resolved.packages})
         if not self._plan.server:

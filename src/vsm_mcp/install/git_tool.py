@@ -83,7 +83,7 @@ class Git:
         await self._run("init", "--quiet", "--bare", "--template=", str(self.repository))
         try:
             flags = ("--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--force")
-            await self._run("fetch", *flags, "--end-of-options", self._url, f"{rev or 'HEAD'}:{mark}", rev=rev)
+            await self._fetched(flags, rev, mark)
             done = await self._run("rev-parse", "--verify", f"{mark}^{{commit}}")
         finally:
             with contextlib.suppress(VsmError):
@@ -92,6 +92,18 @@ class Git:
         if COMMIT.match(rev) and commit != rev:
             raise InstallFailed(f"{self._url} has something else under {rev}", "do not trust it")
         return commit
+
+    async def _fetched(self, flags: tuple[str, ...], rev: str, mark: str) -> None:
+        try:
+            await self._run("fetch", *flags, "--end-of-options", self._url, f"{rev or 'HEAD'}:{mark}", rev=rev)
+        except UnknownPackage:
+            if not COMMIT.match(rev):
+                raise
+            # an old server hands out only what bears a name: all of that, then
+            every = [each for each in flags if not each.startswith("--depth")]
+            names = (f"refs/{kind}/*:refs/vsm-mcp-all/{kind}/*" for kind in ("heads", "tags"))
+            await self._run("fetch", *every, "--end-of-options", self._url, *names, rev=rev)
+            await self._run("update-ref", mark, rev, rev=rev)
 
     async def size(self, commit: str) -> tuple[int, int]:
         """Return the bytes and the number of the files of a commit."""

@@ -184,12 +184,10 @@ def _entry(
     tree: Path, project: PythonProject, manifest: dict[str, Any], into: Path, python: Interpreter, wanted: str
 ) -> Entry:
     venv, roots = into / "venv", (str(into), *python.roots)
-    own = str(venv / "bin" / "python")
-    if (
-        wanted.endswith(".py")
-        and (tree / wanted).resolve().is_relative_to(tree.resolve())
-        and (tree / wanted).is_file()
-    ):
+    own, file = str(venv / "bin" / "python"), (tree / wanted).resolve()
+    if wanted.startswith("-"):  # whoever asks says what Python is given
+        return Entry(argv=(own,), runtime="python", roots=roots)
+    if wanted.endswith(".py") and file.is_relative_to(tree.resolve()) and file.is_file():
         return Entry(argv=(own, str(tree / wanted)), runtime="python", roots=roots)
     programs = tuple(manifest["console_scripts"])
     if programs or wanted:
