@@ -18,6 +18,7 @@ from vsm_mcp.install.installer import Bench
 from vsm_mcp.sandbox.confinement import Completed
 
 _ASK_SECONDS: Final = 20.0
+_PROGRAMS: Final = ("node", "npm", "git", "podman", "docker")
 _NETWORK: Final = frozenset(
     {"path", "lang", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"}
 )
@@ -54,6 +55,12 @@ async def find_node(bench: Bench) -> Node:
     path, script = real_path(words[0]), real_path(npm)
     command = (path, script) if script.endswith(".js") else (npm,)
     return Node(path=path, npm=command, version=words[1].lstrip("v"), prefix=str(Path(path).parent.parent))
+
+
+def present(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return which of the programs that methods of installing need are on the PATH."""
+    path = environ.get("PATH")
+    return frozenset(name for name in _PROGRAMS if shutil.which(name, path=path))
 
 
 def find_uv() -> str:

@@ -18,11 +18,6 @@ def hole(name: str, *, several: bool = False) -> str:
     return f"${{user_config.{name}{'[]' if several else ''}}}"
 
 
-def holes(texts: Iterable[str]) -> frozenset[str]:
-    """Return the names of the values that texts wait for."""
-    return frozenset(found[1] for text in texts for found in _HOLE.finditer(text))
-
-
 def filled(text: str, values: Mapping[str, str]) -> str:
     """Return a text with its places filled; with nothing where nothing was given."""
     return _HOLE.sub(lambda found: values.get(found[1], ""), text)
@@ -38,3 +33,11 @@ def filled_argv(argv: Iterable[str], values: Mapping[str, str]) -> tuple[str, ..
         else:
             words.append(filled(word, values))
     return tuple(words)
+
+
+def filled_entry(
+    argv: Iterable[str], own: Mapping[str, str], env: Mapping[str, str]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return a command and all its variables ``env`` with the places in the installation's ``own`` of them filled."""
+    after = {name: filled(text, env) if own.get(name) == text else text for name, text in env.items()}
+    return filled_argv(argv, env), after
