@@ -88,8 +88,7 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             secrets=tuple(hidden.values()),
         )
     granted = permitted(settings, profile_of(settings, config))
-    env = entry.env | server.env | settings.env | hidden
-    own, env = filled_entry(entry.argv, entry.env, env)
+    own, env = filled_entry(entry.argv, entry.env, entry.env | server.env | settings.env | hidden)
     argv = (*own, *server.args, *settings.args)
     where = template(settings.listens) if settings.listens else ""
     env = base_env(argv[0]) | with_port(argv, env, where)
