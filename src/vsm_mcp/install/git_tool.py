@@ -44,7 +44,8 @@ _SETTINGS: Final = {
     "protocol.allow": "never",
 }
 _MISSING: Final = re.compile(
-    r"couldn't find remote ref|not our ref|no such remote ref|unadvertised object", re.IGNORECASE
+    r"couldn't find remote ref|not our ref|no such remote ref|unadvertised object|nonexistent object|single revision",
+    re.IGNORECASE,
 )
 _NO_REPOSITORY: Final = re.compile(
     r"repository .*not found|does not appear to be a git repository|access denied or repository not exported|"
@@ -84,7 +85,7 @@ class Git:
         try:
             flags = ("--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--force")
             await self._fetched(flags, rev, mark)
-            done = await self._run("rev-parse", "--verify", f"{mark}^{{commit}}")
+            done = await self._run("rev-parse", "--verify", f"{mark}^{{commit}}", rev=rev)
         finally:
             with contextlib.suppress(VsmError):
                 await self._run("update-ref", "-d", mark)
