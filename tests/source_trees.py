@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vsm_mcp.registries.addresses import Addresses, read_addresses
+
 PYTHON_SERVER = """
 import json, os, sys
 TOOL = {"name": "told", "description": "Says what it was told.", "inputSchema": {"type": "object"}}
@@ -64,6 +66,17 @@ license = "MIT"
 told-mcp = "told_mcp.server:main"
 """
 BACKEND = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+
+
+_ADDRESSES: dict[str, Addresses] = {}
+
+
+async def addresses_of(environ: Mapping[str, str]) -> Addresses:
+    """Return the registries of this machine, asked once for each home of a person."""
+    home = environ.get("HOME", "")
+    if home not in _ADDRESSES:
+        _ADDRESSES[home] = await read_addresses(environ)
+    return _ADDRESSES[home]
 
 
 def python_files(canary: Path | None = None) -> dict[str, str]:

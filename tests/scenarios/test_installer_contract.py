@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.source_trees import bundle, manifest, node_files, python_files, repository, served, write
+from tests.sandboxes import isolation
+from tests.source_trees import addresses_of, bundle, manifest, node_files, python_files, repository, served, write
 
 from vsm_mcp import plugins
 from vsm_mcp.config import load
@@ -19,10 +20,8 @@ from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Options
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.ref import Ref, parse_ref
-from vsm_mcp.registries.addresses import read_addresses
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
 from vsm_mcp.sandbox.tool import run_tool
 
@@ -43,9 +42,9 @@ async def bench(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     if request.node.callspec.params["case"].startswith("git"):  # with filters and hooks of a person's own
         environ |= {"HOME": str(_person(tmp_path / "person", tmp_path / "canary"))}
     config = load(tmp_path / "home", environ)
-    isolation = await probe()
-    async with Registries(await read_addresses(config.environ)) as registries, Sandbox(isolation) as sandbox:
-        run_sandboxed = None if isolation.tier is Tier.NONE else sandbox.run
+    found = await isolation()
+    async with Registries(await addresses_of(config.environ)) as registries, Sandbox(found) as sandbox:
+        run_sandboxed = None if found.tier is Tier.NONE else sandbox.run
         yield Bench(config=config, registries=registries, run_tool=run_tool, run_sandboxed=run_sandboxed)
 
 

@@ -14,8 +14,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.sandboxes import isolation
 from tests.source_trees import (
     NODE_SERVER,
+    addresses_of,
     bundle,
     commit,
     files_served,
@@ -34,10 +36,8 @@ from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Fetched, Options, Resolved
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.ref import parse_ref
-from vsm_mcp.registries.addresses import read_addresses
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.sandbox.child import Sandbox
-from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
 from vsm_mcp.sandbox.tool import run_tool
 
@@ -52,9 +52,9 @@ Refuse = Callable[..., Any]
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     config = load(tmp_path / "home", {**os.environ})
-    isolation = await probe()
-    async with Registries(await read_addresses(config.environ)) as registries, Sandbox(isolation) as sandbox:
-        run_sandboxed = None if isolation.tier is Tier.NONE else sandbox.run
+    found = await isolation()
+    async with Registries(await addresses_of(config.environ)) as registries, Sandbox(found) as sandbox:
+        run_sandboxed = None if found.tier is Tier.NONE else sandbox.run
         yield Bench(config=config, registries=registries, run_tool=run_tool, run_sandboxed=run_sandboxed)
 
 
