@@ -351,6 +351,7 @@ class App:
         except NotFound:
             await self.store.demand.record(need, actor, met=False)
             raise
+        template = msgspec.structs.replace(template, method=wants.method)
         outcome = await acquire(self._parts(), template, found.ranked, tries, admit)
         await self.store.demand.record(need, actor, met=outcome.outcome == "served")
         return await self.upgrading.taken_in(outcome)

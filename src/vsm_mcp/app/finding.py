@@ -15,7 +15,7 @@ from vsm_mcp import plugins
 from vsm_mcp.app.host import Host
 from vsm_mcp.app.lookout import Lookout, Servers
 from vsm_mcp.config import Config
-from vsm_mcp.discovery.catalogue import entries
+from vsm_mcp.discovery import catalogue
 from vsm_mcp.discovery.describe import Registries, describe
 from vsm_mcp.errors import NothingFound, VsmError
 from vsm_mcp.evaluation.criterion import Circumstances
@@ -149,7 +149,7 @@ class Finder:
 
     def known(self, ref: Ref) -> Candidate | None:
         """Return what the built-in catalogue says about a reference."""
-        return next((entry for entry in entries() if entry.ref.identity == ref.identity), None)
+        return catalogue.known(ref)
 
 
 async def both(one: Awaitable[One], other: Awaitable[Other]) -> tuple[One, Other]:

@@ -12,6 +12,8 @@ from vsm_mcp.autopilot.outcome import Outcome, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.errors import ApprovalNeeded, NothingFound
 from vsm_mcp.events import CandidateRejected, Ranked
+from vsm_mcp.install.choice import installable, lacking, ways
+from vsm_mcp.install.tools import present
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.launch import Settings
@@ -19,7 +21,9 @@ from vsm_mcp.model.ref import RefKind
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.runtime.permissions import permitted, profile_of
 
-_ADMISSIBLE: Final = (RefKind.NPM, RefKind.PYPI, RefKind.REMOTE)
+_OF_THIS_MACHINE: Final = (RefKind.CMD, RefKind.DIR)
+# Ends that say something of one way to install a candidate, and nothing of the next.
+_NEXT_WAY: Final = ("install_failed", "unknown_package", "registry_unavailable")
 # Ends that no other candidate would change: a person must speak first.
 _FINAL: Final = ("approval_needed",)
 
@@ -35,10 +39,11 @@ async def acquire(parts: Parts, template: Request, ranked: Sequence[Appraisal], 
     need = template.need
     given = permitted(template.settings, profile_of(template.settings, parts.config))
     parts.emit(Ranked(need=need, rows=tuple(_row(appraisal) for appraisal in ranked[:8])))
-    judged = [(appraisal, why_not(appraisal, given)) for appraisal in ranked]
+    here = Here(tools=present(parts.config.environ), kinds=installable(), method=template.method)
+    judged = [(appraisal, why_not(appraisal, given, here)) for appraisal in ranked]
     eligible = [appraisal for appraisal, why in judged if not why]
     if not eligible:
-        raise _nobody(need, ranked, given)
+        raise _nobody(need, judged)
     for appraisal, why in takewhile(lambda pair: pair[1], judged):
         parts.emit(CandidateRejected(acquisition="", ref=str(appraisal.candidate.ref), code="not_tried", message=why))
     outcome: Outcome | None = None
@@ -46,16 +51,42 @@ async def acquire(parts: Parts, template: Request, ranked: Sequence[Appraisal], 
         candidate = appraisal.candidate
         if candidate.installed:
             return await _served_already(parts, candidate)
-        request = msgspec.structs.replace(template, ref=candidate.ref, known=candidate)
-        outcome = await admit(parts, request)
-        await parts.store.evidence.add(outcome.evidence, "ranked", [_shown(each) for each in ranked[:8]])
-        code = outcome.reason.code if outcome.reason else ""
-        if outcome.outcome == "served" or code in _FINAL:
-            break
-        message = outcome.reason.message if outcome.reason else outcome.outcome
-        rejected = CandidateRejected(acquisition=outcome.evidence, ref=str(candidate.ref), code=code, message=message)
-        parts.emit(rejected)
+        for way in here.ways(candidate):
+            outcome = await admit(parts, msgspec.structs.replace(template, ref=way.ref, known=way))
+            await parts.store.evidence.add(outcome.evidence, "ranked", [_shown(each) for each in ranked[:8]])
+            code = outcome.reason.code if outcome.reason else ""
+            if outcome.outcome == "served" or code in _FINAL:
+                return outcome
+            message = outcome.reason.message if outcome.reason else outcome.outcome
+            rejected = CandidateRejected(acquisition=outcome.evidence, ref=str(way.ref), code=code, message=message)
+            parts.emit(rejected)
+            if code not in _NEXT_WAY:
+                break
     return outcome or outcome_of(NothingFound(f"nothing was found for {need!r}"), template, "")
+
+
+class Here(msgspec.Struct, frozen=True, kw_only=True):
+    """What this machine can install: the ``tools`` it has, the ``kinds`` of installers, the ``method`` asked for."""
+
+    tools: frozenset[str]
+    kinds: frozenset[str]
+    method: str = ""
+
+    def ways(self, candidate: Candidate) -> tuple[Candidate, ...]:
+        """Return the candidate under each reference that can be installed here, in order."""
+        return tuple(
+            each for each in ways(candidate, self.method) if not lacking(each.ref.kind, self.tools, self.kinds)
+        )
+
+    def why_not(self, candidate: Candidate) -> str:
+        """Return why a candidate cannot be installed here at all; "" where it can."""
+        if self.ways(candidate):
+            return ""
+        if self.method and not ways(candidate, self.method):
+            offered = dict.fromkeys(each.ref.kind.value for each in ways(candidate))
+            return f"cannot be installed by {self.method}: it offers {', '.join(offered)}"
+        reasons = dict.fromkeys(lacking(each.ref.kind, self.tools, self.kinds) for each in ways(candidate, self.method))
+        return "; ".join(reasons)
 
 
 async def _served_already(parts: Parts, candidate: Candidate) -> Outcome:
@@ -71,15 +102,16 @@ async def _served_already(parts: Parts, candidate: Candidate) -> Outcome:
     )
 
 
-def why_not(appraisal: Appraisal, settings: Settings) -> str:
+def why_not(appraisal: Appraisal, settings: Settings, here: Here) -> str:
     """Return why a candidate cannot be tried with what was given; empty when it can."""
     candidate = appraisal.candidate
     if candidate.installed:
         return ""
-    if candidate.ref.kind is RefKind.CMD:
-        return "a program of this machine is not tried unasked: vsm-mcp add"
-    if candidate.ref.kind not in _ADMISSIBLE:
-        return f"{candidate.ref.kind.value} servers cannot be installed yet"
+    if candidate.ref.kind in _OF_THIS_MACHINE:
+        what = "program" if candidate.ref.kind is RefKind.CMD else "folder"
+        return f"a {what} of this machine is not tried unasked: vsm-mcp add"
+    if reason := here.why_not(candidate):
+        return reason
     launch = candidate.launch
     if launch is None:
         return ""
@@ -96,10 +128,10 @@ def why_not(appraisal: Appraisal, settings: Settings) -> str:
     return ""
 
 
-def _nobody(need: str, ranked: Sequence[Appraisal], settings: Settings) -> NothingFound | ApprovalNeeded:
-    if not ranked:
+def _nobody(need: str, judged: Sequence[tuple[Appraisal, str]]) -> NothingFound | ApprovalNeeded:
+    if not judged:
         return NothingFound(f"no server was found for {need!r}")
-    reasons = "; ".join(f"{each.candidate.ref} {why_not(each, settings)}" for each in ranked[:3])
+    reasons = "; ".join(f"{each.candidate.ref} {why}" for each, why in judged[:3])
     return ApprovalNeeded(
         f"servers for {need!r} were found, but each needs something first: {reasons}",
         "give the best one what it needs: vsm-mcp add REF --env …, --secret …, --arg …, --allow-host …",

@@ -16,6 +16,7 @@ from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, Settings
 from vsm_mcp.model.ref import Ref, RefKind
 
 # A path inside a value: the whole value, after "=", or after "://" as in sqlite:///x and file:///x.
+_SEVERAL: Final = re.compile(r":(?=/)")  # of a value that begins with a path, as PATH does
 _PATH: Final = re.compile(r"(?:\A|=|://)(/[^\s?*\"'<>|]+)")
 
 
@@ -36,9 +37,7 @@ def plan_launch(facts: LaunchFacts | None, settings: Settings, ref: Ref | None =
     """
     facts = facts or LaunchFacts()
     defaults = [item for item in facts.inputs if item.required and item.default and not _given(item, settings)]
-    missing = [item for item in facts.inputs if item.required and not item.default and not _given(item, settings)]
-    if missing:
-        raise missing_values(missing)
+    require(facts.inputs, settings)
     args = [*_without_repeats(facts.args, settings.args)]
     env = dict(facts.env)
     for item in defaults:
@@ -49,6 +48,13 @@ def plan_launch(facts: LaunchFacts | None, settings: Settings, ref: Ref | None =
     args += settings.args
     env |= settings.env
     return LaunchPlan(args=tuple(args), env=env, named_paths=tuple(_paths_in([*_arguments(ref), *args, *env.values()])))
+
+
+def require(inputs: Iterable[Input], settings: Settings) -> None:
+    """Raise :class:`MissingValue` naming every required value that nobody gave."""
+    missing = [item for item in inputs if item.required and not item.default and not _given(item, settings)]
+    if missing:
+        raise missing_values(missing)
 
 
 def _arguments(ref: Ref | None) -> tuple[str, ...]:
@@ -98,9 +104,13 @@ def _without_repeats(known: Sequence[str], given: Sequence[str]) -> list[str]:
     return kept
 
 
+def _pieces(text: str) -> list[str]:
+    return _SEVERAL.split(text) if text.startswith("/") else [text]
+
+
 def _paths_in(values: Iterable[str]) -> list[str]:
     found: list[str] = []
-    for value in values:
+    for value in (piece for text in values for piece in _pieces(text)):
         for match in _PATH.finditer(value):
             path = match.group(1).rstrip("/") or "/"
             if path not in found and ".." not in PurePosixPath(path).parts:

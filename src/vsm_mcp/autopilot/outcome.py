@@ -17,7 +17,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     ``known`` is what the catalogue says about it; ``approved`` means that a person agreed; ``need`` is set when the
     reference was chosen for a need, not named. ``origin`` is kept with the server: nobody looks on while what a file
-    asks for is admitted, so findings that want a look hold it back, agreed or not.
+    asks for is admitted, so findings that want a look hold it back, agreed or not. ``method`` is the kind of reference
+    that a candidate for a need is to be installed by (empty: any).
     """
 
     ref: Ref
@@ -28,6 +29,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     known: Candidate | None = None
     need: str = ""
     origin: str = ""
+    method: str = ""
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):

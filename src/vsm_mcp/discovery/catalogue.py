@@ -31,6 +31,11 @@ FIELDS: Final = {"name": (2.0, 0.3), "description": (1.0, 0.4), "terms": (0.7, 0
 _NEAR: Final = 0.3
 
 
+def known(ref: Ref) -> Candidate | None:
+    """Return what the catalogue says about a reference. Raises :class:`ConfigError`."""
+    return next((entry for entry in entries() if entry.ref.identity == ref.identity), None)
+
+
 def entries(folder: Traversable | None = None) -> list[Candidate]:
     """Return all entries of the catalogue. Raises :class:`ConfigError`, naming the file, when one cannot be read."""
     folder = folder or files("vsm_mcp.discovery") / "data" / "catalogue"

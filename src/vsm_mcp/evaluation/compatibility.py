@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -16,12 +15,12 @@ from vsm_mcp.model.appraisal import Fact, Score
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.experience import Experience
 from vsm_mcp.model.launch import Input, InputKind
+from vsm_mcp.model.node_range import node_fits
 from vsm_mcp.model.ref import RefKind
 
 _STRENGTH: Final = 1.0
 _TRANSPORTS: Final = {"stdio": 1.0, "streamable-http": 1.0, "http+sse": 0.6, "sse": 0.6}
 """The transport of HTTP with SSE is deprecated by the specification (2025-03-26, "Transports")."""
-_RANGE: Final = re.compile(r"(>=|<=|>|<|\^|~|=)?\s*v?(\d+)(?:\.(\d+|x|\*))?(?:\.(\d+|x|\*))?")
 
 
 class Compatibility:
@@ -186,46 +185,3 @@ def python_fits(here: str, wanted: str) -> bool | None:
         return answers.pop() if len(answers) == 1 else None
     except (InvalidSpecifier, InvalidVersion):
         return None
-
-
-def node_fits(here: str, wanted: str) -> bool | None:
-    """Return whether a Node version meets ``engines.node`` (npm's ranges); ``None`` where that cannot be read."""
-    version = _number(here)
-    if version is None:
-        return None
-    answers = [_all_fit(version, part) for part in wanted.split("||")]
-    return None if None in answers and True not in answers else True in answers
-
-
-def _number(text: str) -> tuple[int, int, int] | None:
-    parts = re.match(r"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?", text.strip())
-    return (int(parts[1]), int(parts[2] or 0), int(parts[3] or 0)) if parts else None
-
-
-def _all_fit(version: tuple[int, int, int], text: str) -> bool | None:
-    text = re.sub(r"(\S+)\s+-\s+(\S+)", r">=\1 <=\2", text.strip())
-    if text in {"", "*", "x", "latest", "node"}:
-        return True
-    bounds = _RANGE.findall(text)
-    return all(_one_fits(version, *bound) for bound in bounds) if bounds else None
-
-
-def _one_fits(version: tuple[int, int, int], sign: str, *given: str) -> bool:
-    known = [int(part) for part in given if part.isdigit()]
-    low = (known[0], known[1] if len(known) > 1 else 0, known[2] if len(known) > 2 else 0)
-    head = version[: len(known)]
-    match sign:
-        case ">=":
-            return version >= low
-        case ">":
-            return head > tuple(known)
-        case "<":
-            return version < low
-        case "<=":
-            return head <= tuple(known)
-        case "^":
-            return version >= low and version[0] == low[0]
-        case "~":
-            return version >= low and version[: min(2, len(known))] == low[: min(2, len(known))]
-        case _:
-            return head == tuple(known)

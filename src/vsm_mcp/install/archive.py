@@ -6,6 +6,7 @@ import hashlib
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
@@ -75,7 +76,7 @@ def unpack_zip(archive: Path, into: Path, limits: Limits) -> tuple[ArchiveMember
                 if member.kind == "file":
                     with wheel.open(info) as source:
                         _write(source, into / name, budget, member)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:
         raise _unreadable(archive, error) from error
     return tuple(budget.members)
 

@@ -23,6 +23,7 @@ MAX_OUTPUT: Final = 32 * 1024 * 1024
 _SCRATCH: Final = 1024 * 1024 * 1024
 _PROCESSES: Final = 512
 _FILES: Final = 4096
+_PORTS: Final = {"https": 443, "http": 80, "git": 9418}
 _SHOWN_ANYWAY: Final = ("/usr/", "/etc/ssl/", "/etc/pki/", "/etc/ca-certificates/")
 _SETTINGS: Final = (".npmrc", ".netrc", ".config/uv/uv.toml")
 _NAMED_BY: Final = (
@@ -39,11 +40,14 @@ _NAMED_BY: Final = (
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What one run of a ``tool`` is about: the ``folder`` it may change, what it ``reads``, the ``urls`` it may fetch.
 
-    The configured registries need not be among them.
+    The configured registries need not be among them. ``also`` are further folders it may change. One that is ``bare``
+    gets nothing of the person's: no settings, no caches, no registries, and of the environment what the network needs.
     """
 
     tool: str
     folder: Path
+    also: tuple[Path, ...] = ()
+    bare: bool = False
     reads: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
 
@@ -56,7 +60,7 @@ async def run_enclosed(
     Raises :class:`RegistryUnavailable` when it failed after it was refused a host.
     """
     assert bench.run_sandboxed is not None  # noqa: S101 - the caller has looked
-    caches = tuple(cache_folders(env))
+    caches = () if work.bare else tuple(cache_folders(env))
     try:
         for cache in caches:
             cache.mkdir(parents=True, exist_ok=True)
@@ -65,9 +69,9 @@ async def run_enclosed(
     addresses, limits = bench.registries.addresses, bench.config.sandbox
     confinement = Confinement(
         read_only=work.reads,
-        granted_read_only=tuple(settings_files(addresses, env)),
-        writable=(str(work.folder), *map(str, caches)),
-        network=hosts(addresses, work.urls, bench.config.install.hosts),
+        granted_read_only=tuple(certificates(addresses, env) if work.bare else settings_files(addresses, env)),
+        writable=tuple(map(str, (work.folder, *work.also, *caches))),
+        network=hosts(addresses, work.urls, bench.config.install.hosts, registries=not work.bare),
         memory_bytes=limits.build_memory_bytes,
         cpus=0,
         processes=max(limits.processes, _PROCESSES),
@@ -88,12 +92,15 @@ async def run_enclosed(
     return done
 
 
-def hosts(addresses: Addresses, urls: Iterable[str], further: Iterable[str] = ()) -> AllowList:
+def hosts(
+    addresses: Addresses, urls: Iterable[str], further: Iterable[str] = (), *, registries: bool = True
+) -> AllowList:
     """Return where a tool may go: to the registries, or to the proxy before them, wherever their names lead."""
     sources = [addresses.npm, *addresses.npm_scopes.values(), addresses.pypi_index, *addresses.pypi_extra]
+    sources = [*sources, *addresses.find_links] if registries else []
     found: dict[str, Rule] = {}
-    for url in (*sources, *addresses.find_links, *urls):
-        place = _place(addresses, url) if url.startswith(("http://", "https://")) else ""
+    for url in (*sources, *urls):
+        place = _place(addresses, url) if url.split("://", 1)[0] in _PORTS else ""
         if place:
             found[place] = msgspec.structs.replace(parse(place), anywhere=True)
     for rule in allow_list(further).rules:
@@ -105,7 +112,7 @@ def _place(addresses: Addresses, url: str) -> str:
     """Return ``HOST:PORT`` of an address, or of the proxy before it; "" where nothing can be made of it."""
     try:
         parts = urlsplit(addresses.proxy(url) or url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        port = parts.port or _PORTS[parts.scheme]
         place = written(parts.hostname or "", port)
         parse(place)
     except (ValueError, BadArgument):
@@ -119,6 +126,13 @@ def cache_folders(env: Mapping[str, str]) -> Iterator[Path]:
     named = {name.lower(): value for name, value in env.items()}
     yield Path(named.get("npm_config_cache") or home / ".npm")
     yield Path(env.get("UV_CACHE_DIR") or Path(env.get("XDG_CACHE_HOME") or home / ".cache") / "uv")
+
+
+def certificates(addresses: Addresses, env: Mapping[str, str]) -> Iterator[str]:
+    """Yield the files with the authorities that this machine trusts beside its system's."""
+    for path in (addresses.ca_file, env.get("SSL_CERT_FILE", ""), env.get("SSL_CERT_DIR", "")):
+        if path and Path(path).exists() and not path.startswith(_SHOWN_ANYWAY):
+            yield path
 
 
 def settings_files(addresses: Addresses, env: Mapping[str, str]) -> Iterator[str]:

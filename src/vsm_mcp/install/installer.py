@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from vsm_mcp.config import Config
-from vsm_mcp.model.launch import Entry
+from vsm_mcp.model.launch import Entry, Input
 from vsm_mcp.model.ref import Ref, RefKind
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.sandbox.confinement import Command, Completed, Confinement
@@ -23,12 +23,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm). ``min_release_age_days`` is the
     cool-down: nothing published later is taken. ``executable`` names one of several programs of a package.
+    ``given`` are the values that were given for the server, by name (of secrets the name alone, with no value).
     """
 
     constraints: tuple[str, ...] = ()
     min_release_age_days: float = 0.0
     allow_scripts: bool = False
     executable: str = ""
+    given: Mapping[str, str] = {}
 
 
 class Archive(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +47,8 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
     ``lock`` is the tool's own lock file as text; ``packages`` maps each package to its version; ``requires`` is what
     the package says it needs of Python or node; ``interpreter`` is the absolute path of the program that will run it;
-    ``scripts`` are the packages that the lock says run install scripts (building looks for itself).
+    ``scripts`` are the packages that the lock says run install scripts (building looks for itself). ``build_lock``
+    locks what builds the package, where building was allowed; ``inputs`` are the values that the server asks for.
     """
 
     ref: Ref
@@ -57,6 +60,8 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     interpreter: str = ""
     scripts: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    build_lock: str = ""
+    inputs: tuple[Input, ...] = ()
 
 
 class ArchiveMember(msgspec.Struct, frozen=True):
@@ -71,8 +76,8 @@ class ArchiveMember(msgspec.Struct, frozen=True):
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     """The top-level package, unpacked at ``root`` and not executed.
 
-    ``manifest`` is package.json, or for a wheel ``{"name", "version", "summary", "license", "requires_python",
-    "requires_dist", "console_scripts": {name: target}, "scripts": [name, …]}``; ``archive_sha`` is
+    ``manifest`` is package.json, that of a bundle, or for Python ``{"name", "version", "summary", "license",
+    "requires_python", "requires_dist", "console_scripts": {name: target}, "scripts": [name, …]}``; ``archive_sha`` is
     ``algorithm:hex`` of the file ``archive``, whose entries are ``members``.
     """
 

@@ -17,33 +17,17 @@ import msgspec
 from vsm_mcp.errors import BadArgument, InstallFailed, UnknownPackage
 from vsm_mcp.install import npm_lock
 from vsm_mcp.install.archive import Limits, digest_of, unpack_tarball
-from vsm_mcp.install.enclosure import Work
-from vsm_mcp.install.executable import choose, interpreter_of, npm_programs
+from vsm_mcp.install.executable import choose, npm_programs
 from vsm_mcp.install.files import home_errors, make_readable
 from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved
-from vsm_mcp.install.npm_errors import LockRefused, explain, unpacking_failed
+from vsm_mcp.install.node_entry import node_entry
 from vsm_mcp.install.npm_scripts import run_scripts
-from vsm_mcp.install.tools import Node, find_node, run_tool
+from vsm_mcp.install.npm_tool import LOCK, QUIET, SAFE, Npm, write_project
+from vsm_mcp.install.tools import Node
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind
-from vsm_mcp.sandbox.confinement import Completed
 
-_QUIET: Final = ("--json", "--loglevel=warn", "--no-audit", "--no-fund", "--no-progress", "--no-update-notifier")
-_SAFE: Final = (
-    "--ignore-scripts",
-    "--omit=dev",
-    "--no-global",
-    "--no-dry-run",
-    "--package-lock",
-    # the lock says where each file came from, whatever the user's npmrc prefers
-    "--no-omit-lockfile-registry-resolved",
-    "--allow-git=none",
-    "--allow-remote=none",
-    "--allow-file=none",
-    "--allow-directory=none",
-)
-_PATIENCE: Final = {"fetch_retries": "1", "fetch_retry_mintimeout": "500", "fetch_retry_maxtimeout": "3000"}
 _CONSTRAINT: Final = re.compile(r"((?:@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*)@(\S+)\Z")
 
 
@@ -55,20 +39,20 @@ class NpmInstaller:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._installations = Installations(bench.config.home)
-        self._node: Node | None = None
+        self._npm = Npm(bench)
 
     async def resolve(self, ref: Ref, options: Options) -> Resolved:
         """See :class:`~vsm_mcp.install.installer.Installer`."""
-        node = await self._found_node()
+        node = await self._npm.node()
         packument = await self._bench.registries.npm_package(ref.name, fresh=True)
         spec = _spec(ref, packument, options)
         if spec in packument["versions"]:
             require_program(ref.name, packument["versions"][spec])
         async with self._installations.scratch() as folder:
-            self._write_project(folder, _project(ref.name, spec, options.constraints))
-            flags = ("install", *_QUIET, *_SAFE, "--package-lock-only", *_cool_down(options))
-            await self._npm(node, folder, flags, f"{ref.name}@{spec}")
-            lock = (folder / "package-lock.json").read_text("utf-8")
+            write_project(folder, _project(ref.name, spec, options.constraints))
+            flags = ("install", *QUIET, *SAFE, "--package-lock-only", *cool_down(options))
+            await self._npm.run(folder, flags, f"{ref.name}@{spec}")
+            lock = (folder / LOCK).read_text("utf-8")
         entry = npm_lock.entries(lock).get(f"node_modules/{ref.name}", {})
         version = str(entry.get("version", ""))
         npm_lock.check(f"{ref.name}@{version}", lock)
@@ -90,8 +74,8 @@ class NpmInstaller:
     async def fetch(self, resolved: Resolved, into: Path) -> Fetched:
         """See :class:`~vsm_mcp.install.installer.Installer`."""
         package = f"{resolved.ref.name}@{resolved.version}"
-        flags = ("pack", *_QUIET, "--ignore-scripts", "--no-dry-run", "--prefer-offline")
-        await self._npm(await self._found_node(), into, (*flags, f"--pack-destination={into}", package), package)
+        flags = ("pack", *QUIET, "--ignore-scripts", "--no-dry-run", "--prefer-offline")
+        await self._npm.run(into, (*flags, f"--pack-destination={into}", package), package)
         archive = _packed(into)
         if archive is None or resolved.archive is None:
             raise InstallFailed(f"npm did not download {package}", "try again")
@@ -116,11 +100,9 @@ class NpmInstaller:
         """See :class:`~vsm_mcp.install.installer.Installer`."""
         package = f"{resolved.ref.name}@{resolved.version}"
         program = choose(resolved.ref.name, tuple(npm_programs(fetched.manifest)), options.executable)
-        node = await self._found_node()
-        self._write_project(into, _project(resolved.ref.name, resolved.version, resolved.constraints))
-        with home_errors(into):
-            (into / "package-lock.json").write_text(resolved.lock, "utf-8")
-        done = await self._install(node, into, resolved.lock, package)
+        node = await self._npm.node()
+        write_project(into, _project(resolved.ref.name, resolved.version, resolved.constraints), resolved.lock)
+        done = await self._npm.install(into, resolved.lock, package)
         scripts = await asyncio.to_thread(npm_lock.scripts_of, into, resolved.lock)
         if options.allow_scripts and scripts:
             scripts = await run_scripts(self._bench, node, into, scripts)
@@ -136,37 +118,6 @@ class NpmInstaller:
             scripts=scripts,
             integrity=fetched.archive_sha,
         )
-
-    async def _install(self, node: Node, into: Path, lock: str, package: str) -> Completed:
-        """Install what the lock says. Raises :class:`InstallFailed` when npm would take anything else."""
-        try:
-            return await self._npm(node, into, ("ci", *_QUIET, *_SAFE, "--prefer-offline"), package)
-        except LockRefused:
-            # `npm ci` refuses its own lock where an optional dependency is not in the registry; `npm install` skips it
-            done = await self._npm(node, into, ("install", *_QUIET, *_SAFE, "--prefer-offline"), package)
-            if npm_lock.strangers(lock, (into / "package-lock.json").read_text("utf-8")):
-                raise
-            return done
-
-    async def _found_node(self) -> Node:
-        if self._node is None:
-            self._node = await find_node(self._bench)
-        return self._node
-
-    async def _npm(self, node: Node, cwd: Path, args: tuple[str, ...], package: str) -> Completed:
-        limits = self._bench.config.install
-        timeout = limits.resolve_timeout_seconds if "--package-lock-only" in args else limits.build_timeout_seconds
-        given = {key.lower() for key in self._bench.registries.addresses.environ}
-        extra = {f"npm_config_{key}": value for key, value in _PATIENCE.items() if f"npm_config_{key}" not in given}
-        work = Work(tool="npm", folder=cwd, reads=node.roots, urls=npm_lock.addresses(cwd / "package-lock.json"))
-        done = await run_tool(self._bench, (*node.npm, *args), str(cwd), timeout, extra, work)
-        if not done.ok or unpacking_failed(done):
-            raise explain(package, done, self._bench.config.home)
-        return done
-
-    def _write_project(self, folder: Path, project: dict[str, Any]) -> None:
-        with home_errors(folder):
-            (folder / "package.json").write_bytes(msgspec.json.encode(project))
 
 
 def _spec(ref: Ref, packument: dict[str, Any], options: Options) -> str:
@@ -200,8 +151,13 @@ def _project(name: str, spec: str, constraints: tuple[str, ...]) -> dict[str, An
         "private": True,
         "dependencies": {name: spec},
     }
-    overrides = dict(_constraint(text) for text in constraints)
+    overrides = overrides_of(constraints)
     return project | ({"overrides": overrides} if overrides else {})
+
+
+def overrides_of(constraints: tuple[str, ...]) -> dict[str, str]:
+    """Return constraints as npm's overrides. Raises :class:`BadArgument`."""
+    return dict(_constraint(text) for text in constraints)
 
 
 def _constraint(text: str) -> tuple[str, str]:
@@ -211,7 +167,8 @@ def _constraint(text: str) -> tuple[str, str]:
     return found.group(1), found.group(2)
 
 
-def _cool_down(options: Options) -> tuple[str, ...]:
+def cool_down(options: Options) -> tuple[str, ...]:
+    """Return what keeps npm from versions that are too young."""
     if not options.min_release_age_days:
         return ()
     before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=options.min_release_age_days)
@@ -229,24 +186,4 @@ def _manifest(root: Path, package: str) -> dict[str, Any]:
 
 
 def _entry(name: str, path: str, into: Path, node: Node) -> Entry:
-    """Return how the program at ``path`` of a package is started.
-
-    What the package says is known from before its scripts ran: they may have put links in the place of its files.
-    """
-    root = into.resolve() / "node_modules" / name
-    program = (root / path).resolve()
-    if not program.is_relative_to(root) or not program.is_file():
-        raise InstallFailed(f"{name} declares the program {path}, but it is not in the package", _BROKEN)
-    words = interpreter_of(program)
-    runs = words[0] if words else "node"
-    roots = (str(into), *node.roots)
-    if runs == "native":
-        return Entry(argv=(str(program),), runtime="native", roots=roots)
-    if runs in {"sh", "bash"}:
-        return Entry(argv=(f"/bin/{runs}", str(program)), runtime="node", roots=roots)
-    if runs not in {"node", "nodejs"}:
-        raise InstallFailed(f"{name} runs with {runs}, and only node is supported", "choose another package")
-    return Entry(argv=(node.path, *words[1:], str(program)), runtime="node", roots=roots)
-
-
-_BROKEN: Final = "this version of the package is broken; choose another version"
+    return node_entry(name, into.resolve() / "node_modules" / name, path, into, node)

@@ -22,9 +22,13 @@ def entries(lock: str) -> dict[str, dict[str, Any]]:
     return {path: entry for path, entry in packages.items() if path}
 
 
-def versions(lock: str) -> dict[str, str]:
-    """Return ``{package: version}``; a package that another one brings along is ``outer/node_modules/inner``."""
-    return {path.removeprefix(_TREE): str(entry.get("version", "")) for path, entry in entries(lock).items()}
+def versions(lock: str, *, dev: bool = True) -> dict[str, str]:
+    """Return ``{package: version}``; a package that another one brings along is ``outer/node_modules/inner``.
+
+    Without ``dev``, what only those who develop a project need is left out.
+    """
+    found = {path: entry for path, entry in entries(lock).items() if dev or not entry.get("dev")}
+    return {path.removeprefix(_TREE): str(entry.get("version", "")) for path, entry in found.items()}
 
 
 def addresses(path: Path) -> tuple[str, ...]:
@@ -36,9 +40,14 @@ def addresses(path: Path) -> tuple[str, ...]:
     return tuple({"/".join(url.split("/", 3)[:3]): None for url in found if url.startswith("http")})
 
 
-def check(package: str, lock: str) -> None:
-    """Refuse a tree that is not wholly made of hashed files from a registry. Raises :class:`InstallFailed`."""
+def check(package: str, lock: str, *, dev: bool = True) -> None:
+    """Refuse a tree that is not wholly made of hashed files from a registry. Raises :class:`InstallFailed`.
+
+    Without ``dev``, what only those who develop a project need may be anything: it is not installed.
+    """
     for path, entry in entries(lock).items():
+        if entry.get("dev") and not dev:
+            continue
         name = path.rsplit(_TREE, 1)[-1]
         if not path.startswith(_TREE) or ".." in path.split("/"):
             raise InstallFailed(f"{package} wants files outside its own directory: {path!r}", _UNSAFE)

@@ -1,4 +1,4 @@
-"""Runs the install scripts of npm packages that someone allowed: in the sandbox, without network."""
+"""Runs the scripts of npm packages and projects that someone allowed: in the sandbox, without network."""
 
 from __future__ import annotations
 
@@ -34,9 +34,19 @@ async def run_scripts(bench: Bench, node: Node, root: Path, scripts: tuple[Scrip
 
     Raises :class:`InstallFailed` when one fails or when there is no sandbox to run them in.
     """
+    packages = sorted({script.package.rsplit("node_modules/", 1)[-1] for script in scripts})
+    await _run(bench, node, root, ("rebuild", *packages), f"the install scripts of {', '.join(packages)}")
+    return tuple(msgspec.structs.replace(script, ran=True) for script in scripts)
+
+
+async def run_project_script(bench: Bench, node: Node, root: Path, name: str) -> None:
+    """Run one script of the project at ``root`` itself (``build``). Raises as :func:`run_scripts` does."""
+    await _run(bench, node, root, ("run", name), f"its script {name!r}")
+
+
+async def _run(bench: Bench, node: Node, root: Path, words: tuple[str, ...], what: str) -> None:
     if bench.run_sandboxed is None:
         raise InstallFailed("install scripts run only in the sandbox, and there is none here", "see `vsm-mcp doctor`")
-    packages = sorted({script.package.rsplit("node_modules/", 1)[-1] for script in scripts})
     env = _COMPILERS | {f"npm_config_{key}": value for key, value in _SETTINGS.items()}
     headers = _headers(bench, node)
     if headers:
@@ -47,30 +57,29 @@ async def run_scripts(bench: Bench, node: Node, root: Path, scripts: tuple[Scrip
         "LANG": "C.UTF-8",
         "TMPDIR": _TEMPORARY,
     }
-    command = Command(
-        argv=(*node.npm, "rebuild", *packages),
-        env=env,
-        cwd=str(root),
-    )
+    command = Command(argv=(*node.npm, *words), env=env, cwd=str(root))
+    reads = tuple(sorted({*node.roots, *_outside_usr(headers)}))
+    timeout = bench.config.install.build_timeout_seconds
+    confinement = build_confinement(bench, reads, root)
+    done = await bench.run_sandboxed(command, confinement, name="install-scripts", timeout=timeout)
+    if done.timed_out:
+        raise InstallFailed(f"{what} ran longer than {timeout:g} s", _HINT)
+    if not done.ok:
+        raise InstallFailed(f"{what} failed: npm {done.exit.describe()}: {tail(done, 6)}", _HINT)
+
+
+def build_confinement(bench: Bench, reads: tuple[str, ...], *folders: Path) -> Confinement:
+    """Return what code that builds may touch: the ``folders``, what it ``reads``, and no network."""
     limits = bench.config.sandbox
-    confinement = Confinement(
-        read_only=tuple(sorted({*node.roots, *_outside_usr(headers)})),
-        writable=(str(root),),
+    return Confinement(
+        read_only=reads,
+        writable=tuple(map(str, folders)),
         memory_bytes=limits.build_memory_bytes,
         cpus=0,
         processes=max(limits.processes, _PROCESSES),
         open_files=max(limits.open_files, 4096),
         scratch_bytes=_SCRATCH,
     )
-    timeout = bench.config.install.build_timeout_seconds
-    done = await bench.run_sandboxed(command, confinement, name="install-scripts", timeout=timeout)
-    if done.timed_out:
-        raise InstallFailed(f"the install scripts of {', '.join(packages)} ran longer than {timeout:g} s", _HINT)
-    if not done.ok:
-        raise InstallFailed(
-            f"the install scripts of {', '.join(packages)} failed: npm {done.exit.describe()}: {tail(done, 6)}", _HINT
-        )
-    return tuple(msgspec.structs.replace(script, ran=True) for script in scripts)
 
 
 _HINT = "they run in the sandbox without network: what they download cannot be had; compilers must be installed here"

@@ -7,13 +7,11 @@ sandbox, not even to compile: a ``.pth`` file in a package would run.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
 from vsm_mcp.errors import BadArgument, InstallFailed, UnknownPackage
@@ -22,17 +20,13 @@ from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.executable import choose, interpreter_of
 from vsm_mcp.install.files import home_errors, make_readable, written
 from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved
-from vsm_mcp.install.interpreter import Interpreter, other_interpreters, own_interpreter
-from vsm_mcp.install.pypi_errors import PythonTooOld, explain
-from vsm_mcp.install.python_lock import hashes, pinned_to_file, uv_environ, versions
-from vsm_mcp.install.tools import find_uv, run_tool
-from vsm_mcp.install.transaction import Installations
+from vsm_mcp.install.interpreter import Interpreter
+from vsm_mcp.install.pypi_errors import PythonTooOld
+from vsm_mcp.install.python_lock import hashes, pinned_to_file, versions
+from vsm_mcp.install.uv_tool import Uv, until
 from vsm_mcp.install.wheel import best_wheel, newest, read_manifest, same_version
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
-from vsm_mcp.sandbox.confinement import Completed
-
-_QUIET: Final = ("--no-progress", "--color=never")
 
 
 class PypiInstaller:
@@ -42,8 +36,7 @@ class PypiInstaller:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._installations = Installations(bench.config.home)
-        self._known: dict[str, Interpreter] = {}
+        self._uv = Uv(bench)
 
     async def resolve(self, ref: Ref, options: Options) -> Resolved:
         """See :class:`~vsm_mcp.install.installer.Installer`."""
@@ -57,7 +50,8 @@ class PypiInstaller:
         async for python, wheel in self._fitting(f"{name}=={version}", files):
             try:
                 urls = tuple(str(file.get("url", "")) for file in files)
-                lock = await self._compile(f"{name}=={version}", python, options, urls)
+                pinned = f"{name}=={version}"
+                lock = await self._uv.compile((pinned,), python, options, pinned, urls)
             except PythonTooOld as error:
                 failure = error
                 continue
@@ -86,20 +80,16 @@ class PypiInstaller:
         if fetched.archive is None:
             raise InstallFailed(f"{package} was not fetched", "fetch it again")
         program = choose(resolved.ref.name, _programs(fetched.manifest), options.executable)
-        python = await self._interpreter(resolved.interpreter)
+        python = await self._uv.interpreter(resolved.interpreter)
         venv = into / "venv"
-        seconds = self._bench.config.install.build_timeout_seconds
         with home_errors(into):
             (into / "requirements.lock").write_text(resolved.lock, "utf-8")
             wanted = into / "requirements.txt"
             wanted.write_text(pinned_to_file(resolved.lock, package, fetched.archive, fetched.archive_sha), "utf-8")
         reads, urls = (str(fetched.archive), *python.roots), (resolved.archive.url,) if resolved.archive else ()
         work = Work(tool="uv", folder=into, reads=reads, urls=urls)
-        await self._uv(("venv", *_QUIET, "--no-project", "--python", python.path, str(venv)), package, seconds, work)
-        flags = ("--python", str(venv / "bin" / "python"), "--no-deps", "--require-hashes", "--no-build")
-        install = ("pip", "install", *_QUIET, *flags, "--link-mode=copy", "-r", str(wanted))
-        done = await self._uv(install, package, seconds, work)
-        await self._compile_bytecode(python, venv, work)
+        done = await self._uv.install(venv, python, wanted, package, work)
+        await self._uv.compile_bytecode(python, venv / "lib", work)
         with home_errors(into):
             wanted.unlink()
             await asyncio.to_thread(make_readable, into)
@@ -119,56 +109,16 @@ class PypiInstaller:
 
         Others are looked for only when the caller goes on. Raises :class:`InstallFailed` when there is none.
         """
-        own = own_interpreter()
-        wheel = _suitable(files, own)
-        if wheel is not None:
-            yield own, wheel
-        others = await other_interpreters(self._bench)
-        self._known |= {python.path: python for python in others}
-        for python in others:
+        wheel: dict[str, Any] | None = None
+        tried: list[Interpreter] = []
+        async for python in self._uv.interpreters():
+            tried.append(python)
             suitable = _suitable(files, python)
             if suitable is not None:
                 wheel = suitable
                 yield python, suitable
         if wheel is None:
-            raise _no_interpreter(package, files, (own, *others))
-
-    async def _interpreter(self, path: str) -> Interpreter:
-        own = own_interpreter()
-        if path in {own.path, ""}:
-            return own
-        if path not in self._known:
-            self._known |= {python.path: python for python in await other_interpreters(self._bench)}
-        if path not in self._known:
-            raise InstallFailed(f"the Python at {path} is not there any more", "resolve it again")
-        return self._known[path]
-
-    async def _compile(self, package: str, python: Interpreter, options: Options, urls: tuple[str, ...]) -> str:
-        async with self._installations.scratch() as folder:
-            with home_errors(folder):
-                (folder / "requirements.in").write_text(f"{package}\n", "utf-8")
-                (folder / "constraints.txt").write_text("\n".join(options.constraints) + "\n", "utf-8")
-            flags = ("--no-build", "--generate-hashes", "--no-header", "--no-annotate")
-            sources = (str(folder / "requirements.in"), "-c", str(folder / "constraints.txt"))
-            argv = ("pip", "compile", *_QUIET, *flags, *_cool_down(options), "--python", python.path, *sources)
-            work = Work(tool="uv", folder=folder, reads=python.roots, urls=urls)
-            done = await self._uv(argv, package, self._bench.config.install.resolve_timeout_seconds, work)
-            return done.stdout.decode("utf-8", "replace")
-
-    async def _uv(self, args: tuple[str, ...], package: str, seconds: float, work: Work) -> Completed:
-        extra = uv_environ(self._bench.registries.addresses)
-        servers = await self._bench.registries.python_file_servers()
-        work = msgspec.structs.replace(work, reads=(find_uv(), *work.reads), urls=(*work.urls, *servers))
-        done = await run_tool(self._bench, (find_uv(), *args), "/", seconds, extra, work)
-        if not done.ok:
-            raise explain(package, done)
-        return done
-
-    async def _compile_bytecode(self, python: Interpreter, venv: Path, work: Work) -> None:
-        """Compile ahead: the installation is read-only for its server. The base Python knows nothing of the venv."""
-        argv = (python.path, "-I", "-S", "-m", "compileall", "-q", "-j", "2", str(venv / "lib"))
-        # a package may hold files that do not compile (templates, Python 2); that is its own affair
-        await run_tool(self._bench, argv, "/", self._bench.config.install.build_timeout_seconds, work=work)
+            raise _no_interpreter(package, files, tuple(tried))
 
     async def _download(self, archive: Archive, path: Path, package: str) -> str:
         limit = self._bench.config.install.max_package_bytes
@@ -211,7 +161,7 @@ def _version(ref: Ref, releases: dict[str, list[dict[str, Any]]], options: Optio
             return version
         known = ", ".join(candidates[:5]) or "none"
         raise UnknownPackage(f"PyPI project {ref.name} has no version {ref.version}", f"the newest are {known}")
-    latest = _until(options)
+    latest = until(options)
     for version in candidates:
         if not latest or _published(releases[version]) <= latest:
             return version
@@ -226,21 +176,9 @@ def _version(ref: Ref, releases: dict[str, list[dict[str, Any]]], options: Optio
     )
 
 
-def _until(options: Options) -> str:
-    if not options.min_release_age_days:
-        return ""
-    until = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=options.min_release_age_days)
-    return until.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _published(files: list[dict[str, Any]]) -> str:
     """Return when the first file of a release came out; a release without a date counts as old."""
     return min((str(file.get("upload_time_iso_8601") or "") for file in files), default="")
-
-
-def _cool_down(options: Options) -> tuple[str, ...]:
-    until = _until(options)
-    return ("--exclude-newer", until) if until else ()
 
 
 def _suitable(files: list[dict[str, Any]], python: Interpreter) -> dict[str, Any] | None:

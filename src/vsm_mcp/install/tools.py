@@ -18,6 +18,10 @@ from vsm_mcp.install.installer import Bench
 from vsm_mcp.sandbox.confinement import Completed
 
 _ASK_SECONDS: Final = 20.0
+_PROGRAMS: Final = ("node", "npm", "git", "podman", "docker")
+_NETWORK: Final = frozenset(
+    {"path", "lang", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"}
+)
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +57,12 @@ async def find_node(bench: Bench) -> Node:
     return Node(path=path, npm=command, version=words[1].lstrip("v"), prefix=str(Path(path).parent.parent))
 
 
+def present(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return which of the programs that methods of installing need are on the PATH."""
+    path = environ.get("PATH")
+    return frozenset(name for name in _PROGRAMS if shutil.which(name, path=path))
+
+
 def find_uv() -> str:
     """Return the absolute path of the uv that came with us. Raises :class:`InstallFailed` where it is missing."""
     try:
@@ -78,6 +88,13 @@ def tool_environ(bench: Bench) -> dict[str, str]:
     return environ
 
 
+def _network_environ(bench: Bench) -> dict[str, str]:
+    """Return what a tool gets that has no business with registries: programs, proxies, certificates."""
+    environ = bench.registries.addresses.environ
+    kept = {name: value for name, value in environ.items() if name.lower() in _NETWORK}
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent", **kept}
+
+
 async def run_tool(
     bench: Bench,
     argv: tuple[str, ...],
@@ -91,7 +108,8 @@ async def run_tool(
     ``unconfined`` of what is returned says why it was not, where there was work. Raises :class:`InstallFailed` when
     ``seconds`` pass first.
     """
-    env, why = tool_environ(bench) | dict(extra or {}), ""
+    env = _network_environ(bench) if work is not None and work.bare else tool_environ(bench)
+    env, why = env | dict(extra or {}), ""
     done: Completed | None = None
     if work is not None and not (why := open_by_choice(bench)):
         try:

@@ -2,8 +2,8 @@
 
 Grammar (``docs/reference/references.md``)::
 
-    npm:NAME[@VERSION] | pypi:NAME[==VERSION] | git+URL[@REV] | dir:PATH | oci:IMAGE
-    mcpb:FILE-or-URL | SCHEME://HOST[:PORT][/PATH] (http, https, ws, wss, tcp) | cmd:PROGRAM ARGS…
+    npm:NAME[@VERSION] | pypi:NAME[==VERSION] | git+URL[@REV][#subdirectory=FOLDER] | dir:PATH | oci:IMAGE
+    mcpb:FILE-or-URL[#sha256=HEX] | SCHEME://HOST[:PORT][/PATH] (http, https, ws, wss, tcp) | cmd:PROGRAM ARGS…
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ _OCI: Final = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*\Z")
 # Which schemes can be spoken is known where they are (the plug-in point `transports`), not here.
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9.+-]*://")
 _MAX_LENGTH: Final = 2048
+# git: what check-ref-format allows, less what a command line could mistake; a folder, as pip writes it.
+_REV: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,254}\Z")
+_FOLDER: Final = re.compile(r"subdirectory=(?![/.])(?!.*(?:^|/)\.\.(?:/|\Z))[^\s#&]+\Z")
+_SHA256: Final = re.compile(r"sha256=[0-9a-f]{64}\Z")
 
 
 class Ref(msgspec.Struct, frozen=True, order=True):
@@ -58,7 +62,10 @@ class Ref(msgspec.Struct, frozen=True, order=True):
             case RefKind.PYPI:
                 return f"pypi:{self.name}" + (f"=={self.version}" if self.version else "")
             case RefKind.GIT:
-                return f"git+{self.name}" + (f"@{self.version}" if self.version else "")
+                url, hash_, folder = self.name.partition("#")
+                return f"git+{url}" + (f"@{self.version}" if self.version else "") + hash_ + folder
+            case RefKind.MCPB:
+                return f"mcpb:{self.name}" + (f"#{self.version}" if self.version else "")
             case RefKind.REMOTE:
                 return self.name
             case _:
@@ -143,10 +150,34 @@ def _git(text: str) -> Ref:
     scheme, sep, rest = url.partition("://")
     if not sep or scheme not in {"https", "http", "ssh", "git", "file"} or any(char.isspace() for char in url):
         raise BadReference(f"{_shown(text)} is not a git reference", "write git+https://HOST/PATH[@REV]")
-    path, at, rev = rest.rpartition("@")
-    if at and "/" in path and "/" not in rev:
-        return Ref(RefKind.GIT, f"{scheme}://{path}", rev)
+    place, hash_, folder = rest.partition("#")
+    if hash_ and not _FOLDER.match(folder):
+        raise BadReference(f"#{_shown(folder)} names no folder", "write git+URL[@REV]#subdirectory=FOLDER")
+    if scheme != "ssh" and "@" in place.split("/", 1)[0]:
+        raise BadReference("an address may not hold credentials", "for what needs a key: clone it, and add dir:PATH")
+    path, at, rev = place.rpartition("@")
+    if at and "/" in path and not path.endswith("/"):
+        if not _REV.match(rev) or ".." in rev:
+            raise BadReference(f"{_shown(rev)} is no branch, tag or commit", "write git+URL[@REV]")
+        return Ref(RefKind.GIT, f"{scheme}://{path}{hash_}{folder}", rev)
     return Ref(RefKind.GIT, url)
+
+
+def _mcpb(rest: str) -> Ref:
+    name, hash_, digest = rest.rpartition("#")
+    if hash_ and digest.startswith("sha256="):
+        if not _SHA256.match(digest):
+            raise BadReference(f"{_shown(digest)} is no SHA-256", "write mcpb:FILE-or-URL#sha256= and 64 hex digits")
+        return _mcpb_at(name, digest)
+    return _mcpb_at(rest, "")
+
+
+def _mcpb_at(name: str, digest: str) -> Ref:
+    if "://" in name and not name.startswith(("https://", "http://")):
+        raise BadReference(f"{_shown(name)} is no address of a bundle", "write mcpb:https://HOST/FILE, or mcpb:FILE")
+    if name.startswith(("https://", "http://")):
+        _remote(name)
+    return msgspec.structs.replace(_plain(RefKind.MCPB, name), version=digest)
 
 
 def _plain(kind: RefKind, form: str) -> Ref:
@@ -182,6 +213,6 @@ _READERS: Final[dict[str, Callable[[str], Ref]]] = {
     "pypi": _pypi,
     "oci": _oci,
     "dir": lambda rest: _plain(RefKind.DIR, rest),
-    "mcpb": lambda rest: _plain(RefKind.MCPB, rest),
+    "mcpb": _mcpb,
     "cmd": _cmd,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -29,7 +29,10 @@ class Requirement(StrEnum):
 
 
 class Wants(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for one need; see :class:`Appraising` for what each field means. Nothing given asks for nothing."""
+    """What is asked for one need; see :class:`Appraising` for what each field means. Nothing given asks for nothing.
+
+    ``method`` is the kind of reference that the best candidates are to be installed by (empty: any).
+    """
 
     priority: Priority | None = None
     no_key: bool = False
@@ -37,6 +40,7 @@ class Wants(msgspec.Struct, frozen=True, kw_only=True):
     offline: bool = False
     licences: tuple[str, ...] = ()
     runtime: bool = False
+    method: Literal["", "npm", "pypi", "git", "dir", "mcpb", "oci", "remote", "cmd"] = ""
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
@@ -96,4 +100,5 @@ class Appraising(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             offline=self.offline or asked.offline,
             licences=asked.licences or self.licences,
             runtime=self.runtime or asked.runtime,
+            method=asked.method,
         )

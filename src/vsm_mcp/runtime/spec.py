@@ -14,6 +14,7 @@ from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.server import Server
 from vsm_mcp.runtime.listens import template, with_port
 from vsm_mcp.runtime.permissions import limited, permitted, profile_of
+from vsm_mcp.runtime.placeholders import filled_entry
 from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement, MachineNetwork, Network, NoNetwork
 from vsm_mcp.sandbox.egress.rules import allow_list
 from vsm_mcp.wire.authorizer import Authorizer
@@ -87,8 +88,8 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             secrets=tuple(hidden.values()),
         )
     granted = permitted(settings, profile_of(settings, config))
-    argv = (*entry.argv, *server.args, *settings.args)
-    env = entry.env | server.env | settings.env | hidden
+    own, env = filled_entry(entry.argv, entry.env, entry.env | server.env | settings.env | hidden)
+    argv = (*own, *server.args, *settings.args)
     where = template(settings.listens) if settings.listens else ""
     env = base_env(argv[0]) | with_port(argv, env, where)
     return ServerSpec(

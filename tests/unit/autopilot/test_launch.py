@@ -67,3 +67,8 @@ def test_words_of_a_command_name_paths_but_for_its_own_files() -> None:
     command = parse_ref("cmd:/usr/bin/python3 /srv/server.py --root=/data/a /data/b")
     assert plan_launch(None, Settings(), command).named_paths == ("/data/a", "/data/b")
     assert plan_launch(None, Settings(), parse_ref("npm:x")).named_paths == ()
+
+
+def test_paths_with_colons_between_are_several() -> None:
+    settings = Settings(env={"dirs": "/a/b:/c", "URL": "http://h:80/x", "COPY": "h:/d"}, args=("--dirs=/e",))
+    assert plan_launch(None, settings).named_paths == ("/e", "/a/b", "/c")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsm_mcp.evaluation.compatibility import node_fits, python_fits
+from vsm_mcp.evaluation.compatibility import python_fits
 from vsm_mcp.evaluation.criterion import Circumstances
 from vsm_mcp.evaluation.lettering import disguised
 from vsm_mcp.evaluation.maintenance import age_in_months
@@ -15,6 +15,7 @@ from vsm_mcp.evaluation.wiring import build_criteria
 from vsm_mcp.model.appraisal import Score
 from vsm_mcp.model.candidate import Candidate, PackageFacts
 from vsm_mcp.model.launch import Input, InputKind, LaunchFacts
+from vsm_mcp.model.node_range import node_fits
 from vsm_mcp.model.ref import Ref, RefKind
 
 NOW = 1_795_000_000.0  # November 2026

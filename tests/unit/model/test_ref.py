@@ -16,6 +16,12 @@ from vsm_mcp.model.ref import Ref, RefKind, parse_ref
         ("pypi:mcp_server.time==2026.1", Ref(RefKind.PYPI, "mcp_server.time", "2026.1")),
         ("git+https://host/path.git@v1.0", Ref(RefKind.GIT, "https://host/path.git", "v1.0")),
         ("git+ssh://git@host/path", Ref(RefKind.GIT, "ssh://git@host/path")),
+        ("git+https://host/o/r@feature/x", Ref(RefKind.GIT, "https://host/o/r", "feature/x")),
+        ("git+https://host/@o/r", Ref(RefKind.GIT, "https://host/@o/r")),
+        ("git+https://host/o/r@v1#subdirectory=a/b", Ref(RefKind.GIT, "https://host/o/r#subdirectory=a/b", "v1")),
+        ("git+https://host/o/r#subdirectory=a", Ref(RefKind.GIT, "https://host/o/r#subdirectory=a")),
+        (f"mcpb:/srv/a.mcpb#sha256={'a' * 64}", Ref(RefKind.MCPB, "/srv/a.mcpb", f"sha256={'a' * 64}")),
+        ("mcpb:https://host/a#b.mcpb", Ref(RefKind.MCPB, "https://host/a#b.mcpb")),
         ("dir:/srv/server", Ref(RefKind.DIR, "/srv/server")),
         ("oci:mcp/time@sha256:abc", Ref(RefKind.OCI, "mcp/time@sha256:abc")),
         ("https://host.example/mcp", Ref(RefKind.REMOTE, "https://host.example/mcp")),
@@ -49,6 +55,14 @@ def test_each_form_is_read_and_written_back(text: str, expected: Ref) -> None:
         "pypi:name==",
         "https://user:password@host/mcp",
         "git+https:host",
+        "git+https://user:password@host/o/r",
+        "git+https://host/o/r#egg=a",
+        "git+https://host/o/r#subdirectory=../a",
+        "git+https://host/o/r@--upload-pack=x",
+        "git+https://host/o/r@a..b",
+        "mcpb:/srv/a.mcpb#sha256=12",
+        "mcpb:ftp://host/a.mcpb",
+        "mcpb:https://user:password@host/a.mcpb",
         "oci:-rf",
         "npm:name\x1b[31m",
         "npm:" + "a" * 300,
@@ -67,7 +81,7 @@ def test_what_is_no_reference_is_refused_with_a_hint(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_no_text_makes_the_reader_fail_otherwise(text: str) -> None:
-    for prefix in ("", "npm:", "pypi:", "git+https://", "oci:", "https://"):
+    for prefix in ("", "npm:", "pypi:", "git+https://", "git+https://h/o@", "mcpb:", "oci:", "https://"):
         try:
             ref = parse_ref(prefix + text)
         except BadReference:

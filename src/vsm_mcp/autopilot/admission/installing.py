@@ -10,6 +10,7 @@ import msgspec
 
 from vsm_mcp.autopilot.admission.order import Order
 from vsm_mcp.autopilot.admission.passage import Passage
+from vsm_mcp.autopilot.launch import require
 from vsm_mcp.autopilot.naming import server_name
 from vsm_mcp.autopilot.verdicts import judged, summary
 from vsm_mcp.errors import BadArgument, VettingRejected
@@ -46,6 +47,7 @@ def options_of(passage: Passage, order: Order, constraints: tuple[str, ...] = ()
         min_release_age_days=passage.parts.config.install.min_release_age_days,
         allow_scripts=order.settings.allow_scripts,
         executable=passage.facts.executable,
+        given=order.settings.env | dict.fromkeys(order.settings.secrets, ""),
     )
 
 
@@ -54,6 +56,7 @@ async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] 
     installer, options = await passage.parts.installer(passage.request.ref), options_of(passage, order, constraints)
     async with passage.step("resolve") as said:
         found = await installer.resolve(passage.request.ref, options)
+        require(found.inputs, order.settings)
         said.append(f"{found.version} with {len(found.packages)} packages")
     await passage.record("resolved", {"version": found.version, "packages": found.packages})
     return found

@@ -13,6 +13,7 @@ Sources: the registry's OpenAPI documents and the changelogs of its API and of `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -136,6 +137,9 @@ def _package_ref(package: Mapping[str, Any]) -> Ref | None:
     version = text(package.get("version"))
     if prefix == "oci:" and version and ":" not in name.rsplit("/", 1)[-1] and "@" not in name:
         name = f"{name}:{version}"
+    digest = text(first(package, "fileSha256", "file_sha256")).lower()
+    if prefix == "mcpb:" and re.fullmatch(r"[0-9a-f]{64}", digest):
+        name = f"{name}#sha256={digest}"
     return _ref(prefix + name)
 
 

@@ -1,0 +1,1 @@
+"""Trees of source files, from a folder, a repository or a bundle: copied, read, built and started."""
