@@ -29,6 +29,7 @@ from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.app.running import RUNNING, Running
+from vsm_mcp.app.storage import Storage
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.admit import admit
@@ -109,6 +110,7 @@ class App:
         if self._exclusive:
             await Undo(self.store, self.installations, emit).recover()
         self.machine: Machine = await open_machine(config, self.store, enter, emit)
+        self.storage = Storage(config, self.store, self.installations, self.machine.sandbox.in_use, emit)
         self.tasks = await enter(asyncio.TaskGroup())
         self.runtime = await enter(
             Runtime(config, sandbox=self.machine.sandbox, emit=emit, secrets_of=self._secrets_of)
@@ -135,6 +137,7 @@ class App:
         self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
         self._let_change(emit)
         if self._exclusive:
+            await self.storage.opened()
             await enter(self.cleanup)
 
     def _let_change(self, emit: Emit) -> None:
@@ -158,7 +161,7 @@ class App:
         self.config = config
         self.performer.govern(config.policy)
         self.needs.govern(config.policy)
-        for part in (self.machine, self.finder, self.logins, self.runtime):
+        for part in (self.machine, self.finder, self.logins, self.runtime, self.storage):
             part.configure(config)
         self.gateway.configure(config.gateway, config.profiles)
         self.fleet.govern(freeze=config.policy.changed_tools == "freeze")
@@ -329,6 +332,9 @@ class App:
             sandbox=self.machine.sandbox,
             fleet=self.fleet.tool_names,
             authorizer_of=self.logins.authorizer_of,
+            turns=self.storage.turns,
+            quota=self.storage.quota,
+            collect=self.storage.activated,
         )
 
     async def _for_agent(self, need: str) -> Outcome:

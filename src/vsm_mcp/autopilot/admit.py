@@ -59,7 +59,12 @@ _NOTE_OPEN: Final = "all that this machine reaches is open to it, its loopback i
 
 
 async def admit(parts: Parts, request: Request) -> Outcome:
-    """Take one reference into service. Expected ends are outcomes; only a cancellation is raised."""
+    """Take one reference into service when it is its turn. Expected ends are outcomes; cancellations are raised."""
+    async with parts.turns.turn(request.ref.identity):
+        return await _admit(parts, request)
+
+
+async def _admit(parts: Parts, request: Request) -> Outcome:
     run = _Admission(parts, request)
     await parts.store.sagas.begin(run.id, str(request.ref))
     parts.emit(AcquisitionStarted(acquisition=run.id, subject=str(request.ref)))
@@ -109,7 +114,8 @@ class _Admission:
         constraints: tuple[str, ...] = ()
         tried: set[tuple[str, ...]] = set()
         while True:
-            server, built, fetched = await self._installed(launch, settings, constraints)
+            async with self._parts.quota.kept():
+                server, built, fetched = await self._installed(launch, settings, constraints)
             if not tried:
                 await self._planned_for(server, settings)
             report = await self._tried(server, settings)
@@ -177,16 +183,19 @@ class _Admission:
         self, launch: LaunchPlan, settings: Settings, constraints: tuple[str, ...]
     ) -> tuple[Server, Built, Fetched]:
         installer = await self._parts.installer(self._request.ref)
+        wanted = self._parts.config.install
         options = Options(
             constraints=constraints,
-            min_release_age_days=self._parts.config.install.min_release_age_days,
+            min_release_age_days=wanted.min_release_age_days,
+            trusted_publishers=wanted.trusted_publishers,
             allow_scripts=settings.allow_scripts,
             executable=self._facts.executable,
         )
         async with self._step("resolve") as said:
             resolved = await installer.resolve(self._request.ref, options)
             said.append(f"{resolved.version} with {len(resolved.packages)} packages")
-        await self._record("resolved", {"version": resolved.version, "packages": resolved.packages})
+        found = {"version": resolved.version, "packages": resolved.packages, "undated": resolved.undated}
+        await self._record("resolved", found)
         if not self._plan.server:
             self._plan = await self._planned(resolved)
         name, label = self._plan.server, self._plan.version
@@ -212,8 +221,9 @@ class _Admission:
                 raise BadArgument(f"another server is called {self._request.name}", "give another --name, or remove it")
             name = self._request.name
         else:
-            taken = {server.name for server in servers}
+            taken = {server.name for server in servers} | self._parts.turns.claimed(self._request.ref.identity)
             name = same[0].name if same else server_name(self._request.ref, taken)
+        self._parts.turns.claim(name, self._request.ref.identity)
         base = label = resolved.version or "current-address"
         used = set(self._parts.installations.versions(name))
         number = 1
@@ -337,7 +347,7 @@ class _Admission:
             await parts.store.servers.put(server, report.offer, pins_of(report.offer))
             for old in before:
                 parts.store.secrets.remove(old.acquisition)
-            await self._tidied()
+            await parts.collect(server.name)
         parts.emit(ServerAdded(server=server.name, ref=str(server.ref)))
         reason = None
         if quarantined:
@@ -356,13 +366,6 @@ class _Admission:
             plan=self.shown,
             admitted=server,
         )
-
-    async def _tidied(self) -> None:
-        """Remove what only the versions before the previous one still held."""
-        name, kept = self._plan.server, (self._plan.version, self._plan.previous)
-        for version in self._parts.installations.versions(name):
-            if version not in kept:
-                await self._parts.installations.discard(name, version)
 
     def _warnings(self, settings: Settings) -> tuple[str, ...]:
         granted = permitted(settings, profile_of(settings, self._parts.config))

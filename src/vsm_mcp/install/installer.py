@@ -22,11 +22,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a person or a remedy asks of an installation.
 
     ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm). ``min_release_age_days`` is the
-    cool-down: nothing published later is taken. ``executable`` names one of several programs of a package.
+    cool-down: nothing published later is taken, but for packages that ``trusted_publishers`` (patterns over
+    references) name. ``executable`` names one of several programs of a package.
     """
 
     constraints: tuple[str, ...] = ()
     min_release_age_days: float = 0.0
+    trusted_publishers: tuple[str, ...] = ()
     allow_scripts: bool = False
     executable: str = ""
 
@@ -45,7 +47,8 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
     ``lock`` is the tool's own lock file as text; ``packages`` maps each package to its version; ``requires`` is what
     the package says it needs of Python or node; ``interpreter`` is the absolute path of the program that will run it;
-    ``scripts`` are the packages that the lock says run install scripts (building looks for itself).
+    ``scripts`` are the packages that the lock says run install scripts (building looks for itself); ``undated`` are
+    those for which an index gives no date of publication, so that no cool-down could be held to.
     """
 
     ref: Ref
@@ -57,6 +60,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     interpreter: str = ""
     scripts: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
+    undated: tuple[str, ...] = ()
 
 
 class ArchiveMember(msgspec.Struct, frozen=True):

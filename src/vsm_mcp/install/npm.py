@@ -7,8 +7,8 @@ apply. Scripts of packages never run outside the sandbox, and inside it only whe
 from __future__ import annotations
 
 import asyncio
-import datetime
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import msgspec
 from vsm_mcp.errors import BadArgument, InstallFailed, UnknownPackage
 from vsm_mcp.install import npm_lock
 from vsm_mcp.install.archive import Limits, digest_of, unpack_tarball
+from vsm_mcp.install.cool_down import cutoff, exempt, too_young, trusts
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.executable import choose, interpreter_of, npm_programs
 from vsm_mcp.install.files import home_errors, make_readable
@@ -66,7 +67,7 @@ class NpmInstaller:
             require_program(ref.name, packument["versions"][spec])
         async with self._installations.scratch() as folder:
             self._write_project(folder, _project(ref.name, spec, options.constraints))
-            flags = ("install", *_QUIET, *_SAFE, "--package-lock-only", *_cool_down(options))
+            flags = ("install", *_QUIET, *_SAFE, "--package-lock-only", *_cool_down(ref, options))
             await self._npm(node, folder, flags, f"{ref.name}@{spec}")
             lock = (folder / "package-lock.json").read_text("utf-8")
         entry = npm_lock.entries(lock).get(f"node_modules/{ref.name}", {})
@@ -173,14 +174,27 @@ def _spec(ref: Ref, packument: dict[str, Any], options: Options) -> str:
     """Return the version to lock: the one asked for, or the newest (with a cool-down npm itself chooses)."""
     known = packument["versions"]
     latest = str(packument["dist-tags"].get("latest", ""))
+    if not ref.version and (trusts(ref, options) or not options.min_release_age_days):
+        return latest or "latest"
     if not ref.version:
-        return "*" if options.min_release_age_days else latest or "latest"
+        _old_enough(ref.name, known, packument, options)
+        return "*"
     if ref.version not in known:
         newest = [latest, *(version for version in reversed(known) if version != latest)][:5]
         raise UnknownPackage(
             f"npm package {ref.name} has no version {ref.version}", f"the newest are {', '.join(filter(None, newest))}"
         )
+    if not trusts(ref, options):
+        _old_enough(f"{ref.name}@{ref.version}", [ref.version], packument, options)
     return ref.version
+
+
+def _old_enough(package: str, versions: Iterable[str], packument: dict[str, Any], options: Options) -> None:
+    """Raise :class:`TooYoung` when all of these versions came out within the cool-down; one without a date did not."""
+    until, dates = cutoff(options), packument.get("time")
+    published = [str(dates.get(version, "")) if isinstance(dates, dict) else "" for version in versions]
+    if until and published and min(published) > until.strftime("%Y-%m-%dT%H:%M:%SZ"):
+        raise too_young(package, options, published)
 
 
 def require_program(package: str, manifest: dict[str, Any]) -> None:
@@ -211,11 +225,11 @@ def _constraint(text: str) -> tuple[str, str]:
     return found.group(1), found.group(2)
 
 
-def _cool_down(options: Options) -> tuple[str, ...]:
-    if not options.min_release_age_days:
+def _cool_down(ref: Ref, options: Options) -> tuple[str, ...]:
+    before = cutoff(options)
+    if before is None:
         return ()
-    before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=options.min_release_age_days)
-    return (f"--before={before.isoformat(timespec='seconds')}",)
+    return (f"--before={before.isoformat()}", *(f"--min-release-age-exclude={name}" for name in exempt(ref, options)))
 
 
 def _manifest(root: Path, package: str) -> dict[str, Any]:

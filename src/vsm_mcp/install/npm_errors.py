@@ -88,7 +88,9 @@ def _no_version(package: str, summary: str) -> VsmError:
         return UnknownPackage(f"the npm registry has no version {name}{when}", "choose another version")
     return InstallFailed(
         f"{package} cannot be resolved (ETARGET): it depends on {name}, and the registry has no such version{when}",
-        "this version of the package is broken there; choose another version or package",
+        "this version of the package is broken there; choose another version or package"
+        if not when
+        else "wait, or take an older version: its dependency is within the cool-down of [install] min_release_age_days",
     )
 
 

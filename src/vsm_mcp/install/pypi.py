@@ -7,7 +7,6 @@ sandbox, not even to compile: a ``.pth`` file in a package would run.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,13 +17,14 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from vsm_mcp.errors import BadArgument, InstallFailed, UnknownPackage
 from vsm_mcp.install.archive import Limits, unpack_zip
+from vsm_mcp.install.cool_down import cutoff, exempt, too_young, trusts
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.executable import choose, interpreter_of
 from vsm_mcp.install.files import home_errors, make_readable, written
 from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved
 from vsm_mcp.install.interpreter import Interpreter, other_interpreters, own_interpreter
-from vsm_mcp.install.pypi_errors import PythonTooOld, explain
-from vsm_mcp.install.python_lock import hashes, pinned_to_file, uv_environ, versions
+from vsm_mcp.install.pypi_errors import PythonTooOld, Undated, explain
+from vsm_mcp.install.python_lock import hashes, newer_than, pinned_to_file, uv_environ, versions
 from vsm_mcp.install.tools import find_uv, run_tool
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.install.wheel import best_wheel, newest, read_manifest, same_version
@@ -57,11 +57,12 @@ class PypiInstaller:
         async for python, wheel in self._fitting(f"{name}=={version}", files):
             try:
                 urls = tuple(str(file.get("url", "")) for file in files)
-                lock = await self._compile(f"{name}=={version}", python, options, urls)
+                lock, undated = await self._compile(ref.at(version), python, options, urls)
             except PythonTooOld as error:
                 failure = error
                 continue
-            return _resolved(ref.at(version), lock, python, wheel, options)
+            resolved = _resolved(ref.at(version), lock, python, wheel, options)
+            return msgspec.structs.replace(resolved, undated=tuple(sorted(undated & resolved.packages.keys())))
         raise failure or AssertionError("no interpreter was tried")
 
     async def fetch(self, resolved: Resolved, into: Path) -> Fetched:
@@ -143,14 +144,31 @@ class PypiInstaller:
             raise InstallFailed(f"the Python at {path} is not there any more", "resolve it again")
         return self._known[path]
 
-    async def _compile(self, package: str, python: Interpreter, options: Options, urls: tuple[str, ...]) -> str:
+    async def _compile(
+        self, ref: Ref, python: Interpreter, options: Options, urls: tuple[str, ...]
+    ) -> tuple[str, frozenset[str]]:
+        """Return the lock, and the packages that an index gives no dates for: no cool-down can hold for these."""
+        undated: frozenset[str] = frozenset()
+        while True:
+            try:
+                return await self._compile_once(ref, python, options, (urls, undated)), undated
+            except Undated as error:
+                if error.packages <= undated:
+                    raise
+                undated |= error.packages
+
+    async def _compile_once(
+        self, ref: Ref, python: Interpreter, options: Options, known: tuple[tuple[str, ...], frozenset[str]]
+    ) -> str:
+        package, (urls, undated) = f"{normalise_pypi(ref.name)}=={ref.version}", known
         async with self._installations.scratch() as folder:
             with home_errors(folder):
                 (folder / "requirements.in").write_text(f"{package}\n", "utf-8")
                 (folder / "constraints.txt").write_text("\n".join(options.constraints) + "\n", "utf-8")
             flags = ("--no-build", "--generate-hashes", "--no-header", "--no-annotate")
             sources = (str(folder / "requirements.in"), "-c", str(folder / "constraints.txt"))
-            argv = ("pip", "compile", *_QUIET, *flags, *_cool_down(options), "--python", python.path, *sources)
+            cool = newer_than(cutoff(options), (*exempt(ref, options), *sorted(undated)))
+            argv = ("pip", "compile", *_QUIET, *flags, *cool, "--python", python.path, *sources)
             work = Work(tool="uv", folder=folder, reads=python.roots, urls=urls)
             done = await self._uv(argv, package, self._bench.config.install.resolve_timeout_seconds, work)
             return done.stdout.decode("utf-8", "replace")
@@ -205,42 +223,30 @@ def _checked(text: str) -> None:
 
 def _version(ref: Ref, releases: dict[str, list[dict[str, Any]]], options: Options) -> str:
     candidates = newest(releases)
+    until = None if trusts(ref, options) else cutoff(options)
+    latest = until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else ""
     if ref.version:
         version = same_version(releases, ref.version)
+        if version and latest and _published(releases[version]) > latest:
+            raise too_young(f"{ref.name}=={version}", options, [_published(releases[version])])
         if version:
             return version
         known = ", ".join(candidates[:5]) or "none"
         raise UnknownPackage(f"PyPI project {ref.name} has no version {ref.version}", f"the newest are {known}")
-    latest = _until(options)
     for version in candidates:
         if not latest or _published(releases[version]) <= latest:
             return version
     if candidates:
-        raise UnknownPackage(
-            f"PyPI project {ref.name} has no version older than {options.min_release_age_days:g} days",
-            "wait, or lower [install] min_release_age_days",
-        )
+        raise too_young(f"{ref.name}=={candidates[0]}", options, map(_published, releases.values()))
     raise InstallFailed(
         f"PyPI project {ref.name} is published as source only",
         "building it would run its code at install time, which is refused; choose another package",
     )
 
 
-def _until(options: Options) -> str:
-    if not options.min_release_age_days:
-        return ""
-    until = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=options.min_release_age_days)
-    return until.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _published(files: list[dict[str, Any]]) -> str:
     """Return when the first file of a release came out; a release without a date counts as old."""
     return min((str(file.get("upload_time_iso_8601") or "") for file in files), default="")
-
-
-def _cool_down(options: Options) -> tuple[str, ...]:
-    until = _until(options)
-    return ("--exclude-newer", until) if until else ()
 
 
 def _suitable(files: list[dict[str, Any]], python: Interpreter) -> dict[str, Any] | None:

@@ -62,6 +62,10 @@ class Installations:
         """Return the version in use, or ``""``."""
         return _target(self._server(server) / "current")
 
+    def previous(self, server: str) -> str:
+        """Return the version that was in use before the current one, or ``""``."""
+        return _target(self._server(server) / "previous")
+
     def versions(self, server: str) -> tuple[str, ...]:
         """Return the versions that have a directory, sorted by name."""
         root = self._server(server)

@@ -162,7 +162,7 @@ class Sandbox:
         self._guard: guard.Guard | None = None
         self._uids = Uids()
         self._numbers = itertools.count(1)
-        self._live: set[Child] = set()
+        self._live: dict[Child, tuple[str, ...]] = {}
         self._groups: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -190,10 +190,10 @@ class Sandbox:
             self._refuse(confinement, name)
         if tier is Tier.NONE:
             running, scope = unconfined.start(command, confinement, self._token())
-            return self._keep(Child(running, scope, tier))
+            return self._keep(Child(running, scope, tier), confinement)
         contacts = Contacts()
         running, inside = await self._confined(command, confinement, name, contacts)
-        return self._keep(Child(running, inside, tier, contacts, confinement.cpus))
+        return self._keep(Child(running, inside, tier, contacts, confinement.cpus), confinement)
 
     def _refuse(self, confinement: Confinement, name: str) -> None:
         """Raise :class:`SandboxUnavailable` where what is asked for cannot be had."""
@@ -245,6 +245,10 @@ class Sandbox:
     def contacts(self, name: str) -> tuple[Contact, ...]:
         """Return what all processes of that name reached for since this sandbox was opened."""
         return self._contacts[name].all() if name in self._contacts else ()
+
+    def in_use(self) -> frozenset[str]:
+        """Return the paths that were given for reading to whatever runs: its installation is one of them."""
+        return frozenset(path for paths in self._live.values() for path in paths)
 
     def forget(self, name: str) -> None:
         """Forget the contacts of a name."""
@@ -334,7 +338,10 @@ class Sandbox:
             release()
             raise
 
-    def _keep(self, child: Child) -> Child:
-        self._live.add(child)
-        child.on_end(self._live.discard)
+    def _keep(self, child: Child, confinement: Confinement) -> Child:
+        self._live[child] = confinement.read_only
+        child.on_end(self._gone)
         return child
+
+    def _gone(self, child: Child) -> None:
+        self._live.pop(child, None)
