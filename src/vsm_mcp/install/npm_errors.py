@@ -80,6 +80,12 @@ def _said(done: Completed) -> tuple[str, str, str]:
 
 
 def _no_version(package: str, summary: str) -> VsmError:
+    none_at_all = re.search(r"No versions available for (\S+)", summary)
+    if none_at_all is not None:
+        return InstallFailed(
+            f"{package} cannot be resolved: of {none_at_all[1]} there is no version, or none that is old enough",
+            "if a cool-down is set ([install] min_release_age_days): wait, or take an older version",
+        )
     wanted = re.search(r"for (\S+?)(?: with a date before (.+?))?\.?$", summary)
     name = wanted.group(1).rstrip(".") if wanted else summary
     when = f" that is older than {wanted.group(2)}" if wanted and wanted.group(2) else ""
