@@ -91,7 +91,8 @@ class NpmInstaller:
     async def fetch(self, resolved: Resolved, into: Path) -> Fetched:
         """See :class:`~vsm_mcp.install.installer.Installer`."""
         package = f"{resolved.ref.name}@{resolved.version}"
-        flags = ("pack", *_QUIET, "--ignore-scripts", "--no-dry-run", "--prefer-offline")
+        # not --prefer-offline: what npm keeps of the package may be from before this version was published
+        flags = ("pack", *_QUIET, "--ignore-scripts", "--no-dry-run")
         await self._npm(await self._found_node(), into, (*flags, f"--pack-destination={into}", package), package)
         archive = _packed(into)
         if archive is None or resolved.archive is None:

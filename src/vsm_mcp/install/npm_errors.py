@@ -53,7 +53,9 @@ def explain(package: str, done: Completed, home: Path) -> VsmError:
     return InstallFailed(f"npm cannot install {package}: {summary}", _ADVICE.get(code, "see the npm message above"))
 
 
+_MALFORMED: Final = "the archive is malformed or hostile; do not install this version"
 _ADVICE: Final = {
+    **dict.fromkeys(("TAR_ABORT", "TAR_BAD_ARCHIVE", "Z_BUF_ERROR", "Z_DATA_ERROR"), _MALFORMED),
     "EINTEGRITY": "the registry sent other bytes than its own hash says; try again later, and do not trust this copy",
     "EBADPLATFORM": "the package is not made for this operating system or processor",
     "EALLOWGIT": "it takes a dependency from git, which cannot be pinned by hash; choose another version",
