@@ -79,7 +79,8 @@ class Turns:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a file that stays is locked by nobody
+                path.unlink()
             os.close(descriptor)
 
 
