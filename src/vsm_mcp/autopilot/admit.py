@@ -151,7 +151,8 @@ class _Admission:
         ref, parts = self._request.ref, self._parts
         if ref.kind is RefKind.REMOTE:
             return remote_plan(ref.name, launch.env, settings.secrets)
-        return plan_of(settings, parts.config, parts.sandbox.isolation, variables=launch.env)
+        image = ref.kind is RefKind.OCI
+        return plan_of(settings, parts.config, parts.sandbox.isolation, variables=launch.env, container=image)
 
     async def _planned_for(self, server: Server, settings: Settings) -> None:
         """Say what the server may see and reach, before it is started for the first time."""

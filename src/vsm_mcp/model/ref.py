@@ -38,7 +38,7 @@ _NPM_NAME: Final = re.compile(r"(?:@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~
 # PyPI: the name rule of the core metadata specification.
 _PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]*\Z")
-_OCI: Final = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*\Z")
+_OCI: Final = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]*(?:@sha256:[0-9a-f]{64})?\Z")
 # Which schemes can be spoken is known where they are (the plug-in point `transports`), not here.
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9.+-]*://")
 _MAX_LENGTH: Final = 2048
@@ -172,8 +172,10 @@ def _cmd(rest: str) -> Ref:
 
 
 def _oci(rest: str) -> Ref:
-    if not _OCI.match(rest):
-        raise BadReference(f"{_shown(rest)} is not an image name", "write oci:[HOST/]NAME[:TAG][@DIGEST]")
+    if rest.startswith("/"):  # a folder with a Containerfile
+        return Ref(RefKind.OCI, rest)
+    if not _OCI.match(rest) or ".." in rest or "//" in rest:
+        raise BadReference(f"{_shown(rest)} is not an image name", "write oci:[HOST/]NAME[:TAG][@sha256:DIGEST]")
     return Ref(RefKind.OCI, rest)
 
 

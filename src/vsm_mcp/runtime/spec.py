@@ -10,7 +10,7 @@ import msgspec
 
 from vsm_mcp.authorization.authorizer import NAMES
 from vsm_mcp.config import Config
-from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.launch import Entry, Settings
 from vsm_mcp.model.server import Server
 from vsm_mcp.runtime.listens import template, with_port
 from vsm_mcp.runtime.permissions import limited, permitted, profile_of
@@ -18,6 +18,7 @@ from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement, Machine
 from vsm_mcp.sandbox.egress.rules import allow_list
 from vsm_mcp.wire.authorizer import Authorizer
 
+CONTAINER: Final = "container"
 _PATH: Final = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
@@ -87,14 +88,15 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             secrets=tuple(hidden.values()),
         )
     granted = permitted(settings, profile_of(settings, config))
-    argv = (*entry.argv, *server.args, *settings.args)
+    engine, program = parted(entry)
+    argv = (*program, *server.args, *settings.args)
     env = entry.env | server.env | settings.env | hidden
     where = template(settings.listens) if settings.listens else ""
-    env = base_env(argv[0]) | with_port(argv, env, where)
+    env = ({} if engine else base_env(argv[0])) | with_port(argv, env, where)
     return ServerSpec(
         name=server.name,
         command=Command(argv=argv, env=env, cwd=granted.cwd or HOME),
-        confinement=confinement_of(settings, entry.roots, config),
+        confinement=msgspec.structs.replace(confinement_of(settings, entry.roots, config), engine=engine),
         start_timeout=config.runtime.start_timeout_seconds,
         unsandboxed=settings.allow_unsandboxed,
         known_era=server.era or None,
@@ -103,6 +105,14 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
         listens=where,
         health=settings.health,
     )
+
+
+def parted(entry: Entry) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the beginning of the command line of what runs an entry's image (empty: it is a program), and the rest."""
+    if entry.runtime != CONTAINER:
+        return (), entry.argv
+    at = entry.argv.index("run")
+    return entry.argv[:at], entry.argv[at + 1 :]
 
 
 def base_env(program: str) -> dict[str, str]:
