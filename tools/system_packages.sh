@@ -7,6 +7,13 @@ case $name in
         follows="without it no server can be isolated: starting one then needs --allow-unsandboxed" ;;
     strace) command=strace
         follows="trials are not watched, and the tests of the watch are skipped" ;;
+    podman) command=podman
+        follows="container images (oci:) cannot be run, and their tests are skipped" ;;
+    runc) command=
+        [ ! -x /usr/sbin/runc ] && [ ! -x /usr/bin/runc ] || exit 0
+        follows="podman has crun alone, which refuses some arrangements of control groups" ;;
+    busybox-static) command=busybox
+        follows="the tests of container images are skipped" ;;
     chromium) command=chromium
         follows="servers that drive a browser cannot be tried" ;;
     python3-venv) command=

@@ -1,8 +1,7 @@
 """Container images (``oci:IMAGE[:TAG][@sha256:…]``), and folders with a Containerfile (``oci:/PATH``).
 
-The engine of this machine fetches and keeps the images; none of an image runs before its trial. A tag is looked up once:
-what it stood for then is what is run from then on, by the digest of its bytes. The names in an image's own metadata are
-taken as text only.
+The engine of this machine fetches and keeps the images; none of an image runs before its trial. A tag is looked up
+once: what it stood for then is what is run from then on, by the digest of its bytes.
 """
 
 from __future__ import annotations
@@ -27,6 +26,10 @@ from vsm_mcp.sandbox.engine import Engine, engine_environ, find_engine, is_podma
 _SHORT: Final = 12
 _FILES: Final = ("Containerfile", "Dockerfile")
 _MAX_OUTPUT: Final = 16 * MEBIBYTE
+
+
+def _file_of(folder: str) -> Path | None:
+    return next((Path(folder, name) for name in _FILES if Path(folder, name).is_file()), None)
 
 
 class ContainerInstaller:
@@ -64,7 +67,7 @@ class ContainerInstaller:
         return Fetched(manifest={"name": resolved.ref.name, **told}, archive_sha=image.digest)
 
     async def build(self, resolved: Resolved, fetched: Fetched, into: Path, options: Options) -> Built:
-        """Write down which image it is, and return how it is run: by the digest of its bytes, whatever its tag becomes."""
+        """Write down which image it is, and return how it is run: by the digest of its bytes, not by its tag."""
         image, engine = msgspec.json.decode(resolved.lock, type=Image), tuple(resolved.interpreter.split(" "))
         await asyncio.to_thread(used_engines.remember, self._bench.config.home, engine)
         with home_errors(into):
@@ -86,7 +89,7 @@ class ContainerInstaller:
 
     async def _made(self, engine: Engine, folder: str, options: Options) -> Image:
         """Build the image of a folder. What its file runs has no network, and is confined by the engine alone."""
-        file = next((Path(folder, name) for name in _FILES if Path(folder, name).is_file()), None)
+        file = await asyncio.to_thread(_file_of, folder)
         if file is None:
             raise BadReference(f"there is no Containerfile in {folder}", "write oci:IMAGE, or the folder that has one")
         if not options.allow_scripts:

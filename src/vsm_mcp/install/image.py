@@ -56,7 +56,7 @@ def read_image(answer: bytes, name: str) -> Image:
 
 
 def check_image(image: Image, name: str, most: int) -> None:
-    """Raise :class:`InstallFailed` for an image that this machine cannot run as a server, or of more than ``most`` bytes."""
+    """Raise :class:`InstallFailed` for an image that cannot run here as a server, or of more than ``most`` bytes."""
     wanted = name.rpartition("@")[2] if "@" in name else ""
     if wanted and wanted not in {digest.rpartition("@")[2] for digest in image.digests} | {image.digest, image.id}:
         raise InstallFailed(f"{name} came with another digest: {image.digest}", "do not trust this registry")

@@ -30,10 +30,9 @@ def plan_of(
     container: bool = False,
 ) -> SandboxPlan:
     """Return the plan of a program that runs here; ``variables`` are the names of those that it gets.
-    ``container`` says that it is an image.
 
-    It is read off the very confinement that the program is started in. Raises :class:`UnknownPermissions` and
-    :class:`BadArgument`.
+    ``container`` says that it is an image. It is read off the very confinement that the program is started in.
+    Raises :class:`UnknownPermissions` and :class:`BadArgument`.
     """
     confinement = confinement_of(settings, roots, config)
     granted = permitted(settings, profile_of(settings, config))

@@ -87,7 +87,6 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             known_transport=server.transport,
             secrets=tuple(hidden.values()),
         )
-    granted = permitted(settings, profile_of(settings, config))
     engine, program = parted(entry)
     argv = (*program, *server.args, *settings.args)
     env = entry.env | server.env | settings.env | hidden
@@ -95,7 +94,7 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
     env = ({} if engine else base_env(argv[0])) | with_port(argv, env, where)
     return ServerSpec(
         name=server.name,
-        command=Command(argv=argv, env=env, cwd=granted.cwd or HOME),
+        command=Command(argv=argv, env=env, cwd=permitted(settings, profile_of(settings, config)).cwd or HOME),
         confinement=msgspec.structs.replace(confinement_of(settings, entry.roots, config), engine=engine),
         start_timeout=config.runtime.start_timeout_seconds,
         unsandboxed=settings.allow_unsandboxed,

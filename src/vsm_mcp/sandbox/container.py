@@ -1,9 +1,9 @@
 """A program in a container of podman or docker: how it is started, and how all of it ends.
 
-The engine's client is our child and passes the standard streams on; the container is another's. It is known by its name,
-by labels that name the daemon and, among the processes of this machine, by two variables in its environment: whoever
-ends the daemon's other processes after its death ends these, too, as far as he may see them. A container that a dead
-daemon left is removed by the next one.
+The engine's client is our child and passes the standard streams on; the container is another's. It is known by its
+name, by labels that name the daemon and, among the processes of this machine, by two variables in its environment: the
+guard, which ends what a dead daemon left, finds it by one of them where it may see it. Then the engine removes it; the
+next daemon removes what is left even so.
 """
 
 from __future__ import annotations
@@ -119,7 +119,10 @@ def _contains(path: str, other: str) -> bool:
 def start(
     command: Command, confinement: Confinement, name: str, token: str, environ: Mapping[str, str]
 ) -> tuple[Running, Contained]:
-    """Start an image; ``environ`` is that of this machine. Raises what :func:`run_argv` raises, :class:`SandboxUnavailable` where it cannot be started."""
+    """Start an image; ``environ`` is that of this machine.
+
+    Raises what :func:`run_argv` raises, and :class:`SandboxUnavailable` where it cannot be started.
+    """
     identity = identity_of(name, token)
     argv = run_argv(command, confinement, identity)
     own = engine_environ(environ)

@@ -6,10 +6,11 @@ some refuse the control groups of some machines. Docker is asked whether its dae
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -125,14 +126,21 @@ async def _asked(argv: tuple[str, ...], env: Mapping[str, str]) -> dict[str, Any
 
 async def _tried(engine: Engine, env: Mapping[str, str]) -> Completed:
     """Run ``true`` as confined as a server would be."""
+    with _empty_root() as root:
+        confined = (*walls(engine.command), "--network=none", "--pids-limit=64", f"--memory={64 * MEBIBYTE}")
+        argv = (*engine.command, "run", "--rm", *confined, "--volume=/usr:/usr:ro", "--rootfs", root, "/usr/bin/true")
+        return await run_tool(argv, env=env, cwd="/", timeout=_SECONDS)
+
+
+@contextlib.contextmanager
+def _empty_root() -> Iterator[str]:
+    """Lend a root of a file system with nothing but where something may be mounted."""
     with tempfile.TemporaryDirectory(prefix="vsm-mcp-container-", ignore_cleanup_errors=True) as root:
         for folder in _FOLDERS:
             Path(root, folder).mkdir()
         for link in _LINKS:
             Path(root, link).symlink_to(f"usr/{link}")
-        confined = (*walls(engine.command), "--network=none", "--pids-limit=64", f"--memory={64 * MEBIBYTE}")
-        argv = (*engine.command, "run", "--rm", *confined, "--volume=/usr:/usr:ro", "--rootfs", root, "/usr/bin/true")
-        return await run_tool(argv, env=env, cwd="/", timeout=_SECONDS)
+        yield root
 
 
 def is_podman(command: tuple[str, ...]) -> bool:
