@@ -1,4 +1,4 @@
-"""A registry of container images on loopback, and images that are made here: a static busybox and a server in its shell.
+"""A registry of container images on loopback, and images made here: a static busybox and a server in its shell.
 
 OCI image and distribution specifications, as far as pulling goes.
 """
@@ -97,19 +97,19 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         *_, kind, reference = self.path.rsplit("/", 2)
         body, content = b"{}", "application/json"
-        fault = ""
+        fault, status = "", 200
         if kind == "manifests":
             body, content = self.images.manifests.get(reference, b""), _MANIFEST
         elif kind == "blobs":
             body, content = self.images.blobs.get(reference, b""), "application/octet-stream"
             fault = self.images.faults.get(reference, "")
         if not body:
-            self.send_error(404, "manifest unknown")
-            return
-        self.send_response(200)
+            body = json.dumps({"errors": [{"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}]}).encode()
+            content, status = "application/json", 404
+        self.send_response(status)
         self.send_header("content-type", content)
         self.send_header("content-length", str(len(body)))
-        if kind == "manifests":
+        if kind == "manifests" and status == 200:
             self.send_header("docker-content-digest", digest_of(body))
         self.end_headers()
         if self.command == "HEAD":

@@ -92,7 +92,8 @@ async def _podman(program: str, env: Mapping[str, str]) -> Engine:
     if rootless and host.get("cgroupVersion") == "v1":
         raise _Unfit("run by an ordinary user, it limits no memory with control groups of version 1")
     version, said = str((info.get("version") or {}).get("Version", "")), []
-    for runtime in _RUNTIMES:
+    own = str((host.get("ociRuntime") or {}).get("name", ""))
+    for runtime in (each for each in _RUNTIMES if each != own):
         if runtime and shutil.which(runtime, path=f"{env['PATH']}:/usr/sbin:/usr/bin") is None:
             continue
         engine = Engine(name="podman", program=program, version=version, runtime=runtime, rootless=rootless)
@@ -162,5 +163,6 @@ def last_line(done: Completed) -> str:
     """Return the last thing that an engine said, for people."""
     text = (done.stderr or done.stdout).decode("utf-8", "replace")
     lines = ["".join(char for char in line if char.isprintable()).strip() for line in text.splitlines()]
-    said = next((line for line in reversed(lines) if line), "") or done.exit.describe()
+    errors = [line for line in lines if line.startswith("Error")]
+    said = next((line for line in reversed(errors or lines) if line), "") or done.exit.describe()
     return said.removeprefix("Error: ")[:400] if not done.timed_out else "it did not answer in time"
