@@ -85,8 +85,8 @@ def repository(name: str) -> str:
 
 def _digest(name: str, digests: tuple[str, ...]) -> str:
     wanted = name.rpartition("@")[2] if "@" in name else ""
-    own = [each for each in digests if each.partition("@")[0].endswith(repository(name))] or list(digests)
-    found = [each.rpartition("@")[2] for each in own]
+    own = [each for each in digests if each.partition("@")[0].endswith(repository(name))]
+    found = [each.rpartition("@")[2] for each in (*own, *digests)]
     return wanted if wanted in found else next(iter(found), "")
 
 

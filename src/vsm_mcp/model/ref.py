@@ -2,7 +2,7 @@
 
 Grammar (``docs/reference/references.md``)::
 
-    npm:NAME[@VERSION] | pypi:NAME[==VERSION] | git+URL[@REV] | dir:PATH | oci:IMAGE
+    npm:NAME[@VERSION] | pypi:NAME[==VERSION] | git+URL[@REV] | dir:PATH | oci:IMAGE | oci:/FOLDER
     mcpb:FILE-or-URL | SCHEME://HOST[:PORT][/PATH] (http, https, ws, wss, tcp) | cmd:PROGRAM ARGS…
 """
 
@@ -38,7 +38,7 @@ _NPM_NAME: Final = re.compile(r"(?:@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~
 # PyPI: the name rule of the core metadata specification.
 _PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]*\Z")
-_OCI: Final = re.compile(r"[a-z0-9][A-Za-z0-9._/:-]*(?:@sha256:[0-9a-f]{64})?\Z")
+_OCI: Final = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*\Z")
 # Which schemes can be spoken is known where they are (the plug-in point `transports`), not here.
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9.+-]*://")
 _MAX_LENGTH: Final = 2048

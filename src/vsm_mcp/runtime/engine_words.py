@@ -9,7 +9,7 @@ from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime.last_words import LastWords
 
 _GONE: Final = re.compile(r"image not known|no such image|unable to find image", re.IGNORECASE)
-_ENGINE: Final = re.compile(r"OCI runtime|OCI permission denied|cannot connect to the docker daemon", re.IGNORECASE)
+_ENGINE: Final = re.compile(r"OCI runtime|OCI permission denied", re.IGNORECASE)
 _NO_PROGRAM: Final = re.compile(r"executable file .*not found|exec .*: no such file", re.IGNORECASE)
 
 
