@@ -80,7 +80,7 @@ class Front:
     """What stands before both registries: ``faults`` maps the end of a path to what becomes of the answer.
 
     ``cut`` breaks the connection in the middle, ``short`` sends half of it and says that this is all, ``garble``
-    changes a byte. ``dates`` maps a file or an npm version to when it was published.
+    changes a byte. ``dates`` maps a file or an npm version to when it was published (empty: nobody says).
     """
 
     npm: str
@@ -138,8 +138,8 @@ class Front:
                 "url": f"{self.address}/files/{each}",
                 "hashes": {"sha256": hashlib.sha256(self.files[each]).hexdigest()},
                 "core-metadata": {"sha256": hashlib.sha256(self.files[f"{each}.metadata"]).hexdigest()},
-                "upload-time": self.dates.get(each, LONG_AGO),
                 "size": len(self.files[each]),
+                **({"upload-time": date} if (date := self.dates.get(each, LONG_AGO)) else {}),
             }
             for each in found
         ]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from tests.scenarios import loopback
@@ -187,6 +188,22 @@ def test_a_clock_that_went_backwards(front: Front, served: Served) -> None:
         assert "is the clock of this machine right?" in hint
         served.check()
     assert served.home.run("journal").code == 0
+
+
+def test_who_is_trusted_need_not_wait(front: Front, home: Home, tmp_path: Path) -> None:
+    """And what has no date is taken for old: an index that gives none would be of no use else."""
+    now = datetime.datetime.now(datetime.UTC).isoformat()
+    front.publish_npm("7.0.0")
+    front.dates = {"7.0.0": now, front.publish_pypi("7.0.0"): now, front.publish_pypi("7.1.0"): ""}
+    home.environ |= front.environ(tmp_path)
+    added = home.run("add", f"pypi:{NAME}==7.1.0", "--name", "undated", "--yes").document
+    assert added["outcome"] == "served", added["reason"]
+    assert f"'undated': ['{NAME}']" in str(home.run("evidence", added["evidence"]).document)
+    assert "younger" in refused(home, "pypi", "7.0.0")[0]
+    home.environ["VSM_MCP_INSTALL_TRUSTED_PUBLISHERS"] = f"npm:{NAME},pypi:{NAME}"
+    for ref in (f"npm:{NAME}@7.0.0", f"pypi:{NAME}==7.0.0"):
+        added = home.run("add", ref, "--name", ref[:3], "--yes").document
+        assert added["outcome"] == "served", added["reason"]
 
 
 @pytest.fixture(scope="module")
