@@ -83,7 +83,8 @@ def test_an_image_is_served_by_its_digest(box: Home, images: Images, tmp_path: P
     (tmp_path / "granted" / "file").write_text("treasure")
     (tmp_path / "granted").chmod(0o755)
     digest, ref = images.push("1"), f"oci:{images.address}/box:1"
-    box.environ["GIVEN"] = "needle-4711"
+    box.environ |= {"GIVEN": "needle-4711", "VSM_MCP_SANDBOX_MEMORY_BYTES": str(64 << 20)}
+    box.environ["VSM_MCP_SANDBOX_OPEN_FILES"] = "512"
     options = ("--secret", "GIVEN", "--allow-path", str(tmp_path / "granted"), "--arg=--loud", "--env", "PATH=/bin")
     added = box.run("add", ref, "--name", "box", *options, "--yes").document
     assert (added["outcome"], added["tier"]) == ("served", "container"), added["reason"]
@@ -94,11 +95,13 @@ def test_an_image_is_served_by_its_digest(box: Home, images: Images, tmp_path: P
     for line in ("CapEff: 0000000000000000", "CapBnd: 0000000000000000", "NoNewPrivs: 1", "Seccomp: 2", "links lo "):
         assert line in seen, seen
     assert "root is writable" not in seen
-    assert "tmp is writable" in seen
+    assert {"tmp is writable", "open files 512"} <= set(seen)
+    assert "200 MB fit" not in seen
     assert {"greeting hello", "given needle-4711", "arguments --loud"} <= set(seen)
 
     moved = images.push("1", mark="second")
-    assert "greeting hello" in look(box, "box")
+    del box.environ["VSM_MCP_SANDBOX_MEMORY_BYTES"]
+    assert {"greeting hello", "200 MB fit"} <= set(look(box, "box"))
     again = box.run("add", ref, "--name", "box", "--yes").document
     assert again["outcome"] == "served", again["reason"]
     assert box.run("inspect", "box").document["server"]["integrity"] == moved

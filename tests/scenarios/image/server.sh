@@ -8,6 +8,7 @@ look() {
   echo "links $($b ls /sys/class/net | $b tr '\n' ' ')"
   (echo x > /written) 2>/dev/null && echo "root is writable"
   (echo x > /tmp/written) 2>/dev/null && echo "tmp is writable"
+  $b dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null && echo "200 MB fit"
   echo "open files $(ulimit -n)"
   echo "greeting $GREETING"
   echo "given $GIVEN"
