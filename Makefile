@@ -12,6 +12,9 @@ demo: setup
 setup: $(STAMP)
 	@sh tools/system_packages.sh bubblewrap
 	@sh tools/system_packages.sh strace
+	@sh tools/system_packages.sh podman
+	@sh tools/system_packages.sh runc
+	@sh tools/system_packages.sh busybox-static
 
 $(STAMP): requirements.lock pyproject.toml
 	@sh tools/make_venv.sh $(PYTHON) $(VENV)

@@ -21,6 +21,7 @@ from msgspec import Meta
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.model.auth import Auth
 from vsm_mcp.model.discovery import Discovery
+from vsm_mcp.model.installing import Install
 from vsm_mcp.model.permissions import BUILT_IN, NAMED_PATHS, Permissions, with_built_in
 from vsm_mcp.model.wants import Appraising, Priority
 
@@ -168,19 +169,6 @@ class Runtime(Section, frozen=True, kw_only=True):
     ] = 2.0
 
 
-class Install(Section, frozen=True, kw_only=True):
-    """``[install]``: fetching and building."""
-
-    resolve_timeout_seconds: Annotated[float, Meta(description="How long resolving versions may take.")] = 90.0
-    build_timeout_seconds: Annotated[float, Meta(description="How long installing may take.")] = 300.0
-    max_package_bytes: Annotated[int, Meta(description="The largest archive that is fetched.")] = 500 * 1024 * 1024
-    max_unpacked_bytes: Annotated[int, Meta(description="The largest archive once unpacked.")] = 2 * 1024 * 1024 * 1024
-    max_files: Annotated[int, Meta(description="The most files in an archive.")] = 100_000
-    min_release_age_days: Annotated[float, Meta(description="Versions younger than this are not chosen.")] = 0.0
-    confined: Annotated[bool, Meta(description="Whether npm and uv run in the sandbox, where there is one.")] = True
-    hosts: Annotated[tuple[str, ...], Meta(description="What npm and uv may reach beside the registries.")] = ()
-
-
 class Log(Section, frozen=True, kw_only=True):
     """``[log]``: what the daemon writes about itself."""
 
@@ -250,6 +238,7 @@ _CHOICES: Final = {
     ("policy", "profile"): ("strict", "standard", "lax"),
     ("sandbox", "least_tier"): ("full", "full-soft", "reduced"),
     ("discovery.research", "api"): ("openai", "anthropic"),
+    ("install", "container_engine"): ("auto", "podman", "docker"),
     ("log", "level"): ("debug", "info", "warning", "error"),
     ("log", "format"): ("text", "json"),
     **{("policy", f"{when}_{what}"): PIN_RULES for when in ("changed", "new") for what in ("items", "resources")},

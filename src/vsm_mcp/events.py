@@ -321,6 +321,14 @@ class Recovered(Event, frozen=True, tag=True):
     result: str
 
 
+class SpaceFreed(Event, frozen=True, tag=True):
+    """Old versions (``server/version``) and caches of so many bytes were removed, for nobody needs them."""
+
+    versions: tuple[str, ...] = ()
+    installations_bytes: int = 0
+    cache_bytes: int = 0
+
+
 class CleanedUp(Event, frozen=True, tag=True):
     """What nobody uses any more was removed: counts of groups, folders, sockets, logs and dead processes."""
 

@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from vsm_mcp.config import Install, load
+from vsm_mcp.config import load
 from vsm_mcp.errors import RegistryUnavailable
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.installer import Bench
 from vsm_mcp.install.tools import run_tool
+from vsm_mcp.model.installing import Install
 from vsm_mcp.registries.addresses import Addresses
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.sandbox import tool

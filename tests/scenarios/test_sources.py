@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.npm import packages
+from tests.scenarios import loopback
 from tests.scenarios.homes import Home
 from tests.scenarios.test_terminal import Terminal
 from tests.unit.discovery.mcp_registry.replica import Replica, server
@@ -57,31 +55,8 @@ def set_up(home: Home, address: str, *sources: str) -> None:
 @pytest.fixture
 def verdaccio(tmp_path: Path) -> Iterator[str]:
     """A registry of npm packages on loopback; yields its address."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-    config = {
-        "storage": str(tmp_path / "storage"),
-        "auth": {"htpasswd": {"file": str(tmp_path / "htpasswd"), "max_users": -1}},
-        "uplinks": {},
-        "packages": {"@*/*": {"access": "$all", "publish": "$all"}, "**": {"access": "$all", "publish": "$all"}},
-        "log": {"type": "stdout", "format": "json", "level": "error"},
-    }
-    (tmp_path / "config.yaml").write_text(json.dumps(config))
-    argv = [*packages.program("verdaccio", packages.REGISTRY), "--config", "config.yaml", "--listen", address]
-    null = subprocess.DEVNULL
-    with subprocess.Popen(argv, cwd=tmp_path, stdin=null, stdout=null, stderr=null) as process:
-        try:
-            Home(tmp_path).until(lambda: _answers(f"http://{address}/-/ping"), 60)
-            yield f"http://{address}"
-        finally:
-            process.terminate()
-
-
-def _answers(url: str) -> bool:
-    with contextlib.suppress(OSError):
-        return bool(urllib.request.urlopen(url, timeout=5).status == 200)
-    return False
+    with loopback.verdaccio(tmp_path) as address:
+        yield address
 
 
 def publish(folder: Path, address: str, name: str, **more: Any) -> None:

@@ -31,6 +31,7 @@ from vsm_mcp.app.pinning import Pinning
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.app.running import RUNNING, Running
+from vsm_mcp.app.storage import Storage
 from vsm_mcp.app.upgrading import Upgrading
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
@@ -112,6 +113,7 @@ class App:
         if self._exclusive:
             await Undo(self.store, self.installations, emit).recover()
         self.machine: Machine = await open_machine(config, self.store, enter, emit)
+        self.storage = Storage(config, self.store, self.installations, self.machine.sandbox.in_use, emit)
         self.tasks = await enter(asyncio.TaskGroup())
         self.runtime = await enter(
             Runtime(config, sandbox=self.machine.sandbox, emit=emit, secrets_of=self._secrets_of)
@@ -140,6 +142,7 @@ class App:
         self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
         self._let_change(emit)
         if self._exclusive:
+            await self.storage.opened()
             await enter(self.cleanup)
 
     def _let_change(self, emit: Emit) -> None:
@@ -169,7 +172,7 @@ class App:
         self.config = config
         self.performer.govern(config.policy)
         self.needs.govern(config.policy)
-        for part in (self.machine, self.finder, self.logins, self.runtime):
+        for part in (self.machine, self.finder, self.logins, self.runtime, self.storage):
             part.configure(config)
         self.gateway.configure(config.gateway, config.profiles)
         self.fleet.govern(config.policy)
@@ -338,6 +341,9 @@ class App:
             sandbox=self.machine.sandbox,
             fleet=self.fleet.tool_names,
             authorizer_of=self.logins.authorizer_of,
+            turns=self.storage.turns,
+            quota=self.storage.quota,
+            collect=self.storage.activated,
         )
 
     async def _for_agent(self, need: str) -> Outcome:

@@ -47,7 +47,7 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         " research",
         "appraisal": "priority weights no_key no_network offline licences runtime",
         "install": "resolve_timeout_seconds build_timeout_seconds max_package_bytes max_unpacked_bytes max_files"
-        " min_release_age_days confined hosts",
+        " min_release_age_days trusted_publishers confined hosts at_once quota_bytes cache_bytes container_engine",
         "log": "level format",
         "profiles": "description servers tools deny_tools mode tool_limit plain_names acquire",
         "permissions": "description paths hosts named_paths memory_bytes cpus processes open_files scratch_bytes"

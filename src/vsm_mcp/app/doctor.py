@@ -19,6 +19,7 @@ from vsm_mcp.sandbox import tracing
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.confinement import Command, Confinement
 from vsm_mcp.sandbox.egress.rules import AllowList
+from vsm_mcp.sandbox.engine import find_engine
 from vsm_mcp.sandbox.machine import closed_to_others
 from vsm_mcp.sandbox.probe import allow_list_failure
 from vsm_mcp.sandbox.tier import Isolation, Property, Tier
@@ -37,7 +38,7 @@ async def examine(config: Config, machine: Machine, lookout: Lookout) -> dict[st
     isolation, registries, runtimes = machine.isolation, await machine.registries(), await machine.runtimes()
     checks = [_home(config), *_sandbox(config, isolation), *await _allow_list(isolation), watched(isolation)]
     checks.append(await installing(config, isolation))
-    checks += _tools(runtimes)
+    checks += [*_tools(runtimes), await containers(config)]
     checks += [await _registry(registries, "npm"), await _registry(registries, "pypi"), *await _sources(lookout)]
     return {
         "healthy": not any(check["state"] == "fail" for check in checks),
@@ -143,6 +144,17 @@ def _tools(runtimes: dict[str, str]) -> list[dict[str, Any]]:
         _check(name, "ok", runtimes[name]) if runtimes.get(name) else _check(name, "warn", "not found", remedy)
         for name, remedy in wanted.items()
     ]
+
+
+async def containers(config: Config) -> dict[str, Any]:
+    """Whether images (``oci:``) can be run here: tried, where it is podman."""
+    try:
+        engine = await find_engine(config.environ, config.install.container_engine)
+    except VsmError as error:
+        return _check("containers", "warn", f"unavailable: {error.message}", error.hint)
+    runtime = f" with {engine.runtime}" if engine.runtime else ""
+    who = "an ordinary user's" if engine.rootless else "root's, whose root is this machine's, without capabilities"
+    return _check("containers", "ok", f"{engine.name} {engine.version}{runtime}: {who}")
 
 
 async def _registry(registries: Registries, kind: str) -> dict[str, Any]:

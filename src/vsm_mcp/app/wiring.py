@@ -7,12 +7,14 @@ from vsm_mcp.app.host import Enter, Host
 from vsm_mcp.config import Config
 from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit
+from vsm_mcp.install import used_engines
 from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Installer
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Server
-from vsm_mcp.runtime.spec import confinement_of
+from vsm_mcp.runtime.spec import CONTAINER, confinement_of
 from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.sandbox.engine import engine_environ
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Isolation, Tier
 from vsm_mcp.sandbox.tool import run_tool
@@ -23,7 +25,10 @@ from vsm_mcp.vetting.check import Check
 async def open_machine(config: Config, store: Store, enter: Enter, emit: Emit) -> Machine:
     """Test what isolation this machine gives and return its parts; they are closed with the caller's stack."""
     isolation = await probe()
-    sandbox = await enter(Sandbox(isolation, least=config.sandbox.least_tier, emit=emit))
+    sandbox = await enter(
+        Sandbox(isolation, least=config.sandbox.least_tier, emit=emit, environ=engine_environ(config.environ))
+    )
+    await used_engines.sweep(config.home, config.environ)
     return Machine(config, store, sandbox, enter)
 
 
@@ -56,6 +61,8 @@ class Machine(Host):
         """Return the tier that would hold a server; a remote one has no process here."""
         if server.installation.entry.runtime == "remote":
             return "remote"
+        if server.installation.entry.runtime == CONTAINER:
+            return str(Tier.CONTAINER)
         settings = server.settings
         try:
             sockets = confinement_of(settings, (), self._config).sockets

@@ -9,7 +9,9 @@ from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.config import Config
 from vsm_mcp.events import Emit
 from vsm_mcp.install.installer import Installer
+from vsm_mcp.install.quota import Quota
 from vsm_mcp.install.transaction import Installations
+from vsm_mcp.install.turns import Turns
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.sandbox.child import Sandbox
@@ -24,7 +26,9 @@ class Parts:
 
     ``installer`` returns the installer for a reference and raises ``InstallFailed`` for a kind it has not;
     ``fleet`` maps every other server to the names of its tools;
-    ``authorizer_of`` gives who authorizes the requests to a server that runs elsewhere.
+    ``authorizer_of`` gives who authorizes the requests to a server that runs elsewhere; ``turns`` says when an
+    admission may begin, ``quota`` how much may be installed; ``collect`` removes the old versions of a server that was
+    activated.
     """
 
     config: Config
@@ -37,3 +41,6 @@ class Parts:
     sandbox: Sandbox
     fleet: Callable[[], Mapping[str, tuple[str, ...]]]
     authorizer_of: Callable[[ServerSpec], Authorizer | None]
+    turns: Turns
+    quota: Quota
+    collect: Callable[[str], Awaitable[None]]

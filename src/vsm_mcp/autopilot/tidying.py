@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from vsm_mcp.errors import UnknownServer
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.store import Store
@@ -9,11 +11,15 @@ from vsm_mcp.store.sagas import Plan
 
 
 class Tidying:
-    """Removes what nobody can go back to any more. Everything here is idempotent and needs only the plan."""
+    """Removes what nobody can go back to any more. Everything here is idempotent and needs only the plan.
 
-    def __init__(self, store: Store, installations: Installations) -> None:
+    ``used`` are the paths of installations of which something runs: they stay, until the next collection.
+    """
+
+    def __init__(self, store: Store, installations: Installations, used: Collection[str] = ()) -> None:
         self._store = store
         self._installations = installations
+        self._used = used
 
     async def after(self, plan: Plan) -> None:
         """Do it after what was planned: files of older versions, and secrets of theirs."""
@@ -29,6 +35,6 @@ class Tidying:
         versions = {each.installation.version for each in kept}
         versions |= {saga.plan.version for saga in await self._store.sagas.waiting()}
         for version in self._installations.versions(plan.server):
-            if version not in versions:
+            if version not in versions and str(self._installations.path(plan.server, version)) not in self._used:
                 await self._installations.discard(plan.server, version)
         await self._installations.unstage(plan.server, plan.version)

@@ -11,6 +11,7 @@ _MOST: Final = 8
 _IN_MEMORY: Final = "; a private home, /tmp and /dev/shm, gone when it ends"
 _PRIVATE: Final = {
     "reduced": "; a private home on disk with a directory for what is temporary, gone when it ends",
+    "container": "; a private /tmp and /dev/shm, gone when it ends",
     "none": "; and all that you may write: nothing holds it",
 }
 _UNITS: Final = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))

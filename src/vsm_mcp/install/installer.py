@@ -22,12 +22,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a person or a remedy asks of an installation.
 
     ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm). ``min_release_age_days`` is the
-    cool-down: nothing published later is taken. ``executable`` names one of several programs of a package.
-    ``given`` are the values that were given for the server, by name (of secrets the name alone, with no value).
+    cool-down: nothing published later is taken, but for packages that ``trusted_publishers`` (patterns over
+    references) name. ``executable`` names one of several programs of a package. ``given`` are the values that were
+    given for the server, by name (of secrets the name alone, with no value).
     """
 
     constraints: tuple[str, ...] = ()
     min_release_age_days: float = 0.0
+    trusted_publishers: tuple[str, ...] = ()
     allow_scripts: bool = False
     executable: str = ""
     given: Mapping[str, str] = {}
@@ -49,6 +51,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     the package says it needs of Python or node; ``interpreter`` is the absolute path of the program that will run it;
     ``scripts`` are the packages that the lock says run install scripts (building looks for itself). ``build_lock``
     locks what builds the package, where building was allowed; ``inputs`` are the values that the server asks for.
+    ``undated`` are the packages for which an index gives no date of publication: no cool-down could be held to.
     """
 
     ref: Ref
@@ -62,6 +65,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     constraints: tuple[str, ...] = ()
     build_lock: str = ""
     inputs: tuple[Input, ...] = ()
+    undated: tuple[str, ...] = ()
 
 
 class ArchiveMember(msgspec.Struct, frozen=True):

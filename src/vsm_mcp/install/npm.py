@@ -7,8 +7,8 @@ apply. Scripts of packages never run outside the sandbox, and inside it only whe
 from __future__ import annotations
 
 import asyncio
-import datetime
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import msgspec
 from vsm_mcp.errors import BadArgument, InstallFailed, UnknownPackage
 from vsm_mcp.install import npm_lock
 from vsm_mcp.install.archive import Limits, digest_of, unpack_tarball
+from vsm_mcp.install.cool_down import cutoff, exempt, too_young, trusts
 from vsm_mcp.install.executable import choose, npm_programs
 from vsm_mcp.install.files import home_errors, make_readable
 from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved
@@ -50,7 +51,7 @@ class NpmInstaller:
             require_program(ref.name, packument["versions"][spec])
         async with self._installations.scratch() as folder:
             write_project(folder, _project(ref.name, spec, options.constraints))
-            flags = ("install", *QUIET, *SAFE, "--package-lock-only", *cool_down(options))
+            flags = ("install", *QUIET, *SAFE, "--package-lock-only", *cool_down(options, ref))
             await self._npm.run(folder, flags, f"{ref.name}@{spec}")
             lock = (folder / LOCK).read_text("utf-8")
         entry = npm_lock.entries(lock).get(f"node_modules/{ref.name}", {})
@@ -74,7 +75,8 @@ class NpmInstaller:
     async def fetch(self, resolved: Resolved, into: Path) -> Fetched:
         """See :class:`~vsm_mcp.install.installer.Installer`."""
         package = f"{resolved.ref.name}@{resolved.version}"
-        flags = ("pack", *QUIET, "--ignore-scripts", "--no-dry-run", "--prefer-offline")
+        # not --prefer-offline: what npm keeps of the package may be from before this version was published
+        flags = ("pack", *QUIET, "--ignore-scripts", "--no-dry-run")
         await self._npm.run(into, (*flags, f"--pack-destination={into}", package), package)
         archive = _packed(into)
         if archive is None or resolved.archive is None:
@@ -124,14 +126,27 @@ def _spec(ref: Ref, packument: dict[str, Any], options: Options) -> str:
     """Return the version to lock: the one asked for, or the newest (with a cool-down npm itself chooses)."""
     known = packument["versions"]
     latest = str(packument["dist-tags"].get("latest", ""))
+    if not ref.version and (trusts(ref, options) or not options.min_release_age_days):
+        return latest or "latest"
     if not ref.version:
-        return "*" if options.min_release_age_days else latest or "latest"
+        _old_enough(ref.name, known, packument, options)
+        return "*"
     if ref.version not in known:
         newest = [latest, *(version for version in reversed(known) if version != latest)][:5]
         raise UnknownPackage(
             f"npm package {ref.name} has no version {ref.version}", f"the newest are {', '.join(filter(None, newest))}"
         )
+    if not trusts(ref, options):
+        _old_enough(f"{ref.name}@{ref.version}", [ref.version], packument, options)
     return ref.version
+
+
+def _old_enough(package: str, versions: Iterable[str], packument: dict[str, Any], options: Options) -> None:
+    """Raise :class:`TooYoung` when all of these versions came out within the cool-down; one without a date did not."""
+    until, dates = cutoff(options), packument.get("time")
+    published = [str(dates.get(version, "")) if isinstance(dates, dict) else "" for version in versions]
+    if until and published and min(published) > until.strftime("%Y-%m-%dT%H:%M:%SZ"):
+        raise too_young(package, options, published)
 
 
 def require_program(package: str, manifest: dict[str, Any]) -> None:
@@ -167,12 +182,13 @@ def _constraint(text: str) -> tuple[str, str]:
     return found.group(1), found.group(2)
 
 
-def cool_down(options: Options) -> tuple[str, ...]:
-    """Return what keeps npm from versions that are too young."""
-    if not options.min_release_age_days:
+def cool_down(options: Options, ref: Ref | None = None) -> tuple[str, ...]:
+    """Return what keeps npm from versions that are too young, where they need not be those of ``ref``."""
+    before = cutoff(options)
+    if before is None:
         return ()
-    before = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=options.min_release_age_days)
-    return (f"--before={before.isoformat(timespec='seconds')}",)
+    free = (f"--min-release-age-exclude={name}" for name in exempt(RefKind.NPM, options, ref))
+    return (f"--before={before.isoformat()}", *free)
 
 
 def _manifest(root: Path, package: str) -> dict[str, Any]:

@@ -53,7 +53,9 @@ def explain(package: str, done: Completed, home: Path) -> VsmError:
     return InstallFailed(f"npm cannot install {package}: {summary}", _ADVICE.get(code, "see the npm message above"))
 
 
+_MALFORMED: Final = "the archive is malformed or hostile; do not install this version"
 _ADVICE: Final = {
+    **dict.fromkeys(("TAR_ABORT", "TAR_BAD_ARCHIVE", "Z_BUF_ERROR", "Z_DATA_ERROR"), _MALFORMED),
     "EINTEGRITY": "the registry sent other bytes than its own hash says; try again later, and do not trust this copy",
     "EBADPLATFORM": "the package is not made for this operating system or processor",
     "EALLOWGIT": "it takes a dependency from git, which cannot be pinned by hash; choose another version",
@@ -80,6 +82,12 @@ def _said(done: Completed) -> tuple[str, str, str]:
 
 
 def _no_version(package: str, summary: str) -> VsmError:
+    none_at_all = re.search(r"No versions available for (\S+)", summary)
+    if none_at_all is not None:
+        return InstallFailed(
+            f"{package} cannot be resolved: of {none_at_all[1]} there is no version, or none that is old enough",
+            "if a cool-down is set ([install] min_release_age_days): wait, or take an older version",
+        )
     wanted = re.search(r"for (\S+?)(?: with a date before (.+?))?\.?$", summary)
     name = wanted.group(1).rstrip(".") if wanted else summary
     when = f" that is older than {wanted.group(2)}" if wanted and wanted.group(2) else ""
@@ -88,7 +96,9 @@ def _no_version(package: str, summary: str) -> VsmError:
         return UnknownPackage(f"the npm registry has no version {name}{when}", "choose another version")
     return InstallFailed(
         f"{package} cannot be resolved (ETARGET): it depends on {name}, and the registry has no such version{when}",
-        "this version of the package is broken there; choose another version or package",
+        "this version of the package is broken there; choose another version or package"
+        if not when
+        else "wait, or take an older version: its dependency is within the cool-down of [install] min_release_age_days",
     )
 
 

@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from vsm_mcp.errors import BadArgument, InstallFailed, UnknownPackage
 from vsm_mcp.install.archive import Limits, unpack_zip
+from vsm_mcp.install.cool_down import cutoff, too_young, trusts
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.executable import choose, interpreter_of
 from vsm_mcp.install.files import home_errors, make_readable, written
@@ -23,7 +24,7 @@ from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, R
 from vsm_mcp.install.interpreter import Interpreter
 from vsm_mcp.install.pypi_errors import PythonTooOld
 from vsm_mcp.install.python_lock import hashes, pinned_to_file, versions
-from vsm_mcp.install.uv_tool import Uv, until
+from vsm_mcp.install.uv_tool import Uv
 from vsm_mcp.install.wheel import best_wheel, newest, read_manifest, same_version
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
@@ -51,11 +52,12 @@ class PypiInstaller:
             try:
                 urls = tuple(str(file.get("url", "")) for file in files)
                 pinned = f"{name}=={version}"
-                lock = await self._uv.compile((pinned,), python, options, pinned, urls)
+                lock = await self._uv.compile((pinned,), python, options, pinned, urls, ref)
             except PythonTooOld as error:
                 failure = error
                 continue
-            return _resolved(ref.at(version), lock, python, wheel, options)
+            resolved = _resolved(ref.at(version), lock.text, python, wheel, options)
+            return msgspec.structs.replace(resolved, undated=tuple(sorted(lock.undated & resolved.packages.keys())))
         raise failure or AssertionError("no interpreter was tried")
 
     async def fetch(self, resolved: Resolved, into: Path) -> Fetched:
@@ -155,21 +157,21 @@ def _checked(text: str) -> None:
 
 def _version(ref: Ref, releases: dict[str, list[dict[str, Any]]], options: Options) -> str:
     candidates = newest(releases)
+    until = None if trusts(ref, options) else cutoff(options)
+    latest = until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else ""
     if ref.version:
         version = same_version(releases, ref.version)
+        if version and latest and _published(releases[version]) > latest:
+            raise too_young(f"{ref.name}=={version}", options, [_published(releases[version])])
         if version:
             return version
         known = ", ".join(candidates[:5]) or "none"
         raise UnknownPackage(f"PyPI project {ref.name} has no version {ref.version}", f"the newest are {known}")
-    latest = until(options)
     for version in candidates:
         if not latest or _published(releases[version]) <= latest:
             return version
     if candidates:
-        raise UnknownPackage(
-            f"PyPI project {ref.name} has no version older than {options.min_release_age_days:g} days",
-            "wait, or lower [install] min_release_age_days",
-        )
+        raise too_young(f"{ref.name}=={candidates[0]}", options, map(_published, releases.values()))
     raise InstallFailed(
         f"PyPI project {ref.name} is published as source only",
         "building it would run its code at install time, which is refused; choose another package",

@@ -7,6 +7,7 @@ from typing import Final
 
 from vsm_mcp.errors import InstallFailed, RegistryUnavailable, UnknownPackage, VsmError
 from vsm_mcp.install.tools import clean
+from vsm_mcp.model.ref import normalise_pypi
 from vsm_mcp.sandbox.confinement import Completed
 
 _NETWORK: Final = re.compile(
@@ -16,6 +17,7 @@ _NETWORK: Final = re.compile(
 )
 _PYTHON: Final = re.compile(r"does not satisfy Python\s*([<>=!~0-9.,*]+)")
 _MISSING: Final = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
+_UNDATED: Final = re.compile(r"`?([A-Za-z0-9._+-]+)`? is missing an upload date")
 _NO_WHEEL: Final = re.compile(r"(?:`|Because )?([A-Za-z0-9._-]+)(?:[<>=!~]\S*)?`? has no (?:usable )?wheels")
 
 
@@ -27,10 +29,25 @@ class PythonTooOld(InstallFailed):
         self.requires = requires
 
 
+class Undated(InstallFailed):
+    """An index does not say when the files of ``packages`` were published, and uv takes none of these."""
+
+    def __init__(self, packages: frozenset[str], message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.packages = packages
+
+
 def explain(package: str, done: Completed) -> VsmError:
     """Return the error for a uv command on ``package`` (``name==version``) that failed."""
     said = clean(done.stderr.decode("utf-8", "replace"))
     reason = _reason(said)
+    undated = frozenset(_project(name) for name in _UNDATED.findall(said))
+    if undated and "No solution found" in said:
+        return Undated(
+            undated,
+            f"the index gives no date of publication for {', '.join(sorted(undated))}, and a cool-down is set",
+            "[install] min_release_age_days = 0 does without one",
+        )
     if "hash mismatch" in said.lower():
         return InstallFailed(
             f"a file of {package} does not match its hash: {reason}", "the registry sent other bytes; do not trust it"
@@ -48,6 +65,12 @@ def explain(package: str, done: Completed) -> VsmError:
     if "status code 40" in said or "401 Unauthorized" in said or "403 Forbidden" in said:
         return RegistryUnavailable(f"the Python package index refuses access: {reason}", "log in to it")
     return _unsolved(package, said, reason)
+
+
+def _project(filename: str) -> str:
+    """Return the project of a wheel or a source distribution."""
+    own = filename.partition("-")[0] if filename.endswith(".whl") else filename.rpartition("-")[0]
+    return normalise_pypi(own)
 
 
 def _unsolved(package: str, said: str, reason: str) -> VsmError:

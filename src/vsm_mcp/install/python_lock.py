@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +36,14 @@ def pinned_to_file(lock: str, package: str, archive: Path, digest: str) -> str:
         raise InstallFailed(f"{archive.name} is not the file that was locked for {package}", "resolve it again")
     kept = [block for name, block in _blocks(lock) if normalise_pypi(name) != own]
     return "".join([f"{own} @ {archive.as_uri()} --hash={digest}\n", *kept])
+
+
+def newer_than(until: datetime.datetime | None, without: Iterable[str]) -> tuple[str, ...]:
+    """Return uv's options for a cool-down: nothing published after ``until``, but of the packages in ``without``."""
+    if until is None:
+        return ()
+    free = (word for name in dict.fromkeys(without) for word in ("--exclude-newer-package", f"{name}=false"))
+    return ("--exclude-newer", until.strftime("%Y-%m-%dT%H:%M:%SZ"), *free)
 
 
 def uv_environ(addresses: Addresses) -> dict[str, str]:

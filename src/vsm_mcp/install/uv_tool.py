@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from vsm_mcp.errors import InstallFailed
+from vsm_mcp.install.cool_down import cutoff, exempt
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.files import home_errors
 from vsm_mcp.install.installer import Bench, Options
 from vsm_mcp.install.interpreter import Interpreter, other_interpreters, own_interpreter
-from vsm_mcp.install.pypi_errors import explain
-from vsm_mcp.install.python_lock import uv_environ
+from vsm_mcp.install.pypi_errors import Undated, explain
+from vsm_mcp.install.python_lock import newer_than, uv_environ
 from vsm_mcp.install.tools import find_uv, run_tool
 from vsm_mcp.install.transaction import Installations
+from vsm_mcp.model.ref import Ref, RefKind
 from vsm_mcp.sandbox.confinement import Completed
 
 QUIET: Final = ("--no-progress", "--color=never")
+
+
+class Locked(NamedTuple):
+    """A lock with hashes; ``undated`` are packages that an index gives no dates for: no cool-down holds for these."""
+
+    text: str
+    undated: frozenset[str]
 
 
 class Uv:
@@ -30,6 +38,7 @@ class Uv:
         self._bench = bench
         self._installations = Installations(bench.config.home)
         self._known: dict[str, Interpreter] = {}
+        self._resolve_seconds = bench.config.install.resolve_timeout_seconds
 
     async def interpreters(self) -> AsyncIterator[Interpreter]:
         """Yield our own Python, then the others, which are looked for only when the caller goes on."""
@@ -57,18 +66,29 @@ class Uv:
         options: Options,
         package: str,
         urls: tuple[str, ...] = (),
-    ) -> str:
-        """Return the lock of requirements, with hashes; raises what :meth:`run` does, and ``PythonTooOld``."""
-        async with self._installations.scratch() as folder:
-            with home_errors(folder):
-                (folder / "requirements.in").write_text("\n".join(requirements) + "\n", "utf-8")
-                (folder / "constraints.txt").write_text("\n".join(options.constraints) + "\n", "utf-8")
-            flags = ("--no-build", "--generate-hashes", "--no-header", "--no-annotate")
-            sources = (str(folder / "requirements.in"), "-c", str(folder / "constraints.txt"))
-            argv = ("pip", "compile", *QUIET, *flags, *cool_down(options), "--python", python.path, *sources)
-            work = Work(tool="uv", folder=folder, reads=python.roots, urls=urls)
-            done = await self.run(argv, package, self._bench.config.install.resolve_timeout_seconds, work)
-            return done.stdout.decode("utf-8", "replace")
+        ref: Ref | None = None,
+    ) -> Locked:
+        """Return the lock of requirements, with hashes, for what ``package`` names (``ref``, where it has one).
+
+        Raises what :meth:`run` does, and ``PythonTooOld``.
+        """
+        undated: frozenset[str] = frozenset()
+        while True:
+            cool = newer_than(cutoff(options), (*exempt(RefKind.PYPI, options, ref), *sorted(undated)))
+            flags = ("--no-build", "--generate-hashes", "--no-header", "--no-annotate", *cool, "--python", python.path)
+            try:
+                async with self._installations.scratch() as folder:
+                    with home_errors(folder):
+                        (folder / "requirements.in").write_text("\n".join(requirements) + "\n", "utf-8")
+                        (folder / "constraints.txt").write_text("\n".join(options.constraints) + "\n", "utf-8")
+                    sources = (str(folder / "requirements.in"), "-c", str(folder / "constraints.txt"))
+                    work, seconds = Work(tool="uv", folder=folder, reads=python.roots, urls=urls), self._resolve_seconds
+                    done = await self.run(("pip", "compile", *QUIET, *flags, *sources), package, seconds, work)
+                return Locked(done.stdout.decode("utf-8", "replace"), undated)
+            except Undated as error:
+                if error.packages <= undated:
+                    raise
+                undated |= error.packages
 
     async def install(self, venv: Path, python: Interpreter, wanted: Path, package: str, work: Work) -> Completed:
         """Make a virtual environment with what the requirements in ``wanted`` lock."""
@@ -98,16 +118,3 @@ class Uv:
             raise explain(package, done)
         return done
 
-
-def until(options: Options) -> str:
-    """Return the moment after which nothing may have been published; "" where that does not matter."""
-    if not options.min_release_age_days:
-        return ""
-    moment = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=options.min_release_age_days)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def cool_down(options: Options) -> tuple[str, ...]:
-    """Return what keeps uv from versions that are too young."""
-    moment = until(options)
-    return ("--exclude-newer", moment) if moment else ()

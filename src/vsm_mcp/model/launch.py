@@ -107,7 +107,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """The program of one installation: ``argv`` in absolute paths, without the server's own arguments.
 
-    ``runtime`` is ``node``, ``python``, ``native``, ``remote`` or ``custom`` (the embedding program starts it);
+    ``runtime`` is ``node``, ``python``, ``native``, ``container`` (``argv`` is ``ENGINE … run IMAGE``), ``remote`` or
+    ``custom`` (the embedding program starts it);
     ``roots`` are the read-only paths it needs (the installation itself, the interpreter's prefix).
     """
 

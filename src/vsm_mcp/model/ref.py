@@ -3,7 +3,8 @@
 Grammar (``docs/reference/references.md``)::
 
     npm:NAME[@VERSION] | pypi:NAME[==VERSION] | git+URL[@REV][#subdirectory=FOLDER] | dir:PATH | oci:IMAGE
-    mcpb:FILE-or-URL[#sha256=HEX] | SCHEME://HOST[:PORT][/PATH] (http, https, ws, wss, tcp) | cmd:PROGRAM ARGS…
+    oci:/FOLDER | mcpb:FILE-or-URL[#sha256=HEX] | cmd:PROGRAM ARGS…
+    SCHEME://HOST[:PORT][/PATH] (http, https, ws, wss, tcp)
 """
 
 from __future__ import annotations
@@ -203,8 +204,10 @@ def _cmd(rest: str) -> Ref:
 
 
 def _oci(rest: str) -> Ref:
-    if not _OCI.match(rest):
-        raise BadReference(f"{_shown(rest)} is not an image name", "write oci:[HOST/]NAME[:TAG][@DIGEST]")
+    if rest.startswith("/"):  # a folder with a Containerfile
+        return Ref(RefKind.OCI, rest)
+    if not _OCI.match(rest) or ".." in rest or "//" in rest:
+        raise BadReference(f"{_shown(rest)} is not an image name", "write oci:[HOST/]NAME[:TAG][@sha256:DIGEST]")
     return Ref(RefKind.OCI, rest)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.trial import Cause
-from vsm_mcp.runtime import breakages, commands, missing_values, surroundings
+from vsm_mcp.runtime import breakages, commands, engine_words, missing_values, surroundings
 from vsm_mcp.runtime.last_words import LastWords, mask, read
 from vsm_mcp.runtime.refusals import informed
 
@@ -40,6 +40,7 @@ Reader = Callable[[LastWords, str], Cause | None]
 
 # The order is the decision: what is most specific comes first, what any text might mention by the way comes last.
 _FATAL: Final[tuple[Reader, ...]] = (
+    engine_words.container,
     breakages.python_sdk,
     surroundings.memory,
     surroundings.limit,

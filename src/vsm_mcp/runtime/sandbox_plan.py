@@ -14,8 +14,8 @@ from vsm_mcp.model.permissions import LIMITS
 from vsm_mcp.model.sandbox_plan import SandboxPlan
 from vsm_mcp.model.server import Server
 from vsm_mcp.runtime.permissions import permitted, profile_of
-from vsm_mcp.runtime.spec import confinement_of
-from vsm_mcp.sandbox.tier import Isolation, Property, properties_of
+from vsm_mcp.runtime.spec import CONTAINER, confinement_of
+from vsm_mcp.sandbox.tier import Isolation, Property, Tier, properties_of
 
 REMOTE: Final = "remote"
 
@@ -27,15 +27,17 @@ def plan_of(
     *,
     roots: Iterable[str] = (),
     variables: Iterable[str] = (),
+    container: bool = False,
 ) -> SandboxPlan:
     """Return the plan of a program that runs here; ``variables`` are the names of those that it gets.
 
-    It is read off the very confinement that the program is started in. Raises :class:`UnknownPermissions` and
-    :class:`BadArgument`.
+    ``container`` says that it is an image. It is read off the very confinement that the program is started in.
+    Raises :class:`UnknownPermissions` and :class:`BadArgument`.
     """
     confinement = confinement_of(settings, roots, config)
     granted = permitted(settings, profile_of(settings, config))
     tier = isolation.holding(sockets=confinement.sockets, unsandboxed=settings.allow_unsandboxed)
+    tier = Tier.CONTAINER if container else tier
     held = isolation.properties if tier is isolation.tier else properties_of(tier)
     opened = {"network": Property.OFF.value} if granted.whole_network else {}
     secret = set(settings.secrets)
@@ -66,7 +68,8 @@ def plan_of_server(server: Server, secrets: Iterable[str], config: Config, isola
         url = entry.argv[0] if entry.argv else server.ref.name
         return remote_plan(url, {*server.env, *settings.env}, kept)
     settings = msgspec.structs.replace(settings, secrets=dict.fromkeys(kept, ""))
-    return plan_of(settings, config, isolation, roots=entry.roots, variables={*entry.env, *server.env})
+    names, image = {*entry.env, *server.env}, entry.runtime == CONTAINER
+    return plan_of(settings, config, isolation, roots=entry.roots, variables=names, container=image)
 
 
 def remote_plan(url: str, variables: Iterable[str], secrets: Iterable[str]) -> SandboxPlan:

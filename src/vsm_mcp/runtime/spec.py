@@ -10,7 +10,7 @@ import msgspec
 
 from vsm_mcp.authorization.authorizer import NAMES
 from vsm_mcp.config import Config
-from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.launch import Entry, Settings
 from vsm_mcp.model.server import Server
 from vsm_mcp.runtime.listens import template, with_port
 from vsm_mcp.runtime.permissions import limited, permitted, profile_of
@@ -19,6 +19,7 @@ from vsm_mcp.sandbox.confinement import HOME, TMP, Command, Confinement, Machine
 from vsm_mcp.sandbox.egress.rules import allow_list
 from vsm_mcp.wire.authorizer import Authorizer
 
+CONTAINER: Final = "container"
 _PATH: Final = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
@@ -87,15 +88,15 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             known_transport=server.transport,
             secrets=tuple(hidden.values()),
         )
-    granted = permitted(settings, profile_of(settings, config))
-    own, env = filled_entry(entry.argv, entry.env, entry.env | server.env | settings.env | hidden)
+    engine, program = parted(entry)
+    own, env = filled_entry(program, entry.env, entry.env | server.env | settings.env | hidden)
     argv = (*own, *server.args, *settings.args)
     where = template(settings.listens) if settings.listens else ""
-    env = base_env(argv[0]) | with_port(argv, env, where)
+    env = ({} if engine else base_env(argv[0])) | with_port(argv, env, where)
     return ServerSpec(
         name=server.name,
-        command=Command(argv=argv, env=env, cwd=granted.cwd or HOME),
-        confinement=confinement_of(settings, entry.roots, config),
+        command=Command(argv=argv, env=env, cwd=permitted(settings, profile_of(settings, config)).cwd or HOME),
+        confinement=msgspec.structs.replace(confinement_of(settings, entry.roots, config), engine=engine),
         start_timeout=config.runtime.start_timeout_seconds,
         unsandboxed=settings.allow_unsandboxed,
         known_era=server.era or None,
@@ -104,6 +105,14 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
         listens=where,
         health=settings.health,
     )
+
+
+def parted(entry: Entry) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the beginning of the command line of what runs an entry's image (empty: it is a program), and the rest."""
+    if entry.runtime != CONTAINER:
+        return (), entry.argv
+    at = entry.argv.index("run")
+    return entry.argv[:at], entry.argv[at + 1 :]
 
 
 def base_env(program: str) -> dict[str, str]:

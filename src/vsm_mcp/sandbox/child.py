@@ -9,7 +9,7 @@ import re
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
@@ -18,7 +18,7 @@ import msgspec
 from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.events import ContactRefused, Emit, ignore
 from vsm_mcp.model.contact import Contact
-from vsm_mcp.sandbox import cgroup, confined, guard, leftovers, reduced, seatbelt, tree, unconfined
+from vsm_mcp.sandbox import cgroup, confined, container, guard, leftovers, reduced, seatbelt, tree, unconfined
 from vsm_mcp.sandbox.bubblewrap import Variant
 from vsm_mcp.sandbox.confinement import MEBIBYTE, Command, Completed, Confinement, Exit, exit_of
 from vsm_mcp.sandbox.egress import resolve as resolving
@@ -131,7 +131,7 @@ class Child:
     async def _ended(self) -> Exit:
         code = await self._running.exited
         await self._scope.settle()
-        ended = exit_of(code, passed_on=self.tier.reaches(Tier.FULL_SOFT), oom=self._scope.out_of_memory())
+        ended = exit_of(code, passed_on=self.tier.passes_signals_on, oom=self._scope.out_of_memory())
         return msgspec.structs.replace(ended, limit=self._scope.exceeded())
 
 
@@ -146,23 +146,26 @@ class Sandbox:
         guarded: bool = True,
         emit: Emit = ignore,
         resolve: Resolve = resolving.system,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         """``least`` is the tier below which nothing starts without permission.
 
         ``guarded`` has a process wait for this daemon's death, from the first start on. ``emit`` hears of contacts
-        that were refused; ``resolve`` finds the addresses of allowed names.
+        that were refused; ``resolve`` finds the addresses of allowed names. ``environ`` is this machine's, for what
+        runs containers.
         """
         self.isolation = isolation
         self._least = least
         self._emit = emit
         self._resolve = resolve
+        self._environ = environ or {}
         self._contacts: dict[str, Contacts] = {}
         self._slots = Slots(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _DESCRIPTORS_FOR_RELAYS)
         self._guarded = guarded
         self._guard: guard.Guard | None = None
         self._uids = Uids()
         self._numbers = itertools.count(1)
-        self._live: set[Child] = set()
+        self._live: dict[Child, tuple[str, ...]] = {}
         self._groups: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -185,15 +188,26 @@ class Sandbox:
         Raises :class:`SandboxUnavailable` (no sandbox and not permitted without, or it cannot be set up),
         :class:`BadArgument` (a path that cannot be granted).
         """
+        if confinement.engine:
+            return self._contained(command, confinement, name, unsandboxed=unsandboxed)
         tier = self.isolation.holding(sockets=confinement.sockets, unsandboxed=unsandboxed)
         if not unsandboxed:
             self._refuse(confinement, name)
         if tier is Tier.NONE:
             running, scope = unconfined.start(command, confinement, self._token())
-            return self._keep(Child(running, scope, tier))
+            return self._keep(Child(running, scope, tier), confinement)
         contacts = Contacts()
         running, inside = await self._confined(command, confinement, name, contacts)
-        return self._keep(Child(running, inside, tier, contacts, confinement.cpus))
+        return self._keep(Child(running, inside, tier, contacts, confinement.cpus), confinement)
+
+    def _contained(self, command: Command, confinement: Confinement, name: str, *, unsandboxed: bool) -> Child:
+        if not (unsandboxed or Tier.CONTAINER.reaches(self._least)):
+            raise SandboxUnavailable(
+                f"{name} is a container, which is less than [sandbox] least_tier = {self._least} asks for",
+                "lower least_tier, or --allow-unsandboxed for this server",
+            )
+        running, scope = container.start(command, confinement, name, self._token(), self._environ)
+        return self._keep(Child(running, scope, Tier.CONTAINER), confinement)
 
     def _refuse(self, confinement: Confinement, name: str) -> None:
         """Raise :class:`SandboxUnavailable` where what is asked for cannot be had."""
@@ -245,6 +259,10 @@ class Sandbox:
     def contacts(self, name: str) -> tuple[Contact, ...]:
         """Return what all processes of that name reached for since this sandbox was opened."""
         return self._contacts[name].all() if name in self._contacts else ()
+
+    def in_use(self) -> frozenset[str]:
+        """Return the paths that were given for reading to whatever runs: its installation is one of them."""
+        return frozenset(path for paths in self._live.values() for path in paths)
 
     def forget(self, name: str) -> None:
         """Forget the contacts of a name."""
@@ -334,7 +352,10 @@ class Sandbox:
             release()
             raise
 
-    def _keep(self, child: Child) -> Child:
-        self._live.add(child)
-        child.on_end(self._live.discard)
+    def _keep(self, child: Child, confinement: Confinement) -> Child:
+        self._live[child] = confinement.read_only
+        child.on_end(self._gone)
         return child
+
+    def _gone(self, child: Child) -> None:
+        self._live.pop(child, None)

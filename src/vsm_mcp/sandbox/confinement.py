@@ -59,7 +59,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     them. ``planted`` are files (path → contents) put into the private home, where it is one of memory. ``cpus`` counts
     cores (0: no limit). ``scratch_bytes`` bounds /tmp and the home, each; ``shared_memory_bytes`` /dev/shm.
     ``network`` is nothing, an allow-list, or the machine's own; ``listens`` says that the program does so on its
-    loopback.
+    loopback. ``engine`` is the beginning of the command line of what runs the program as an image, where it is one.
     """
 
     read_only: tuple[str, ...] = ()
@@ -70,6 +70,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     planted: dict[str, bytes] = {}
     network: Network = NoNetwork()
     listens: bool = False
+    engine: tuple[str, ...] = ()
     memory_bytes: int = 512 * MEBIBYTE
     cpus: float = 1.0
     processes: int = 64

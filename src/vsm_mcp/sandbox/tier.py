@@ -15,6 +15,7 @@ class Tier(StrEnum):
 
     FULL = "full"
     FULL_SOFT = "full-soft"
+    CONTAINER = "container"
     REDUCED = "reduced"
     NONE = "none"
 
@@ -22,6 +23,11 @@ class Tier(StrEnum):
         """Whether it gives at least what the tier ``least`` gives."""
         order = list(Tier)
         return order.index(self) <= order.index(Tier(least))
+
+    @property
+    def passes_signals_on(self) -> bool:
+        """Whether what we start says by its exit code which signal ended the program."""
+        return self.reaches(Tier.CONTAINER)
 
 
 class Property(StrEnum):
@@ -92,6 +98,8 @@ def properties_of(tier: Tier, *, group: bool = False, cpu: bool = False, own_uid
     if tier is Tier.NONE:
         return dict.fromkeys(PROPERTIES, Property.OFF.value) | {"memory": Property.SOFT.value}
     found = dict.fromkeys(PROPERTIES, Property.ENFORCED.value)
+    if tier is Tier.CONTAINER:
+        return found
     if not group:
         found["memory"] = Property.SOFT.value
     if not (group and cpu):

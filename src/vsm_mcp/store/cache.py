@@ -14,10 +14,13 @@ class Cache:
         self._database = database
 
     async def get(self, key: str) -> tuple[bytes, float] | None:
-        """Return ``(body, age in seconds)`` or ``None``."""
+        """Return ``(body, age in seconds)`` or ``None``.
+
+        What was kept in the future, by a clock that went back since, is as old as it is ahead.
+        """
         sql = "SELECT body, at FROM cache WHERE key = ?"
         row = await self._database.run(lambda connection: connection.execute(sql, (key,)).fetchone())
-        return None if row is None else (row[0], max(0.0, time.time() - row[1]))
+        return None if row is None else (row[0], abs(time.time() - row[1]))
 
     async def put(self, key: str, body: bytes) -> None:
         """Keep ``body`` under ``key``, replacing what was there."""
@@ -29,8 +32,9 @@ class Cache:
 
     async def drop(self, older_than: float) -> int:
         """Forget what was kept longer than so many seconds ago; return how many answers that were."""
-        sql, limit = "DELETE FROM cache WHERE at < ?", time.time() - older_than
-        return await self._database.run(lambda connection: int(connection.execute(sql, (limit,)).rowcount))
+        sql, now = "DELETE FROM cache WHERE at < ? OR at > ?", time.time()
+        limits = (now - older_than, now + older_than)
+        return await self._database.run(lambda connection: int(connection.execute(sql, limits).rowcount))
 
 
 class Demand:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from vsm_mcp.app.doctor import installing, watched
-from vsm_mcp.config import Config, Install
+from vsm_mcp.config import Config
+from vsm_mcp.model.installing import Install
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Isolation, Tier, properties_of
 

@@ -78,13 +78,13 @@ def test_a_kit_of_ours_says_what_travels_with_it(session: Session) -> None:
 
 
 def test_a_person_sees_what_would_be_given(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
-    own = {"ref": "oci:a/b", "settings": {"hosts": ["h.example"], "paths": [["/data", True], ["/srv", False]]}}
+    own = {"ref": "mcpb:a.mcpb", "settings": {"hosts": ["h.example"], "paths": [["/data", True], ["/srv", False]]}}
     document = {"servers": {"one\x1b[2J": entry("x", **{OWN: own}, env={"A": SECRET}), "bad\x1b[2J": {}}}
     output.console.cache_clear()  # it keeps the stream of whoever wrote first
     taking_in.show_plan(taking_in.shown(found(session, document)))
     output.console.cache_clear()
     said = capsys.readouterr().out
-    for line in ("one-2j: oci:a/b (cannot be added yet)", "env: A", "hosts: h.example", "paths: /data:rw, /srv"):
+    for line in ("one-2j: mcpb:a.mcpb (cannot be added yet)", "env: A", "hosts: h.example", "paths: /data:rw, /srv"):
         assert line in said
     assert "bad[2J: cannot be used" in said
     assert SECRET not in said

@@ -21,6 +21,14 @@ def _npm(code: str, summary: str, detail: str = "") -> VsmError:
     [
         ("ETARGET", "No matching version found for dep@^9.0.0.", "", InstallFailed, "it depends on dep@^9.0.0"),
         ("ETARGET", "No matching version found for p@1.0.0.", "", UnknownPackage, "no version p@1.0.0"),
+        (
+            "ETARGET",
+            "No matching version found for dep@1 with a date before 1/2/2026, 3:04:05 AM.",
+            "",
+            InstallFailed,
+            "that is older than 1/2/2026",
+        ),
+        ("ENOVERSIONS", "No versions available for dep", "", InstallFailed, "none that is old enough"),
         ("E404", "Not Found", "The requested resource 'dep@1' could not be found", InstallFailed, "depends on dep@1"),
         ("E404", "Not Found", "'p@1.0.0' is not in this registry", UnknownPackage, "p@1.0.0 does not exist"),
         ("ECONNREFUSED", "connect ECONNREFUSED", "", RegistryUnavailable, "does not answer"),
@@ -90,3 +98,14 @@ def test_what_uv_says(said: str, kind: type[VsmError], told: str) -> None:
 
 def test_messages_hold_no_login_and_no_control_characters() -> None:
     assert clean("GET https://user:secret@h/x \x1b[31mred") == "GET https://h/x [31mred"
+
+
+def test_an_index_without_dates_is_told_apart() -> None:
+    said = (
+        b"warning: `my_pkg-1.17.0-py2.py3-none-any.whl` is missing an upload date, but user provided: 2026-11-02\n"
+        b"warning: `old-style-2.0.tar.gz` is missing an upload date, but user provided: 2026-11-02\n"
+        b"error: No solution found when resolving dependencies\n  cause: Because there are no versions of my-pkg\n"
+    )
+    error = pypi_errors.explain("my-pkg==1.17.0", Completed(exit=Exit(code=1), stderr=said))
+    assert isinstance(error, pypi_errors.Undated)
+    assert error.packages == {"my-pkg", "old-style"}

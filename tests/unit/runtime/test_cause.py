@@ -20,6 +20,10 @@ STACK = (
     "    at Module._compile (node:internal/modules/cjs/loader:1521:14)\n\nNode.js v20.20.2"
 )
 CASES: list[tuple[str, tuple[str, ...], str]] = [
+    ("image_gone", (), "Error: 358f61710a4e: image not known"),
+    ("image_gone", (), "docker: Error response from daemon: No such image: sha256:358f."),
+    ("engine_failed", (), "Error: OCI runtime error: crun: cgroups in hybrid mode not supported"),
+    ("broken_entry", (), "Error: crun: executable file `x` not found in $PATH: OCI runtime attempted"),
     (
         "missing_env",
         ("STRIPE_SECRET_KEY",),

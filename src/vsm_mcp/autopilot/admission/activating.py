@@ -81,7 +81,8 @@ async def committed(passage: Passage, server: Server, offer: Offer, secrets: Map
         succeeds = any(not old.quarantined for old in now)
         await store.servers.put(server, offer, pins_of(offer), succeeds=succeeds)
         await outdated(passage)
-        await Tidying(store, installations).after(passage.plan)
+        await Tidying(store, installations, passage.parts.sandbox.in_use()).after(passage.plan)
+        await passage.parts.collect(name)
     return server
 
 

@@ -45,6 +45,7 @@ def options_of(passage: Passage, order: Order, constraints: tuple[str, ...] = ()
     return Options(
         constraints=constraints,
         min_release_age_days=passage.parts.config.install.min_release_age_days,
+        trusted_publishers=passage.parts.config.install.trusted_publishers,
         allow_scripts=order.settings.allow_scripts,
         executable=passage.facts.executable,
         given=order.settings.env | dict.fromkeys(order.settings.secrets, ""),
@@ -58,7 +59,8 @@ async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] 
         found = await installer.resolve(passage.request.ref, options)
         require(found.inputs, order.settings)
         said.append(f"{found.version} with {len(found.packages)} packages")
-    await passage.record("resolved", {"version": found.version, "packages": found.packages})
+    seen = {"version": found.version, "packages": found.packages, "undated": found.undated}
+    await passage.record("resolved", seen)
     return found
 
 
@@ -97,8 +99,9 @@ async def planned(passage: Passage, resolved: Resolved) -> Plan:
             raise BadArgument(f"another server is called {request.name}", "give another --name, or remove it")
         name = request.name
     else:
-        taken = {server.name for server in servers}
+        taken = {server.name for server in servers} | passage.parts.turns.claimed(request.ref.identity)
         name = same[0].name if same else server_name(request.ref, taken)
+    passage.parts.turns.claim(name, request.ref.identity)
     base = label = resolved.version or "current-address"
     used = set(installations.versions(name))
     number = 1

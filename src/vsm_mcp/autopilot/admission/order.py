@@ -53,7 +53,8 @@ def expected(passage: Passage, order: Order) -> SandboxPlan:
     ref, parts = passage.request.ref, passage.parts
     if ref.kind is RefKind.REMOTE:
         return remote_plan(ref.name, order.launch.env, order.settings.secrets)
-    return plan_of(order.settings, parts.config, parts.sandbox.isolation, variables=order.launch.env)
+    image, isolation = ref.kind is RefKind.OCI, parts.sandbox.isolation
+    return plan_of(order.settings, parts.config, isolation, variables=order.launch.env, container=image)
 
 
 async def cleared(passage: Passage, order: Order) -> None:

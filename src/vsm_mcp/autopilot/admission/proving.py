@@ -46,7 +46,8 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     tried: set[tuple[str, ...]] = set()
     found = found or await resolved(passage, order)
     while True:
-        made = await installed(passage, order, found)
+        async with passage.parts.quota.kept():
+            made = await installed(passage, order, found)
         if not tried:
             await _planned_for(passage, made.server, order.settings)
         report = await _tried(passage, made.server, order.settings)

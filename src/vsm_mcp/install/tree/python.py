@@ -64,7 +64,7 @@ class PythonTree:
                 requires=project.requires_python,
                 interpreter=python.path,
                 constraints=options.constraints,
-                build_lock=await self._uv.compile(project.build_requires, python, options, name) if builds else "",
+                build_lock=await self._compiled(project.build_requires, python, options, name) if builds else "",
             )
         raise failure or InstallFailed(
             f"{name} needs Python {project.requires_python}, and this machine has {', '.join(tried)}",
@@ -118,7 +118,7 @@ class PythonTree:
 
     async def _compiled(self, wanted: tuple[str, ...], python: Interpreter, options: Options, name: str) -> str:
         check_requirements(name, wanted)
-        return await self._uv.compile(wanted, python, options, name) if wanted else ""
+        return (await self._uv.compile(wanted, python, options, name)).text if wanted else ""
 
     async def _exported(self, root: Path, project: PythonProject, python: Interpreter) -> str:
         """Return what ``uv.lock`` says in the form that is installed from, with hashes. Nothing is looked up."""
