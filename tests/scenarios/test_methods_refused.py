@@ -30,11 +30,12 @@ from tests.source_trees import (
     write,
 )
 
-from vsm_mcp.config import Install, load
+from vsm_mcp.config import load
 from vsm_mcp.errors import BadArgument, InstallFailed, RegistryUnavailable, UnknownPackage, VsmError
 from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Fetched, Options, Resolved
 from vsm_mcp.install.transaction import Installations
+from vsm_mcp.model.installing import Install
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.sandbox.child import Sandbox
@@ -77,7 +78,8 @@ async def refused(bench: Bench, text: str, kind: type[VsmError], said: str) -> s
 
 
 def limited(bench: Bench, **limits: int) -> Bench:
-    return msgspec.structs.replace(bench, config=msgspec.structs.replace(bench.config, install=Install(**limits)))
+    install = msgspec.structs.replace(Install(), **limits)
+    return msgspec.structs.replace(bench, config=msgspec.structs.replace(bench.config, install=install))
 
 
 # --- git ---------------------------------------------------------------------------------------------------------
@@ -99,6 +101,7 @@ async def test_a_repository_is_pinned_to_a_commit(bench: Bench, tmp_path: Path) 
             assert found.root is not None
             assert (found.root / "new.txt").exists() is (expected == second)
             assert found.manifest["name"] == "told-mcp"
+        assert found.root is not None
         assert not any(path.name in {".git", "passwd"} for path in found.root.rglob("*"))
         await refused(bench, f"git+{address}/r.git@nope", UnknownPackage, "has no nope")
         for unknown in ("0" * 40, "a" * 40):

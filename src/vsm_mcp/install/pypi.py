@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 
 from vsm_mcp.errors import BadArgument, InstallFailed, UnknownPackage

@@ -117,4 +117,3 @@ class Uv:
         if not done.ok:
             raise explain(package, done)
         return done
-

@@ -51,7 +51,7 @@ class Passage:
         self.facts = (request.known.launch if request.known else None) or LaunchFacts()
 
     async def take(self, way: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        """Go ``way`` to its end when it is its turn; whatever ends it before is undone. Only a cancellation is raised."""
+        """Go ``way`` to its end, in its turn; whatever ends it before is undone. Only a cancellation is raised."""
         async with self.parts.turns.turn(self.request.ref.identity):
             return await self._taken(way)
 
