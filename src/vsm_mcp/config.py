@@ -22,6 +22,7 @@ from vsm_mcp.errors import ConfigError
 from vsm_mcp.model.auth import Auth
 from vsm_mcp.model.discovery import Discovery
 from vsm_mcp.model.permissions import BUILT_IN, NAMED_PATHS, Permissions, with_built_in
+from vsm_mcp.model.vetting import Vetting
 from vsm_mcp.model.wants import Appraising, Priority
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -198,6 +199,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gateway: Gateway = Gateway()
     auth: Auth = Auth()
     policy: Policy = Policy()
+    vetting: Vetting = Vetting()
     sandbox: Sandbox = Sandbox()
     runtime: Runtime = Runtime()
     discovery: Discovery = Discovery()
@@ -227,6 +229,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "gateway": Gateway,
     "auth": Auth,
     "policy": Policy,
+    "vetting": Vetting,
     "sandbox": Sandbox,
     "runtime": Runtime,
     "discovery": Discovery,
