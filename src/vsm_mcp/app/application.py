@@ -326,6 +326,7 @@ class App:
             installations=self.installations,
             installer=self.machine.installer,
             checks=self.machine.checks,
+            registries=self.machine.registries,
             sandbox=self.machine.sandbox,
             fleet=self.fleet.tool_names,
             authorizer_of=self.logins.authorizer_of,

@@ -21,6 +21,7 @@ from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
 from vsm_mcp.autopilot.naming import check_name, server_name
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
+from vsm_mcp.autopilot.subjects import after_trial, before_install
 from vsm_mcp.autopilot.undo import Undo
 from vsm_mcp.autopilot.verdicts import failed_trial, judged, masked, summary, unconfined, unwatched, watched
 from vsm_mcp.errors import BadArgument, VettingRejected, VsmError
@@ -49,7 +50,7 @@ from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.runtime.sandbox_plan import plan_of, plan_of_server, remote_plan
 from vsm_mcp.runtime.spec import network_of, spec_of
 from vsm_mcp.store.sagas import Plan
-from vsm_mcp.vetting.check import Stage, Subject, run_checks
+from vsm_mcp.vetting.check import Stage, run_checks
 from vsm_mcp.vetting.pins import pins_of
 from vsm_mcp.vetting.trial import trial
 
@@ -227,23 +228,11 @@ class _Admission:
         return bool(server.origin and self._request.origin)
 
     async def _vetted(self, resolved: Resolved, fetched: Fetched) -> tuple[CheckResult, ...]:
-        subject = self._subject(resolved, fetched)
+        subject = await before_install(self._parts, self._request, resolved, fetched)
         results = await run_checks(self._parts.checks, subject, Stage.BEFORE_INSTALL)
         await self._record("vetted", results)
         self._rejected(judged(results, self._parts.config.policy.profile))
         return results
-
-    def _subject(self, resolved: Resolved, fetched: Fetched) -> Subject:
-        known = self._request.known
-        extra: dict[str, Any] = {"facts": known.facts} if known else {}
-        return Subject(
-            ref=resolved.ref,
-            version=resolved.version,
-            root=fetched.root,
-            members=fetched.members,
-            manifest=fetched.manifest,
-            **extra,
-        )
 
     def _server(self, resolved: Resolved, built: Built, launch: LaunchPlan, settings: Settings) -> Server:
         name, label = self._plan.server, self._plan.version
@@ -290,16 +279,7 @@ class _Admission:
         return report
 
     async def _judged(self, server: Server, report: TrialReport, built: Built, fetched: Fetched) -> VetReport:
-        subject = Subject(
-            ref=server.ref,
-            version=server.version,
-            root=fetched.root,
-            members=fetched.members,
-            manifest=fetched.manifest,
-            scripts=built.scripts,
-            offer=report.offer,
-            fleet={name: tools for name, tools in self._parts.fleet().items() if name != server.name},
-        )
+        subject = after_trial(self._parts, server, report, built, fetched)
         after = await run_checks(self._parts.checks, subject, Stage.AFTER_TRIAL)
         profile = self._parts.config.policy.profile
         verdict = judged((*self._checks, *after, *watched(report, profile)), profile)

@@ -11,6 +11,7 @@ from vsm_mcp.events import Emit
 from vsm_mcp.install.installer import Installer
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.ref import Ref
+from vsm_mcp.registries.client import Registries
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.store import Store
@@ -34,6 +35,7 @@ class Parts:
     installations: Installations
     installer: Callable[[Ref], Awaitable[Installer]]
     checks: Sequence[Check]
+    registries: Callable[[], Awaitable[Registries]]
     sandbox: Sandbox
     fleet: Callable[[], Mapping[str, tuple[str, ...]]]
     authorizer_of: Callable[[ServerSpec], Authorizer | None]

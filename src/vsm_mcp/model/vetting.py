@@ -7,7 +7,6 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-
 ASKING: Final = ("advisories", "signatures", "dependencies")
 """The checks that ask somebody on the network."""
 
@@ -18,8 +17,8 @@ class Advisories(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     api: Annotated[
         str,
         Meta(
-            description="The address of an API of OSV, which is told the names and versions of a server's packages; with"
-            " none, nobody is asked."
+            description="The address of an API of OSV, which is told the names and versions of a server's packages;"
+            " with none, nobody is asked."
         ),
     ] = "https://api.osv.dev"
     dump: Annotated[
@@ -95,7 +94,9 @@ class Vetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 3.0
     hosts: Annotated[
         tuple[str, ...],
-        Meta(description="Hosts from which dependencies may come, beside those of the registries and `[install] hosts`."),
+        Meta(
+            description="Hosts from which dependencies may come, beside those of the registries and `[install] hosts`."
+        ),
     ] = ()
     advisories: Advisories = Advisories()
     signatures: Signatures = Signatures()

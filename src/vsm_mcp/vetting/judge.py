@@ -27,7 +27,8 @@ def judge(results: Iterable[CheckResult], profile: str = "standard") -> VetRepor
 
     A block rejects under every profile. A review quarantines under strict and standard and is only recorded under
     lax. Unavailable never counts as pass: strict rejects, standard quarantines, lax records; of a check that is not
-    ``needed``, standard records it. No results at all is unavailable too. Raises :class:`ConfigError` for a profile that does not exist.
+    ``needed``, standard only records it. No results at all is unavailable too. Raises :class:`ConfigError` for a
+    profile that does not exist.
     """
     if profile not in PROFILES:
         raise ConfigError(f"there is no vetting profile {profile!r}", f"profiles are {', '.join(PROFILES)}")
@@ -37,7 +38,9 @@ def judge(results: Iterable[CheckResult], profile: str = "standard") -> VetRepor
         asked.append((_ON_UNAVAILABLE[profile], "no check looked at it"))
     for check in checks:
         if check.status is CheckStatus.UNAVAILABLE:
-            asked.append((_on_silence(check, profile), f"{check.check}: could not look ({check.detail or 'no reason'})"))
+            asked.append(
+                (_on_silence(check, profile), f"{check.check}: could not look ({check.detail or 'no reason'})")
+            )
         asked += [(_asked(finding, profile), _reason(finding)) for finding in check.findings if _counts(finding)]
         if check.status is CheckStatus.FAIL and not any(map(_counts, check.findings)):
             asked.append((_ON_REVIEW[profile], f"{check.check}: failed ({check.detail or 'no finding given'})"))

@@ -15,6 +15,7 @@ import msgspec
 from vsm_mcp.config import Config
 from vsm_mcp.errors import RegistryUnavailable
 from vsm_mcp.model.finding import CheckResult, Finding, Severity
+from vsm_mcp.registries.client import Registries
 from vsm_mcp.registries.inquiry import Inquiry
 from vsm_mcp.vetting.advisories import api
 from vsm_mcp.vetting.advisories.dump import Dump, Unreadable
@@ -23,7 +24,9 @@ from vsm_mcp.vetting.check import Rule, Stage, Subject, result, unavailable
 
 MALICIOUS: Final = Rule("advisories.malicious", Severity.BLOCK, "it, or a dependency, is known to be malicious")
 SEVERE: Final = Rule(
-    "advisories.severe", Severity.BLOCK, "a version with a known vulnerability, high or critical, that a later one mends"
+    "advisories.severe",
+    Severity.BLOCK,
+    "a version with a known vulnerability, high or critical, that a later one mends",
 )
 KNOWN: Final = Rule("advisories.known", Severity.REVIEW, "a version with any other known vulnerability")
 STALE: Final = Rule("advisories.stale", Severity.NOTE, "is judged by advisories that are older than the settings want")
@@ -65,7 +68,7 @@ class AdvisoriesCheck:
         if self._dump is not None:
             records += await self._from_dump(self._dump, packages, (told, failed), notes)
         if self._settings.api and subject.registries is not None:
-            inquiry = self._asking(subject)
+            inquiry = self._asking(subject.registries)
             before = await inquiry.answered_before(self._settings.api)
             records += await self._from_api(inquiry, packages, told, failed)
             needed = needed or before
@@ -75,10 +78,9 @@ class AdvisoriesCheck:
             return unavailable(_NAME, _UNIT, why, needed=needed, findings=findings)
         return result(_NAME, len(packages), _UNIT, findings, "; ".join([*told, *failed]))
 
-    def _asking(self, subject: Subject) -> Inquiry:
-        if self._inquiry is None and subject.registries is not None:
-            self._inquiry = Inquiry(subject.registries, timeout=self._timeout, keep=self._settings.keep_seconds)
-        assert self._inquiry is not None
+    def _asking(self, registries: Registries) -> Inquiry:
+        if self._inquiry is None:
+            self._inquiry = Inquiry(registries, timeout=self._timeout, keep=self._settings.keep_seconds)
         return self._inquiry
 
     async def _from_dump(

@@ -30,7 +30,7 @@ _FORM: Final = 1
 _LOCAL: Final = struct.Struct("<26x2H")  # a local file header up to the lengths of its name and extra field
 
 
-class Unreadable(Exception):  # noqa: N818 - it never leaves the check
+class Unreadable(Exception):
     """The dump is not there, or is none."""
 
 
@@ -160,7 +160,9 @@ def _member(file: IO[bytes], offset: int, size: int, method: int) -> bytes:
     name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
     file.seek(name + extra, 1)
     packed = file.read(size)
-    return packed if method == zipfile.ZIP_STORED else zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, _MAX_RECORD)
+    return (
+        packed if method == zipfile.ZIP_STORED else zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, _MAX_RECORD)
+    )
 
 
 def _capped(file: IO[Any]) -> bytes:

@@ -18,7 +18,9 @@ NPM: Final = "npm"
 PYPI: Final = "PyPI"
 
 _NUMBERS: Final = r"[v=\s]*(\d{1,18})(?:\.(\d{1,18}))?(?:\.(\d{1,18}))?"
-_SEMVER: Final = re.compile(_NUMBERS + r"(?:-([0-9A-Za-z.-]+)|([A-Za-z][0-9A-Za-z.-]*))?(?:\+[0-9A-Za-z.-]+)?\s*\Z", re.ASCII)
+_SEMVER: Final = re.compile(
+    _NUMBERS + r"(?:-([0-9A-Za-z.-]+)|([A-Za-z][0-9A-Za-z.-]*))?(?:\+[0-9A-Za-z.-]+)?\s*\Z", re.ASCII
+)
 _START: Final = "0"  # before every version, says the schema: pre-releases of 0.0.0 come after it
 _EARLIEST: Final = "0.dev0"
 

@@ -45,9 +45,7 @@ def locked(name: str, version: str = "1.0.0", ecosystem: str = "npm") -> Locked:
 def config(home: Path, *, api: str = "", dump: str = "", timeout: float = 30.0, **more: Any) -> Config:
     required = more.pop("required", ())
     settings = Advisories(api=api, dump=dump, **more)
-    return Config(
-        home=home, vetting=Vetting(advisories=settings, source_timeout_seconds=timeout, required=required)
-    )
+    return Config(home=home, vetting=Vetting(advisories=settings, source_timeout_seconds=timeout, required=required))
 
 
 @contextlib.asynccontextmanager

@@ -13,10 +13,10 @@ def spans(*events: dict[str, str], kind: str = "SEMVER") -> tuple[Range, ...]:
     return (Range(kind, events),)
 
 
-NPM_ORDER = (
-    "0.0.0-0 0.0.0 0.0.1-alpha 0.0.1-alpha.1 0.0.1-alpha.beta 0.0.1-beta.2 0.0.1-beta.11 0.0.1-rc.1 0.0.1 0.1.0 1.0.0-0"
-    " 1.0.0 1.9.0 1.10.0 2025.7.1"
-).split()
+NPM_ORDER = [
+    "0.0.0-0", "0.0.0", "0.0.1-alpha", "0.0.1-alpha.1", "0.0.1-alpha.beta", "0.0.1-beta.2", "0.0.1-beta.11",
+    "0.0.1-rc.1", "0.0.1", "0.1.0", "1.0.0-0", "1.0.0", "1.9.0", "1.10.0", "2025.7.1",
+]  # fmt: skip
 
 
 def test_versions_of_npm_are_in_the_order_of_semantic_versioning() -> None:
@@ -75,7 +75,11 @@ def test_spans(version: str, events: tuple[dict[str, str], ...], inside: bool) -
 
 def test_python_versions_follow_pep_440() -> None:
     events = ({"introduced": "0"}, {"fixed": "1.10.0"})
-    inside = [one for one in ("0.dev0", "1.9", "1.10rc1", "1.10.0", "1.10.0.post1", "2!0.1") if within(PYPI, one, spans(*events))]
+    inside = [
+        one
+        for one in ("0.dev0", "1.9", "1.10rc1", "1.10.0", "1.10.0.post1", "2!0.1")
+        if within(PYPI, one, spans(*events))
+    ]
     assert inside == ["0.dev0", "1.9", "1.10rc1"]
 
 
