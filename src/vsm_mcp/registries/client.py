@@ -205,7 +205,7 @@ class Registries:
         body = await self._fetch(url, accept)
         try:
             answer = await asyncio.to_thread(read, body) if len(body) > _CHUNK else read(body)
-        except (msgspec.DecodeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (msgspec.DecodeError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise RegistryUnavailable(f"{_host(url)} answered something that is no package metadata", _HINT) from error
         if self._cache is not None and len(body) <= _MAX_CACHED:
             await self._cache.put(url, body)
