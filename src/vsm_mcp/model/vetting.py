@@ -62,6 +62,7 @@ class Vetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = (
         "0BSD",
         "AFL-*",
+        "AGPL-*",
         "Apache-*",
         "Artistic-2.0",
         "BSD-*",

@@ -28,7 +28,10 @@ UNKNOWN: Final = Rule("licence.unknown", Severity.REVIEW, "nobody can tell under
 DIFFERS: Final = Rule(
     "licence.differs", Severity.REVIEW, "it brings the text of a licence that is not let in, and says another one"
 )
-RULES: Final = (NOT_LISTED, UNKNOWN, DIFFERS)
+ELSEWHERE: Final = Rule(
+    "licence.elsewhere", Severity.NOTE, "it refers to the text of its licence, and does not bring one that is known"
+)
+RULES: Final = (NOT_LISTED, UNKNOWN, DIFFERS, ELSEWHERE)
 _NAME: Final = "licence"
 _UNIT: Final = "statements and texts"
 _MAX_TEXT: Final = 64 * 1024
@@ -66,6 +69,8 @@ class LicenceCheck:
         return result(_NAME, looked_at, _UNIT, findings, expression or "no licence was found")
 
     def _judged(self, expression: str, where: str, said: list[str], found: Mapping[str, str]) -> list[Finding]:
+        if not expression and said and _IN_FILE.match(said[0]):
+            return [ELSEWHERE.found(where, f"it says {said[0][:_SHORT]!a}")]
         if not expression:
             words = f"it says {said[0][:_SHORT]!a}" if said else "it says nothing, and brings no text of one"
             return [UNKNOWN.found(where, words)]
