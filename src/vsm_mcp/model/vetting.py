@@ -90,6 +90,13 @@ class Vetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         "X11*",
         "Zlib",
     )
+    publishers: Annotated[
+        tuple[str, ...],
+        Meta(description="Patterns over publishers, `npm:NAME` or `pypi:NAME`; when given, nobody else's is admitted."),
+    ] = ()
+    deny_publishers: Annotated[
+        tuple[str, ...], Meta(description="Patterns over publishers whose packages are never admitted.")
+    ] = ()
     young_days: Annotated[
         float, Meta(description="Versions younger than this are for a person to look at; 0: none is too young.")
     ] = 3.0

@@ -105,7 +105,7 @@ async def test_the_package_what_it_names_and_what_is_new_are_not_to_be_too_young
     )
     settings = Vetting(young_days=3.0, source_timeout_seconds=30.0)
     async with serving(said) as host:
-        tree = tuple(locked(each.name, direct=each.direct, source=host.address) for each in tree)
+        placed = tuple(locked(each.name, direct=each.direct, source=host.address) for each in tree)
         answer = await look(*tree, npm=host.address, settings=settings, before={"x-mcp": "0.9.0", "deep": "1.0.0",
             "direct": "1.0.0", "old": "1.0.0"})  # fmt: skip
         assert found(answer) == [
@@ -115,7 +115,7 @@ async def test_the_package_what_it_names_and_what_is_new_are_not_to_be_too_young
             ("dependencies.young", "direct 1.0.0"),
         ]
         assert "the age of 4 of 4 asked for is known" in answer.detail
-        assert found(await look(*tree, npm=host.address)) == []
+        assert found(await look(*placed, npm=host.address)) == []
 
 
 async def test_days_of_python_projects() -> None:

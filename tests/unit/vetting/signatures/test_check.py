@@ -66,7 +66,7 @@ def rules(answer: CheckResult) -> list[str]:
     return [finding.rule for finding in answer.findings]
 
 
-BARE = {"dist": {"signatures": []}}
+BARE: dict[str, Any] = {"dist": {"signatures": []}}
 
 
 async def test_a_signature_of_the_registrys_own_key(tmp_path: Path) -> None:
