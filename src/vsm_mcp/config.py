@@ -22,7 +22,7 @@ from vsm_mcp.errors import ConfigError
 from vsm_mcp.model.auth import Auth
 from vsm_mcp.model.discovery import Discovery
 from vsm_mcp.model.permissions import BUILT_IN, NAMED_PATHS, Permissions, with_built_in
-from vsm_mcp.model.vetting import Vetting
+from vsm_mcp.model.vetting import ASKING, Vetting
 from vsm_mcp.model.wants import Appraising, Priority
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -249,6 +249,7 @@ _CHOICES: Final = {
     ("policy", "changed_tools"): ("freeze", "serve"),
     ("permissions", "named_paths"): NAMED_PATHS,
     ("policy", "profile"): ("strict", "standard", "lax"),
+    ("vetting", "required"): ASKING,
     ("sandbox", "least_tier"): ("full", "full-soft", "reduced"),
     ("discovery.research", "api"): ("openai", "anthropic"),
     ("log", "level"): ("debug", "info", "warning", "error"),
@@ -376,7 +377,7 @@ def _check(config: Config) -> None:
     for title, kind, section in _all(config):
         for field, value in msgspec.structs.asdict(section).items():
             choices = _CHOICES.get((kind, field))
-            if choices is not None and value not in choices:
+            if choices is not None and not {*(value if isinstance(value, tuple) else (value,))} <= {*choices}:
                 raise ConfigError(f"[{title}] {field} is {value!r}", f"it is one of {', '.join(filter(None, choices))}")
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
                 raise ConfigError(f"[{title}] {field} is {value}", "it cannot be negative")

@@ -50,6 +50,7 @@ from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.runtime.sandbox_plan import plan_of, plan_of_server, remote_plan
 from vsm_mcp.runtime.spec import network_of, spec_of
 from vsm_mcp.store.sagas import Plan
+from vsm_mcp.vetting import ruleset
 from vsm_mcp.vetting.check import Stage, run_checks
 from vsm_mcp.vetting.pins import pins_of
 from vsm_mcp.vetting.trial import trial
@@ -231,6 +232,7 @@ class _Admission:
         subject = await before_install(self._parts, self._request, resolved, fetched)
         results = await run_checks(self._parts.checks, subject, Stage.BEFORE_INSTALL)
         await self._record("vetted", results)
+        await self._record("rules", {"digest": ruleset.digest()})
         self._rejected(judged(results, self._parts.config.policy.profile))
         return results
 

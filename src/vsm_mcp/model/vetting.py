@@ -108,9 +108,3 @@ class Vetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = ()
     advisories: Advisories = Advisories()
     signatures: Signatures = Signatures()
-
-    def __post_init__(self) -> None:
-        """Raise ``ValueError`` for a name in ``required`` that is none of a check that asks somebody."""
-        for name in self.required:
-            if name not in ASKING:
-                raise ValueError(f"required names {name!r}, which is none of {', '.join(ASKING)}")

@@ -106,7 +106,7 @@ async def test_the_package_what_it_names_and_what_is_new_are_not_to_be_too_young
     settings = Vetting(young_days=3.0, source_timeout_seconds=30.0)
     async with serving(said) as host:
         placed = tuple(locked(each.name, direct=each.direct, source=host.address) for each in tree)
-        answer = await look(*tree, npm=host.address, settings=settings, before={"x-mcp": "0.9.0", "deep": "1.0.0",
+        answer = await look(*placed, npm=host.address, settings=settings, before={"x-mcp": "0.9.0", "deep": "1.0.0",
             "direct": "1.0.0", "old": "1.0.0"})  # fmt: skip
         assert found(answer) == [
             ("dependencies.new", "npm:x-mcp"),
