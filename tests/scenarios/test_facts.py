@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import re
+import tarfile
+import urllib.request
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from tests.scenarios.homes import Done, Home
-from tests.scenarios.test_sources import publish, verdaccio  # noqa: F401 - a fixture
+from tests.scenarios.test_sources import verdaccio  # noqa: F401 - a fixture
 from tests.unit.vetting.advisories.osv import record
-from tests.unit.vetting.signatures.signing import KEY, OTHER, public, sign
+from tests.unit.vetting.signatures.signing import KEY, OTHER, b64, integrity_of, public, sign
 
 pytestmark = pytest.mark.slow
 
@@ -38,9 +42,25 @@ require("node:readline").createInterface({ input: process.stdin }).on("line", (l
 """
 
 
-def published(tmp_path: Path, address: str, name: str, *tools: str) -> None:
-    """Publish a package that is a server with these tools."""
-    publish(tmp_path / f"source-{name}", address, name, {"server.js": SERVER}, bin={name: "server.js"}, tools=tools)
+def published(address: str, name: str, *tools: str) -> None:
+    """Publish a package that is a server with these tools, as npm would (but in less time)."""
+    manifest = {"name": name, "version": "1.0.0", "license": "MIT", "bin": {name: "server.js"}, "tools": tools}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for file, text in (("package.json", json.dumps(manifest)), ("server.js", SERVER)):
+            entry = tarfile.TarInfo(f"package/{file}")
+            entry.size, entry.mode = len(text), 0o755
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    content, file = packed.getvalue(), f"{name}-1.0.0.tgz"
+    dist = {"integrity": integrity_of(content), "shasum": hashlib.sha1(content).hexdigest()}  # noqa: S324 - npm's field
+    dist["tarball"] = f"{address}/{name}/-/{file}"
+    attached = {"content_type": "application/octet-stream", "data": b64(content), "length": len(content)}
+    document = {"_id": name, "name": name, "dist-tags": {"latest": "1.0.0"}, "_attachments": {file: attached}}
+    document["versions"] = {"1.0.0": {**manifest, "_id": f"{name}@1.0.0", "dist": dist}}
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer x"}
+    request = urllib.request.Request(f"{address}/{name}", json.dumps(document).encode(), headers, method="PUT")
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 201
 
 
 def signed(tmp_path: Path, name: str, key: Any) -> None:
@@ -74,14 +94,7 @@ def test_a_signature_counts_if_its_key_is_trusted_and_holds(
 ) -> None:
     (tmp_path / "keys.json").write_text(json.dumps({"keys": [public()]}))
     set_up(home, verdaccio, f"[vetting]\nyoung_days = 0\n[vetting.signatures]\nkeys = ['{tmp_path}/keys.json']\n")
-    published(tmp_path, verdaccio, "rain-mcp", "forecast")
-
-    done = home.run("add", "npm:rain-mcp", "--yes")
-    assert done.document["outcome"] == "served", done
-    unsigned = said(home, done, "signatures")
-    assert (unsigned["status"], unsigned["needed"]) == ("unavailable", False)
-    assert any("signatures" in warning for warning in done.document["warnings"])
-    assert home.run("remove", "rain").code == 0
+    published(verdaccio, "rain-mcp", "forecast")
 
     signed(tmp_path, "rain-mcp", OTHER)
     packument = tmp_path / "storage/rain-mcp/package.json"
@@ -106,8 +119,8 @@ def test_advisories_reject_and_tell_of_what_is_served_already_and_servers_are_ju
     dump.mkdir()
     (dump / "other.json").write_text(json.dumps(record("MAL-1", "other-mcp", {"introduced": "0"})))
     set_up(home, verdaccio, f"[vetting]\nyoung_days = 0\n[vetting.advisories]\napi = ''\ndump = '{dump}'\n")
-    published(tmp_path, verdaccio, "garden-files-mcp", "read_file")
-    published(tmp_path, verdaccio, "garden-web-mcp", "fetch_page")
+    published(verdaccio, "garden-files-mcp", "read_file")
+    published(verdaccio, "garden-web-mcp", "fetch_page")
     (tmp_path / "papers").mkdir()
 
     files = home.run(

@@ -10,7 +10,7 @@ import re
 import socket
 import subprocess
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +84,9 @@ def _answers(url: str) -> bool:
     return False
 
 
-def publish(folder: Path, address: str, name: str, files: Mapping[str, str] | None = None, **more: Any) -> None:
-    """Publish a package of ``files`` with npm, as its author does."""
+def publish(folder: Path, address: str, name: str, **more: Any) -> None:
+    """Publish a package with npm, as its author does."""
     folder.mkdir()
-    for file, text in (files or {}).items():
-        (folder / file).write_text(text)
     package = {"name": name, "version": "1.0.0", "license": "MIT", "keywords": ["mcp"], **more}
     (folder / "package.json").write_text(json.dumps(package))
     (folder / ".npmrc").write_text(f"//{address.partition('//')[2]}/:_authToken=x\n")
