@@ -23,6 +23,7 @@ from vsm_mcp.model.auth import Auth
 from vsm_mcp.model.discovery import Discovery
 from vsm_mcp.model.installing import Install
 from vsm_mcp.model.permissions import BUILT_IN, NAMED_PATHS, Permissions, with_built_in
+from vsm_mcp.model.vetting import ASKING, Vetting
 from vsm_mcp.model.wants import Appraising, Priority
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -187,6 +188,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gateway: Gateway = Gateway()
     auth: Auth = Auth()
     policy: Policy = Policy()
+    vetting: Vetting = Vetting()
     sandbox: Sandbox = Sandbox()
     runtime: Runtime = Runtime()
     discovery: Discovery = Discovery()
@@ -216,6 +218,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "gateway": Gateway,
     "auth": Auth,
     "policy": Policy,
+    "vetting": Vetting,
     "sandbox": Sandbox,
     "runtime": Runtime,
     "discovery": Discovery,
@@ -236,6 +239,7 @@ _CHOICES: Final = {
     ("policy", "autonomy"): ("manual", "ask", "guarded", "auto"),
     ("permissions", "named_paths"): NAMED_PATHS,
     ("policy", "profile"): ("strict", "standard", "lax"),
+    ("vetting", "required"): ASKING,
     ("sandbox", "least_tier"): ("full", "full-soft", "reduced"),
     ("discovery.research", "api"): ("openai", "anthropic"),
     ("install", "container_engine"): ("auto", "podman", "docker"),
@@ -365,7 +369,7 @@ def _check(config: Config) -> None:
     for title, kind, section in _all(config):
         for field, value in msgspec.structs.asdict(section).items():
             choices = _CHOICES.get((kind, field))
-            if choices is not None and value not in choices:
+            if choices is not None and not {*(value if isinstance(value, tuple) else (value,))} <= {*choices}:
                 raise ConfigError(f"[{title}] {field} is {value!r}", f"it is one of {', '.join(filter(None, choices))}")
             if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
                 raise ConfigError(f"[{title}] {field} is {value}", "it cannot be negative")

@@ -79,6 +79,11 @@ def test_a_variable_changes_a_field_of_a_profile_that_is_written(tmp_path: Path)
         ("[permissions.x]\npaths = ['./a/../../b']", r"\[permissions.x\] paths: .* leads out"),
         ("[permissions.x]\nprocesses = 0", r"\[permissions.x\] .*processes"),
         ("[permissions.x]\nnetwork = true", r"\[permissions.x\] .*network"),
+        ("[vetting]\nrequired = ['advisory']", r"\[vetting\] required"),
+        ("[vetting]\nyoung_days = -1", r"\[vetting\] young_days"),
+        ("[vetting]\nsource_timeout_seconds = 0", r"\[vetting\] .*source_timeout_seconds"),
+        ("[vetting.advisories]\nstale_days = -0.5", r"\[vetting.advisories\] stale_days"),
+        ("[vetting.signatures]\nkeys = 'one.json'", r"keys"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, words: str) -> None:

@@ -24,6 +24,7 @@ from vsm_mcp.app.counters import Counters
 from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
+from vsm_mcp.app.judging import Judging
 from vsm_mcp.app.keys import KeyCabinet
 from vsm_mcp.app.learning import learn
 from vsm_mcp.app.logins import Logins
@@ -139,6 +140,7 @@ class App:
         for server in self.fleet.servers.values():
             self._supervise(server)
         self.finder = Finder(config, self.machine, self.fleet, self.store)
+        self.judging = Judging(lambda: self.config, self.machine, self.fleet, self.store)
         self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
         self._let_change(emit)
         if self._exclusive:
@@ -304,11 +306,14 @@ class App:
             "mcp_servers": self.declared.report(),
             "sources": self.finder.lookout.report(),
             "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
+            "flows": self.judging.flows(self.gateway.views.values()),
         }
 
     async def doctor(self) -> dict[str, Any]:
         """Return what this machine gives, and what would improve it."""
-        return await examine(self.config, self.machine, self.finder.lookout)
+        document = await examine(self.config, self.machine, self.finder.lookout)
+        document["checks"] += await self.judging.rows(self.gateway.views.values())
+        return document
 
     # --- calling -------------------------------------------------------------------------------------------------
 
@@ -338,6 +343,7 @@ class App:
             installations=self.installations,
             installer=self.machine.installer,
             checks=self.machine.checks,
+            registries=self.machine.registries,
             sandbox=self.machine.sandbox,
             fleet=self.fleet.tool_names,
             authorizer_of=self.logins.authorizer_of,

@@ -38,6 +38,8 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         " hidden_prompts",
         "policy": "autonomy allow deny deny_tools changed_items new_items changed_resources new_resources profile"
         " allow_unsandboxed allow_network allow_scripts permissions_unasked",
+        "vetting": "required source_timeout_seconds licences publishers deny_publishers young_days hosts advisories"
+        " signatures",
         "sandbox": "memory_bytes build_memory_bytes cpus processes open_files scratch_bytes shared_memory_bytes",
         "runtime": "start_timeout_seconds stop_grace_seconds request_timeout_seconds relist_seconds starts_at_once lazy"
         " idle_stop_seconds instances_per_server session_idle_seconds restart_limit restart_period_seconds log_bytes"

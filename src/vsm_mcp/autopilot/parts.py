@@ -13,6 +13,7 @@ from vsm_mcp.install.quota import Quota
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.install.turns import Turns
 from vsm_mcp.model.ref import Ref
+from vsm_mcp.registries.client import Registries
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.store import Store
@@ -38,6 +39,7 @@ class Parts:
     installations: Installations
     installer: Callable[[Ref], Awaitable[Installer]]
     checks: Sequence[Check]
+    registries: Callable[[], Awaitable[Registries]]
     sandbox: Sandbox
     fleet: Callable[[], Mapping[str, tuple[str, ...]]]
     authorizer_of: Callable[[ServerSpec], Authorizer | None]

@@ -32,6 +32,8 @@ def _human(document: dict[str, Any]) -> None:
     )
     output.line("")
     output.table(("PROFILE", "URL", "MODE", "SERVERS", "TOOLS"), [_profile(row) for row in document["profiles"]])
+    for row in document["flows"]:
+        output.line(f"behind {row['profile'] or '(all)'} come together: {row['text']}", style="yellow")
     asked = [row for row in document["sources"] if row["on"]]
     if asked:
         output.line("")

@@ -13,7 +13,14 @@ from vsm_mcp.model.ref import normalise_pypi
 from vsm_mcp.registries.addresses import Addresses
 
 _PINNED: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
+_NAMED: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _HASH: Final = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
+
+
+def name_of(requirement: str) -> str:
+    """Return the normalised name at the beginning of a requirement (PEP 508), or ``""``."""
+    found = _NAMED.match(requirement)
+    return normalise_pypi(found.group(1)) if found else ""
 
 
 def versions(lock: str) -> dict[str, str]:

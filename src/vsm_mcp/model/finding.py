@@ -33,7 +33,10 @@ class CheckStatus(StrEnum):
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A check's answer with how much it ``looked_at`` (a count of ``unit``) and what it found."""
+    """A check's answer with how much it ``looked_at`` (a count of ``unit``) and what it found.
+
+    ``needed`` is off for an unavailable one whose source this machine never had; only ``strict`` insists on it.
+    """
 
     check: str
     status: CheckStatus
@@ -41,6 +44,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     findings: tuple[Finding, ...] = ()
     detail: str = ""
+    needed: bool = True
 
 
 class Judgement(StrEnum):

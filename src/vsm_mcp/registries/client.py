@@ -158,6 +158,29 @@ class Registries:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise RegistryUnavailable(f"{_host(url)}: {trouble(error)}", _HINT) from error
 
+    @property
+    def cache(self) -> Cache | None:
+        """Where answers are kept."""
+        return self._cache
+
+    async def exchange(self, url: str, accept: str, max_bytes: int, body: bytes | None = None) -> tuple[int, bytes]:
+        """Ask once (with ``body`` by POST) and return ``(status, answer)``; the status is 200, 404 or 410.
+
+        Raises :class:`RegistryUnavailable`, also for more than ``max_bytes``; the caller sets the deadline.
+        """
+        answer = bytearray()
+        try:
+            async with self._request("GET" if body is None else "POST", url, accept, body) as response:
+                if response.status not in {404, 410}:
+                    _check_status(response.status, url)
+                async for piece in response.content.iter_chunked(_CHUNK):
+                    answer += piece
+                    if len(answer) > max_bytes:
+                        raise RegistryUnavailable(f"{_host(url)} answered more than {max_bytes:,} bytes", _HINT)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise RegistryUnavailable(f"{_host(url)}: {trouble(error)}", _HINT) from error
+        return response.status, bytes(answer)
+
     def _simple_indexes(self) -> tuple[str, ...]:
         first = () if self.addresses.python.no_index else (self.addresses.pypi_index,)
         return (*first, *self.addresses.pypi_extra)
@@ -182,7 +205,7 @@ class Registries:
         body = await self._fetch(url, accept)
         try:
             answer = await asyncio.to_thread(read, body) if len(body) > _CHUNK else read(body)
-        except (msgspec.DecodeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (msgspec.DecodeError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise RegistryUnavailable(f"{_host(url)} answered something that is no package metadata", _HINT) from error
         if self._cache is not None and len(body) <= _MAX_CACHED:
             await self._cache.put(url, body)
@@ -216,13 +239,20 @@ class Registries:
 
     @contextlib.asynccontextmanager
     async def _get(self, url: str, accept: str) -> AsyncIterator[aiohttp.ClientResponse]:
+        async with self._request("GET", url, accept) as response:
+            _check_status(response.status, url)
+            yield response
+
+    def _request(
+        self, method: str, url: str, accept: str, body: bytes | None = None
+    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         headers = {"Accept": accept, "User-Agent": _AGENT}
         authorization = self.addresses.npm_authorization(url)
         if authorization:
             headers["Authorization"] = authorization
-        async with self._opened().get(url, headers=headers, proxy=self.addresses.proxy(url)) as response:
-            _check_status(response.status, url)
-            yield response
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return self._opened().request(method, url, headers=headers, data=body, proxy=self.addresses.proxy(url))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

@@ -13,7 +13,10 @@ import msgspec
 from vsm_mcp.model.candidate import PackageFacts
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.finding import CheckResult, CheckStatus, Finding, Severity
+from vsm_mcp.model.granted import Granted
+from vsm_mcp.model.locked import Locked
 from vsm_mcp.model.ref import Ref
+from vsm_mcp.registries.client import Registries
 
 DEADLINE_SECONDS: Final = 20.0
 
@@ -58,7 +61,10 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
     ``root`` is the unpacked top-level package and ``manifest`` its own metadata (``package.json``, or the core
     metadata of a wheel); ``scripts`` are the install scripts found anywhere in the tree; ``offer`` what the trial saw;
-    ``fleet`` maps the other servers of this home to the names of their tools.
+    ``fleet`` maps the other servers of this home to the names of their tools. ``digest`` (``algorithm:hex``) is the
+    hash of the archive ``archive_name``; ``tree`` everything the installation takes, the package itself included;
+    ``before`` the packages (name to version) of the version that is served now; ``granted`` what the server is given.
+    ``registries`` is who can be asked; without, nobody is.
     """
 
     ref: Ref
@@ -70,6 +76,12 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     facts: PackageFacts = PackageFacts()
     offer: Offer | None = None
     fleet: Mapping[str, tuple[str, ...]] = {}
+    digest: str = ""
+    archive_name: str = ""
+    tree: tuple[Locked, ...] = ()
+    before: Mapping[str, str] = {}
+    granted: Granted | None = None
+    registries: Registries | None = None
 
 
 class Check(Protocol):
@@ -107,9 +119,22 @@ def result(name: str, looked_at: int, unit: str, findings: Iterable[Finding], de
     return CheckResult(check=name, status=status, looked_at=looked_at, unit=unit, findings=kept, detail=detail)
 
 
-def unavailable(name: str, unit: str, detail: str) -> CheckResult:
-    """Return the answer of a check that could not look, and why."""
-    return CheckResult(check=name, status=CheckStatus.UNAVAILABLE, looked_at=0, unit=unit, detail=detail)
+def unavailable(
+    name: str, unit: str, detail: str, *, needed: bool = True, findings: Iterable[Finding] = ()
+) -> CheckResult:
+    """Return the answer of a check that could not look, and why; ``findings`` are what it saw all the same.
+
+    ``needed`` is off where nobody set up, nor ever reached, whom it would have asked.
+    """
+    return CheckResult(
+        check=name,
+        status=CheckStatus.UNAVAILABLE,
+        looked_at=0,
+        unit=unit,
+        findings=tuple(findings),
+        detail=detail,
+        needed=needed,
+    )
 
 
 async def run_checks(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -16,8 +15,10 @@ from rapidfuzz.distance import OSA
 from vsm_mcp.config import Config
 from vsm_mcp.model.finding import CheckResult, Finding, Severity
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
+from vsm_mcp.policy.patterns import matches
 from vsm_mcp.vetting.check import Rule, Stage, Subject, result
 from vsm_mcp.vetting.folding import hidden_characters, skeleton
+from vsm_mcp.vetting.publishers import Publishers, publishers_of
 
 DENIED: Final = Rule("identity.denied", Severity.BLOCK, "the policy's deny list names it")
 NOT_ALLOWED: Final = Rule("identity.not_allowed", Severity.BLOCK, "the policy has an allow list, and it is not on it")
@@ -33,10 +34,16 @@ DEPRECATED: Final = Rule("identity.deprecated", Severity.NOTE, "its registry say
 OTHER_NAME: Final = Rule(
     "identity.other_name", Severity.BLOCK, "what was fetched calls itself by another name or version than was asked for"
 )
-RULES: Final = (DENIED, NOT_ALLOWED, HOMOGLYPH, LOOK_ALIKE, DROPPED_SCOPE, BRAND, DEPRECATED, OTHER_NAME)
+PUBLISHER: Final = Rule(
+    "identity.publisher_unknown",
+    Severity.REVIEW,
+    "the settings name publishers, and its registry does not say who it is",
+)
+RULES: Final = (DENIED, NOT_ALLOWED, PUBLISHER, HOMOGLYPH, LOOK_ALIKE, DROPPED_SCOPE, BRAND, DEPRECATED, OTHER_NAME)
 _NAME: Final = "identity"
 _SHORT: Final = 6
 _LONG: Final = 14
+_TELLING: Final = 9
 _WELL_USED: Final = 5000  # downloads a month
 # Words that half of all packages consist of: sharing them says nothing.
 _GENERIC: Final = frozenset({
@@ -65,8 +72,10 @@ class IdentityCheck:
         deny: Iterable[str] = (),
         popular: Iterable[str] | None = None,
         brands: Iterable[Brand] | None = None,
+        publishers: Publishers | None = None,
     ) -> None:
         """``allow`` and ``deny`` are patterns over references (``npm:@scope/*``); ``popular`` are references."""
+        self._publishers = publishers or Publishers()
         self._allow = tuple(allow)
         self._deny = tuple(deny)
         names = popular_names() if popular is None else popular
@@ -77,21 +86,37 @@ class IdentityCheck:
     async def check(self, subject: Subject) -> CheckResult:
         """Look at the name (and at what the fetched files call themselves)."""
         identity = subject.ref.identity
-        findings = self._listed(identity)
+        exact = (
+            str(subject.ref.at(subject.version)) if subject.version and _versioned(subject.ref) else str(subject.ref)
+        )
+        findings = self._listed(identity, exact) or await self._published(subject)
         findings += _self_named(subject)
         if subject.facts.deprecated:
             findings.append(DEPRECATED.found(identity, "choose what its registry page recommends"))
-        trusted = bool(self._allow) and any(fnmatchcase(identity, pattern) for pattern in self._allow)
+        trusted = bool(matches(exact, self._allow))
         if subject.ref.kind in {RefKind.NPM, RefKind.PYPI} and identity not in self._known and not trusted:
             findings += self._imitates(subject.ref) or self._brand(subject)
         return result(_NAME, len(self._popular) + len(self._brands), "names compared", findings)
 
-    def _listed(self, identity: str) -> list[Finding]:
-        for pattern in self._deny:
-            if fnmatchcase(identity, pattern):
-                return [DENIED.found(identity, f"[policy] deny has {pattern!r}")]
-        if self._allow and not any(fnmatchcase(identity, pattern) for pattern in self._allow):
+    def _listed(self, identity: str, exact: str) -> list[Finding]:
+        if pattern := matches(exact, self._deny):
+            return [DENIED.found(identity, f"[policy] deny has {pattern!r}")]
+        if self._allow and not matches(exact, self._allow):
             return [NOT_ALLOWED.found(identity, "[policy] allow has no pattern that matches")]
+        return []
+
+    async def _published(self, subject: Subject) -> list[Finding]:
+        """Compare who published it with the settings; nobody is asked where these name nobody."""
+        lists, where = self._publishers, subject.ref.identity
+        if not (lists.allow or lists.deny) or not _versioned(subject.ref):
+            return []
+        names = await publishers_of(subject)
+        if pattern := next(filter(None, (matches(name, lists.deny) for name in names)), ""):
+            return [DENIED.found(where, f"[vetting] deny_publishers has {pattern!r}")]
+        if not names:
+            return [PUBLISHER.found(where, "compare its page at the registry with [vetting] publishers")]
+        if lists.allow and not any(matches(name, lists.allow) for name in names):
+            return [NOT_ALLOWED.found(where, f"[vetting] publishers does not have {names[0][:80]!a}")]
         return []
 
     def _imitates(self, ref: Ref) -> list[Finding]:
@@ -103,7 +128,11 @@ class IdentityCheck:
                 return [HOMOGLYPH.found(ref.identity, f"it looks the same as {name}")]
             if _scope_apart(ref, name):
                 return [DROPPED_SCOPE.found(ref.identity, f"{name} is the popular package of that name")]
-            if _close(flat, other, edits=1 if _same_scope(ref.name, name) else 2):
+            if _telling_apart(ref, name):
+                near.append(
+                    LOOK_ALIKE.found(ref.identity, f"what it is called for is one typing mistake away from {name}")
+                )
+            elif _close(flat, other, edits=1 if _same_scope(ref.name, name) else 2):
                 near.append(LOOK_ALIKE.found(ref.identity, f"it is one typing mistake away from {name}"))
         return near[:1]
 
@@ -124,7 +153,12 @@ class IdentityCheck:
 
 def build(config: Config) -> IdentityCheck:
     """Make the check with the policy's lists: the entry point."""
-    return IdentityCheck(config.policy.allow, config.policy.deny)
+    publishers = Publishers(config.vetting.publishers, config.vetting.deny_publishers)
+    return IdentityCheck(config.policy.allow, config.policy.deny, publishers=publishers)
+
+
+def _versioned(ref: Ref) -> bool:
+    return ref.kind in {RefKind.NPM, RefKind.PYPI}
 
 
 @cache
@@ -167,6 +201,19 @@ def _close(flat: str, other: str, *, edits: int) -> bool:
         return False
     allowed = edits if min(len(flat), len(other)) >= _LONG and flat[:3] == other[:3] else 1
     return OSA.distance(flat, other, score_cutoff=allowed) <= allowed and not _counted_apart(flat, other)
+
+
+def _telling_apart(ref: Ref, popular: str) -> bool:
+    """Whether the words that tell a name from others are one edit apart: ``mcp-server-filesytem``."""
+    one, other = _stem(ref.name), _stem(popular.partition(":")[2])
+    if one == other or min(len(one), len(other)) < _TELLING or one[:2] != other[:2]:
+        return False
+    return OSA.distance(one, other, score_cutoff=1) <= 1 and not _counted_apart(one, other)
+
+
+@lru_cache(maxsize=4096)
+def _stem(name: str) -> str:
+    return "".join(word for word in _words(name.rpartition("/")[2]) if word not in _GENERIC)
 
 
 def _same_scope(name: str, popular: str) -> bool:

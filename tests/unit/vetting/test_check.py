@@ -59,15 +59,14 @@ def test_a_note_passes_and_anything_more_fails() -> None:
 
 def test_the_built_in_checks_come_in_by_the_front_door() -> None:
     built = {name: build(Config(home=Path("/nowhere"))) for name, build in plugins.load("checks").items()}
-    assert {name: part.name for name, part in built.items()} == {
-        "archive": "archive",
-        "identity": "identity",
-        "tool_text": "tool_text",
-    }
+    assert {name: part.name for name, part in built.items()} == {name: name for name in built}
+    assert {"advisories", "archive", "dependencies", "flows", "identity", "licence", "signatures", "tool_text"} <= set(
+        built
+    )
     assert {part.stage for part in built.values()} == set(Stage)
 
 
 def test_the_data_that_ships_can_be_read() -> None:
     folder = Path(__file__).parents[3] / "src/vsm_mcp/vetting/data"
-    for name in ("brands.toml", "phrases.toml"):
+    for name in ("brands.toml", "flows.toml", "licences.toml", "phrases.toml"):
         assert tomllib.loads((folder / name).read_text("utf-8"))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from vsm_mcp.vetting import archive, identity, tool_text, watch
+from vsm_mcp.vetting import archive, dependencies, flows, identity, licence, tool_text, watch
+from vsm_mcp.vetting.advisories import check as advisories
 from vsm_mcp.vetting.check import Rule
+from vsm_mcp.vetting.signatures import rules as signatures
 
 PAGE = Path(__file__).parents[3] / "docs/reference/vetting.md"
-RULES: tuple[Rule, ...] = (*identity.RULES, *archive.RULES, *tool_text.RULES, *watch.RULES)
+MODULES = (identity, advisories, signatures, licence, dependencies, archive, tool_text, flows, watch)
+RULES: tuple[Rule, ...] = tuple(rule for module in MODULES for rule in module.RULES)
 
 
 def test_every_rule_is_in_the_reference_as_it_is_in_the_code() -> None:

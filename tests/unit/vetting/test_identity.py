@@ -104,3 +104,62 @@ def test_the_lists_that_ship_are_sane() -> None:
     for name in popular_names():
         assert parse_ref(name)
     assert all(owner.startswith(("@", "npm:", "pypi:")) for brand in known_brands() for owner in brand.owners)
+
+
+@pytest.mark.parametrize(
+    ("ref", "rule"),
+    [
+        ("npm:mcp-server-filesytem", "identity.look_alike"),
+        ("npm:desktop-comander", "identity.look_alike"),
+        ("pypi:mcp-server-filesytem", "identity.look_alike"),
+        ("npm:server-sequental-thinking", "identity.look_alike"),
+        ("npm:playwright-mcp", "identity.dropped_scope"),
+        ("npm:mcp-resend", "identity.brand"),
+    ],
+)
+async def test_the_telling_words_alone_may_be_a_typing_mistake_away(ref: str, rule: str) -> None:
+    assert await rules(ref) == [rule]
+
+
+@pytest.mark.parametrize("ref", ["npm:mcp-filesystem", "npm:server-filesystems", "npm:notion-clone-mcp-servers"])
+async def test_the_same_words_and_their_plural_are_no_mistake(ref: str) -> None:
+    assert "identity.look_alike" not in await rules(ref)
+
+
+async def test_lists_may_name_versions() -> None:
+    check = IdentityCheck(deny=("npm:axios-mcp@1.14.*", "pypi:some-mcp==2.0"))
+    assert await rules("npm:axios-mcp", check, version="1.14.1") == ["identity.denied"]
+    assert await rules("npm:axios-mcp", check, version="1.13.0") == []
+    assert await rules("pypi:some-mcp", check, version="2.0") == ["identity.denied"]
+    assert await rules("npm:axios-mcp", IdentityCheck(allow=("npm:axios-mcp@1.13.0",)), version="1.14.1") == [
+        "identity.not_allowed"
+    ]
+
+
+async def test_lists_may_name_publishers() -> None:
+    from tests.unit.discovery.network.hosts import serving
+    from tests.unit.vetting.signatures.signing import Vouching, packument, version
+
+    from vsm_mcp.registries.addresses import Addresses
+    from vsm_mcp.registries.client import Registries
+    from vsm_mcp.vetting.publishers import Publishers
+
+    said = Vouching(
+        {"x-mcp": packument("x-mcp", version("x-mcp", "1.0.0"), version("x-mcp", "2.0.0", _npmUser={"name": "ann"}))},
+        projects={"x-mcp": {"info": {}, "releases": {}, "ownership": {"roles": [{"role": "Owner", "user": "ann"}]}}},
+    )
+    async with serving(said) as host:
+        addresses = Addresses(npm=f"{host.address}/", pypi_index=f"{host.address}/simple/")
+        async with Registries(addresses) as registries:
+
+            async def found(ref: str, number: str, *lists: tuple[str, ...]) -> list[str]:
+                check = IdentityCheck(publishers=Publishers(*lists))
+                return await rules(ref, check, version=number, registries=registries)
+
+            assert await found("npm:x-mcp", "2.0.0", (), ("npm:ann",)) == ["identity.denied"]
+            assert await found("npm:x-mcp", "2.0.0", ("npm:ann",)) == []
+            assert await found("npm:x-mcp", "2.0.0", ("npm:bob", "pypi:ann")) == ["identity.not_allowed"]
+            assert await found("npm:x-mcp", "1.0.0", ("npm:ann",)) == ["identity.publisher_unknown"]
+            assert await found("pypi:x-mcp", "1.0.0", ("pypi:a*",)) == []
+            assert await found("pypi:x-mcp", "1.0.0", (), ("pypi:ann",)) == ["identity.denied"]
+            assert await found("npm:gone-mcp", "1.0.0", (), ("npm:ann",)) == ["identity.publisher_unknown"]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.model.finding import CheckResult, CheckStatus, Finding, Judgement, Severity
+from vsm_mcp.vetting.check import Rule, unavailable
 from vsm_mcp.vetting.judge import PROFILES, judge
 
 ORDER = [Judgement.ADMIT, Judgement.QUARANTINE, Judgement.REJECT]
@@ -78,3 +79,18 @@ def test_order_does_not_matter_and_stricter_profiles_are_stricter(results: list[
     assert got == sorted(got, reverse=True)
     for other in itertools.islice(itertools.permutations(results), 6):
         assert judge(other, "standard").judgement == judge(results, "standard").judgement
+
+
+@pytest.mark.parametrize(
+    ("profile", "judgement"), [("strict", Judgement.REJECT), ("standard", Judgement.ADMIT), ("lax", Judgement.ADMIT)]
+)
+def test_silence_of_whom_nobody_set_up_holds_back_under_strict_alone(profile: str, judgement: Judgement) -> None:
+    report = judge([unavailable("advisories", "packages", "nobody answers", needed=False)], profile)
+    assert report.judgement is judgement
+    assert report.reasons == ("advisories: could not look (nobody answers)",)
+
+
+def test_what_a_check_found_counts_although_it_could_not_look_everywhere() -> None:
+    found = Rule("x.block", Severity.BLOCK, "m").found("w", "t")
+    report = judge([unavailable("x", "items", "half of it", needed=False, findings=[found])], "standard")
+    assert report.judgement is Judgement.REJECT

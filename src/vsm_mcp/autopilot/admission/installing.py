@@ -12,13 +12,15 @@ from vsm_mcp.autopilot.admission.order import Order
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.launch import require
 from vsm_mcp.autopilot.naming import server_name
+from vsm_mcp.autopilot.subjects import before_install
 from vsm_mcp.autopilot.verdicts import judged, summary
 from vsm_mcp.errors import BadArgument, VettingRejected
 from vsm_mcp.install.installer import Built, Fetched, Options, Resolved
 from vsm_mcp.model.finding import CheckResult, Judgement, VetReport
 from vsm_mcp.model.server import Installation, Server
 from vsm_mcp.store.sagas import Plan
-from vsm_mcp.vetting.check import Stage, Subject, run_checks
+from vsm_mcp.vetting import ruleset
+from vsm_mcp.vetting.check import Stage, run_checks
 
 _LICENCE_LENGTH: Final = 100
 
@@ -120,18 +122,10 @@ def rejected(passage: Passage, verdict: VetReport) -> None:
 
 
 async def _vetted(passage: Passage, resolved: Resolved, fetched: Fetched) -> tuple[CheckResult, ...]:
-    known = passage.request.known
-    extra: dict[str, Any] = {"facts": known.facts} if known else {}
-    subject = Subject(
-        ref=resolved.ref,
-        version=resolved.version,
-        root=fetched.root,
-        members=fetched.members,
-        manifest=fetched.manifest,
-        **extra,
-    )
+    subject = await before_install(passage.parts, passage.request, resolved, fetched)
     results = await run_checks(passage.parts.checks, subject, Stage.BEFORE_INSTALL)
     await passage.record("vetted", results)
+    await passage.record("rules", {"digest": ruleset.digest()})
     rejected(passage, judged(results, passage.parts.config.policy.profile))
     return results
 

@@ -7,6 +7,7 @@ import msgspec
 from vsm_mcp.autopilot.admission.installing import Installed, installed, rejected, resolved
 from vsm_mcp.autopilot.admission.order import Order, warnings
 from vsm_mcp.autopilot.admission.passage import Passage
+from vsm_mcp.autopilot.subjects import after_trial
 from vsm_mcp.autopilot.verdicts import failed_trial, judged, unconfined, unwatched, watched
 from vsm_mcp.events import RemedyApplied, SandboxPlanned, ignore
 from vsm_mcp.install.installer import Resolved
@@ -17,7 +18,7 @@ from vsm_mcp.model.server import Server
 from vsm_mcp.model.trial import TrialReport
 from vsm_mcp.runtime.sandbox_plan import plan_of_server
 from vsm_mcp.runtime.spec import spec_of
-from vsm_mcp.vetting.check import Stage, Subject, run_checks
+from vsm_mcp.vetting.check import Stage, run_checks
 from vsm_mcp.vetting.trial import trial
 
 
@@ -95,16 +96,7 @@ async def _tried(passage: Passage, server: Server, settings: Settings) -> TrialR
 
 async def _judged(passage: Passage, made: Installed, report: TrialReport) -> VetReport:
     server, parts = made.server, passage.parts
-    subject = Subject(
-        ref=server.ref,
-        version=server.version,
-        root=made.fetched.root,
-        members=made.fetched.members,
-        manifest=made.fetched.manifest,
-        scripts=made.built.scripts,
-        offer=report.offer,
-        fleet={name: tools for name, tools in parts.fleet().items() if name != server.name},
-    )
+    subject = after_trial(parts, server, report, made.built, made.fetched)
     after = await run_checks(parts.checks, subject, Stage.AFTER_TRIAL)
     profile = parts.config.policy.profile
     verdict = judged((*made.checks, *after, *watched(report, profile)), profile)
