@@ -32,8 +32,21 @@ class CheckStatus(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+class CodeProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version's code can do (``capabilities``, in words) and the mail addresses and hosts written in it.
+
+    It is kept with the evidence, so that a later version can be compared with it.
+    """
+
+    capabilities: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
+
+
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A check's answer with how much it ``looked_at`` (a count of ``unit``) and what it found."""
+    """A check's answer with how much it ``looked_at`` (a count of ``unit``) and what it found.
+
+    ``profile`` is what the check of the code says of this version, for comparison with another one.
+    """
 
     check: str
     status: CheckStatus
@@ -41,6 +54,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     findings: tuple[Finding, ...] = ()
     detail: str = ""
+    profile: CodeProfile | None = None
 
 
 class Judgement(StrEnum):

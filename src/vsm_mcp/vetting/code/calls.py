@@ -1,0 +1,174 @@
+"""What one call does: the capability, and the tags of what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from vsm_mcp.vetting.code import meaning
+from vsm_mcp.vetting.code.constant import UNKNOWN
+from vsm_mcp.vetting.code.value import NOTHING, Value, merge
+
+_COMMANDS: Final = ("startup", "secret", "download", "reverse", "spread", "wipe")
+_SHELL_FLAGS: Final = frozenset({"-c", "-lc", "-ic", "/c", "-command", "-encodedcommand", "-e", "-enc"})
+_COMPILERS: Final = frozenset({"_compile", "runInThisContext", "runInNewContext", "runInContext", "importFromString"})
+
+
+@dataclass(slots=True, eq=False)
+class Event:
+    """Something a program does: ``reached`` is set when it happens by itself once the program is loaded."""
+
+    kind: str
+    line: int
+    what: str
+    tags: frozenset[str]
+    text: str = ""
+    gated: bool = False
+    reached: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Seen:
+    """A call: the dotted ``path`` of what is called, its last name, what it is called on and given."""
+
+    line: int
+    path: str
+    method: str
+    receiver: Value
+    args: tuple[Value, ...]
+    named: Mapping[str, Value]
+    gained: frozenset[str] = frozenset()
+
+    @property
+    def given(self) -> Value:
+        """Everything it is given, as one."""
+        return merge([*self.args, *self.named.values()])
+
+    @property
+    def first(self) -> Value:
+        """Its first argument."""
+        return self.args[0] if self.args else next(iter(self.named.values()), NOTHING)
+
+    def gains(self, *tags: str) -> None:
+        """Mark its result."""
+        self.gained |= frozenset(tags)
+
+
+def judge_call(seen: Seen) -> Iterator[Event]:
+    """Yield what a call does, and mark its result."""
+    kind = meaning.call_kind(seen.path.replace("()", ""))
+    yield from _data(seen, kind)
+    if kind in {"shell", "program"}:
+        yield from _runs(seen, kind)
+    elif kind == "evaluate" or seen.method in _COMPILERS:
+        yield _event("evaluate", seen, seen.given.tags, seen.first.text or "")
+    elif kind == "clipboard":
+        seen.gains("clipboard")
+        yield _event("clipboard", seen, seen.given.tags)
+    yield from _files(seen)
+
+
+def _event(kind: str, seen: Seen, tags: frozenset[str], text: str = "") -> Event:
+    return Event(kind=kind, line=seen.line, what=seen.path or seen.method, tags=tags, text=text)
+
+
+def _data(seen: Seen, kind: str) -> Iterator[Event]:
+    both = seen.receiver.tags | seen.given.tags
+    if kind == "network" or ("conn" in seen.receiver.tags and seen.args):
+        seen.gains("conn", "net")
+        yield _event("send", seen, seen.given.tags | (seen.receiver.tags - {"net"}), seen.first.text or "")
+    elif "conn" in seen.receiver.tags:
+        seen.gains("net")
+    if kind == "decode" and not (seen.path == "base64.b64encode" or "encode" in seen.method):
+        if seen.path != "Buffer.from":
+            seen.gains("decoded")
+    elif seen.path == "Buffer.from" and any((arg.text or "").startswith(("base64", "hex")) for arg in seen.args[1:]):
+        seen.gains("decoded")
+    if {"conn", "shell_process"} <= both and seen.method in {"pipe", "write", "on", "send", "sendall", "pipeTo", "end"}:
+        yield _event("joined", seen, both)
+    if seen.path == "os.dup2":
+        yield _event("dup2", seen, both)
+
+
+def _runs(seen: Seen, kind: str) -> Iterator[Event]:
+    command = _command(seen)
+    text = (command.text or "").replace(UNKNOWN, "\x00")
+    tags = command.tags
+    for each in _COMMANDS:
+        if text and meaning.about(f"{each}_command", text):
+            tags |= {f"{each}_command"}
+    if text and meaning.about("secret_command", text):
+        seen.gains("secret_read", "hard")
+    if text and meaning.about("environment_command", text):
+        seen.gains("env")
+    words = text.split()
+    bare = len(words) == 1 and meaning.about("shell_program", text)
+    if bare and not _has_script(seen):
+        seen.gains("shell_process")
+        tags |= {"shell_program"}
+    if _is_shell(seen, kind):
+        tags |= {"by_shell"}
+    yield _event(kind, seen, frozenset(tags), command.text or "")
+
+
+def _command(seen: Seen) -> Value:
+    """Return what is run: of ``sh -c TEXT`` the text; of a list or of several arguments all of it in one line."""
+    parts: list[Value] = []
+    for arg in (seen.first, *seen.args[1:2]):
+        parts += list(arg.fields.values()) if arg.fields is not None and "0" in arg.fields else [arg]
+    parts = [part for part in parts if part.text is not None or part.tags or part.path] or [NOTHING]
+    shells = parts[0].text is not None and meaning.about("shell_program", parts[0].text)
+    if shells and len(parts) > 2 and (parts[1].text or "").lower() in _SHELL_FLAGS:
+        return parts[2]
+    if len(parts) == 1 or parts[0].text is None:
+        return parts[0]
+    words = [part.text for part in parts if part.text is not None]
+    return Value(text=" ".join(words), tags=merge(parts[:1]).tags | (merge(parts).tags - {"caller", "net", "arguments"}))
+
+
+def _has_script(seen: Seen) -> bool:
+    second = seen.args[1] if len(seen.args) > 1 else NOTHING
+    items = list((second.fields or {}).values()) if second.fields and "0" in second.fields else []
+    first = list((seen.first.fields or {}).values())[1:]
+    return any((item.text or "").lower() in _SHELL_FLAGS for item in (*items, *first))
+
+
+def _is_shell(seen: Seen, kind: str) -> bool:
+    if kind == "shell" or "shell" in seen.named:
+        return True
+    for arg in seen.args:
+        option = (arg.fields or {}).get("shell")
+        if option is not None:
+            return True
+    items = list((seen.first.fields or {}).values())
+    first = items[0].text if items else seen.first.text
+    return first is not None and meaning.about("shell_program", first) and _has_script(seen)
+
+
+def _files(seen: Seen) -> Iterator[Event]:
+    places = seen.receiver.tags | seen.given.tags
+    text = next((value.text for value in (seen.receiver, *seen.args) if value.text and value.tags & _PLACES), "")
+    if seen.method in meaning.names("read") and places & {"secret", "environment"}:
+        if "secret" in places:
+            hard = any(meaning.about("hard_secret", value.text) for value in (seen.receiver, *seen.args) if value.text)
+            seen.gains("secret_read", *(["hard"] if hard else []))
+            yield _event("read_secret", seen, places | ({"hard"} if hard else set()), text)
+        if "environment" in places:
+            seen.gains("env")
+    target = seen.receiver.tags | seen.given.tags
+    writes = seen.method in meaning.names("write") or _opens_to_write(seen)
+    if writes and target & {"client", "startup"}:
+        yield _event("write", seen, target, text)
+    elif writes:
+        yield _event("write_file", seen, target)
+
+
+_PLACES: Final = frozenset({"secret", "client", "startup", "environment"})
+
+
+def _opens_to_write(seen: Seen) -> bool:
+    if seen.method not in {"open", "openSync", "fopen"}:
+        return False
+    modes = [*seen.args[0 if seen.receiver.text else 1 :], *([seen.named["mode"]] if "mode" in seen.named else [])]
+    return any(len(mode.text or "xxxx") < 4 and set(mode.text or "") & set("wax+") for mode in modes)
