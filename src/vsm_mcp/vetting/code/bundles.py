@@ -1,7 +1,7 @@
 """What to look at in a bundle: the pieces of it that could matter, each as one place.
 
 A bundle of 15 MB holds everything at once: that something in it reads a key and something else sends mail says
-nothing. Each piece is the largest part of the syntax tree, up to 48 KB, around something that could matter.
+nothing. Each piece is the largest part of the syntax tree, up to 24 KB, around something that could matter.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from vsm_mcp.vetting.code.read_javascript import Syntax
 
 WHOLE_BYTES: Final = 200_000
-_PIECE_BYTES: Final = 48_000
+_PIECE_BYTES: Final = 24_000
 _MOST_PIECES: Final = 600
 _MOST_BYTES: Final = 6_000_000
 _ANCHOR: Final = re.compile(
@@ -54,6 +54,16 @@ def pieces(root: Syntax, source: bytes) -> tuple[list[Syntax], list[Syntax], int
         size += piece.end_byte - piece.start_byte
         chosen.setdefault((piece.start_byte, piece.end_byte), piece)
     return imports[:120], list(chosen.values()), left_out
+
+
+def visible(imports: list[Syntax], piece: Syntax) -> list[Syntax]:
+    """Return the imports whose names count where a piece is: the same letter means other things elsewhere."""
+    found = []
+    for each in imports:
+        block = each.parent
+        if block is not None and block.start_byte <= piece.start_byte and piece.end_byte <= block.end_byte:
+            found.append(each)
+    return found
 
 
 def _around(root: Syntax, start: int, end: int) -> Syntax | None:

@@ -12,6 +12,7 @@ from vsm_mcp.vetting.code.value import NOTHING, Value, merge
 
 _COMMANDS: Final = ("startup", "secret", "download", "reverse", "spread", "wipe")
 _SHELL_FLAGS: Final = frozenset({"-c", "-lc", "-ic", "/c", "-command", "-encodedcommand", "-e", "-enc"})
+_IDLE_FLAGS: Final = frozenset({"-i", "-l", "-li", "-il", "-p", "--login", "--noprofile", "--norc", "-nop", "-NoProfile"})
 _COMPILERS: Final = frozenset({"_compile", "runInThisContext", "runInNewContext", "runInContext", "importFromString"})
 
 
@@ -75,7 +76,8 @@ def _event(kind: str, seen: Seen, tags: frozenset[str], text: str = "") -> Event
 
 def _data(seen: Seen, kind: str) -> Iterator[Event]:
     both = seen.receiver.tags | seen.given.tags
-    if kind == "network" or ("conn" in seen.receiver.tags and seen.args):
+    ours = seen.receiver.path.startswith(("process.std", "console", "sys.std"))
+    if kind == "network" or ("conn" in seen.receiver.tags and seen.args and not ours):
         seen.gains("conn", "net")
         yield _event("send", seen, seen.given.tags | (seen.receiver.tags - {"net"}), seen.first.text or "")
     elif "conn" in seen.receiver.tags:
@@ -103,7 +105,7 @@ def _runs(seen: Seen, kind: str) -> Iterator[Event]:
     if text and meaning.about("environment_command", text):
         seen.gains("env")
     words = text.split()
-    bare = len(words) == 1 and meaning.about("shell_program", text)
+    bare = bool(words) and meaning.about("shell_program", words[0]) and all(word in _IDLE_FLAGS for word in words[1:])
     if bare and not _has_script(seen):
         seen.gains("shell_process")
         tags |= {"shell_program"}
@@ -124,7 +126,7 @@ def _command(seen: Seen) -> Value:
     if len(parts) == 1 or parts[0].text is None:
         return parts[0]
     words = [part.text for part in parts if part.text is not None]
-    return Value(text=" ".join(words), tags=merge(parts[:1]).tags | (merge(parts).tags - {"caller", "net", "arguments"}))
+    return Value(text=" ".join(words), tags=merge(parts[:1]).tags | (merge(parts).tags - {"caller", "tool", "net", "arguments"}))
 
 
 def _has_script(seen: Seen) -> bool:
@@ -151,19 +153,31 @@ def _files(seen: Seen) -> Iterator[Event]:
     text = next((value.text for value in (seen.receiver, *seen.args) if value.text and value.tags & _PLACES), "")
     if seen.method in meaning.names("read") and places & {"secret", "environment"}:
         if "secret" in places:
-            hard = any(meaning.about("hard_secret", value.text) for value in (seen.receiver, *seen.args) if value.text)
+            hard = "hard_secret" in places
             seen.gains("secret_read", *(["hard"] if hard else []))
             yield _event("read_secret", seen, places | ({"hard"} if hard else set()), text)
         if "environment" in places:
             seen.gains("env")
-    target = seen.receiver.tags | seen.given.tags
-    writes = seen.method in meaning.names("write") or _opens_to_write(seen)
-    if writes and target & {"client", "startup"}:
-        yield _event("write", seen, target, text)
-    elif writes:
-        yield _event("write_file", seen, target)
+    if seen.method in meaning.names("write") or _opens_to_write(seen):
+        target = _target(seen)
+        known = target.text is not None and UNKNOWN not in target.text
+        about = meaning.tags_of(target.text or "") if known else target.tags
+        kind = "write" if about & {"client", "startup"} else "write_file"
+        yield _event(kind, seen, about | (seen.given.tags - _PLACES), target.text or "")
 
 
+def _target(seen: Seen) -> Value:
+    """Return where a call writes to: what it is called on, its first argument, or for copies the second."""
+    if seen.method in _TO_SECOND and len(seen.args) > 1:
+        return seen.args[1]
+    if seen.receiver.tags & _PLACES and not seen.receiver.tags & {"conn"}:
+        return seen.receiver
+    return seen.args[0] if seen.args and seen.method not in {"write", "writelines"} else NOTHING
+
+
+_TO_SECOND: Final = frozenset(
+    {"copyFile", "copyFileSync", "copy", "copy2", "copyfile", "rename", "renameSync", "dump", "symlink", "symlinkSync", "move", "cpSync"}
+)
 _PLACES: Final = frozenset({"secret", "client", "startup", "environment"})
 
 

@@ -56,6 +56,8 @@ def method_result(method: str, text: str | None, given: Sequence[str | None]) ->
             return text.strip() if method in {"strip", "trim"} else text
         case "resolve" | "absolute" | "as_posix" | "href" | "expandvars":
             return text
+        case "split" if given and given[0] == "":
+            return text
         case "toLowerCase" | "lower":
             return text.lower()
         case "replace" | "replaceAll" if len(given) == 2 and given[0] and given[1] is not None:

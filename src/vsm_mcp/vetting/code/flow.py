@@ -7,6 +7,7 @@ and what it is about (a place, a host). An event is a capability at work, with t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -27,6 +28,11 @@ _JOINERS: Final = frozenset(
     {"path.join", "path.resolve", "os.path.join", "path.posix.join", "path.win32.join", "pathlib.Path", "pathlib.PurePath",
      "os.path.expanduser", "pathlib.PosixPath", "URL", "file", "os.path.abspath", "os.path.normpath"}
 )  # fmt: skip
+_SELVES: Final = frozenset({"this", "self", "cls", "exports"})
+_NUMBERS: Final = frozenset({"pid", "ppid", "port", "length", "size", "index", "timeout", "id_number"})
+_CONTENTS: Final = frozenset({"stdout", "output", "text", "content", "data", "body", "buffer", "stderr"})
+_MAIL: Final = re.compile(r"[^\s@\x00]@[^\s@\x00]+\.\w")
+_HOLE: Final = re.compile(r"\{[^{}]{0,40}\}")
 _MOST_NODES: Final = 1_500_000
 
 
@@ -44,11 +50,11 @@ class TooMuch(Exception):
     """A program is larger than can be followed."""
 
 
-def follow(program: Sequence[Node]) -> list[Event]:
+def follow(program: Sequence[Node], passes: int = _PASSES) -> list[Event]:
     """Return the events of a program; those that happen by themselves when it is loaded are marked ``reached``."""
     flow = _Flow()
-    for number in range(_PASSES):
-        flow.run(program, last=number == _PASSES - 1)
+    for number in range(passes):
+        flow.run(program, last=number == passes - 1)
     return flow.finished()
 
 
@@ -174,10 +180,11 @@ class _Flow:
             return Value(path="Function")
         if base.path:
             found = self._of_path(f"{base.path}.{name}")
-            extra = base.tags - {"env"}
         else:
-            found, extra = Value(path="" if name != "constructor" else "constructor"), base.tags - {"env"}
-        kept = self._attributes.get(_attribute(node, name)) if node is not None else None
+            found = Value(path="" if name != "constructor" else "constructor")
+        lost = {"env", "caller", "net", "tool"} if name in _NUMBERS else set[str]() if name in _CONTENTS else {"env"}
+        extra = base.tags - lost
+        kept = self._attributes.get(name) if isinstance(node, Name) and node.id in _SELVES else None
         if kept is not None:
             return merge([found, kept], text=kept.text, like=kept if kept.path or kept.function else found, tags=extra)
         return merge([found], like=found, tags=extra, text=base.text if name in {"href", "parent"} else None)
@@ -186,6 +193,9 @@ class _Flow:
         base, key = self.value(node.base), self.value(node.key)
         if key.text is not None and UNKNOWN not in key.text:
             return self._member(base, key.text, node.base)
+        return self._part(base, key)
+
+    def _part(self, base: Value, key: Value) -> Value:
         whole = base.tags if base.path in meaning.ENVIRONMENTS and "env" in key.tags else base.tags - {"env"}
         parts = list((base.fields or {}).values())
         return merge(parts, tags=whole | (key.tags - {"env"}))
@@ -224,7 +234,8 @@ class _Flow:
         gates, self._gates = self._gates, 0
         for place, param in enumerate(node.params):
             given = self._given.get((id(node), place))
-            self._assign(param, given if given is not None else Value(tags=frozenset({"caller"})))
+            asked = Value(tags=frozenset({"caller", "tool"} if node.registered else {"caller"}))
+            self._assign(param, asked if given is None else given)
         self._hoist(node.body)
         for each in node.body:
             self.value(each)
@@ -277,10 +288,10 @@ class _Flow:
             self._event("replace", target.line, f"{base.path}.{name}", value.tags)
         if name:
             self._mail(name, value, target.line)
-            key = _attribute(target.base, name)
-            old = self._attributes.get(key, NOTHING)
-            self._attributes[key] = merge([old, value], text=value.text, like=value)
-        if isinstance(target.base, Name) and target.base.id not in {"this", "self", "module", "exports"} and not base.path:
+            if isinstance(target.base, Name) and target.base.id in _SELVES:
+                old = self._attributes.get(name, NOTHING)
+                self._attributes[name] = merge([old, value], text=value.text, like=value)
+        if isinstance(target.base, Name) and target.base.id not in _SELVES and not base.path:
             whole = merge([base, value], fields={**(base.fields or {}), **({name: value} if name else {})}, like=base)
             self._outer(target.base.id, whole)
 
@@ -288,13 +299,16 @@ class _Flow:
 
     def _call(self, node: Call) -> Value:
         receiver, method = NOTHING, ""
-        if isinstance(node.callee, Member | Index):
+        if isinstance(node.callee, Member | Index):  # each part once: chains of calls are long
             receiver = self.value(node.callee.base)
-            method = node.callee.name if isinstance(node.callee, Member) else self.value(node.callee.key).text or ""
-        callee = self.value(node.callee)
+            key = Value(text=node.callee.name) if isinstance(node.callee, Member) else self.value(node.callee.key)
+            method = key.text or ""
+            callee = self._member(receiver, method, node.callee.base) if method else self._part(receiver, key)
+        else:
+            callee = self.value(node.callee)
         args = [self.value(arg) for arg in node.args]
         named = {name: self.value(value) for name, value in node.named}
-        if method in {"call", "apply"} and (receiver.path or receiver.function):
+        if method in {"call", "apply"} and (receiver.path or receiver.function) and not meaning.call_kind(callee.path):
             callee, args = receiver, args[1:]
             if method == "apply" and args:
                 args = list((args[0].fields or {"0": args[0]}).values())
@@ -302,9 +316,11 @@ class _Flow:
         if special is not None:
             return special
         method = method or callee.path.rpartition(".")[2]
-        self._callbacks(node, receiver, args, method)
+        self._callbacks(callee, receiver, args, method)
         if callee.function is not None:
             return self._local(callee.function, args, named)
+        for name, value in named.items():
+            self._mail(name, value, node.line)
         seen = Seen(node.line, callee.path, method, receiver, tuple(args), named)
         for event in judge_call(seen):
             self._event(event.kind, node.line, event.what, event.tags, event.text)
@@ -328,6 +344,10 @@ class _Flow:
             return first if first.path or first.function else receiver
         if name == "__getattribute__" and first.text:
             return self._member(receiver, first.text)
+        if name == "format" and receiver.text is not None:
+            shape = self._join([Value(text=UNKNOWN.join(_HOLE.split(receiver.text))), *args])
+            known = self._join([Value(text=_filled(receiver.text, args))])
+            return merge([shape, known], text=known.text)
         if path in _JOINERS and args:
             return self._join(args, "/")
         if name == "join" and (args or receiver.fields is not None):
@@ -342,7 +362,8 @@ class _Flow:
         separator = items[1].text or ""
         if items[0].fields is None:
             return merge([*items, *args], text=items[0].text)
-        return self._join([*items[0].fields.values()], separator)
+        joined = self._join([*items[0].fields.values()], separator)
+        return merge([joined, *items], text=joined.text)
 
     def _local(self, function: Function, args: list[Value], named: dict[str, Value]) -> Value:
         names = [param.id if isinstance(param, Name) else "" for param in function.params]
@@ -356,24 +377,24 @@ class _Flow:
             self._calls.add((self._here, id(function)))
         return self._returns.get(id(function), NOTHING)
 
-    def _callbacks(self, node: Call, receiver: Value, args: list[Value], method: str) -> None:
+    def _callbacks(self, callee: Value, receiver: Value, args: list[Value], method: str) -> None:
         """Functions given to a call: what they get, and whether they run at once."""
         flows = merge([receiver, *args])
-        kind = meaning.call_kind(self.value(node.callee).path) if flows.tags or receiver.path else ""
+        kind = meaning.call_kind(callee.path) if flows.tags or receiver.path else ""
         tags = flows.tags | ({"net"} if kind == "network" or "conn" in flows.tags else set())
         for arg in args:
             if arg.function is None:
                 continue
             for place in range(len(arg.function.params)):
                 key = (id(arg.function), place)
-                fresh = tags if tags else frozenset({"caller"}) if method in meaning.names("later") else frozenset[str]()
+                fresh = tags if tags else frozenset({"caller", "tool"}) if method in meaning.names("later") else frozenset[str]()
                 self._given[key] = merge([self._given.get(key, NOTHING)], tags=frozenset(fresh))
             if method not in meaning.names("later") and not self._gates:
                 self._calls.add((self._here, id(arg.function)))
 
     def _absorb(self, callee: Node, method: str, args: list[Value]) -> None:
         """``list.append(secret)``: the list is secret from then on."""
-        tags = merge(args).tags & {"env", "secret_read", "decoded", "net"}
+        tags = merge(args).tags & {"env", "secret_read", "hard", "decoded", "spelled", "net"}
         if tags and method in meaning.names("carry") and isinstance(callee, Member) and isinstance(callee.base, Name):
             base = self._named(callee.base.id)
             if not base.path:
@@ -385,17 +406,19 @@ class _Flow:
         opened = text is not None
         if text is None:
             text = method_result(seen.method, seen.receiver.text, given)
+            opened = seen.method in {"reverse", "reversed"}
         if text is None and seen.method in {"str", "bytes", "String", "encode", "Path", "Buffer", "bytearray", "URL"} and given:
             text = given[0]
         parts = [seen.receiver, *seen.args, *seen.named.values()]
         returned = [self._returns.get(id(arg.function), NOTHING) for arg in seen.args if arg.function]
-        tags = merge([*parts, *returned]).tags | seen.gained
+        tags = merge([*parts, *returned]).tags
         if seen.method not in meaning.names("carry"):
             tags -= {"env"}
         if seen.path in meaning.ENVIRONMENT_CALLS:
             tags |= {"env"}
         if seen.method in meaning.names("quote"):
-            tags -= {"caller", "net", "arguments"}
+            tags -= {"caller", "tool", "net", "arguments"}
+        tags |= seen.gained
         if text is not None:
             tags |= meaning.tags_of(text) | ({"spelled"} if opened else set())
         return Value(text=text, path=f"{seen.path}()" if seen.path else "", tags=frozenset(tags))
@@ -403,8 +426,10 @@ class _Flow:
     # --- events ----------------------------------------------------------------------------------------------------
 
     def _mail(self, key: str, value: Value, line: int) -> None:
-        if key.lower() in {"bcc", "bccrecipients", "bcc_addresses", "bccaddresses"} and "@" in (value.text or ""):
-            self._event("blind_copy", line, key, value.tags, value.text or "")
+        texts = [value.text or "", *(each.text or "" for each in (value.fields or {}).values())]
+        mail = next((text for text in texts if _MAIL.search(text)), "")
+        if mail and key.lower().replace("_", "") in {"bcc", "bccrecipients", "bccaddresses", "bccemails"}:
+            self._event("blind_copy", line, key, value.tags, mail)
 
     def _event(self, kind: str, line: int, what: str, tags: frozenset[str], text: str = "") -> None:
         if self._last and len(self._events) < 20_000:
@@ -412,8 +437,10 @@ class _Flow:
             self._events.append((self._here, Event(kind=kind, line=line, what=what, tags=tags, text=text, gated=gated)))
 
 
-def _attribute(node: Node | None, name: str) -> str:
-    return f"{node.id if isinstance(node, Name) else '?'}.{name}"
+def _filled(shape: str, args: Sequence[Value]) -> str:
+    """Return ``shape.format(*args)`` with NUL for what is not known."""
+    given = iter([UNKNOWN if arg.text is None else arg.text for arg in args])
+    return _HOLE.sub(lambda _found: next(given, UNKNOWN), shape)
 
 
 def _module(name: str) -> str:

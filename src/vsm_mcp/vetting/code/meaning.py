@@ -76,13 +76,23 @@ def about(kind: str, text: str, section: str = "places") -> bool:
 @functools.lru_cache(maxsize=65536)
 def tags_of(text: str) -> frozenset[str]:
     """Return the tags of a constant text, known in part (NUL for what is not)."""
-    if len(text) < 3 or len(text) > MAX_TEXT:
+    if len(text) < 3 or len(text) > MAX_TEXT or not _could_matter(text):
         return frozenset()
     short = len(text) <= 300 and "\n" not in text.strip()
-    found = {kind for kind in ("secret", "client", "startup", "environment") if short and about(kind, text)}
+    found = {kind for kind in ("secret", "hard_secret", "client", "startup", "environment") if short and about(kind, text)}
     found |= {kind for kind in ("collector", "hook", "messenger", "address") if about(kind, text, "hosts")}
     if about("wallet", text, "hosts"):
         found.add("wallet")
     if about("wallet_pattern", text, "hosts"):
         found.add("wallet_pattern")
     return frozenset(found)
+
+
+def _could_matter(text: str) -> bool:
+    """Most texts are words: say so without a search."""
+    if not _MARKS.isdisjoint(text):
+        return True
+    return (len(text) >= 25 and " " not in text) or any(each in text.lower() for each in ("id_", "login", "bc1", "settings"))
+
+
+_MARKS: Final = frozenset("./\\:[")

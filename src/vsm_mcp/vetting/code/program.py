@@ -141,4 +141,4 @@ class TooDeep(Exception):
     """A source is nested deeper than anybody writes."""
 
 
-MAX_DEPTH = 150
+MAX_DEPTH = 400

@@ -13,7 +13,7 @@ import tree_sitter_typescript
 
 from vsm_mcp.vetting.code.program import (
     MAX_DEPTH, Assign, Branch, Call, Function, Group, Import, Index, Join, Member, Mix, Name, Node, Record, Return,
-    Text,
+    Text, TooDeep,
 )  # fmt: skip
 
 Syntax: TypeAlias = tree_sitter.Node
@@ -37,7 +37,7 @@ def parse(source: bytes, *, typed: bool) -> Syntax:
 
 
 def read_javascript(root: Syntax) -> list[Node]:
-    """Return the program of a tree; what is nested deeper than anybody writes is left out."""
+    """Return the program of a tree. Raises :class:`TooDeep`."""
     return _Reader().block(root)
 
 
@@ -62,7 +62,7 @@ class _Reader:
         if node is None:
             return Mix(0, [])
         if self._depth > MAX_DEPTH:
-            return Mix(_line(node), [])
+            raise TooDeep("it is nested deeper than anybody writes")
         self._depth += 1
         try:
             reader = _READERS.get(node.type)
@@ -201,9 +201,17 @@ class _Reader:
         return self.read(node.child_by_field_name("pattern") or node.child_by_field_name("left"))
 
     def branch(self, node: Syntax) -> Node:
-        line, test = _line(node), self.read(node.child_by_field_name("condition"))
-        arms = [node.child_by_field_name("consequence"), node.child_by_field_name("alternative")]
-        return Mix(line, [Branch(line, test, [self.read(arm)]) for arm in arms if arm is not None])
+        line, arms = _line(node), list[Node]()
+        rest: Syntax | None = node
+        while rest is not None:  # a chain of else-if nests in the tree, not in the text
+            test = self.read(rest.child_by_field_name("condition"))
+            arms.append(Branch(line, test, [self.read(rest.child_by_field_name("consequence"))]))
+            other = rest.child_by_field_name("alternative")
+            inner = other.named_children[0] if other is not None and other.named_children else None
+            rest = inner if inner is not None and inner.type == "if_statement" else None
+            if rest is None and inner is not None:
+                arms.append(Branch(line, test, [self.read(inner)]))
+        return Mix(line, arms)
 
     def switch(self, node: Syntax) -> Node:
         line, body = _line(node), node.child_by_field_name("body")

@@ -14,9 +14,7 @@ from vsm_mcp.vetting.code.program import (
 )  # fmt: skip
 
 _OPENING: Final = re.compile(r"[(\[{]|[)\]}]")
-_PREFIX_RUN: Final = re.compile(r"(?:[-+~]\s*|\bnot\s+|\blambda\s*:\s*){60,}")
-_CHAIN_RUN: Final = re.compile(r"(?:\.\w{1,40}){400,}|(?:\*\*\s*\w{1,20}\s*){200,}")
-_NESTED: Final = 120
+_NESTED: Final = 180
 
 
 def read_python(source: str) -> list[Node]:
@@ -38,8 +36,6 @@ def _check_nesting(source: str) -> None:
         if depth > _NESTED:
             raise TooDeep(f"more than {_NESTED} brackets are open at once")
         depth = max(depth, 0)
-    if _PREFIX_RUN.search(source) or _CHAIN_RUN.search(source):
-        raise TooDeep("an expression is nested too deep")
 
 
 class _Reader:
@@ -118,8 +114,13 @@ class _Reader:
                 return [self.expr(child) for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
 
     def _if(self, node: ast.If) -> list[Node]:
-        test = self.expr(node.test)
-        found: list[Node] = [Branch(node.lineno, test, self.body(node.body))]
+        found: list[Node] = []
+        while True:  # a chain of elif nests in the tree, not in the text
+            test = self.expr(node.test)
+            found.append(Branch(node.lineno, test, self.body(node.body)))
+            if len(node.orelse) != 1 or not isinstance(node.orelse[0], ast.If):
+                break
+            node = node.orelse[0]
         if node.orelse:
             found.append(Branch(node.lineno, test, self.body(node.orelse)))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -51,22 +52,28 @@ INVISIBLE: Final = Rule("code.invisible", Severity.BLOCK, "holds code in charact
 PUSHED_ASIDE: Final = Rule("code.pushed_aside", Severity.REVIEW, "holds code far to the right of a line, out of sight")
 MINER: Final = Rule("code.miner", Severity.BLOCK, "mines coins")
 PROTECTED: Final = Rule("code.protected", Severity.REVIEW, "is encrypted by its publisher, so that nobody can read it")
+TEMPLATED_NOTE: Final = Rule(
+    "code.templated_command", Severity.NOTE, "puts values into a line for a shell that only it or a library chooses"
+)
 TOP_RULES: Final = (
     SECRETS_SENT, SECRETS_READ, ENVIRONMENT_SENT, DECODED_RUN, FETCHED_RUN, DOWNLOAD_RUN, CLIENT_CONFIG,
-    CLIENT_CONFIG_LATER, STARTUP, STARTUP_LATER, COLLECTOR, BARE_ADDRESS, TEMPLATED_SHELL, REVERSE_SHELL, CLIPPER,
+    CLIENT_CONFIG_LATER, STARTUP, STARTUP_LATER, COLLECTOR, BARE_ADDRESS, TEMPLATED_SHELL, TEMPLATED_NOTE, REVERSE_SHELL, CLIPPER,
     SPREADS, SPREADS_LATER, WIPES, BLIND_COPY, SPELLED_HOST, OBFUSCATED, INVISIBLE, PUSHED_ASIDE, MINER, PROTECTED,
 )  # fmt: skip
 RULES: Final = TOP_RULES
 _RUNS: Final = frozenset({"shell", "program"})
+# how programs show a page to a person; what is shown is seldom a stranger's word
+_OPENER: Final = re.compile(r"\W*(?:xdg-open|open|start|rundll32|explorer|wslview|cmd(?:\.exe)? /c start)\b", re.IGNORECASE)
 _HOOKED: Final = ("fetch", "XMLHttpRequest.prototype", "ethereum", "navigator.clipboard", "solana")
 
 
-def decide(file: str, events: Sequence[Event]) -> list[Finding]:
-    """Return the findings on one file or region."""
+def decide(file: str, events: Sequence[Event], *, bundled: bool = False) -> list[Finding]:
+    """Return the findings on one file, or on one piece of a bundle, whose libraries call what nobody else does."""
     kinds = {event.kind for event in events}
     found: list[Finding] = []
     for event in events:
         for rule, text in _of(event, kinds, events):
+            rule = TEMPLATED_NOTE if rule is TEMPLATED_SHELL and bundled and "tool" not in event.tags else rule
             found.append(rule.found(f"{file}:{event.line}", text or ascii(event.what[:80])[1:-1]))
     return [*found, *_together(file, events)]
 
@@ -117,7 +124,8 @@ def _evaluated(event: Event) -> Iterator[tuple[Rule, str]]:
 
 def _run(event: Event) -> Iterator[tuple[Rule, str]]:
     tags, text = event.tags, event.text
-    if tags & {"decoded", "spelled"}:
+    unknown = not text.strip(UNKNOWN + " \"'")
+    if "spelled" in tags or ("decoded" in tags and unknown):
         yield DECODED_RUN, f"the command {_shown(text)}"
     if "reverse_command" in tags:
         yield REVERSE_SHELL, _shown(text)
@@ -129,10 +137,11 @@ def _run(event: Event) -> Iterator[tuple[Rule, str]]:
         yield (SPREADS if event.reached else SPREADS_LATER), _shown(text)
     if "wipe_command" in tags and event.reached:
         yield WIPES, _shown(text)
-    if "net" in tags and not text.strip(UNKNOWN + " ") and "by_shell" in tags:
+    if "net" in tags and unknown and "by_shell" in tags:
         yield FETCHED_RUN, ""
-    if "by_shell" in tags and UNKNOWN in text and tags & {"caller", "net"} and text.strip(UNKNOWN + " \"'"):
-        yield TEMPLATED_SHELL, _shown(text)
+    if "by_shell" in tags and UNKNOWN in text and not unknown and tags & {"caller", "net"}:
+        opens = _OPENER.match(text) is not None and "tool" not in tags
+        yield (TEMPLATED_NOTE if opens else TEMPLATED_SHELL), _shown(text)
 
 
 def _written(event: Event) -> Iterator[tuple[Rule, str]]:

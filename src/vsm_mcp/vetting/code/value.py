@@ -35,7 +35,10 @@ def merge(
     path: str = "",
 ) -> Value:
     """Return a value with the tags of all ``values``; it is called, and made of, what ``like`` is."""
-    every = frozenset(tags).union(*(value.tags for value in values))
+    every = frozenset(tags)
+    for value in values:
+        if value.tags:
+            every |= value.tags
     if like is not None:
         fields = fields if fields is not None else like.fields
         path = path or like.path

@@ -5,12 +5,11 @@ rule obfuscated {
   strings:
     $name = /\b_0x[0-9a-f]{4,6}\b/
     $array = /\b(var|const|let|function)\s*_0x[0-9a-f]{4,6}\s*(=|\()/
-    $jsfuck = /(\(?!\[\]\+\[\]\)?|\(?!!\[\]\+\[\]\)?|\[\]\[\(){1}[\[\]()!+]{300,}/
-    $escapes = /(\\x[0-9a-fA-F]{2}){120,}/
+    $jsfuck = /(\(?!\[\]\+\[\]\)?|\(?!!\[\]\+\[\]\)?|\[\]\[\(){1}[\[\]()!+]{1000,}/
     $aaencode = "ﾟωﾟﾉ"
     $compact = /\beval\(function\(p,a,c,k,e,[rd]\)/
   condition:
-    (#name > 30 and #array > 0) or $jsfuck or $aaencode or $compact or #escapes > 8
+    (#name > 30 and #array > 0) or $jsfuck or $aaencode or $compact
 }
 
 rule invisible {
