@@ -32,6 +32,7 @@ from vsm_mcp.app.running import RUNNING, Running
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.admit import admit
+from vsm_mcp.autopilot.examine import Examining, facts_of
 from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
@@ -149,6 +150,7 @@ class App:
         rereading = declared.Rereading(self.reloader.reload, self.declared)
         self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
         self._answering["export"] = kits.Exporter(self.fleet, self.store.secrets)
+        self._answering["vet"] = Examining(self._parts, lambda ref: facts_of(self.finder.known(ref)))
         self._answering |= dict.fromkeys(RUNNING, self.running)
         self._answering |= dict.fromkeys(("evidence", "journal"), Records(self.store))
         self._answering |= dict.fromkeys(("key_create", "key_list", "key_revoke"), self.keys)

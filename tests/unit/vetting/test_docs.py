@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from vsm_mcp.vetting import archive, identity, tool_text, watch
+from vsm_mcp.vetting import archive, drift, identity, installed, tool_text, watch
 from vsm_mcp.vetting.check import Rule
 from vsm_mcp.vetting.code import rules as code
 
 PAGE = Path(__file__).parents[3] / "docs/reference/vetting.md"
-RULES: tuple[Rule, ...] = (*identity.RULES, *archive.RULES, *code.RULES, *tool_text.RULES, *watch.RULES)
+RULES: tuple[Rule, ...] = (
+    *identity.RULES,
+    *archive.RULES,
+    *code.RULES,
+    *drift.RULES,
+    *installed.RULES,
+    *tool_text.RULES,
+    *watch.RULES,
+)
 
 
 def test_every_rule_is_in_the_reference_as_it_is_in_the_code() -> None:

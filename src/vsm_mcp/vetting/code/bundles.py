@@ -33,7 +33,9 @@ _IMPORT: Final = re.compile(
     rb"\brequire\s*\(\s*['\"](?:node:)?(?:child_process|https?|http2|net|tls|dns|dgram|fs|fs/promises|os|path|vm|process|module|axios)['\"]"
     rb"|\bimport\b[^;\n]{0,200}?\bfrom\s*['\"](?:node:)?(?:child_process|https?|net|tls|dns|dgram|fs|fs/promises|os|path|vm|process|module|axios)['\"]"
 )
-_HOLDERS: Final = frozenset({"variable_declaration", "lexical_declaration", "import_statement", "assignment_expression"})
+_HOLDERS: Final = frozenset(
+    {"variable_declaration", "lexical_declaration", "import_statement", "assignment_expression"}
+)
 
 
 def pieces(root: Syntax, source: bytes) -> tuple[list[Syntax], list[Syntax], int]:

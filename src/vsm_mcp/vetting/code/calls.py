@@ -12,7 +12,9 @@ from vsm_mcp.vetting.code.value import NOTHING, Value, merge
 
 _COMMANDS: Final = ("startup", "secret", "download", "reverse", "spread", "wipe")
 _SHELL_FLAGS: Final = frozenset({"-c", "-lc", "-ic", "/c", "-command", "-encodedcommand", "-e", "-enc"})
-_IDLE_FLAGS: Final = frozenset({"-i", "-l", "-li", "-il", "-p", "--login", "--noprofile", "--norc", "-nop", "-NoProfile"})
+_IDLE_FLAGS: Final = frozenset(
+    {"-i", "-l", "-li", "-il", "-p", "--login", "--noprofile", "--norc", "-nop", "-NoProfile"}
+)
 _COMPILERS: Final = frozenset({"_compile", "runInThisContext", "runInNewContext", "runInContext", "importFromString"})
 
 
@@ -126,7 +128,9 @@ def _command(seen: Seen) -> Value:
     if len(parts) == 1 or parts[0].text is None:
         return parts[0]
     words = [part.text for part in parts if part.text is not None]
-    return Value(text=" ".join(words), tags=merge(parts[:1]).tags | (merge(parts).tags - {"caller", "tool", "net", "arguments"}))
+    return Value(
+        text=" ".join(words), tags=merge(parts[:1]).tags | (merge(parts).tags - {"caller", "tool", "net", "arguments"})
+    )
 
 
 def _has_script(seen: Seen) -> bool:
@@ -176,7 +180,20 @@ def _target(seen: Seen) -> Value:
 
 
 _TO_SECOND: Final = frozenset(
-    {"copyFile", "copyFileSync", "copy", "copy2", "copyfile", "rename", "renameSync", "dump", "symlink", "symlinkSync", "move", "cpSync"}
+    {
+        "copyFile",
+        "copyFileSync",
+        "copy",
+        "copy2",
+        "copyfile",
+        "rename",
+        "renameSync",
+        "dump",
+        "symlink",
+        "symlinkSync",
+        "move",
+        "cpSync",
+    }
 )
 _PLACES: Final = frozenset({"secret", "client", "startup", "environment"})
 

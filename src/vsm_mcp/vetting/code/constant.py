@@ -24,7 +24,9 @@ def decoded(path: str, method: str, receiver: str | None, given: Sequence[str | 
         if path in {"atob", "base64.b64decode", "base64.urlsafe_b64decode", "binascii.a2b_base64"}:
             return _base64(first)
         if path == "Buffer.from" and len(given) > 1:
-            return _base64(first) if (given[1] or "").startswith("base64") else _hex(first) if given[1] == "hex" else None
+            return (
+                _base64(first) if (given[1] or "").startswith("base64") else _hex(first) if given[1] == "hex" else None
+            )
         if path in {"bytes.fromhex", "bytearray.fromhex", "binascii.unhexlify"}:
             return _hex(first)
         if path == "codecs.decode" and len(given) > 1 and given[1] in {"rot13", "rot_13", "hex", "base64"}:

@@ -16,14 +16,32 @@ from vsm_mcp.vetting.code import meaning
 from vsm_mcp.vetting.code.calls import Event, Seen, judge_call
 from vsm_mcp.vetting.code.constant import UNKNOWN, decoded, method_result
 from vsm_mcp.vetting.code.program import (
-    Assign, Branch, Call, Function, Group, Import, Index, Join, Member, Mix, Name, Node, Record, Return, Text,
+    Assign,
+    Branch,
+    Call,
+    Function,
+    Group,
+    Import,
+    Index,
+    Join,
+    Member,
+    Mix,
+    Name,
+    Node,
+    Record,
+    Return,
+    Text,
 )  # fmt: skip
 from vsm_mcp.vetting.code.value import NOTHING, Value, merge
 
 _PASSES: Final = 3
 _GLOBALS: Final = ("globalThis.", "global.", "window.", "self.", "builtins.", "__builtins__.", "this.")
 _WRAPPERS: Final = frozenset({"promisify", "partial", "bind", "wraps", "callbackify", "cache"})
-_ALIASES: Final = {"process.mainModule.require": "require", "module.require": "require", "module.createRequire": "createRequire"}
+_ALIASES: Final = {
+    "process.mainModule.require": "require",
+    "module.require": "require",
+    "module.createRequire": "createRequire",
+}
 _JOINERS: Final = frozenset(
     {"path.join", "path.resolve", "os.path.join", "path.posix.join", "path.win32.join", "pathlib.Path", "pathlib.PurePath",
      "os.path.expanduser", "pathlib.PosixPath", "URL", "file", "os.path.abspath", "os.path.normpath"}
@@ -387,7 +405,9 @@ class _Flow:
                 continue
             for place in range(len(arg.function.params)):
                 key = (id(arg.function), place)
-                fresh = tags if tags else frozenset({"caller", "tool"}) if method in meaning.names("later") else frozenset[str]()
+                fresh = tags or (
+                    frozenset({"caller", "tool"}) if method in meaning.names("later") else frozenset[str]()
+                )
                 self._given[key] = merge([self._given.get(key, NOTHING)], tags=frozenset(fresh))
             if method not in meaning.names("later") and not self._gates:
                 self._calls.add((self._here, id(arg.function)))
@@ -407,7 +427,11 @@ class _Flow:
         if text is None:
             text = method_result(seen.method, seen.receiver.text, given)
             opened = seen.method in {"reverse", "reversed"}
-        if text is None and seen.method in {"str", "bytes", "String", "encode", "Path", "Buffer", "bytearray", "URL"} and given:
+        if (
+            text is None
+            and seen.method in {"str", "bytes", "String", "encode", "Path", "Buffer", "bytearray", "URL"}
+            and given
+        ):
             text = given[0]
         parts = [seen.receiver, *seen.args, *seen.named.values()]
         returned = [self._returns.get(id(arg.function), NOTHING) for arg in seen.args if arg.function]

@@ -79,7 +79,9 @@ def tags_of(text: str) -> frozenset[str]:
     if len(text) < 3 or len(text) > MAX_TEXT or not _could_matter(text):
         return frozenset()
     short = len(text) <= 300 and "\n" not in text.strip()
-    found = {kind for kind in ("secret", "hard_secret", "client", "startup", "environment") if short and about(kind, text)}
+    found = {
+        kind for kind in ("secret", "hard_secret", "client", "startup", "environment") if short and about(kind, text)
+    }
     found |= {kind for kind in ("collector", "hook", "messenger", "address") if about(kind, text, "hosts")}
     if about("wallet", text, "hosts"):
         found.add("wallet")
@@ -92,7 +94,9 @@ def _could_matter(text: str) -> bool:
     """Most texts are words: say so without a search."""
     if not _MARKS.isdisjoint(text):
         return True
-    return (len(text) >= 25 and " " not in text) or any(each in text.lower() for each in ("id_", "login", "bc1", "settings"))
+    return (len(text) >= 25 and " " not in text) or any(
+        each in text.lower() for each in ("id_", "login", "bc1", "settings")
+    )
 
 
 _MARKS: Final = frozenset("./\\:[")

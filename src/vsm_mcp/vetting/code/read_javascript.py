@@ -12,8 +12,23 @@ import tree_sitter_javascript
 import tree_sitter_typescript
 
 from vsm_mcp.vetting.code.program import (
-    MAX_DEPTH, Assign, Branch, Call, Function, Group, Import, Index, Join, Member, Mix, Name, Node, Record, Return,
-    Text, TooDeep,
+    MAX_DEPTH,
+    Assign,
+    Branch,
+    Call,
+    Function,
+    Group,
+    Import,
+    Index,
+    Join,
+    Member,
+    Mix,
+    Name,
+    Node,
+    Record,
+    Return,
+    Text,
+    TooDeep,
 )  # fmt: skip
 
 Syntax: TypeAlias = tree_sitter.Node

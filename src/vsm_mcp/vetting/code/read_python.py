@@ -9,8 +9,23 @@ from collections.abc import Sequence
 from typing import Final
 
 from vsm_mcp.vetting.code.program import (
-    MAX_DEPTH, Assign, Branch, Call, Function, Group, Import, Index, Join, Member, Mix, Name, Node, Record, Return,
-    Text, TooDeep,
+    MAX_DEPTH,
+    Assign,
+    Branch,
+    Call,
+    Function,
+    Group,
+    Import,
+    Index,
+    Join,
+    Member,
+    Mix,
+    Name,
+    Node,
+    Record,
+    Return,
+    Text,
+    TooDeep,
 )  # fmt: skip
 
 _OPENING: Final = re.compile(r"[(\[{]|[)\]}]")

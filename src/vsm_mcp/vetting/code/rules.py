@@ -18,13 +18,13 @@ SECRETS_READ: Final = Rule(
 ENVIRONMENT_SENT: Final = Rule("code.environment_sent", Severity.BLOCK, "sends the whole environment away")
 DECODED_RUN: Final = Rule("code.decoded_run", Severity.BLOCK, "runs code or a command that it first decodes")
 FETCHED_RUN: Final = Rule("code.fetched_run", Severity.BLOCK, "runs code or a command that comes over the network")
-DOWNLOAD_RUN: Final = Rule(
-    "code.download_run", Severity.BLOCK, "starts a command that downloads a program and runs it"
-)
+DOWNLOAD_RUN: Final = Rule("code.download_run", Severity.BLOCK, "starts a command that downloads a program and runs it")
 CLIENT_CONFIG: Final = Rule(
     "code.client_config", Severity.BLOCK, "changes the settings of AI clients by itself, as soon as it is loaded"
 )
-CLIENT_CONFIG_LATER: Final = Rule("code.client_config_on_demand", Severity.NOTE, "can change the settings of AI clients")
+CLIENT_CONFIG_LATER: Final = Rule(
+    "code.client_config_on_demand", Severity.NOTE, "can change the settings of AI clients"
+)
 STARTUP: Final = Rule(
     "code.startup", Severity.BLOCK, "has itself started with the machine or the shell, as soon as it is loaded"
 )
@@ -32,7 +32,9 @@ STARTUP_LATER: Final = Rule(
     "code.startup_on_demand", Severity.REVIEW, "can have something started with the machine or the shell"
 )
 COLLECTOR: Final = Rule(
-    "code.collector", Severity.BLOCK, "sends to a place that collects whatever is sent, or to a hook with a built-in key"
+    "code.collector",
+    Severity.BLOCK,
+    "sends to a place that collects whatever is sent, or to a hook with a built-in key",
 )
 BARE_ADDRESS: Final = Rule("code.bare_address", Severity.REVIEW, "sends to a public address that has no name")
 TEMPLATED_SHELL: Final = Rule(
@@ -42,7 +44,9 @@ REVERSE_SHELL: Final = Rule("code.reverse_shell", Severity.BLOCK, "connects a sh
 CLIPPER: Final = Rule(
     "code.clipper", Severity.BLOCK, "exchanges addresses of wallets in the clipboard or in what pages send"
 )
-SPREADS: Final = Rule("code.spreads", Severity.BLOCK, "publishes packages, with keys it finds or as soon as it is loaded")
+SPREADS: Final = Rule(
+    "code.spreads", Severity.BLOCK, "publishes packages, with keys it finds or as soon as it is loaded"
+)
 SPREADS_LATER: Final = Rule("code.spreads_on_demand", Severity.REVIEW, "can publish packages")
 WIPES: Final = Rule("code.wipes", Severity.BLOCK, "deletes somebody's home or disk")
 BLIND_COPY: Final = Rule("code.blind_copy", Severity.REVIEW, "sends a hidden copy of mail to a fixed address")
@@ -63,7 +67,9 @@ TOP_RULES: Final = (
 RULES: Final = TOP_RULES
 _RUNS: Final = frozenset({"shell", "program"})
 # how programs show a page to a person; what is shown is seldom a stranger's word
-_OPENER: Final = re.compile(r"\W*(?:xdg-open|open|start|rundll32|explorer|wslview|cmd(?:\.exe)? /c start)\b", re.IGNORECASE)
+_OPENER: Final = re.compile(
+    r"\W*(?:xdg-open|open|start|rundll32|explorer|wslview|cmd(?:\.exe)? /c start)\b", re.IGNORECASE
+)
 _HOOKED: Final = ("fetch", "XMLHttpRequest.prototype", "ethereum", "navigator.clipboard", "solana")
 
 
