@@ -61,7 +61,9 @@ def test_the_built_in_checks_come_in_by_the_front_door() -> None:
     built = {name: build(Config(home=Path("/nowhere"))) for name, build in plugins.load("checks").items()}
     assert {name: part.name for name, part in built.items()} == {
         "archive": "archive",
+        "code": "code",
         "identity": "identity",
+        "installed": "installed",
         "tool_text": "tool_text",
     }
     assert {part.stage for part in built.values()} == set(Stage)

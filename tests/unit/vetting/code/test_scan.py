@@ -59,8 +59,8 @@ def test_each_piece_of_a_bundle_is_a_place_of_its_own(tmp_path: Path) -> None:
         ("deep.py", "x = " + "(" * 5000 + ")" * 5000),
         ("minus.py", "x = " + "-" * 200_000 + "1"),
         ("chain.py", "x = a" + ".b" * 200_000),
-        ("deep.js", "x = " + "[" * 100_000 + "]" * 100_000),
-        ("ternary.js", "x = " + "a?b:" * 50_000 + "c"),
+        ("deep.js", "x = " + "[" * 40_000 + "]" * 40_000),
+        ("ternary.js", "x = " + "a?b:" * 20_000 + "c"),
     ],
     ids=["brackets", "signs", "members", "arrays", "ternaries"],
 )
