@@ -11,7 +11,8 @@ from vsm_mcp.vetting.code.constant import UNKNOWN
 from vsm_mcp.vetting.code.value import NOTHING, Value, merge
 
 _COMMANDS: Final = ("startup", "secret", "download", "reverse", "spread", "wipe")
-_SHELL_FLAGS: Final = frozenset({"-c", "-lc", "-ic", "/c", "-command", "-encodedcommand", "-e", "-enc"})
+_SHELL_FLAGS: Final = frozenset({"--eval", "-c", "-lc", "-ic", "/c", "-command", "-encodedcommand", "-e", "-enc"})
+_POURS: Final = frozenset({"pipe", "pipeTo", "pipeline"})
 _IDLE_FLAGS: Final = frozenset(
     {"-i", "-l", "-li", "-il", "-p", "--login", "--noprofile", "--norc", "-nop", "-NoProfile"}
 )
@@ -69,6 +70,8 @@ def judge_call(seen: Seen) -> Iterator[Event]:
     elif kind == "clipboard":
         seen.gains("clipboard")
         yield _event("clipboard", seen, seen.given.tags)
+    elif kind == "persist":
+        yield _event("write", seen, seen.given.tags | {"startup"}, seen.path)
     yield from _files(seen)
 
 
@@ -89,6 +92,10 @@ def _data(seen: Seen, kind: str) -> Iterator[Event]:
             seen.gains("decoded")
     elif seen.path == "Buffer.from" and any((arg.text or "").startswith(("base64", "hex")) for arg in seen.args[1:]):
         seen.gains("decoded")
+    if seen.method in _POURS and "conn" in seen.given.tags:
+        yield _event("send", seen, both)
+    if seen.method in {"urlretrieve", "download_file"}:
+        yield _event("write_file", seen, frozenset({"net"}), (seen.args[1].text or "") if len(seen.args) > 1 else "")
     if {"conn", "shell_process"} <= both and seen.method in {"pipe", "write", "on", "send", "sendall", "pipeTo", "end"}:
         yield _event("joined", seen, both)
     if seen.path == "os.dup2":
@@ -97,23 +104,35 @@ def _data(seen: Seen, kind: str) -> Iterator[Event]:
 
 def _runs(seen: Seen, kind: str) -> Iterator[Event]:
     command = _command(seen)
-    text = (command.text or "").replace(UNKNOWN, "\x00")
-    tags = command.tags
-    for each in _COMMANDS:
-        if text and meaning.about(f"{each}_command", text):
-            tags |= {f"{each}_command"}
-    if text and meaning.about("secret_command", text):
-        seen.gains("secret_read", "hard")
-    if text and meaning.about("environment_command", text):
-        seen.gains("env")
+    text, tags = command.text or "", command.tags
+    if text:
+        tags |= {f"{each}_command" for each in _COMMANDS if meaning.about(f"{each}_command", text)}
+        yield from _by_command(seen, text, tags)
     words = text.split()
     bare = bool(words) and meaning.about("shell_program", words[0]) and all(word in _IDLE_FLAGS for word in words[1:])
     if bare and not _has_script(seen):
         seen.gains("shell_process")
         tags |= {"shell_program"}
+        if "conn" in seen.given.tags:
+            yield _event("joined", seen, tags)
     if _is_shell(seen, kind):
         tags |= {"by_shell"}
-    yield _event(kind, seen, frozenset(tags), command.text or "")
+    yield _event(kind, seen, frozenset(tags), text)
+
+
+def _by_command(seen: Seen, text: str, tags: frozenset[str]) -> Iterator[Event]:
+    """What a command does that a library could do as well."""
+    if meaning.about("secret_command", text):
+        seen.gains("secret_read", "hard")
+        tags |= {"secret_read", "hard"}
+    if meaning.about("environment_command", text):
+        seen.gains("env")
+    if meaning.about("network_command", text):
+        seen.gains("net")
+        yield _event("send", seen, tags, text)
+    if meaning.about("clipboard_command", text):
+        seen.gains("clipboard")
+        yield _event("clipboard", seen, tags)
 
 
 def _command(seen: Seen) -> Value:
@@ -122,15 +141,14 @@ def _command(seen: Seen) -> Value:
     for arg in (seen.first, *seen.args[1:2]):
         parts += list(arg.fields.values()) if arg.fields is not None and "0" in arg.fields else [arg]
     parts = [part for part in parts if part.text is not None or part.tags or part.path] or [NOTHING]
-    shells = parts[0].text is not None and meaning.about("shell_program", parts[0].text)
-    if shells and len(parts) > 2 and (parts[1].text or "").lower() in _SHELL_FLAGS:
-        return parts[2]
+    for flag, code in zip(parts[1:], parts[2:], strict=False):
+        if (flag.text or "").lower() in _SHELL_FLAGS:
+            return Value(text=code.text, tags=code.tags | {"inline"}, path=code.path)
     if len(parts) == 1 or parts[0].text is None:
         return parts[0]
     words = [part.text for part in parts if part.text is not None]
-    return Value(
-        text=" ".join(words), tags=merge(parts[:1]).tags | (merge(parts).tags - {"caller", "tool", "net", "arguments"})
-    )
+    tags = merge(parts[:1]).tags | (merge(parts).tags - {"caller", "tool", "net", "arguments"})
+    return Value(text=" ".join(words), tags=tags)
 
 
 def _has_script(seen: Seen) -> bool:
@@ -155,7 +173,8 @@ def _is_shell(seen: Seen, kind: str) -> bool:
 def _files(seen: Seen) -> Iterator[Event]:
     places = seen.receiver.tags | seen.given.tags
     text = next((value.text for value in (seen.receiver, *seen.args) if value.text and value.tags & _PLACES), "")
-    if seen.method in meaning.names("read") and places & {"secret", "environment"}:
+    archived = seen.path.startswith(("zipfile.", "tarfile.")) and seen.method in {"write", "add"}
+    if (seen.method in meaning.names("read") or archived) and places & {"secret", "environment"}:
         if "secret" in places:
             hard = "hard_secret" in places
             seen.gains("secret_read", *(["hard"] if hard else []))

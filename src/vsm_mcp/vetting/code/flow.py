@@ -48,6 +48,9 @@ _JOINERS: Final = frozenset(
 )  # fmt: skip
 _SELVES: Final = frozenset({"this", "self", "cls", "exports"})
 _NUMBERS: Final = frozenset({"pid", "ppid", "port", "length", "size", "index", "timeout", "id_number"})
+_COMMON_METHODS: Final = frozenset(
+    {"get", "set", "add", "then", "catch", "map", "push", "call", "send", "write", "read", "open", "close", "end", "on"}
+)
 _CONTENTS: Final = frozenset({"stdout", "output", "text", "content", "data", "body", "buffer", "stderr"})
 _MAIL: Final = re.compile(r"[^\s@\x00]@[^\s@\x00]+\.\w")
 _HOLE: Final = re.compile(r"\{[^{}]{0,40}\}")
@@ -89,6 +92,7 @@ class _Flow:
         self._gates = 0
         self._last = False
         self._steps = 0
+        self._line = 0
 
     def run(self, program: Sequence[Node], *, last: bool) -> None:
         self._last, self._steps = last, 0
@@ -127,7 +131,10 @@ class _Flow:
             raise TooMuch("it is too large to be followed")
         match node:
             case Text():
-                return Value(text=node.value, tags=meaning.tags_of(node.value))
+                tags = meaning.tags_of(node.value)
+                if tags & {"wallet", "wallet_pattern"}:
+                    self._event("wallet", node.line, "wallet", tags)
+                return Value(text=node.value, tags=tags)
             case Name():
                 return self._named(node.id)
             case Member():
@@ -194,7 +201,7 @@ class _Flow:
     def _member(self, base: Value, name: str, node: Node | None = None) -> Value:
         if base.fields is not None and name in base.fields:
             return base.fields[name]
-        if name == "constructor" and (base.function or base.path.endswith("constructor")):
+        if name == "constructor" and (base.function or base.path in {"constructor", "Object.getPrototypeOf()"}):
             return Value(path="Function")
         if base.path:
             found = self._of_path(f"{base.path}.{name}")
@@ -316,7 +323,7 @@ class _Flow:
     # --- calls -----------------------------------------------------------------------------------------------------
 
     def _call(self, node: Call) -> Value:
-        receiver, method = NOTHING, ""
+        receiver, method, self._line = NOTHING, "", node.line
         if isinstance(node.callee, Member | Index):  # each part once: chains of calls are long
             receiver = self.value(node.callee.base)
             key = Value(text=node.callee.name) if isinstance(node.callee, Member) else self.value(node.callee.key)
@@ -334,23 +341,32 @@ class _Flow:
         if special is not None:
             return special
         method = method or callee.path.rpartition(".")[2]
-        self._callbacks(callee, receiver, args, method)
-        if callee.function is not None:
-            return self._local(callee.function, args, named)
+        self._callbacks(callee, receiver, [*args, *named.values()], method)
+        function = callee.function or self._method(node.callee, callee, method)
+        if function is not None:
+            return self._local(function, args, named)
         for name, value in named.items():
             self._mail(name, value, node.line)
+        if len(args) > 1 and args[0].text:
+            self._mail(args[0].text, args[1], node.line)
         seen = Seen(node.line, callee.path, method, receiver, tuple(args), named)
         for event in judge_call(seen):
             self._event(event.kind, node.line, event.what, event.tags, event.text)
         self._absorb(node.callee, method, args)
         return self._result(seen)
 
+    def _method(self, node: Node, callee: Value, method: str) -> Function | None:
+        """A method of a class of this file, on itself or on an object of which nothing else is known."""
+        own = isinstance(node, Member) and isinstance(node.base, Name) and node.base.id in _SELVES
+        unknown = not callee.path and len(method) > 2 and method not in _COMMON_METHODS
+        return self._named(method).function if method and (own or unknown) else None
+
     def _special(self, callee: Value, method: str, receiver: Value, args: list[Value]) -> Value | None:
         path, first = callee.path, (args[0] if args else NOTHING)
         if path.removesuffix("()").endswith("createRequire") and not path.endswith(")"):
             return Value(path="require")
         if path in {"require", "import", "__import__", "importlib.import_module", "process.getBuiltinModule"} and args:
-            return self._of_path(_module(first.text)) if first.text else merge([first], path="required")
+            return self._loaded(first)
         if path in {"getattr", "Reflect.get"} and len(args) > 1 and args[1].text is not None:
             return self._member(first, args[1].text)
         if path in {"globals", "locals", "vars"} and not args:
@@ -371,6 +387,16 @@ class _Flow:
         if name == "join" and (args or receiver.fields is not None):
             return self._joined(receiver, args)
         return None
+
+    def _loaded(self, first: Value) -> Value:
+        """``require(…)``: a module by its name, or code that came as a text or lies in a file."""
+        if not first.text:
+            return merge([first], path="required")
+        if first.text.startswith(("data:", "blob:")):
+            self._event("evaluate", self._line, "import", first.tags | {"decoded"}, first.text)
+        elif first.text.startswith((".", "/", UNKNOWN)):
+            self._event("load", self._line, "import", first.tags, first.text)
+        return self._of_path(_module(first.text))
 
     def _joined(self, receiver: Value, args: list[Value]) -> Value:
         """``[…].join(s)`` and ``s.join([…])``."""
@@ -400,6 +426,8 @@ class _Flow:
         flows = merge([receiver, *args])
         kind = meaning.call_kind(callee.path) if flows.tags or receiver.path else ""
         tags = flows.tags | ({"net"} if kind == "network" or "conn" in flows.tags else set())
+        if method in meaning.names("read") and "secret" in tags:
+            tags |= {"secret_read", *(["hard"] if "hard_secret" in tags else [])}
         for arg in args:
             if arg.function is None:
                 continue

@@ -98,6 +98,18 @@ class _Reader:
         except ValueError:
             return Text(_line(node), raw)
 
+    def regex(self, node: Syntax) -> Node:
+        return Text(_line(node), text_of(node))
+
+    def kind(self, node: Syntax) -> Node:
+        """A class: calling its name is calling its constructor."""
+        line, name, body = _line(node), node.child_by_field_name("name"), node.child_by_field_name("body")
+        members = self.block(body) if body is not None else []
+        made = [each for each in members if isinstance(each, Function) and each.name == "constructor"]
+        if name is None or not made:
+            return Mix(line, members)
+        return Mix(line, [*members, Assign(line, Name(line, text_of(name)), made[0])])
+
     def template(self, node: Syntax) -> Node:
         parts: list[Node] = []
         for child in node.named_children:
@@ -314,5 +326,6 @@ _READERS: Final[dict[str, Callable[[_Reader, Syntax], Node]]] = {
     "return_statement": _Reader.give,
     "for_in_statement": _Reader.loop,
     "import_statement": _Reader.imported,
-    "regex": _Reader.name,
+    "regex": _Reader.regex,
+    **dict.fromkeys(("class_declaration", "class"), _Reader.kind),
 }

@@ -98,9 +98,15 @@ class _Reader:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 return [*map(self.expr, node.decorator_list), self._function(node)]
             case ast.ClassDef():
-                return [*map(self.expr, node.bases), *self.body(node.body)]
+                return [*map(self.expr, node.bases), *self._class(node)]
             case _:
                 return self._compound(node)
+
+    def _class(self, node: ast.ClassDef) -> list[Node]:
+        """A class: calling its name is calling its constructor."""
+        members = self.body(node.body)
+        made = [each for each in members if isinstance(each, Function) and each.name == "__init__"]
+        return [*members, *(Assign(node.lineno, Name(node.lineno, node.name), each) for each in made[:1])]
 
     def _compound(self, node: ast.stmt) -> list[Node]:
         line = node.lineno

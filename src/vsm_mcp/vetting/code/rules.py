@@ -18,6 +18,7 @@ SECRETS_READ: Final = Rule(
 ENVIRONMENT_SENT: Final = Rule("code.environment_sent", Severity.BLOCK, "sends the whole environment away")
 DECODED_RUN: Final = Rule("code.decoded_run", Severity.BLOCK, "runs code or a command that it first decodes")
 FETCHED_RUN: Final = Rule("code.fetched_run", Severity.BLOCK, "runs code or a command that comes over the network")
+FETCHED_PROGRAM: Final = Rule("code.fetched_program", Severity.REVIEW, "downloads a program to a file and starts it")
 DOWNLOAD_RUN: Final = Rule("code.download_run", Severity.BLOCK, "starts a command that downloads a program and runs it")
 CLIENT_CONFIG: Final = Rule(
     "code.client_config", Severity.BLOCK, "changes the settings of AI clients by itself, as soon as it is loaded"
@@ -60,7 +61,7 @@ TEMPLATED_NOTE: Final = Rule(
     "code.templated_command", Severity.NOTE, "puts values into a line for a shell that only it or a library chooses"
 )
 TOP_RULES: Final = (
-    SECRETS_SENT, SECRETS_READ, ENVIRONMENT_SENT, DECODED_RUN, FETCHED_RUN, DOWNLOAD_RUN, CLIENT_CONFIG,
+    SECRETS_SENT, SECRETS_READ, ENVIRONMENT_SENT, DECODED_RUN, FETCHED_RUN, FETCHED_PROGRAM, DOWNLOAD_RUN, CLIENT_CONFIG,
     CLIENT_CONFIG_LATER, STARTUP, STARTUP_LATER, COLLECTOR, BARE_ADDRESS, TEMPLATED_SHELL, TEMPLATED_NOTE, REVERSE_SHELL, CLIPPER,
     SPREADS, SPREADS_LATER, WIPES, BLIND_COPY, SPELLED_HOST, OBFUSCATED, INVISIBLE, PUSHED_ASIDE, MINER, PROTECTED,
 )  # fmt: skip
@@ -143,7 +144,7 @@ def _run(event: Event) -> Iterator[tuple[Rule, str]]:
         yield (SPREADS if event.reached else SPREADS_LATER), _shown(text)
     if "wipe_command" in tags and event.reached:
         yield WIPES, _shown(text)
-    if "net" in tags and unknown and "by_shell" in tags:
+    if "net" in tags and unknown and tags & {"by_shell", "inline"}:
         yield FETCHED_RUN, ""
     if "by_shell" in tags and UNKNOWN in text and not unknown and tags & {"caller", "net"}:
         opens = _OPENER.match(text) is not None and "tool" not in tags
@@ -164,12 +165,24 @@ def _together(file: str, events: Sequence[Event]) -> Iterator[Finding]:
     shells = [event for event in events if event.kind in _RUNS and "shell_program" in event.tags]
     if "dup2" in kinds and "send" in kinds and shells:
         yield REVERSE_SHELL.found(f"{file}:{shells[0].line}", "a shell on a socket")
+    yield from _dropped(file, events)
     clips = [event for event in events if event.kind == "clipboard"]
     if clips and tags & {"wallet", "wallet_pattern"}:
         yield CLIPPER.found(f"{file}:{clips[0].line}", "the clipboard and wallets")
     hooked = [event for event in events if event.kind == "replace" and any(each in event.what for each in _HOOKED)]
     if hooked and tags & {"wallet", "wallet_pattern"}:
         yield CLIPPER.found(f"{file}:{hooked[0].line}", f"replaces {ascii(hooked[0].what[:60])[1:-1]}")
+
+
+def _dropped(file: str, events: Sequence[Event]) -> Iterator[Finding]:
+    """What is written to a file and run from there: decoded, or fetched."""
+    for event in events:
+        if event.kind != "write_file" or not event.text.strip(UNKNOWN) or not event.tags & {"decoded", "net"}:
+            continue
+        runs = any(each.kind in {"load", *_RUNS} and event.text in each.text for each in events)
+        if runs:
+            rule = DECODED_RUN if "decoded" in event.tags else FETCHED_PROGRAM
+            yield rule.found(f"{file}:{event.line}", f"from the file {_shown(event.text)}")
 
 
 def _shown(text: str) -> str:
