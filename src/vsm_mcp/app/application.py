@@ -37,6 +37,7 @@ from vsm_mcp.app.upgrading import Upgrading
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.admission.admit import admit
+from vsm_mcp.autopilot.examine import Examining, facts_of
 from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
@@ -163,6 +164,7 @@ class App:
         self.approvals = Approvals(ours, waits, self._supervise, self._state, self.actor)
         self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
         self._answering["export"] = kits.Exporter(self.fleet, self.store.secrets)
+        self._answering["vet"] = Examining(self._parts, lambda ref: facts_of(self.finder.known(ref)))
         self._answering |= dict.fromkeys(RUNNING, self.running)
         self._answering |= dict.fromkeys(("approve", "deny"), self.approvals)
         self._answering |= dict.fromkeys(("upgrade", "rollback"), self.upgrading)

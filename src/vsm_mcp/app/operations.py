@@ -41,6 +41,12 @@ class Add(msgspec.Struct, frozen=True, kw_only=True):
     kit: str = ""
 
 
+class Vet(msgspec.Struct, frozen=True, kw_only=True):
+    """``vet``: a reference to judge without admitting it."""
+
+    ref: str
+
+
 class Named(msgspec.Struct, frozen=True, kw_only=True):
     """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``rollback``: a server; ``key_revoke``: a key.
 
@@ -141,6 +147,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "search": Search,
     "acquire": Acquire,
     "add": Add,
+    "vet": Vet,
     "list": Nothing,
     "inspect": Named,
     "remove": Named,
@@ -167,8 +174,8 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "doctor": Nothing,
 }
 CHANGING = frozenset(
-    {"acquire", "add", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create", "key_revoke"}
-    | {"set", "reload", "deny", "upgrade", "rollback"}
+    {"acquire", "add", "vet", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create"}
+    | {"key_revoke", "set", "reload", "deny", "upgrade", "rollback"}
 )
 """Operations that change what a home holds: one process at a time may do them."""
 

@@ -32,10 +32,21 @@ class CheckStatus(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
+class CodeProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version's code can do (``capabilities``, in words) and the mail addresses and hosts written in it.
+
+    It is kept with the evidence, so that a later version can be compared with it.
+    """
+
+    capabilities: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
+
+
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     """A check's answer with how much it ``looked_at`` (a count of ``unit``) and what it found.
 
     ``needed`` is off for an unavailable one whose source this machine never had; only ``strict`` insists on it.
+    ``profile`` is what the check of the code says of this version, for comparison with another one.
     """
 
     check: str
@@ -45,6 +56,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...] = ()
     detail: str = ""
     needed: bool = True
+    profile: CodeProfile | None = None
 
 
 class Judgement(StrEnum):

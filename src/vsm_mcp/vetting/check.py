@@ -25,6 +25,7 @@ class Stage(StrEnum):
     """When a check has what it looks at."""
 
     BEFORE_INSTALL = "before_install"
+    AFTER_BUILD = "after_build"
     AFTER_TRIAL = "after_trial"
 
 
@@ -59,7 +60,7 @@ class Script(Protocol):
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """Everything there is to look at; what is not known yet is empty or ``None``.
 
-    ``root`` is the unpacked top-level package and ``manifest`` its own metadata (``package.json``, or the core
+    ``installed`` is the whole installation, once it is built. ``root`` is the unpacked top-level package and ``manifest`` its own metadata (``package.json``, or the core
     metadata of a wheel); ``scripts`` are the install scripts found anywhere in the tree; ``offer`` what the trial saw;
     ``fleet`` maps the other servers of this home to the names of their tools. ``digest`` (``algorithm:hex``) is the
     hash of the archive ``archive_name``; ``tree`` everything the installation takes, the package itself included;
@@ -70,6 +71,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     ref: Ref
     version: str = ""
     root: Path | None = None
+    installed: Path | None = None
     members: tuple[Member, ...] = ()
     manifest: Mapping[str, Any] = {}
     scripts: tuple[Script, ...] = ()

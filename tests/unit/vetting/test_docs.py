@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from vsm_mcp.vetting import archive, dependencies, flows, identity, licence, tool_text, watch
+from vsm_mcp.vetting import archive, dependencies, drift, flows, identity, installed, licence, tool_text, watch
 from vsm_mcp.vetting.advisories import check as advisories
 from vsm_mcp.vetting.check import Rule
+from vsm_mcp.vetting.code import rules as code
 from vsm_mcp.vetting.signatures import rules as signatures
 
 PAGE = Path(__file__).parents[3] / "docs/reference/vetting.md"
-MODULES = (identity, advisories, signatures, licence, dependencies, archive, tool_text, flows, watch)
+MODULES = (
+    *(identity, advisories, signatures, licence, dependencies, archive, code, drift, installed, tool_text, flows, watch),
+)
 RULES: tuple[Rule, ...] = tuple(rule for module in MODULES for rule in module.RULES)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ from vsm_mcp.autopilot.admission.order import Order
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.launch import require
 from vsm_mcp.autopilot.naming import server_name
+from vsm_mcp.autopilot.past import compared, earlier
 from vsm_mcp.autopilot.subjects import before_install
 from vsm_mcp.autopilot.verdicts import judged, summary
 from vsm_mcp.errors import BadArgument, VettingRejected
@@ -20,7 +22,7 @@ from vsm_mcp.model.finding import CheckResult, Judgement, VetReport
 from vsm_mcp.model.server import Installation, Server
 from vsm_mcp.store.sagas import Plan
 from vsm_mcp.vetting import ruleset
-from vsm_mcp.vetting.check import Stage, run_checks
+from vsm_mcp.vetting.check import Stage, Subject, run_checks
 
 _LICENCE_LENGTH: Final = 100
 
@@ -83,6 +85,7 @@ async def installed(passage: Passage, order: Order, found: Resolved) -> Installe
     async with passage.step("build"):
         into = await parts.installations.begin(name, label)
         built = await installer.build(found, fetched, into, options)
+        checks += await _walked(passage, found, into)
     record = {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts}
     await passage.record("built", {**record, "confined": built.confined, "unconfined": built.unconfined})
     server = _server(passage, order, found, Made(fetched, built))
@@ -124,9 +127,20 @@ def rejected(passage: Passage, verdict: VetReport) -> None:
 async def _vetted(passage: Passage, resolved: Resolved, fetched: Fetched) -> tuple[CheckResult, ...]:
     subject = await before_install(passage.parts, passage.request, resolved, fetched)
     results = await run_checks(passage.parts.checks, subject, Stage.BEFORE_INSTALL)
+    results = compared(results, await earlier(passage.parts.store, resolved.ref))
     await passage.record("vetted", results)
     await passage.record("rules", {"digest": ruleset.digest()})
     rejected(passage, judged(results, passage.parts.config.policy.profile))
+    return results
+
+
+async def _walked(passage: Passage, resolved: Resolved, into: Path) -> tuple[CheckResult, ...]:
+    """Look at what was installed, dependencies and all, before any of it runs."""
+    subject = Subject(ref=resolved.ref, version=resolved.version, installed=into)
+    results = await run_checks(passage.parts.checks, subject, Stage.AFTER_BUILD)
+    await passage.record("walked", results)
+    if results:
+        rejected(passage, judged(results, passage.parts.config.policy.profile))
     return results
 
 

@@ -1,0 +1,128 @@
+"""Check ``installed``: everything that was installed, the dependencies too, before any of it runs for the first time.
+
+Cheap rules only, for tens of thousands of files: names, install scripts, and the patterns on small scripts that every
+start would run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from vsm_mcp.config import Config
+from vsm_mcp.model.finding import CheckResult, Finding, Severity
+from vsm_mcp.vetting import install_script
+from vsm_mcp.vetting.check import Rule, Stage, Subject, result, unavailable
+
+HOOK: Final = Rule(
+    "installed.startup_hook", Severity.BLOCK, "a dependency holds code that every Python start would run"
+)
+ODD_HOOK: Final = Rule("installed.known_hook", Severity.NOTE, "a dependency holds a start-up hook of a well-known kind")
+SCRIPT: Final = Rule(
+    "installed.script_hostile", Severity.BLOCK, "a dependency's install script takes secrets, hides or plants something"
+)
+UNUSUAL: Final = Rule("installed.script", Severity.NOTE, "a dependency has an install script; it runs only if allowed")
+NATIVE: Final = Rule("installed.native_code", Severity.NOTE, "dependencies hold machine code")
+RULES: Final = (HOOK, ODD_HOOK, SCRIPT, UNUSUAL, NATIVE)
+_NAME: Final = "installed"
+_UNIT: Final = "files"
+_MOST_FILES: Final = 200_000
+_HOOKS: Final = re.compile(r"\.pth$|^(?:site|user)customize\.py$")
+# what the libraries of the Python world themselves put there: paths, and one import of their own
+_HARMLESS_LINE: Final = re.compile(r"\s*(?:#.*|[\w./\\-]*)\s*$")
+_WELL_KNOWN: Final = re.compile(
+    r"^(?:distutils-precedence|_virtualenv|a1_coverage|ddtrace_\w*|protobuf.*nspkg|[\w.-]+-nspkg|matplotlib-[\w.-]+|pywin32"
+    r"|__editable__[\w.-]+)\.pth$"
+)
+_NATIVE: Final = re.compile(r"\.(?:node|so(?:\.\d+)*|dylib|dll|pyd|exe|wasm)$", re.IGNORECASE)
+_SCRIPTS: Final = ("preinstall", "install", "postinstall")
+
+
+class InstalledCheck:
+    """Walks the installation; runs nothing of it."""
+
+    name = _NAME
+    stage = Stage.AFTER_BUILD
+
+    async def check(self, subject: Subject) -> CheckResult:
+        """Look at all that is installed; more than 200,000 files make it *unavailable*."""
+        if subject.installed is None:
+            return result(_NAME, 0, _UNIT, (), "nothing is installed for this kind of reference")
+        count, findings = await asyncio.to_thread(walk, subject.installed)
+        if count > _MOST_FILES:
+            return unavailable(_NAME, _UNIT, f"more than {_MOST_FILES} files are installed")
+        return result(_NAME, count, _UNIT, findings)
+
+
+def build(_config: Config) -> InstalledCheck:
+    """Make the check: the entry point."""
+    return InstalledCheck()
+
+
+def walk(root: Path) -> tuple[int, list[Finding]]:
+    """Return how many files are below ``root`` and what is wrong with them; follows no link."""
+    count, native = 0, 0
+    found: list[Finding] = []
+    for folder, names, files in os.walk(root):
+        names.sort()
+        count += len(files)
+        if count > _MOST_FILES:
+            break
+        for name in files:
+            native += _NATIVE.search(name) is not None
+            if _HOOKS.search(name):
+                found += _hook(Path(folder, name), root)
+        if "package.json" in files and Path(folder).parent.name in {"node_modules"} | _scope(folder):
+            found += _scripts(Path(folder), root)
+    if native:
+        found.append(NATIVE.found(_shown(root, root), f"{native} native libraries or programs"))
+    return count, found
+
+
+def _scope(folder: str) -> set[str]:
+    parent = Path(folder).parent
+    return {parent.name} if parent.name.startswith("@") and parent.parent.name == "node_modules" else set()
+
+
+def _hook(path: Path, root: Path) -> Iterator[Finding]:
+    where = _shown(path, root)
+    if path.is_symlink() or not path.is_file() or "/site-packages/" not in f"/{where}":
+        return
+    with path.open("rb") as file:
+        text = file.read(65536).decode("utf-8", "replace")
+    if path.suffix == ".pth" and all(_HARMLESS_LINE.fullmatch(line) for line in text.splitlines()):
+        return
+    if _WELL_KNOWN.match(path.name) and len(text) < 2000:
+        yield ODD_HOOK.found(where, "run at every start of Python")
+    else:
+        yield HOOK.found(where, "run at every start of Python")
+
+
+def _scripts(folder: Path, root: Path) -> Iterator[Finding]:
+    for name, command in _wanted(folder / "package.json").items():
+        level, reasons = install_script.weigh(command, install_script.read_files(folder, command))
+        rule = SCRIPT if level == "hostile" else UNUSUAL
+        said = f" ({', '.join(reasons)})" if reasons else ""
+        yield rule.found(f"{_shown(folder, root)} {name}", f"{command[:160]!a}{said}")
+
+
+def _wanted(path: Path) -> dict[str, str]:
+    try:
+        with path.open("rb") as file:
+            manifest: Any = msgspec.json.decode(file.read(4_000_000))
+    except (OSError, msgspec.DecodeError):
+        return {}
+    scripts = manifest.get("scripts") if isinstance(manifest, dict) else None
+    if not isinstance(scripts, dict):
+        return {}
+    return {name: scripts[name] for name in _SCRIPTS if isinstance(scripts.get(name), str)}
+
+
+def _shown(path: Path, root: Path) -> str:
+    return ascii(path.relative_to(root).as_posix()[:200])[1:-1]
