@@ -13,7 +13,20 @@ from vsm_mcp.vetting.signatures import rules as signatures
 
 PAGE = Path(__file__).parents[3] / "docs/reference/vetting.md"
 MODULES = (
-    *(identity, advisories, signatures, licence, dependencies, archive, code, drift, installed, tool_text, flows, watch),
+    *(
+        identity,
+        advisories,
+        signatures,
+        licence,
+        dependencies,
+        archive,
+        code,
+        drift,
+        installed,
+        tool_text,
+        flows,
+        watch,
+    ),
 )
 RULES: tuple[Rule, ...] = tuple(rule for module in MODULES for rule in module.RULES)
 
