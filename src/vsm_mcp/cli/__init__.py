@@ -17,6 +17,7 @@ COMMANDS: Final = (
     "search",
     "acquire",
     "add",
+    "vet",
     "list",
     "inspect",
     "tools",

@@ -13,6 +13,7 @@ from vsm_mcp.model.definition import Definition, ItemKind
 from vsm_mcp.model.finding import Finding, Severity
 from vsm_mcp.vetting.tool_text import examine_item
 
+MAX_BYTES: Final = 64 << 20
 _MAX_ITEMS: Final = 100_000
 
 
