@@ -7,14 +7,13 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from vsm_mcp.vetting import signs, vocabulary
 
 _WINDOWS: Final = {"sentence": 0, "near": 1}
-_NUMBERED: Final = 63
 
 
 class Composition(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,10 +111,8 @@ def compositions() -> tuple[Composition, ...]:
     return tuple(_row(row) for row in rows)
 
 
-def _row(row: Mapping[str, object]) -> Composition:
-    groups = row["all"]
-    assert isinstance(groups, list)
-    return msgspec.convert({**row, "all": [tuple(str(group).split("|")) for group in groups]}, Composition)
+def _row(row: Mapping[str, Any]) -> Composition:
+    return msgspec.convert({**row, "all": [group.split("|") for group in row["all"]]}, Composition)
 
 
 @cache

@@ -16,7 +16,8 @@ _PLACE: Final = (
     r"|\.git-credentials|/etc/(?:passwd|shadow|sudoers)\b|\.cursor/mcp\.json|claude_desktop_config"
     r"|\.claude(?:\.json|/\.?(?:settings|credentials))|(?<![\w.-])mcp(?:_config)?\.json|wallet\.dat"
     r"|\.(?:bash|zsh|sh|psql|mysql|python)_history\b|\.gnupg\b|(?<![\w.])\.env(?:\.local|\.production)?\b(?!\.)"
-    r"|login data\b|cookies\.sqlite|application_default_credentials|\.config/(?:gcloud|gh|hub)\b|\*?\.(?:pem|p12|pfx|kdbx)\b"
+    r"|login data\b|cookies\.sqlite|application_default_credentials"
+    r"|\.config/(?:gcloud|gh|hub)\b|\*?\.(?:pem|p12|pfx|kdbx)\b"
     r"|\.azure/|\.terraform\.d|\.vault-token|/proc/(?:self/)?environ|\bntds\.dit\b|/root/|\bkeychain-db\b"
 )
 _ADDRESS: Final = (

@@ -17,8 +17,12 @@ from typing import Any, Final
 import msgspec
 
 MAX_WORDS: Final = 20_000
+# Lists without a full stop are no sentence: what is so far apart is not said together.
+_LONGEST: Final = 50
 # Scripts that set no blanks between words are read letter by letter.
-_WORD: Final = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W_]+|(?P<end>[.!?;。！？；]+(?=\s|$|[\"')*_`])|\n)")
+_WORD: Final = re.compile(
+    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W_]+|(?P<end>[.!?;。！？；]+(?=\s|$|[\"')*_`])|\n| [-•*] )"
+)
 _SHORTENED: Final = ((re.compile(r"\bcan'?t\b|\bcannot\b"), "can not"), (re.compile(r"n't\b"), " not"))
 _LATIN_VERB: Final = re.compile(r"[a-z]+")
 
@@ -50,16 +54,19 @@ def split(text: str) -> Words:
     words: list[str] = []
     places: list[tuple[int, int]] = []
     sentences: list[int] = []
-    sentence = 0
+    sentence = since = 0
     for match in _WORD.finditer(text):
         if match["end"] is None:
+            if since >= _LONGEST:
+                sentence, since = sentence + 1, 0
+            since += 1
             words.append(match[0])
             places.append(match.span())
             sentences.append(sentence)
             if len(words) >= MAX_WORDS:
                 break
         elif match["end"] != "\n" or not _continues(text, match.end()):
-            sentence += 1
+            sentence, since = sentence + 1, 0
     return Words(words, places, sentences)
 
 

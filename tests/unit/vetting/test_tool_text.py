@@ -14,8 +14,7 @@ from vsm_mcp.model.finding import CheckStatus
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.vetting.check import Subject
 from vsm_mcp.vetting.definitions import judge_definitions, read_definitions
-from vsm_mcp.vetting.phrases import rule_set
-from vsm_mcp.vetting.tool_text import ToolTextCheck, examine, examine_item
+from vsm_mcp.vetting.tool_text import ToolTextCheck, examine, examine_item, rule_set
 
 
 def tool(description: str = "Adds two numbers.", name: str = "add", **more: Any) -> Definition:
