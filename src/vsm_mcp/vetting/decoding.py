@@ -20,11 +20,12 @@ _PERCENT: Final = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
 _WORDS: Final = re.compile(r"[^\W\d_]{2,}[ \n,.;:]+[^\W\d_]{2,}")
 # Common English words as ROT13 leaves them: none of them is a word.
 _ROTATED: Final = re.compile(
-    r"\b(?:gur|naq|lbh|sebz|guvf|jvgu|ortva|orsber|hfre|gb|bs|vtaber|qb abg|nyy|svyr)\b", re.IGNORECASE
+    r"\b(?:gur|naq|lbhe?|sebz|guvf|jvgu|orsber|hfref?|vtaber|nyy|svyrf?|sbe|zhfg|gbbyf?|ernq|abg|pnyy|ahzoref?|orfg"
+    r"|grkg|fraq|vg|nyjnlf|rirel|nsgre|nal|bgure|vf|ner)\b",
+    re.IGNORECASE,
 )
-_LEET: Final = re.compile(
-    r"(?<![\w/.-])(?=\w{0,20}[a-z])(?:[a-z]{0,20}[013457@$]){1,8}[a-z]{0,20}(?![\w/-])", re.IGNORECASE
-)
+_LEET: Final = re.compile(r"[\w@$]{2,40}")
+_LEET_WORD: Final = re.compile(r"[a-z]{0,20}[013457@$][a-z013457@$]{1,20}", re.IGNORECASE)
 _LETTERS: Final = str.maketrans("013457@$", "oleastas")
 _MOST: Final = 20
 
@@ -46,10 +47,11 @@ def rewritten(text: str) -> Iterator[tuple[str, str]]:
         yield "percent", unquote(text, errors="replace")
     if len(_ESCAPES.findall(text[:5000])) > 4:
         yield "escapes", _ESCAPES.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
-    if len(_ROTATED.findall(text)) > 2:
+    if len(_ROTATED.findall(text)) > 1:
         yield "rot13", codecs.encode(text, "rot13")
-    if sum(len(word) > 2 and not word.isdigit() for word in _LEET.findall(text)[:50]) > 3:
-        yield "leet", _LEET.sub(lambda match: match[0].translate(_LETTERS), text)
+    words = _LEET.findall(text[:5000])
+    if sum(_LEET_WORD.fullmatch(word) is not None and not word.isdigit() for word in words) > max(1, len(words) // 6):
+        yield "leet", text.translate(_LETTERS)
 
 
 def _decoded(text: str) -> Iterator[str]:

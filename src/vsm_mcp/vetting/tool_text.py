@@ -32,6 +32,7 @@ _EXFIL_NAMES: Final = re.compile(
     r"|thoughts?)|content_?from_?reading_?\w{1,40}"
     r"|(?:user_?)?(?:ssh|private)_?key_?contents?|(?:env|environment)_?dump|session_?transcript"
 )
+_PLAIN_NAME: Final = re.compile(r"[\w.:/-]{1,64}")
 _CHANGES: Final = re.compile(
     r"^(?:delete|remove|drop|write|erase|destroy|truncate|overwrite|purge|kill|format|wipe)(?:[_-]|[A-Z]|$)"
 )
@@ -39,7 +40,10 @@ _ORDER: Final = re.compile(
     r"\b(?:before|after|instead|rather|must|always|never|first|whenever|every time|do not use|prior to|redirect"
     r"|replace|on behalf)\b"
 )
-_IDENTIFIER: Final = re.compile(r"(?<![\w./$-])[a-z][a-z0-9]{1,30}(?:_[a-z0-9]{1,30}){1,6}(?![\w/.=-])")
+_IDENTIFIER: Final = re.compile(
+    r"(?<![\w./$-])(?:send|create|get|read|write|transfer|delete|update|list|search|add|set|make|post|upload|fetch|run"
+    r"|execute|edit|save|store|pay|buy|book|call|query|find|open|push|commit|export|import|move|copy|remove|start|stop)(?:_[a-z0-9]{1,30}){1,6}(?![\w/.=-])"
+)
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -108,6 +112,8 @@ def examine_item(item: Definition, around: Surroundings | None = None) -> tuple[
 
 def _in_text(text: Text, around: Surroundings) -> Iterator[Finding]:
     yield from _shape(text.pointer, text.said)
+    if text.pointer == "/name" and _PLAIN_NAME.fullmatch(text.said):
+        return  # what a tool is called orders nothing
     for how, folded in folding.readings(text.said):
         suffix = "" if how == "plain" else f" (read as {how})"
         extra = [("named", *each) for each in _named(folded, around.own)]

@@ -26,6 +26,8 @@ _WORD: Final = re.compile(
 _SHORTENED: Final = ((re.compile(r"\bcan'?t\b|\bcannot\b"), "can not"), (re.compile(r"n't\b"), " not"))
 _LATIN_VERB: Final = re.compile(r"[a-z]+")
 
+_OPEN: Final = frozenset("`'\"~/,()&")
+
 Slot = tuple[frozenset[str], tuple[str, ...]] | int
 
 
@@ -71,7 +73,8 @@ def split(text: str) -> Words:
 
 
 def _continues(text: str, place: int) -> bool:
-    return text[place : place + 1].isalpha() and text[place - 2 : place - 1].isalnum()
+    before, after = text[place - 2 : place - 1], text[place : place + 1]
+    return (before.isalnum() or before in _OPEN) and (after.isalnum() or after in _OPEN)
 
 
 def expand(text: str) -> str:
