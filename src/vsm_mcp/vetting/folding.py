@@ -152,7 +152,7 @@ def disguised_words(text: str) -> list[str]:
     table = _latin()
     found = []
     for word in re.findall(r"[^\W\d_]{3,}", text[:MAX_TEXT]):
-        foreign = [char for char in word if not char.isascii()]
+        foreign = [char for char in word if not char.isascii() and unicodedata.category(char).startswith("L")]
         if foreign and all(_passes_for_latin(char, table) for char in foreign):
             mixed = len(foreign) < len(word)
             if mixed or any(0xFF21 <= ord(char) <= 0xFF5A or 0x1D400 <= ord(char) <= 0x1D7FF for char in foreign):
