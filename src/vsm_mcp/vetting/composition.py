@@ -13,6 +13,7 @@ import msgspec
 
 from vsm_mcp.vetting import signs, vocabulary
 
+HINTS: Final = "text.many_hints"
 _WINDOWS: Final = {"sentence": 0, "near": 1}
 
 
@@ -29,6 +30,14 @@ class Composition(msgspec.Struct, frozen=True, kw_only=True):
     within: str = "near"
     where: tuple[str, ...] = ()
     why: str = ""
+
+
+class Hints(msgspec.Struct, frozen=True):
+    """What each family weighs, from which sum on a window asks for a look, and what speaks against it."""
+
+    enough: float
+    none: tuple[str, ...]
+    weights: dict[str, float]
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -77,7 +86,25 @@ def matches(reading: Reading, role: str = "description") -> list[Match]:
         place = _place(row, reading, whole)
         if place is not None:
             found[row.rule] = Match(row.rule, _said(reading, place, row.within))
-    return list(found.values())
+    hinted = _hinted(reading)
+    return [*found.values(), *([hinted] if hinted else [])]
+
+
+def _hinted(reading: Reading) -> Match | None:
+    """Return the window whose families weigh most, where that is enough."""
+    hints = _hints()
+    best, place = 0.0, -1
+    for number in reading.families:
+        window = _window(reading, number, _WINDOWS["near"])
+        weight = 0.0 if window & set(hints.none) else sum(hints.weights.get(family, 0.0) for family in window)
+        if weight > best:
+            best, place = weight, number
+    return Match(HINTS, _said(reading, place, "near")) if best >= hints.enough else None
+
+
+def _window(reading: Reading, number: int, reach: int) -> frozenset[str]:
+    near = range(number - reach, number + reach + 1)
+    return frozenset().union(*(reading.families.get(each, frozenset()) for each in near))
 
 
 def _place(row: Composition, reading: Reading, whole: frozenset[str]) -> int | None:
@@ -86,10 +113,7 @@ def _place(row: Composition, reading: Reading, whole: frozenset[str]) -> int | N
         return min(reading.families) if _holds(row, whole) else None
     reach = _WINDOWS[row.within]
     for number in sorted(reading.families):
-        window = reading.families[number]
-        for other in range(number - reach, number + reach + 1):
-            window = window | reading.families.get(other, frozenset())
-        if _holds(row, window):
+        if _holds(row, _window(reading, number, reach)):
             return number
     return None
 
@@ -107,8 +131,17 @@ def _said(reading: Reading, number: int, within: str) -> str:
 @cache
 def compositions() -> tuple[Composition, ...]:
     """Return the rows of the file, in its order."""
-    rows = tomllib.loads(raw().decode())["composition"]
-    return tuple(_row(row) for row in rows)
+    return tuple(_row(row) for row in _table()["composition"])
+
+
+@cache
+def _hints() -> Hints:
+    return msgspec.convert(_table()["hints"], Hints)
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(raw().decode())
 
 
 def _row(row: Mapping[str, Any]) -> Composition:

@@ -31,6 +31,9 @@ SEVERAL: Final = Rule(
     _BLOCK,
     "shows two or more of the signs that each ask for a look, one of them meant for the model",
 )
+MANY_HINTS: Final = Rule(
+    "text.many_hints", _REVIEW, "holds many weak hints close together that none of the others names"
+)
 
 # Found by what families of words come to together: vetting/data/compositions.toml.
 COMPOSED: Final = (
@@ -57,6 +60,7 @@ COMPOSED: Final = (
     Rule("text.send_on", _REVIEW, "says that data goes to third parties or is kept elsewhere"),
     Rule("text.changed_result", _REVIEW, "asks to change what is sent, or what a tool answered"),
     Rule("text.harmful_purpose", _REVIEW, "openly offers an attack on somebody"),
+    MANY_HINTS,
 )  # fmt: skip
 RULES: Final = (
     HIDDEN, BLANK_RUN, LETTER_SPACED, ENCODED, MIXED_SCRIPT, FOREIGN_TOOL, FOREIGN_ORDER, READ_ONLY_CLAIM, UNREADABLE,
@@ -66,7 +70,7 @@ BY_ID: Final = {rule.id: rule for rule in RULES}
 
 # Signs of what a tool deals in, not of whom it speaks to: among themselves they only ask for a look.
 _OF_SUBJECT: Final = frozenset({"text.command", "text.sensitive_place", "text.harmful_purpose"})
-_SIGNS: Final = frozenset(rule.id for rule in COMPOSED if rule.severity is _REVIEW)
+_SIGNS: Final = frozenset(rule.id for rule in COMPOSED if rule.severity is _REVIEW and rule is not MANY_HINTS)
 
 
 def several(found: frozenset[str]) -> bool:
