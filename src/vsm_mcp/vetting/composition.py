@@ -75,7 +75,7 @@ def read(folded: str, extra: Iterable[tuple[str, int, int]] = ()) -> Reading:
 
 
 def matches(reading: Reading, role: str = "description") -> list[Match]:
-    """Return the compositions that hold in a text of one role, each rule once."""
+    """Return the compositions that hold in a text of one role, each rule once; many hints where there is none."""
     found: dict[str, Match] = {}
     if not reading.families:
         return []
@@ -86,8 +86,8 @@ def matches(reading: Reading, role: str = "description") -> list[Match]:
         place = _place(row, reading, whole)
         if place is not None:
             found[row.rule] = Match(row.rule, _said(reading, place, row.within))
-    hinted = _hinted(reading)
-    return [*found.values(), *([hinted] if hinted else [])]
+    hinted = None if found else _hinted(reading)
+    return [hinted] if hinted else list(found.values())
 
 
 def _hinted(reading: Reading) -> Match | None:

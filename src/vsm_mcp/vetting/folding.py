@@ -20,6 +20,7 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 _ANSI: Final = re.compile(r"\x1b[\[\]()#;?A-Z@-_]|\x9b|\\x1b\[|\\u001b\[|\\033\[", re.IGNORECASE)
 _SPACED: Final = re.compile(r"(?<!\w)\w(?:(?P<gap>[ .\-_*·|/]{1,3})\w(?!\w)){11,}", re.UNICODE)
 _SPACED_WORD: Final = re.compile(r"(?<!\w)(\w(?:[ .\-_*·|/]\w(?!\w)){2,})")
+_LINE_END: Final = re.compile(r"(?<!\n)\n(?!\n)")
 _CYRILLIC: Final = re.compile(r"[бвгджзийлптфцчшщыэюя]", re.IGNORECASE)
 
 
@@ -125,6 +126,8 @@ def readings(text: str) -> tuple[tuple[str, str], ...]:
     found = [("plain", fold(text))]
     if len(_CYRILLIC.findall(text)) > 3:
         found.append(("cyrillic", fold(text, alike=False)))
+    if text.count("\n") * 3 > len(text.split()):
+        found.append(("unwrapped", fold(_LINE_END.sub(" ", text))))
     unescaped = html.unescape(text)
     if unescaped != text:
         found.append(("entities", fold(unescaped)))

@@ -68,9 +68,11 @@ RULES: Final = (
 )  # fmt: skip
 BY_ID: Final = {rule.id: rule for rule in RULES}
 
-# Signs of what a tool deals in, not of whom it speaks to: among themselves they only ask for a look.
-_OF_SUBJECT: Final = frozenset({"text.command", "text.sensitive_place", "text.harmful_purpose"})
-_SIGNS: Final = frozenset(rule.id for rule in COMPOSED if rule.severity is _REVIEW and rule is not MANY_HINTS)
+# Signs of what a tool deals in, not of whom it speaks to: among themselves they only ask for a look. What is openly
+# offered and what only weighs together count for nothing here.
+_OF_SUBJECT: Final = frozenset({"text.command", "text.sensitive_place"})
+_UNCOUNTED: Final = frozenset({"text.harmful_purpose", "text.many_hints"})
+_SIGNS: Final = frozenset(rule.id for rule in COMPOSED if rule.severity is _REVIEW) - _UNCOUNTED
 
 
 def several(found: frozenset[str]) -> bool:

@@ -195,4 +195,4 @@ def _summed(findings: Iterable[Finding], where: str) -> list[Finding]:
 def shown(text: str) -> str:
     """Return untrusted text for a person: escaped, on one line, short."""
     flat = " ".join(text[:400].split())
-    return ascii(flat[:160])[1:-1] + ("…" if len(flat) > 160 else "")
+    return ascii(flat[:160])[1:-1] + ("..." if len(flat) > 160 else "")
