@@ -134,6 +134,11 @@ def compositions() -> tuple[Composition, ...]:
     return tuple(_row(row) for row in _table()["composition"])
 
 
+def weighed() -> frozenset[str]:
+    """Return the families that count as hints."""
+    return frozenset(_hints().weights) | frozenset(_hints().none)
+
+
 @cache
 def _hints() -> Hints:
     return msgspec.convert(_table()["hints"], Hints)

@@ -12,12 +12,10 @@ from urllib.parse import unquote
 
 _BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{20,20000}={0,2}(?![A-Za-z0-9+/=])")
 _WRAPPED: Final = re.compile(r"(?<=[A-Za-z0-9+/_-]{60})\s{1,4}(?=[A-Za-z0-9+/_-]{4,})")
-_HEX: Final = re.compile(
-    r"(?<![0-9A-Za-z])(?:(?:\\\\?x|0x)?[0-9a-f]{2}[ ,:]{0,2}){12,10000}(?![0-9A-Za-z])", re.IGNORECASE
-)
+_HEX: Final = re.compile(r"(?<![0-9A-Za-z])(?:(?:\\\\?x|0x)?[0-9a-f]{2}[ ,:]{0,2}){12,10000}+", re.IGNORECASE)
 _ESCAPES: Final = re.compile(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})", re.IGNORECASE)
 _PERCENT: Final = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
-_WORDS: Final = re.compile(r"[^\W\d_]{2,}[ \n,.;:]+[^\W\d_]{2,}")
+_WORDS: Final = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,40}[ \n,.;:]{1,4}[^\W\d_]{2}")
 # Common English words as ROT13 leaves them: none of them is a word.
 _ROTATED: Final = re.compile(
     r"\b(?:gur|naq|lbhe?|sebz|guvf|jvgu|orsber|hfref?|vtaber|nyy|svyrf?|sbe|zhfg|gbbyf?|ernq|abg|pnyy|ahzoref?|orfg"
