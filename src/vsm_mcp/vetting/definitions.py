@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +14,10 @@ from vsm_mcp.model.definition import Definition, ItemKind
 from vsm_mcp.model.finding import Finding, Severity
 from vsm_mcp.vetting.tool_text import examine_item
 
+MAX_BYTES: Final = 64 << 20
 _MAX_ITEMS: Final = 100_000
+_MAX_SHORT: Final = 1_000_000
+_NAME: Final = re.compile(r"[\w$.\[\]-]{1,80}")
 
 
 class ItemVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +87,17 @@ def _as_definition(row: Mapping[str, Any]) -> dict[str, Any]:
     return definition
 
 
-def _parameters(params: str) -> Iterable[tuple[str, dict[str, str]]]:
-    for part in params.split(";"):
-        name, _, description = part.strip().partition(":")
-        if name:
-            yield name.strip(), {"type": "string", "description": description.strip()}
+def _parameters(params: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield each parameter of the short form; a part that is no name belongs to the description before it."""
+    name, said = "", ""
+    for part in params[:_MAX_SHORT].split(";"):
+        head, colon, rest = part.partition(":")
+        if _NAME.fullmatch(head.strip()) and (colon or not rest):
+            if name:
+                yield name, {"type": "string", "description": said.strip()}
+            name, said = head.strip(), rest
+        else:
+            said += f";{part}" if name else ""
+            name = name or part.strip()[:60]
+    if name:
+        yield name, {"type": "string", "description": said.strip()}

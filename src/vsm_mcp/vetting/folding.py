@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import html
 import re
 import unicodedata
 from functools import cache
 from typing import Final
+
+from vsm_mcp.vetting import decoding
 
 MAX_TEXT: Final = 100_000
 _ZERO_WIDTH: Final = frozenset(
@@ -18,11 +18,10 @@ _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 # Joiners shape scripts and emoji; between plain Latin letters they only hide something.
 _JOINERS: Final = frozenset("\u200c\u200d")
 _ANSI: Final = re.compile(r"\x1b[\[\]()#;?A-Z@-_]|\x9b|\\x1b\[|\\u001b\[|\\033\[", re.IGNORECASE)
-_BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{24,20000}={0,2}(?![A-Za-z0-9+/=])")
-_HEX: Final = re.compile(r"(?<![0-9A-Za-z])(?:[0-9a-f]{2}[ ]?){16,10000}(?![0-9A-Za-z])", re.IGNORECASE)
 _SPACED: Final = re.compile(r"(?<!\w)\w(?:(?P<gap>[ .\-_*·|/]{1,3})\w(?!\w)){11,}", re.UNICODE)
 _SPACED_WORD: Final = re.compile(r"(?<!\w)(\w(?:[ .\-_*·|/]\w(?!\w)){2,})")
-_ENCODED_WORDS: Final = re.compile(r"[A-Za-z]{2,}[ \n,.;:]+[A-Za-z]{2,}")
+_LINE_END: Final = re.compile(r"(?<!\n)\n(?!\n)")
+_CYRILLIC: Final = re.compile(r"[бвгджзийлптфцчшщыэюя]", re.IGNORECASE)
 
 
 def hidden_characters(text: str) -> dict[str, int]:
@@ -79,10 +78,13 @@ def reveal(text: str) -> str:
     return "".join(kept)
 
 
-def fold(text: str) -> str:
-    """Return ``text`` as plain lower-case letters: hidden characters out, NFKC, look-alikes to Latin, one blank."""
+def fold(text: str, *, alike: bool = True) -> str:
+    """Return ``text`` as plain lower-case letters: hidden characters out, NFKC, look-alikes to Latin, one blank.
+
+    Without ``alike``, letters of other alphabets stay what they are.
+    """
     text = unicodedata.normalize("NFKC", reveal(text[:MAX_TEXT]))
-    if not text.isascii():
+    if alike and not text.isascii():
         table = _latin()
         text = "".join(char if char.isascii() else table.get(char, char) for char in text)
         text = "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
@@ -119,15 +121,20 @@ def letter_spaced(text: str) -> str:
 
 
 def readings(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the ways to read ``text``: (how, folded text), plain first; encoded passages only where they are words."""
+    """Return the ways to read ``text``: (how, folded text), plain first; the others only where there is a reason."""
     text = text[:MAX_TEXT]
     found = [("plain", fold(text))]
+    if len(_CYRILLIC.findall(text)) > 3:
+        found.append(("cyrillic", fold(text, alike=False)))
+    if text.count("\n") * 3 > len(text.split()):
+        found.append(("unwrapped", fold(_LINE_END.sub(" ", text))))
     unescaped = html.unescape(text)
     if unescaped != text:
         found.append(("entities", fold(unescaped)))
     if _SPACED_WORD.search(text):
         joined = re.sub(r"(?<=\S)[ .\-_*·|/](?=\w(?!\w))", "", _SPACED_WORD.sub(_joined, text))
         found.append(("spaced", fold(joined)))
+    found += [(how, fold(plain)) for how, plain in decoding.rewritten(reveal(text))]
     found += [("encoded", fold(decoded)) for decoded in encoded_passages(text)]
     return tuple(dict.fromkeys(found))
 
@@ -137,34 +144,8 @@ def _joined(match: re.Match[str]) -> str:
 
 
 def encoded_passages(text: str) -> list[str]:
-    """Return the base64 and hexadecimal passages of ``text`` that decode to words (at most 20)."""
-    decoded = [_readable(_from_base64(match[0])) for match in _BASE64.finditer(text)][:20]
-    decoded += [_readable(_from_hex(match[0])) for match in _HEX.finditer(text)][:20]
-    return [passage for passage in decoded if passage][:20]
-
-
-def _from_base64(token: str) -> bytes:
-    plain = token.rstrip("=").replace("-", "+").replace("_", "/")
-    try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _from_hex(token: str) -> bytes:
-    try:
-        return bytes.fromhex(token)
-    except ValueError:
-        return b""
-
-
-def _readable(data: bytes) -> str:
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return ""
-    printable = sum(char.isprintable() or char in "\n\t" for char in text)
-    return text if text and printable == len(text) and _ENCODED_WORDS.search(text) else ""
+    """Return the passages of ``text``, base64 or hexadecimal, that decode to words (at most twenty)."""
+    return decoding.passages(unicodedata.normalize("NFKC", reveal(text[:MAX_TEXT])))
 
 
 def disguised_words(text: str) -> list[str]:
@@ -174,7 +155,7 @@ def disguised_words(text: str) -> list[str]:
     table = _latin()
     found = []
     for word in re.findall(r"[^\W\d_]{3,}", text[:MAX_TEXT]):
-        foreign = [char for char in word if not char.isascii()]
+        foreign = [char for char in word if not char.isascii() and unicodedata.category(char).startswith("L")]
         if foreign and all(_passes_for_latin(char, table) for char in foreign):
             mixed = len(foreign) < len(word)
             if mixed or any(0xFF21 <= ord(char) <= 0xFF5A or 0x1D400 <= ord(char) <= 0x1D7FF for char in foreign):

@@ -2,64 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+
+import msgspec
 
 from vsm_mcp.config import Config
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
-from vsm_mcp.model.finding import CheckResult, Finding, Severity
-from vsm_mcp.vetting import folding, phrases
-from vsm_mcp.vetting.check import Rule, Stage, Subject, result, unavailable
+from vsm_mcp.model.finding import CheckResult, Finding
+from vsm_mcp.vetting import composition, folding, vocabulary
+from vsm_mcp.vetting import text_rules as rules
+from vsm_mcp.vetting.check import Stage, Subject, result, unavailable
+from vsm_mcp.vetting.texts import Text, parse, properties, texts
 
-HIDDEN: Final = Rule(
-    "text.hidden_characters", Severity.BLOCK, "holds zero-width, bidi, tag, ANSI or control characters"
-)
-BLANK_RUN: Final = Rule("text.blank_run", Severity.BLOCK, "pushes text out of sight with a run of 80 blanks or more")
-LETTER_SPACED: Final = Rule("text.letter_spaced", Severity.BLOCK, "spells text out letter by letter to hide it")
-ENCODED: Final = Rule("text.encoded", Severity.REVIEW, "holds a base64 or hexadecimal passage that decodes to words")
-MIXED_SCRIPT: Final = Rule(
-    "text.mixed_script", Severity.BLOCK, "writes words with look-alike letters of another script or width"
-)
-FOREIGN_TOOL: Final = Rule("text.foreign_tool", Severity.REVIEW, "names a tool of another server of this home")
-FOREIGN_ORDER: Final = Rule(
-    "text.foreign_order", Severity.BLOCK, "says when or how a tool of another server is to be used"
-)
-EXFIL_PARAMETER: Final = Rule(
-    "text.exfil_parameter", Severity.BLOCK, "has a parameter that asks for the conversation, the prompt or the model"
-)
-READ_ONLY_CLAIM: Final = Rule(
-    "text.read_only_claim", Severity.REVIEW, "is annotated as read-only although its name says that it changes things"
-)
-UNREADABLE: Final = Rule(
-    "text.unreadable", Severity.REVIEW, "cannot be read as JSON, or is too deep or too long to judge"
-)
-RULES: Final = (
-    HIDDEN, BLANK_RUN, LETTER_SPACED, ENCODED, MIXED_SCRIPT, FOREIGN_TOOL, FOREIGN_ORDER, EXFIL_PARAMETER,
-    READ_ONLY_CLAIM, UNREADABLE, *phrases.RULES,
-)  # fmt: skip
+RULES: Final = rules.RULES
 _NAME: Final = "tool_text"
-_MAX_DEPTH: Final = 64
-_MAX_STRINGS: Final = 200_000
-_BLANKS: Final = re.compile(r"[^\S\n]{80,}|(?:[^\S\n]*\n){40,}|[\u2800\u3164\u2000-\u200a\u00a0]{40,}")
+_BLANKS: Final = re.compile(r"[^\S\n]{80,}|(?:[^\S\n]{0,80}\n){40,}|[\u2800\u3164\u2000-\u200a\u00a0]{40,}")
 _EXFIL_NAMES: Final = re.compile(
     r"_+(?:system_?prompt|context|conversation|history|instructions?|thoughts?|metadata|telemetry|memory|secrets?"
     r"|note)_+"
-    r"|(?:full_|entire_|complete_|user_|previous_|prior_|current_|raw_)?(?:conversation|chat|message"
-    r"|dialog(?:ue)?)_?(?:history|log|transcript|context)"
-    r"|side_?notes?|llm_?(?:model_?)?name|(?:llm|ai|calling|caller|agent|assistant)_?model(?:_?name)?"
-    r"|(?:your|the|llm|model|agent|assistant)_?system_?prompt|(?:list_?of_?)?(?:all_?)?(?:available|installed"
-    r"|other)_?(?:mcp_?)?(?:tools|servers)"
+    r"|(?:full_|entire_|complete_|user_|previous_|prior_|current_|raw_|all_){0,3}(?:conversation|chat|message"
+    r"|dialog(?:ue)?)s?_?(?:history|log|transcript|context|so_far)"
+    r"|side_?notes?|llm_?(?:model_?)?name|(?:llm|calling|caller|your)_?model(?:_?(?:name|identity|version))?"
+    r"|model_?identity|(?:your|the|llm|assistant)_?system_?prompt|(?:list_?of_?)?(?:all_?)?(?:available|installed"
+    r"|other)_?(?:mcp_?)?(?:tools|servers)|tools_?(?:available|installed)"
     r"|(?:previous|prior|all|past)_?tool_?(?:calls|outputs?|results?)|chain_?of_?thought|model_?(?:reasoning"
-    r"|thoughts?)|content_?from_?reading_?\w+"
-    r"|(?:user_?)?(?:ssh|private)_?key_?contents?|environment_?dump|session_?transcript"
+    r"|thoughts?)|content_?from_?reading_?\w{1,40}"
+    r"|(?:user_?)?(?:ssh|private)_?key_?contents?|(?:env|environment)_?dump|session_?transcript"
 )
-_EXFIL_SAID: Final = re.compile(
-    r"\b(?:name|version|identity) of the (?:llm|language|ai) ?model (?:that|which) (?:calls?|is calling|uses|invokes)"
-    r"|\b(?:entire|full|whole|complete) (?:conversation|chat)(?: history| log| transcript)?\b|\byour system prompt\b"
-    r"|\bthe system prompt of"
-)
+_PLAIN_NAME: Final = re.compile(r"[\w.:/-]{1,64}")
 _CHANGES: Final = re.compile(
     r"^(?:delete|remove|drop|write|erase|destroy|truncate|overwrite|purge|kill|format|wipe)(?:[_-]|[A-Z]|$)"
 )
@@ -67,6 +40,17 @@ _ORDER: Final = re.compile(
     r"\b(?:before|after|instead|rather|must|always|never|first|whenever|every time|do not use|prior to|redirect"
     r"|replace|on behalf)\b"
 )
+_IDENTIFIER: Final = re.compile(
+    r"(?<![\w./$-])(?:send|create|get|read|write|transfer|delete|update|list|search|add|set|make|post|upload|fetch|run"
+    r"|execute|edit|save|store|pay|buy|book|call|query|find|open|push|commit|export|import|move|copy|remove|start|stop)(?:_[a-z0-9]{1,30}){1,6}(?![\w/.=-])"
+)
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What is known around a definition: other servers' tools (folded name to server), and its own server's names."""
+
+    foreign: Mapping[str, str] = {}
+    own: frozenset[str] = frozenset()
 
 
 class ToolTextCheck:
@@ -87,98 +71,95 @@ def build(_config: Config) -> ToolTextCheck:
     return ToolTextCheck()
 
 
+def rule_set() -> str:
+    """Return the SHA-256 (hex) of the vocabulary and its compositions, for evidence: which rules looked."""
+    return hashlib.sha256(vocabulary.raw() + composition.raw()).hexdigest()
+
+
 def examine(offer: Offer, fleet: Mapping[str, tuple[str, ...]]) -> CheckResult:
     """Return the check's answer for one offer. Pure; ``fleet`` maps other servers to their tools' names."""
+    around = Surroundings(_foreign(offer, fleet), frozenset(folding.fold(item.name) for item in offer.items))
     findings: list[Finding] = []
     looked_at = 0
-    foreign = _foreign(offer, fleet)
     if offer.instructions:
         looked_at += 1
-        findings += _in_text("instructions", offer.instructions, foreign)
+        found = list(_in_text(Text("", "instructions", offer.instructions), around))
+        findings += _summed(found, "instructions")
     for item in offer.items:
-        count, found = examine_item(item, foreign)
+        count, found = examine_item(item, around)
         looked_at += count
-        findings += found
+        place = f"{item.kind.value} {item.name[:80]!r}"
+        findings += [msgspec.structs.replace(each, where=f"{place} {each.where}".rstrip()) for each in found]
     return result(_NAME, looked_at, "texts", findings)
 
 
-def examine_item(item: Definition, foreign: Mapping[str, str] | None = None) -> tuple[int, list[Finding]]:
-    """Return how many texts one definition holds and what is wrong with them."""
-    place = f"{item.kind.value} {item.name[:80]!r}"
+def examine_item(item: Definition, around: Surroundings | None = None) -> tuple[int, list[Finding]]:
+    """Return how many texts one definition holds and what is wrong with them; places are JSON pointers (RFC 6901)."""
     try:
-        value = json.loads(item.raw)
-        texts = list(_texts(value, ""))
+        value = parse(item.raw)
+        read = list(texts(value))
     except (ValueError, RecursionError, OverflowError) as error:
-        return 1, [UNREADABLE.found(place, f"its definition cannot be judged: {type(error).__name__}")]
-    findings: list[Finding] = []
-    for path, text in texts:
-        findings += _in_text(f"{place}{path}", text, foreign or {})
-    if isinstance(value, dict) and item.kind is ItemKind.TOOL:
-        findings += _parameters(place, value)
-        findings += _annotations(place, item.name, value)
-    whole = "\n".join(text for path, text in texts if not path.endswith(".name"))
-    findings += _together(place, whole, findings)
-    return len(texts), _distinct(findings)
+        return 1, [rules.UNREADABLE.found("", f"its definition cannot be judged: {type(error).__name__}")]
+    around = around or Surroundings()
+    own = around.own | {folding.fold(each.name) for each in properties(value)} | {folding.fold(item.name)}
+    around = Surroundings(around.foreign, own)
+    findings = [finding for text in dict.fromkeys(read) for finding in _in_text(text, around)]
+    if isinstance(value, dict):
+        findings += _parameters(value)
+        findings += _annotations(item, value)
+    return len(read), _summed(findings, "")
 
 
-def _texts(value: Any, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield every string with its path: values and member names alike, for both reach the model."""
-    if depth > _MAX_DEPTH:
-        raise RecursionError
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _texts(each, f"{path}[{index}]", depth + 1)
-    elif isinstance(value, dict):
-        for name, each in value.items():
-            if depth and not name.isidentifier():
-                yield f"{path}.{name[:40]} (name)", name
-            yield from _texts(each, f"{path}.{name[:40]}", depth + 1)
-
-
-def _in_text(where: str, text: str, foreign: Mapping[str, str]) -> list[Finding]:
-    findings = _shape(where, text)
-    for how, folded in folding.readings(text):
+def _in_text(text: Text, around: Surroundings) -> Iterator[Finding]:
+    yield from _shape(text.pointer, text.said)
+    if text.pointer == "/name" and _PLAIN_NAME.fullmatch(text.said):
+        return  # what a tool is called orders nothing
+    for how, folded in folding.readings(text.said):
         suffix = "" if how == "plain" else f" (read as {how})"
-        found = phrases.matches(folded)
-        if not where.endswith((".description", "instructions")) or "inputSchema" in where:
-            found.pop(phrases.HARMFUL, None)  # of the tool as a whole: what a parameter is called says little
-        findings += [rule.found(where, f'"{_shown(matched)}"{suffix}') for rule, matched in found.items()]
-        findings += _names_foreign(where, folded, foreign)
-    return findings
+        extra = [("named", *each) for each in _named(folded, around.own)]
+        for match in composition.matches(composition.read(folded, extra), text.role):
+            if match.rule in _OF_THE_WHOLE and text.role == "other" and text.pointer != "/title":
+                continue  # what a value or a schema deals in says little of the tool
+            yield rules.BY_ID[match.rule].found(text.pointer, f'"{shown(match.said)}"{suffix}')
+        yield from _names_foreign(text.pointer, folded, around.foreign)
 
 
-def _shape(where: str, text: str) -> list[Finding]:
-    findings: list[Finding] = []
+_OF_THE_WHOLE: Final = frozenset({"text.harmful_purpose", "text.hostile_purpose", "text.command"})
+
+
+def _shape(where: str, text: str) -> Iterator[Finding]:
     hidden = folding.hidden_characters(text)
     if hidden:
         said = ", ".join(f"{count} {kind}" for kind, count in sorted(hidden.items()))
-        findings.append(HIDDEN.found(where, f"{said} characters"))
+        yield rules.HIDDEN.found(where, f"{said} characters")
     if _BLANKS.search(text):
-        findings.append(BLANK_RUN.found(where, "a run of blanks that pushes what follows out of sight"))
+        yield rules.BLANK_RUN.found(where, "a run of blanks that pushes what follows out of sight")
+    if len(text) > folding.MAX_TEXT:
+        yield rules.UNREADABLE.found(where, f"a text of {len(text)} characters: only the beginning was judged")
     spaced = folding.letter_spaced(text)
     if spaced:
-        findings.append(LETTER_SPACED.found(where, f'"{_shown(spaced)}"'))
+        yield rules.LETTER_SPACED.found(where, f'"{shown(spaced)}"')
     if folding.encoded_passages(text):
-        findings.append(ENCODED.found(where, "an encoded passage that decodes to words"))
+        yield rules.ENCODED.found(where, "an encoded passage that decodes to words")
     mixed = folding.disguised_words(text)
     if mixed:
-        findings.append(
-            MIXED_SCRIPT.found(where, f"{len(mixed)} words in look-alike letters, such as {mixed[0][:40]!a}")
-        )
-    return findings
+        yield rules.MIXED_SCRIPT.found(where, f"{len(mixed)} words in look-alike letters, such as {mixed[0][:40]!a}")
 
 
-def _names_foreign(where: str, folded: str, foreign: Mapping[str, str]) -> list[Finding]:
-    findings: list[Finding] = []
+def _named(folded: str, own: frozenset[str]) -> Iterator[tuple[int, int]]:
+    """Yield where a text names something that looks like a tool and is none of this server's names."""
+    for match in _IDENTIFIER.finditer(folded):
+        if match[0] not in own:
+            yield match.span()
+
+
+def _names_foreign(where: str, folded: str, foreign: Mapping[str, str]) -> Iterator[Finding]:
     for tool, server in foreign.items():
         match = re.search(rf"(?<![\w-]){re.escape(tool)}(?![\w-])", folded) if tool in folded else None
         if match:
             around = folded[max(0, match.start() - 120) : match.end() + 120]
-            rule = FOREIGN_ORDER if _ORDER.search(around) else FOREIGN_TOOL
-            findings.append(rule.found(where, f"names {tool!r}, a tool of the server {server!r}"))
-    return findings
+            rule = rules.FOREIGN_ORDER if _ORDER.search(around) else rules.FOREIGN_TOOL
+            yield rule.found(where, f"names {tool!r}, a tool of the server {server!r}")
 
 
 def _foreign(offer: Offer, fleet: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
@@ -188,59 +169,30 @@ def _foreign(offer: Offer, fleet: Mapping[str, tuple[str, ...]]) -> dict[str, st
     return {tool: server for tool, server in names if re.search(r"\w[_-]\w", tool) and tool not in own}
 
 
-def _parameters(place: str, definition: dict[str, Any]) -> list[Finding]:
-    findings: list[Finding] = []
-    for path, name, schema in _properties(definition.get("inputSchema"), "", 0):
-        said = schema.get("description") if isinstance(schema, dict) else None
-        plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-        if _EXFIL_NAMES.fullmatch(folding.fold(plain).replace("-", "_")):
-            findings.append(EXFIL_PARAMETER.found(f"{place}{path}", f"the parameter {name[:60]!r}"))
-        elif isinstance(said, str) and _EXFIL_SAID.search(folding.fold(said)):
-            findings.append(EXFIL_PARAMETER.found(f"{place}{path}", f'the parameter {name[:60]!r}: "{_shown(said)}"'))
-    return findings
+def _parameters(definition: dict[str, Any]) -> Iterator[Finding]:
+    for each in properties(definition):
+        plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", each.name[:100])
+        if _EXFIL_NAMES.fullmatch(re.sub(r"[- ]", "_", folding.fold(plain))):
+            yield rules.EXFIL_PARAMETER.found(each.pointer, f"the parameter {each.name[:60]!a}")
 
 
-def _properties(schema: Any, path: str, depth: int) -> Iterator[tuple[str, str, Any]]:
-    if depth > _MAX_DEPTH:
-        return
-    if isinstance(schema, list):
-        for each in schema:
-            yield from _properties(each, path, depth + 1)
-    if not isinstance(schema, dict):
-        return
-    properties = schema.get("properties")
-    if isinstance(properties, dict):
-        for name, each in properties.items():
-            yield f"{path}.{name[:40]}", name, each
-            yield from _properties(each, f"{path}.{name[:40]}", depth + 1)
-    for word in ("items", "anyOf", "oneOf", "allOf", "additionalProperties", "$defs", "definitions"):
-        nested = schema.get(word)
-        inner = list(nested.values()) if word in {"$defs", "definitions"} and isinstance(nested, dict) else nested
-        yield from _properties(inner, path, depth + 1)
-
-
-def _annotations(place: str, name: str, definition: dict[str, Any]) -> list[Finding]:
+def _annotations(item: Definition, definition: dict[str, Any]) -> Iterator[Finding]:
     annotations = definition.get("annotations")
-    if isinstance(annotations, dict) and annotations.get("readOnlyHint") is True and _CHANGES.match(name):
-        return [READ_ONLY_CLAIM.found(place, "readOnlyHint is true")]
-    return []
+    claims = isinstance(annotations, dict) and annotations.get("readOnlyHint") is True
+    if item.kind is ItemKind.TOOL and claims and _CHANGES.match(item.name):
+        yield rules.READ_ONLY_CLAIM.found("/annotations/readOnlyHint", "readOnlyHint is true")
 
 
-def _together(place: str, whole: str, findings: list[Finding]) -> list[Finding]:
-    """What only shows when a definition is read as one text: a demand in one field, its concealment in another."""
-    rules = {finding.rule for finding in findings}
-    if phrases.CONCEAL.id in rules and phrases.CONCEALED_ACT.id not in rules:
-        found = phrases.matches(folding.fold(whole))
-        if phrases.CONCEALED_ACT in found:
-            return [phrases.CONCEALED_ACT.found(place, f'"{_shown(found[phrases.CONCEALED_ACT])}"')]
-    return []
+def _summed(findings: Iterable[Finding], where: str) -> list[Finding]:
+    """Return each rule and place once, and what the signs of one definition amount to together."""
+    kept = list({(finding.rule, finding.where): finding for finding in findings}.values())
+    signs = frozenset(finding.rule for finding in kept)
+    if rules.several(signs):
+        kept.append(rules.SEVERAL.found(where, ", ".join(sorted(signs))))
+    return [msgspec.structs.replace(each, where=where) if where and not each.where else each for each in kept]
 
 
-def _distinct(findings: list[Finding]) -> list[Finding]:
-    return list({(finding.rule, finding.where): finding for finding in findings}.values())
-
-
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return untrusted text for a person: escaped, on one line, short."""
-    flat = " ".join(text.split())
-    return ascii(flat[:120])[1:-1] + ("…" if len(flat) > 120 else "")
+    flat = " ".join(text[:400].split())
+    return ascii(flat[:160])[1:-1] + ("..." if len(flat) > 160 else "")

@@ -68,5 +68,5 @@ def test_the_built_in_checks_come_in_by_the_front_door() -> None:
 
 def test_the_data_that_ships_can_be_read() -> None:
     folder = Path(__file__).parents[3] / "src/vsm_mcp/vetting/data"
-    for name in ("brands.toml", "flows.toml", "licences.toml", "phrases.toml"):
+    for name in ("brands.toml", "compositions.toml", "flows.toml", "licences.toml", "vocabulary.toml"):
         assert tomllib.loads((folder / name).read_text("utf-8"))
