@@ -29,6 +29,7 @@ from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.app.running import RUNNING, Running
+from vsm_mcp.app.trying import Trying
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.admit import admit
@@ -148,6 +149,7 @@ class App:
         self.declared = declared.Declared(lambda: self.config, held, self.add, self.remove, emit)
         rereading = declared.Rereading(self.reloader.reload, self.declared)
         self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
+        self._answering["trial"] = Trying(self._parts, self.fleet, self.finder, self.actor)
         self._answering["export"] = kits.Exporter(self.fleet, self.store.secrets)
         self._answering |= dict.fromkeys(RUNNING, self.running)
         self._answering |= dict.fromkeys(("evidence", "journal"), Records(self.store))

@@ -108,6 +108,13 @@ class Set(msgspec.Struct, frozen=True, kw_only=True):
     yes: bool = False
 
 
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """``trial``: a reference or the name of a server, and what is given to a reference for it."""
+
+    ref: str
+    settings: Settings = Settings()
+
+
 class Export(msgspec.Struct, frozen=True, kw_only=True):
     """``export``: the servers to write down (none named: all)."""
 
@@ -131,6 +138,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "approve": Named,
     "set": Set,
     "export": Export,
+    "trial": Trial,
     "reload": Nothing,
     "bulk": Bulk,
     "login": Login,
@@ -146,7 +154,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
 }
 CHANGING = frozenset(
     {"acquire", "add", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create", "key_revoke"}
-    | {"set", "reload"}
+    | {"set", "reload", "trial"}
 )
 """Operations that change what a home holds: one process at a time may do them."""
 

@@ -36,6 +36,7 @@ COMMANDS: Final = (
     "serve",
     "reload",
     "status",
+    "trial",
     "evidence",
     "journal",
     "doctor",

@@ -21,6 +21,7 @@ class ActionKind(StrEnum):
     REVOKE_KEY = "revoke_key"
     CHANGE = "change"
     RELOAD = "reload"
+    TRY = "try"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

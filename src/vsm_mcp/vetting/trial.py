@@ -149,7 +149,7 @@ class _Run:
             contacts=merged(self._contacts),
             behaviour=None if self._spec.url else self._watch.behaviour(),
             watch=None if self._spec.url else self._watch.result(),
-            conduct=conduct.result_of(self._offer, self._findings),
+            conduct=None if failed else conduct.result_of(self._offer, self._findings),
             figures=pace.figures(self._starts, self._times, 0.0, self._peak),
         )
 
