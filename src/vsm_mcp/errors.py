@@ -12,6 +12,7 @@
     │   ├── PolicyDenied
     │   ├── ApprovalNeeded      policy wants a person to agree first
     │   ├── VettingRejected
+    │   ├── LockMismatch        what was installed, or what it offers, is not what was locked
     │   └── SandboxUnavailable  the isolation the policy asks for cannot be had here
     ├── NotFound                nothing matches (exit code 4)
     │   ├── NothingFound        no candidate meets the need
@@ -150,6 +151,13 @@ class VettingRejected(Refused):
 
     code = "vetting_rejected"
     remedy = "vsm-mcp evidence shows what each check saw"
+
+
+class LockMismatch(Refused):
+    """What was installed, or what it offers, is not what the lock holds."""
+
+    code = "lock_mismatch"
+    remedy = "look at the difference; if it is wanted, add the server by hand and write a new lock"
 
 
 class SandboxUnavailable(Refused):

@@ -245,6 +245,12 @@ class PinChanged(Event, frozen=True, tag=True):
     item: str
 
 
+class LockNotWritten(Event, frozen=True, tag=True):
+    """The fleet changed, but ``vsm-mcp.lock`` could not be written; the one there was is as it was."""
+
+    reason: str
+
+
 class ServerAdded(Event, frozen=True, tag=True):
     """A server entered the catalogue."""
 

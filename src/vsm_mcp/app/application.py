@@ -25,6 +25,7 @@ from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.keys import KeyCabinet
 from vsm_mcp.app.learning import learn
+from vsm_mcp.app.locking import Locker
 from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
@@ -42,6 +43,7 @@ from vsm_mcp.errors import NotFound, UnknownProfile
 from vsm_mcp.events import Emit, ServerRemoved, ignore
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.view import View
+from vsm_mcp.install.lockfile import Locked
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.launch import Settings
@@ -70,6 +72,7 @@ class App:
         self.started = time.time()
         self.address = ""
         self._answering: dict[str, object] = {}
+        self.locker: Locker | None = None
         self.followers: list[Callable[[configuration.Config], None]] = []
         self.serving = False
         self._exclusive = exclusive
@@ -151,6 +154,9 @@ class App:
         self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
         self._answering["trial"] = Trying(self._parts, self.fleet, self.finder, self.actor)
         self._answering["export"] = kits.Exporter(self.fleet, self.store.secrets)
+        self.locker = Locker(lambda: self.config, (self.store, self.fleet), self.add, emit, writes=self._exclusive)
+        self._stack.push_async_callback(self.locker.close)
+        self._answering |= dict.fromkeys(("lock", "lock_verify", "lock_install"), self.locker)
         self._answering |= dict.fromkeys(RUNNING, self.running)
         self._answering |= dict.fromkeys(("evidence", "journal"), Records(self.store))
         self._answering |= dict.fromkeys(("key_create", "key_list", "key_revoke"), self.keys)
@@ -198,10 +204,11 @@ class App:
         yes: bool = False,
         origin: str = "",
         kit: str = "",
+        locked: Locked | None = None,
     ) -> Outcome:
         """Fetch, vet, install, try and serve one named server; ``origin`` is the mark of the file that asks for it.
 
-        ``kit`` is the kit that it comes with, if any. Raises :class:`BadReference`.
+        ``kit`` is the kit that it comes with, if any, ``locked`` what a lock holds of it. Raises :class:`BadReference`.
         """
         parsed, settings = parse_ref(ref), settings or Settings()
         self.running.check(settings, name, parsed)
@@ -213,6 +220,7 @@ class App:
             approved=yes,
             known=self.finder.known(parsed),
             origin=origin or kits.mark(kit),
+            locked=locked,
         )
         return await self._taken_in(await admit(self._parts(), request))
 
@@ -369,6 +377,8 @@ class App:
         return self.store.secrets.of(self.fleet.get(name).acquisition)
 
     def _catalogue_changed(self) -> None:
+        if self.locker is not None:
+            self.locker.later()
         policy, servers = self.config.policy, self.fleet.servers
         offers = {name: offer for name, offer in self.fleet.served().items() if not barred(servers[name], policy)}
         self.gateway.set_offers(offers, policy.deny_tools)

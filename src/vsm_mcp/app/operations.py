@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from vsm_mcp.errors import BadArgument
+from vsm_mcp.install.lockfile import Locked
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.principal import Grant
 from vsm_mcp.model.wants import ANYTHING, Wants
@@ -121,8 +122,23 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
 
 
+class LockVerify(msgspec.Struct, frozen=True, kw_only=True):
+    """``lock_verify``: a lock as it is written in its file."""
+
+    document: str
+
+
+class LockInstall(msgspec.Struct, frozen=True, kw_only=True):
+    """``lock_install``: one server of a lock, with the settings that follow from it, and whether a person agreed."""
+
+    name: str
+    locked: Locked
+    settings: Settings = Settings()
+    yes: bool = False
+
+
 class Nothing(msgspec.Struct, frozen=True, kw_only=True):
-    """``list``, ``status``, ``doctor``, ``reload``: no parameters."""
+    """``list``, ``status``, ``doctor``, ``reload``, ``lock``: no parameters."""
 
 
 PARAMETERS: dict[str, type[msgspec.Struct]] = {
@@ -139,6 +155,9 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "set": Set,
     "export": Export,
     "trial": Trial,
+    "lock": Nothing,
+    "lock_verify": LockVerify,
+    "lock_install": LockInstall,
     "reload": Nothing,
     "bulk": Bulk,
     "login": Login,
@@ -154,7 +173,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
 }
 CHANGING = frozenset(
     {"acquire", "add", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create", "key_revoke"}
-    | {"set", "reload", "trial"}
+    | {"set", "reload", "trial", "lock", "lock_install"}
 )
 """Operations that change what a home holds: one process at a time may do them."""
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from vsm_mcp.autopilot import expected
 from vsm_mcp.autopilot.grants import check_project, with_named_paths
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
 from vsm_mcp.autopilot.naming import check_name, server_name
@@ -106,7 +107,7 @@ class _Admission:
         launch, settings = self._prepared()
         self.shown = self._expected(launch, settings)
         await self._cleared(settings)
-        constraints: tuple[str, ...] = ()
+        constraints = expected.constraints(self._request.locked)
         tried: set[tuple[str, ...]] = set()
         while True:
             server, built, fetched = await self._installed(launch, settings, constraints)
@@ -182,6 +183,7 @@ class _Admission:
             min_release_age_days=self._parts.config.install.min_release_age_days,
             allow_scripts=settings.allow_scripts,
             executable=self._facts.executable,
+            locked=expected.lock_text(self._request.locked, constraints),
         )
         async with self._step("resolve") as said:
             resolved = await installer.resolve(self._request.ref, options)
@@ -199,6 +201,7 @@ class _Admission:
         async with self._step("build"):
             into = await self._parts.installations.begin(name, label)
             built = await installer.build(resolved, fetched, into, options)
+            expected.check_built(self._request.locked, resolved, built)
         record = {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts}
         await self._record("built", {**record, "confined": built.confined, "unconfined": built.unconfined})
         return self._server(resolved, built, launch, settings), built, fetched
@@ -305,6 +308,7 @@ class _Admission:
         verdict = judged((*self._checks, *after, *watched(report, profile)), profile)
         await self._record("judged", verdict)
         self._rejected(verdict)
+        expected.check_seen(self._request.locked, report, verdict)
         return verdict
 
     def _rejected(self, verdict: VetReport) -> None:

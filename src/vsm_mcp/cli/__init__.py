@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "reload",
     "status",
     "trial",
+    "lock",
     "evidence",
     "journal",
     "doctor",

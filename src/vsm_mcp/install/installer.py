@@ -23,12 +23,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm). ``min_release_age_days`` is the
     cool-down: nothing published later is taken. ``executable`` names one of several programs of a package.
+    ``locked`` is the tool's lock of an earlier resolution: exactly that is taken, and no cool-down applies.
     """
 
     constraints: tuple[str, ...] = ()
     min_release_age_days: float = 0.0
     allow_scripts: bool = False
     executable: str = ""
+    locked: str = ""
 
 
 class Archive(msgspec.Struct, frozen=True, kw_only=True):

@@ -64,11 +64,9 @@ class NpmInstaller:
         spec = _spec(ref, packument, options)
         if spec in packument["versions"]:
             require_program(ref.name, packument["versions"][spec])
-        async with self._installations.scratch() as folder:
-            self._write_project(folder, _project(ref.name, spec, options.constraints))
-            flags = ("install", *_QUIET, *_SAFE, "--package-lock-only", *_cool_down(options))
-            await self._npm(node, folder, flags, f"{ref.name}@{spec}")
-            lock = (folder / "package-lock.json").read_text("utf-8")
+        lock = options.locked and npm_lock.with_address(options.locked, ref.name, packument["versions"].get(spec, {}))
+        if not lock:
+            lock = await self._locked(node, ref.name, spec, options)
         entry = npm_lock.entries(lock).get(f"node_modules/{ref.name}", {})
         version = str(entry.get("version", ""))
         npm_lock.check(f"{ref.name}@{version}", lock)
@@ -86,6 +84,13 @@ class NpmInstaller:
             scripts=tuple(path.removeprefix("node_modules/") for path in scripted),
             constraints=options.constraints,
         )
+
+    async def _locked(self, node: Node, name: str, spec: str, options: Options) -> str:
+        async with self._installations.scratch() as folder:
+            self._write_project(folder, _project(name, spec, options.constraints))
+            flags = ("install", *_QUIET, *_SAFE, "--package-lock-only", *_cool_down(options))
+            await self._npm(node, folder, flags, f"{name}@{spec}")
+            return (folder / "package-lock.json").read_text("utf-8")
 
     async def fetch(self, resolved: Resolved, into: Path) -> Fetched:
         """See :class:`~vsm_mcp.install.installer.Installer`."""

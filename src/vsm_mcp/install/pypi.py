@@ -57,7 +57,7 @@ class PypiInstaller:
         async for python, wheel in self._fitting(f"{name}=={version}", files):
             try:
                 urls = tuple(str(file.get("url", "")) for file in files)
-                lock = await self._compile(f"{name}=={version}", python, options, urls)
+                lock = options.locked or await self._compile(f"{name}=={version}", python, options, urls)
             except PythonTooOld as error:
                 failure = error
                 continue
