@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from vsm_mcp.autopilot.expected import pinned, tried, vetted
 from vsm_mcp.errors import StoreError
 from vsm_mcp.install.archive import digest_of
 from vsm_mcp.install.file_digest import files_digest, platform_of
-from vsm_mcp.install.lockfile import MASK, Files, Locked, Tried, Vetted, portable, tree_of
+from vsm_mcp.install.lockfile import MASK, Files, Locked, Tried, Vetted, digest, portable, tree_of
 from vsm_mcp.model.finding import VetReport
 from vsm_mcp.model.kit import OWN, entry_of, variable_of
 from vsm_mcp.model.ref import RefKind
@@ -70,12 +71,18 @@ def _files(server: Server) -> Files:
     root, entry = Path(server.installation.path), server.installation.entry
     try:
         if server.ref.kind is RefKind.CMD and entry.argv:
-            return Files(platform=platform_of(root), sha256=digest_of(Path(entry.argv[0]).resolve(), "sha256"))
+            return Files(platform=platform_of(root), sha256=digest(_programs(entry.argv)))
         if not root.is_dir() or entry.runtime == "remote":
             return Files()
         return Files(platform=platform_of(root), sha256=files_digest(root))
     except OSError as error:
         raise StoreError(f"the files of {server.name} cannot be read: {error.strerror}", "install it again") from error
+
+
+def _programs(argv: Sequence[str]) -> list[str]:
+    """Return the hashes of the files that a command line names: the program, and its scripts."""
+    named = [Path(word) for word in argv if word.startswith("/")]
+    return [digest_of(path.resolve(), "sha256") for path in named if path.is_file()]
 
 
 def _tree(server: Server) -> dict[str, Any] | list[str] | None:

@@ -116,7 +116,7 @@ class _Admission:
             report = await self._tried(server, settings)
             if report.passed:
                 break
-            remedies = [remedy for remedy in (report.cause.remedies if report.cause else ()) if remedy not in tried]
+            remedies = [remedy for remedy in expected.remedies(self._request.locked, report) if remedy not in tried]
             if not remedies:
                 raise failed_trial(report)
             constraints = remedies[0]

@@ -20,6 +20,11 @@ def constraints(locked: Locked | None) -> tuple[str, ...]:
     return locked.constraints if locked is not None else ()
 
 
+def remedies(locked: Locked | None, report: TrialReport) -> tuple[tuple[str, ...], ...]:
+    """Return what would mend a failed trial; what is locked is not mended, for it would be something else."""
+    return report.cause.remedies if report.cause is not None and locked is None else ()
+
+
 def lock_text(locked: Locked | None, bound: tuple[str, ...]) -> str:
     """Return the tool's lock to install from, where nothing else than what was locked is bound."""
     return text_of(locked.tree) if locked is not None and bound == locked.constraints else ""

@@ -102,7 +102,9 @@ def loads(data: bytes) -> Lock:
         raise ConfigError(f"the lock cannot be read: {error}", "write it again: vsm-mcp lock") from error
     if lock.schema != SCHEMA:
         raise ConfigError(f"the lock has the schema {lock.schema}, and this version knows {SCHEMA}", "update vsm-mcp")
-    return lock
+    trees = {name: tree_of(text_of(each.tree)) for name, each in lock.servers.items()}
+    servers = {name: msgspec.structs.replace(each, tree=trees[name]) for name, each in lock.servers.items()}
+    return msgspec.structs.replace(lock, servers=servers)
 
 
 def digest(value: Any) -> str:
@@ -124,7 +126,9 @@ def tree_of(text: str) -> dict[str, Any] | list[str] | None:
 
 
 def _without_address(entry: Any) -> Any:
-    return {key: value for key, value in entry.items() if key != "resolved"} if isinstance(entry, dict) else entry
+    if not isinstance(entry, dict):
+        return entry
+    return {key: value for key, value in entry.items() if key not in ("resolved", "funding")}
 
 
 def text_of(tree: dict[str, Any] | list[str] | None) -> str:
