@@ -36,7 +36,16 @@ def test_two_homes_and_one_lock(home: Home, second: Home, tmp_path: Path) -> Non
     assert plain.document["outcome"] == "served", plain
     assert not (second.path / "vsm-mcp.lock").exists()
     home.environ["MY_TOKEN"] = SECRET
-    given = ("--secret", "MY_TOKEN", "--allow-path", f"{tmp_path}/data:rw", "--allow-host", "example.com", "--env", "A=b")
+    given = (
+        "--secret",
+        "MY_TOKEN",
+        "--allow-path",
+        f"{tmp_path}/data:rw",
+        "--allow-host",
+        "example.com",
+        "--env",
+        "A=b",
+    )
     assert home.add_faulty("keyed", "--require-env", "MY_TOKEN", options=given).document["outcome"] == "served"
     path = home.path / "vsm-mcp.lock"
     text = path.read_text()

@@ -1,4 +1,4 @@
-"""The checks of the protocol, each against a server that fails it; the whole trial of servers that turn or misbehave."""
+"""The checks of the protocol, each against a server that fails it; the whole trial of servers that turn."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def config(home: Path) -> Config:
     return Config(home=home, runtime=Runtime(start_timeout_seconds=30.0, stop_grace_seconds=1.0))
 
 
-async def rows(
-    sandbox: Sandbox, home: Path, era: str, *program: str, patience: float = 20.0
-) -> dict[str, Compliance]:
+async def rows(sandbox: Sandbox, home: Path, era: str, *program: str, patience: float = 20.0) -> dict[str, Compliance]:
     return {row.check: row for row in await in_era(spec(*program), sandbox, config(home), era, patience)}
 
 

@@ -43,7 +43,6 @@ from vsm_mcp.errors import NotFound, UnknownProfile
 from vsm_mcp.events import Emit, ServerRemoved, ignore
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.view import View
-from vsm_mcp.install.lockfile import Locked
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.launch import Settings
@@ -146,7 +145,7 @@ class App:
         self.cleanup.also.append(self.witness.later)
         parts = (self.runtime, self.fleet, self.performer)
         self.reloader = Reloader(lambda: self.config, self.configure, parts, emit, self.actor)
-        everything, check = (*parts, self.store), self.running.check
+        everything, kept, check = (*parts, self.store), (self.store, self.fleet), self.running.check
         self.altering = Altering(lambda: self.config, everything, self.finder, self.reloader, check, self.actor)
         held = (self.fleet, self.performer, self.store.secrets)
         self.declared = declared.Declared(lambda: self.config, held, self.add, self.remove, emit)
@@ -154,7 +153,7 @@ class App:
         self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
         self._answering["trial"] = Trying(self._parts, self.fleet, self.finder, self.actor)
         self._answering["export"] = kits.Exporter(self.fleet, self.store.secrets)
-        self.locker = Locker(lambda: self.config, (self.store, self.fleet), self.add, emit, writes=self._exclusive)
+        self.locker = Locker(lambda: self.config, kept, self._admitted, emit, writes=self._exclusive)
         self._stack.push_async_callback(self.locker.close)
         self._answering |= dict.fromkeys(("lock", "lock_verify", "lock_install"), self.locker)
         self._answering |= dict.fromkeys(RUNNING, self.running)
@@ -204,25 +203,20 @@ class App:
         yes: bool = False,
         origin: str = "",
         kit: str = "",
-        locked: Locked | None = None,
     ) -> Outcome:
         """Fetch, vet, install, try and serve one named server; ``origin`` is the mark of the file that asks for it.
 
-        ``kit`` is the kit that it comes with, if any, ``locked`` what a lock holds of it. Raises :class:`BadReference`.
+        ``kit`` is the kit that it comes with, if any. Raises :class:`BadReference`.
         """
-        parsed, settings = parse_ref(ref), settings or Settings()
-        self.running.check(settings, name, parsed)
         request = Request(
-            ref=parsed,
-            settings=settings,
+            ref=parse_ref(ref),
+            settings=settings or Settings(),
             name=name,
             actor=declared.ACTOR if origin else self.actor,
             approved=yes,
-            known=self.finder.known(parsed),
             origin=origin or kits.mark(kit),
-            locked=locked,
         )
-        return await self._taken_in(await admit(self._parts(), request))
+        return await self._admitted(request)
 
     async def remove(self, name: str, actor: str = "") -> dict[str, Any]:
         """Stop a server, forget it, delete its files and secrets. Raises :class:`UnknownServer`."""
@@ -340,6 +334,11 @@ class App:
             fleet=self.fleet.tool_names,
             authorizer_of=self.logins.authorizer_of,
         )
+
+    async def _admitted(self, request: Request) -> Outcome:
+        self.running.check(request.settings, request.name, request.ref)
+        known = msgspec.structs.replace(request, known=self.finder.known(request.ref))
+        return await self._taken_in(await admit(self._parts(), known))
 
     async def _for_agent(self, need: str) -> Outcome:
         """In the name of an agent, who may not agree to what a person may."""

@@ -109,7 +109,7 @@ def _tried(body: Any) -> Tried:
 
 
 def clean(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry without what looks like a secret: arguments are masked, variables stand for their values. Pure."""
+    """Return an entry without what looks like a secret: arguments masked, of variables only the names. Pure."""
     own = {**entry[OWN], "settings": dict(entry[OWN]["settings"])}
     if "args" in own["settings"]:
         own["settings"]["args"] = masked(list(own["settings"]["args"]))

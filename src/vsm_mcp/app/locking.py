@@ -8,20 +8,21 @@ import os
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
 from vsm_mcp.app import views
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.locked import locked_of
-from vsm_mcp.autopilot.outcome import Outcome
+from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.config import Config
 from vsm_mcp.errors import HomeError, VsmError
 from vsm_mcp.events import Emit, LockNotWritten
 from vsm_mcp.install import lockfile
 from vsm_mcp.install.lockfile import Lock, Locked
 from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
 from vsm_mcp.store import Store
 
@@ -29,23 +30,18 @@ _PAUSE_SECONDS: Final = 0.2
 _THE_SAME: Final = ("ref", "version", "integrity", "dependencies", "files", "settings", "scripts", "network")
 
 
-class Add(Protocol):
-    """Admits a server: :meth:`vsm_mcp.app.application.App.add`."""
-
-    def __call__(  # noqa: D102
-        self, ref: str, settings: Settings, *, name: str, yes: bool, locked: Locked
-    ) -> Awaitable[Outcome]: ...
+Admit = Callable[[Request], Awaitable[Outcome]]
 
 
 class Locker:
     """Keeps ``vsm-mcp.lock`` as the fleet is; ``writes`` is false where another process may change the home."""
 
     def __init__(
-        self, config: Callable[[], Config], parts: tuple[Store, Fleet], add: Add, emit: Emit, *, writes: bool
+        self, config: Callable[[], Config], parts: tuple[Store, Fleet], admit: Admit, emit: Emit, *, writes: bool
     ) -> None:
         self._config = config
         self._store, self._fleet = parts
-        self._add = add
+        self._admit = admit
         self._emit = emit
         self._writes = writes
         self._dirty = False
@@ -83,7 +79,7 @@ class Locker:
         path = self._config().home / lockfile.NAME
         if not lock.servers and not path.exists():
             return False
-        return await asyncio.to_thread(_replace, path, lockfile.dumps(lock))
+        return await asyncio.to_thread(put_in_place, path, lockfile.dumps(lock))
 
     # --- the operations ------------------------------------------------------------------------------------------
 
@@ -117,7 +113,8 @@ class Locker:
         current = self._fleet.servers.get(name)
         if current is not None and not current.quarantined and await self._is(current, locked):
             return {"name": name, "ref": locked.ref, "outcome": "present", "reason": None, "evidence": ""}
-        done = await self._add(locked.ref, settings or Settings(), name=name, yes=yes, locked=locked)
+        ref, given = parse_ref(locked.ref), settings or Settings()
+        done = await self._admit(Request(ref=ref, settings=given, name=name, approved=yes, locked=locked))
         shown = views.outcome(done)
         return {"name": name, **{key: shown[key] for key in ("ref", "outcome", "reason", "evidence")}}
 
@@ -135,7 +132,8 @@ class Locker:
         return await locked_of(self._store, server, home, rehash=rehash, keep=self._writes)
 
 
-def _replace(path: Path, data: bytes) -> bool:
+def put_in_place(path: Path, data: bytes) -> bool:
+    """Write a file whole or not at all; return whether it had to be. Raises :class:`HomeError`."""
     partial = ""
     try:
         if path.exists() and path.read_bytes() == data:

@@ -54,7 +54,9 @@ def check_seen(locked: Locked | None, report: TrialReport, verdict: VetReport) -
     now = tried(report.passed, report.era, report.protocol, report.transport)
     if now.digest != locked.trial.digest:
         before = f"{locked.trial.era} era, {locked.trial.protocol}, {locked.trial.transport}"
-        raise LockMismatch(f"its trial went otherwise: locked is {before}; now {now.era} era, {now.protocol}, {now.transport}")
+        raise LockMismatch(
+            f"its trial went otherwise: locked is {before}; now {now.era} era, {now.protocol}, {now.transport}"
+        )
     more = sorted(set(findings(verdict)) - set(locked.vetting.findings))
     if more:
         raise LockMismatch(f"vetting finds what it did not find then: {'; '.join(more[:3])}")

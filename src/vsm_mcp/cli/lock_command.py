@@ -99,8 +99,7 @@ def _ordered(servers: Mapping[str, Locked]) -> list[tuple[str, Locked]]:
     left, done = dict(sorted(servers.items())), []
     while left:
         ready = [name for name, locked in left.items() if not set(_after(locked)) & (left.keys() - {name})]
-        for name in ready or list(left):
-            done.append((name, left.pop(name)))
+        done += [(name, left.pop(name)) for name in ready or list(left)]
     return done
 
 

@@ -83,7 +83,9 @@ def _advice(document: dict[str, Any]) -> str:
     advice = document["advice"]
     word = advice["recommendation"]
     reasons = "".join(f"<li>{_text(reason)}</li>" for reason in advice["reasons"])
-    lent = f"<p>Stand-ins were given for {_text(', '.join(document['stand_ins']))}.</p>" if document["stand_ins"] else ""
+    lent = (
+        f"<p>Stand-ins were given for {_text(', '.join(document['stand_ins']))}.</p>" if document["stand_ins"] else ""
+    )
     kind = _CLASS.get(word) or _CLASS_OF_BAD[word]
     return f'<div class="card"><span class="word {kind}">{_text(word)}</span>\n<ul>{reasons}</ul>{lent}</div>'
 

@@ -20,7 +20,9 @@ _LEFT_OUT: Final = frozenset({"pyvenv.cfg", "direct_url.json", ".package-lock.js
 _LOCKS: Final = frozenset({"package-lock.json", "requirements.lock"})  # compared as what they say, not as they lie
 _SMALL: Final = 1024 * 1024
 _CHUNK: Final = 1024 * 1024
-_MADE_HERE: Final = re.compile(rb"^(?:\.\./.*bin/|.*/direct_url\.json,|.*/uv_(?:cache|build)\.json,|.*\.pyc,).*$", re.MULTILINE)
+_MADE_HERE: Final = re.compile(
+    rb"^(?:\.\./.*bin/|.*/direct_url\.json,|.*/uv_(?:cache|build)\.json,|.*\.pyc,).*$", re.MULTILINE
+)
 
 
 def platform_of(root: Path) -> str:

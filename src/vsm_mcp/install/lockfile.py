@@ -21,6 +21,7 @@ SCHEMA: Final = 1
 MAX_BYTES: Final = 64 * 1024 * 1024
 MASK: Final = "***"
 _HOME: Final = "${HOME}"
+_ABSENT: Final = "not there"
 
 
 class Files(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +167,7 @@ def differences(locked: Lock, found: Lock) -> tuple[Difference, ...]:
     for name in sorted(locked.servers.keys() | found.servers.keys()):
         one, other = locked.servers.get(name), found.servers.get(name)
         if one is None or other is None:
-            words = ("not there", "there") if one is None else ("there", "not there")
+            words = (_ABSENT, "there") if one is None else ("there", _ABSENT)
             rows.append(Difference(server=name, item="server", locked=words[0], found=words[1]))
         else:
             rows += [Difference(server=name, item=item, locked=a, found=b) for item, a, b in unlike(one, other)]
@@ -174,21 +175,24 @@ def differences(locked: Lock, found: Lock) -> tuple[Difference, ...]:
 
 
 def unlike(locked: Locked, found: Locked) -> Iterator[tuple[str, str, str]]:
-    """Yield what of one server differs: ``(item, locked, found)``."""
-    for item in ("ref", "version", "integrity"):
-        if getattr(locked, item) != getattr(found, item):
-            yield item, getattr(locked, item), getattr(found, item)
-    if locked.tree != found.tree:
-        yield "dependencies", digest(locked.tree), digest(found.tree)
-    if locked.files.platform == found.files.platform and locked.files.sha256 != found.files.sha256:
-        yield "files", locked.files.sha256, found.files.sha256
-    for key in sorted(locked.pins.keys() | found.pins.keys()):
-        if locked.pins.get(key) != found.pins.get(key):
-            yield f"pin {key}", locked.pins.get(key, "not there"), found.pins.get(key, "not there")
-    for item, one, other in (("vetting", locked.vetting, found.vetting), ("trial", locked.trial, found.trial)):
-        if one.digest != other.digest:
-            yield item, one.digest, other.digest
-    for item in ("entry", "constraints", "provenance", "scripts", "network"):
-        one, other = getattr(locked, item), getattr(found, item)
-        if one != other:
-            yield ("settings" if item == "entry" else item), digest(one), digest(other)
+    """Yield what of one server differs: ``(item, locked, found)``; files only where both are of one platform."""
+    one, other = _facts(locked), _facts(found)
+    if locked.files.platform != found.files.platform:
+        other["files"] = one["files"]
+    for item in dict.fromkeys([*one, *other]):
+        if one.get(item) != other.get(item):
+            yield item, one.get(item, _ABSENT), other.get(item, _ABSENT)
+
+
+def _facts(locked: Locked) -> dict[str, str]:
+    """Return what counts of a server, each as a short text by name."""
+    return {
+        **{item: getattr(locked, item) for item in ("ref", "version", "integrity")},
+        "dependencies": digest(locked.tree),
+        "files": locked.files.sha256,
+        **{f"pin {key}": value for key, value in sorted(locked.pins.items())},
+        "vetting": locked.vetting.digest,
+        "trial": locked.trial.digest,
+        "settings": digest(locked.entry),
+        **{item: digest(getattr(locked, item)) for item in ("constraints", "provenance", "scripts", "network")},
+    }

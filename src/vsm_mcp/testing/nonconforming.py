@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from vsm_mcp.testing import faulty  # noqa: E402 - it runs as a plain file in a sandbox, too
+from vsm_mcp.testing import faulty
 
 _LOOK = {
     "name": "look",
@@ -28,7 +28,9 @@ _LOOK = {
     "outputSchema": {"type": "object", "properties": {"is": {"type": "boolean"}}, "required": ["is"]},
 }
 _SHAPE: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "handshake": lambda result: {**result, "serverInfo": {}} if "serverInfo" in result else {**result, "capabilities": 1},
+    "handshake": lambda result: (
+        {**result, "serverInfo": {}} if "serverInfo" in result else {**result, "capabilities": 1}
+    ),
     "result type": lambda result: {key: value for key, value in result.items() if key != "resultType"},
     "caching": lambda result: {key: value for key, value in result.items() if key != "ttlMs"},
 }

@@ -44,7 +44,7 @@ LOCKED = Locked(
     ref="pypi:a==1",
     version="1",
     integrity="sha256:00",
-    tree=LINES,  # type: ignore[arg-type] # a list of texts
+    tree=LINES,
     pins=expected.pinned(pins_of(OFFER)),
     vetting=expected.vetted(verdict(Severity.REVIEW)),
     trial=expected.tried(True, "modern", "2026-07-28", "stdio"),
@@ -72,7 +72,11 @@ def test_other_files_are_refused(change: dict[str, Any]) -> None:
     ("seen", "severities", "said"),
     [
         (report(offer=Offer()), (Severity.REVIEW,), "tool:t"),
-        (report(offer=Offer(items=(*OFFER.items, Definition(kind=ItemKind.PROMPT, name="p", raw=b"{}")))), (), "prompt:p"),
+        (
+            report(offer=Offer(items=(*OFFER.items, Definition(kind=ItemKind.PROMPT, name="p", raw=b"{}")))),
+            (),
+            "prompt:p",
+        ),
         (report(era="legacy", protocol="2025-11-25"), (), "2025-11-25"),
         (report(), (Severity.REVIEW, Severity.BLOCK), "r.x w1"),
     ],

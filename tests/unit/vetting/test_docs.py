@@ -7,9 +7,11 @@ from pathlib import Path
 
 from vsm_mcp.vetting import archive, identity, tool_text, watch
 from vsm_mcp.vetting.check import Rule
+from vsm_mcp.vetting.trials import conduct
+from vsm_mcp.vetting.trials.examine import RULES as PROTOCOL
 
 PAGE = Path(__file__).parents[3] / "docs/reference/vetting.md"
-RULES: tuple[Rule, ...] = (*identity.RULES, *archive.RULES, *tool_text.RULES, *watch.RULES)
+RULES: tuple[Rule, ...] = (*identity.RULES, *archive.RULES, *tool_text.RULES, *watch.RULES, *conduct.RULES)
 
 
 def test_every_rule_is_in_the_reference_as_it_is_in_the_code() -> None:
@@ -20,3 +22,15 @@ def test_every_rule_is_in_the_reference_as_it_is_in_the_code() -> None:
 
 def test_rule_ids_are_unique() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
+
+
+def test_every_rule_of_the_protocol_is_in_the_reference_with_its_source() -> None:
+    rows = re.findall(
+        r"^\| ([a-z -]+) \| (both|legacy|modern) \| (note|review) \| (.+) \| (.+) \|$",
+        PAGE.read_text("utf-8"),
+        re.MULTILINE,
+    )
+    eras = {("legacy", "modern"): "both", ("legacy",): "legacy", ("modern",): "modern"}
+    wanted = {(each.name, eras[each.eras], each.severity.value, each.meaning, each.source) for each in PROTOCOL}
+    assert set(rows) == wanted
+    assert len(rows) == len(PROTOCOL)

@@ -48,9 +48,7 @@ def _complies_not(each: Compliance) -> str:
     return f"protocol, {each.check} ({each.era}): {each.detail}"
 
 
-def _blocked(
-    vetting: VetReport | None, report: TrialReport | None, calls_watch: CheckResult | None
-) -> Iterator[str]:
+def _blocked(vetting: VetReport | None, report: TrialReport | None, calls_watch: CheckResult | None) -> Iterator[str]:
     if vetting is not None and vetting.judgement is Judgement.REJECT:
         yield from (f"vetting: {reason}" for reason in vetting.reasons or ("rejected",))
     watches = (report.watch if report else None, report.conduct if report else None, calls_watch)

@@ -100,7 +100,9 @@ def _compared(room: Room, now: dict[str, list[dict[str, Any]]], when: str) -> Ve
     changed = sorted(key for key in before.keys() & after.keys() if before[key] != after[key])
     new, gone = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
     said = [
-        f"{len(keys)} {word} ({keys[0]!a:.80})" for word, keys in (("changed", changed), ("new", new), ("gone", gone)) if keys
+        f"{len(keys)} {word} ({keys[0]!a:.80})"
+        for word, keys in (("changed", changed), ("new", new), ("gone", gone))
+        if keys
     ]
     return failed(f"{when} its definitions differ: {', '.join(said)}") if said else passed(f"{len(before)} definitions")
 

@@ -73,5 +73,3 @@ async def _call_nothing(connection: Connection) -> None:
 def result_of(offer: Offer, findings: Sequence[Finding]) -> CheckResult:
     """Return what is to be thought of it. Pure."""
     return result(NAME, len(offer.items), "definitions", findings)
-
-

@@ -27,7 +27,9 @@ async def schemas(room: Room) -> Verdict:
     if report.wrong:
         tool, problem = report.wrong[0]
         return failed(f"{len(report.wrong)} problems in {looked}; {tool!a:.80}: {problem}")
-    return passed(looked) if report.checked == report.total else unavailable(f"only {looked} could be looked at in time")
+    return (
+        passed(looked) if report.checked == report.total else unavailable(f"only {looked} could be looked at in time")
+    )
 
 
 async def names(room: Room) -> Verdict:

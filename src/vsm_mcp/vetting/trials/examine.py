@@ -79,7 +79,8 @@ async def in_era(
             if why := await _stranger(room):
                 return tuple(_row(rule, era, unavailable(why)) for rule in rules)
             for rule in rules:
-                rows.append(await _checked(rule, room))
+                row = await _checked(rule, room)
+                rows.append(row)
     except TimeoutError:
         rows += [_row(rule, era, unavailable("there was no time left")) for rule in rules[len(rows) :]]
     finally:
@@ -128,11 +129,8 @@ async def _figures(spec: ServerSpec, sandbox: Sandbox, config: Config, report: T
         return report.figures
 
 
-def _room(
-    spec: ServerSpec, spawner: Spawner, config: Config, era: str, patience: float = ANSWER_SECONDS
-) -> Room:
+def _room(spec: ServerSpec, spawner: Spawner, config: Config, era: str, patience: float = ANSWER_SECONDS) -> Room:
     async def start(which: str) -> Interview:
         return await interview(spec, spawner, which, config.runtime.max_line_bytes)
 
     return Room(start, era, config.runtime.stop_grace_seconds, patience)
-

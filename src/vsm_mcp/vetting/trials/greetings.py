@@ -46,8 +46,9 @@ async def version(room: Room) -> Verdict:
     """Offer a version that nobody speaks: it names one that it does speak."""
     if room.era == "modern":
         talk = await room.talk()
-        message = {"jsonrpc": "2.0", "id": 9001, "method": "tools/list", "params": talk.dressed({})}
-        message["params"]["_meta"] = {**message["params"]["_meta"], eras.META_PROTOCOL: _NO_VERSION}
+        params = talk.dressed({})
+        params["_meta"] = {**params["_meta"], eras.META_PROTOCOL: _NO_VERSION}
+        message = {"jsonrpc": "2.0", "id": 9001, "method": "tools/list", "params": params}
         answer = await talk.answer(talk.begin_as(message))
         supported = _data(answer).get("supported")
         if answer.code == eras.UNSUPPORTED_VERSION and isinstance(supported, list) and eras.MODERN in supported:
@@ -82,7 +83,9 @@ async def result_type(room: Room) -> Verdict:
     answers = [room.greeting, *[await (await room.talk()).ask(method) for method in _promised(room)]]
     results = [answer.result for answer in answers if answer.result is not None]
     without = sum(result.get("resultType") != "complete" for result in results)
-    return failed(f"{without} of {len(results)} results lack resultType") if without else passed(f"{len(results)} results")
+    return (
+        failed(f"{without} of {len(results)} results lack resultType") if without else passed(f"{len(results)} results")
+    )
 
 
 async def caching(room: Room) -> Verdict:

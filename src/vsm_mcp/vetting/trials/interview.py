@@ -1,8 +1,8 @@
 """One process of a server, spoken to message by message: what it says is kept as it came.
 
-A :class:`~vsm_mcp.wire.connection.Connection` hides what a trial of the protocol is about (ids, stray answers, lines that
-are no message), so this one has none. It declares no client capability, and answers nothing a server asks but with a
-refusal.
+A :class:`~vsm_mcp.wire.connection.Connection` hides what a trial of the protocol is about (ids, stray answers, lines
+that are no message), so this one has none. It declares no client capability, and answers nothing a server asks but with
+a refusal.
 """
 
 from __future__ import annotations
@@ -133,10 +133,12 @@ class Interview:
 
     async def answer(self, ident: Any, seconds: float | None = None) -> Answer:
         """Return what comes back to a request; an id that came back as text instead of a number counts here."""
-        future, over = self._waiting[str(ident)], asyncio.ensure_future(self.gone.wait())
+        future = self._waiting[str(ident)]
+        over: asyncio.Future[Any] = asyncio.ensure_future(self.gone.wait())
         try:
             patience = self.patience if seconds is None else seconds
-            await asyncio.wait({future, over}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {future, over}
+            await asyncio.wait(either, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         finally:
             over.cancel()
             del self._waiting[str(ident)]
@@ -209,5 +211,3 @@ async def interview(spec: ServerSpec, spawner: Spawner, era: str, max_line: int)
         await asyncio.shield(child.kill())
         raise
     return talk
-
-

@@ -110,7 +110,8 @@ async def wrong_parameters(room: Room) -> Verdict:
     """Call without naming a tool, and with a name that is no text."""
     if not room.tools:
         return unavailable("it has no tools")
-    for params in ({"arguments": {}}, {"name": 4711, "arguments": {}}):
+    wrong: tuple[dict[str, Any], ...] = ({"arguments": {}}, {"name": 4711, "arguments": {}})
+    for params in wrong:
         status = _refused(await _call(room, params), f"tools/call with {json.dumps(params)}")
         if status[0].value != "pass":
             return status
@@ -172,7 +173,9 @@ async def time_out(room: Room) -> Verdict:
     """Give up several requests as a client does whose time is over; the next one is answered soon."""
     talk = await room.talk()
     for _ in range(3):
-        sent = talk.begin("tools/call", {"name": _NO_TOOL, "arguments": {}}) if room.tools else talk.begin(_a_list(room))
+        sent = (
+            talk.begin("tools/call", {"name": _NO_TOOL, "arguments": {}}) if room.tools else talk.begin(_a_list(room))
+        )
         await talk.answer(sent, 0.0)
         _not_awaited(talk, sent)
         talk.tell("notifications/cancelled", {"requestId": sent, "reason": "timed out"})
@@ -258,6 +261,6 @@ QUESTIONS: Final = (
     _rule("cancellation", cancellation, "it goes on after a cancellation, and does not answer it",
           "2025-11-25 Utilities: Cancellation; the same in 2026-07-28"),
     _rule("time-out", time_out, "it goes on when a client's time is over", "2025-11-25 Lifecycle: Timeouts"),
-    _rule("malformed line", malformed, "it goes on after a line that is no message", "JSON-RPC 2.0, section 5.1 (-32700)",
+    _rule("malformed line", malformed, "it goes on after a line that is no message", "JSON-RPC 2.0, section 5.1",
           _NOTE),
 )  # fmt: skip

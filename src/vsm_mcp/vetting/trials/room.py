@@ -1,4 +1,4 @@
-"""Where the checks of one era ask: one process that they share, fresh ones where they need them, what was seen so far."""
+"""Where the checks of one era ask: a process that they share, fresh ones where they need them, and what was seen."""
 
 from __future__ import annotations
 
