@@ -117,12 +117,11 @@ async def test_a_server_that_turns_after_three_calls_is_a_finding(sandbox: Sandb
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
-    [  # the patience is short: what is expected of those that answer holds on a slow machine, too
+    [
         (("--junk",), {"stdout"}),
         (("--wrong-id",), {"unknown tool", "answers"}),
-        (("--twice",), set()),
         (("--half-line",), {"unknown tool"}),
-        (("--die-on", "tools/call"), {"unknown tool"}),
+        (("--die-on", "tools/call"), {"unknown tool", "wrong parameters", "time-out"}),
         (("--bad-schema",), {"schemas"}),
         (("--nameless",), {"names"}),
         (("--no-capabilities",), {"capabilities"}),
@@ -134,9 +133,13 @@ async def test_a_server_that_turns_after_three_calls_is_a_finding(sandbox: Sandb
 async def test_what_each_fault_amounts_to(
     sandbox: Sandbox, tmp_path: Path, arguments: tuple[str, ...], expected: set[str]
 ) -> None:
-    found = await rows(sandbox, tmp_path, "legacy", FAULTY, *arguments, patience=PATIENCE)
-    failed = {name: row.detail for name, row in found.items() if row.status is not CheckStatus.PASS}
+    patience = PATIENCE if "--wrong-id" in arguments else 20.0
+    found = await rows(sandbox, tmp_path, "legacy", FAULTY, *arguments, patience=patience)
+    failed = {name: row.detail for name, row in found.items() if row.status is CheckStatus.FAIL}
+    # it answers for resources and prompts that it has not, whatever else it is told
+    lax = {"unknown resource", "unknown prompt"}
     assert expected <= failed.keys(), failed
+    assert expected or failed.keys() <= lax, failed
 
 
 async def test_what_cannot_be_served_is_rejected_with_its_cause(sandbox: Sandbox, tmp_path: Path) -> None:

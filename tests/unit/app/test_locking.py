@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from vsm_mcp.app.locked import clean
 from vsm_mcp.app.locking import put_in_place
@@ -46,7 +47,7 @@ def test_what_does_not_fit_leaves_what_was_there(tmp_path: Path) -> None:
 
 def test_what_looks_like_a_secret_stays_out() -> None:
     key = "sk-" + "a1B2" * 8
-    entry = {
+    entry: dict[str, Any] = {
         "args": ["--token", "abcd1234", "--port", "8"],
         "env": {"PLAIN": "x", "ODD": key, "KNOWN": "${KNOWN}"},
         "x-vsm-mcp": {"ref": "npm:a@1", "secrets": ["KNOWN"], "settings": {"args": ["--token", "abcd1234"]}},

@@ -25,11 +25,8 @@ def test_rule_ids_are_unique() -> None:
 
 
 def test_every_rule_of_the_protocol_is_in_the_reference_with_its_source() -> None:
-    rows = re.findall(
-        r"^\| ([a-z -]+) \| (both|legacy|modern) \| (note|review) \| (.+) \| (.+) \|$",
-        PAGE.read_text("utf-8"),
-        re.MULTILINE,
-    )
+    pattern = r"^\| ([a-z -]+) \| (both|legacy|modern) \| (note|review) \| (.+) \| (.+) \|$"
+    rows = re.findall(pattern, PAGE.read_text("utf-8"), re.MULTILINE)
     eras = {("legacy", "modern"): "both", ("legacy",): "legacy", ("modern",): "modern"}
     wanted = {(each.name, eras[each.eras], each.severity.value, each.meaning, each.source) for each in PROTOCOL}
     assert set(rows) == wanted

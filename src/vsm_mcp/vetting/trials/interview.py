@@ -25,7 +25,9 @@ from vsm_mcp.wire.stdio import StdioTransport
 
 ANSWER_SECONDS: Final = 5.0
 CLIENT_INFO: Final = {"name": "vsm-mcp-trial", "version": "1"}
-_KEPT_MESSAGES: Final = 5000
+_KEPT_MESSAGES: Final = 20_000
+_KEPT_NOTICES: Final = 1000
+"""Of what nobody asked for; a flood of it must not crowd out the answers."""
 _KEPT_BYTES: Final = 64 * 1024 * 1024
 _KEPT_JUNK: Final = 50
 _FIRST_ID: Final = 4000
@@ -86,7 +88,8 @@ class Interview:
         self.junk: list[bytes] = []
         self.unanswered: list[str] = []
         self.gone = asyncio.Event()
-        self._kept = 0
+        self._kept = self._notices = 0
+        self._sent: set[str] = set()
         self._child = child
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count(_FIRST_ID)
@@ -127,6 +130,7 @@ class Interview:
 
     def begin_as(self, message: Mapping[str, Any]) -> Any:
         """Send a request as it is and return its id."""
+        self._sent.add(str(message["id"]))
         self._waiting[str(message["id"])] = asyncio.get_running_loop().create_future()
         self.write(json.dumps(message).encode())
         return message["id"]
@@ -160,6 +164,11 @@ class Interview:
         """Return parameters as the era wants them: in the modern one, each request says who asks."""
         return {**(params or {}), "_meta": _MODERN_META} if self.era == "modern" else dict(params or {})
 
+    def stray(self, since: int) -> list[Any]:
+        """Return the ids of those answers, from message number ``since`` on, that belong to no request of ours."""
+        ids = [message.get("id") for message in self.messages[since:] if "method" not in message]
+        return [ident for ident in ids if str(ident) not in self._sent]
+
     async def alive(self) -> bool:
         """Whether it answers a question that every server of its era knows."""
         return bool((await self.ask("server/discover" if self.era == "modern" else "ping")).message)
@@ -176,7 +185,9 @@ class Interview:
                 self.junk.append(line[:200])
             return False
         self._kept += len(line)
-        if len(self.messages) < _KEPT_MESSAGES and self._kept < _KEPT_BYTES:
+        self._notices += "method" in message
+        room = "method" not in message or self._notices <= _KEPT_NOTICES
+        if room and len(self.messages) < _KEPT_MESSAGES and self._kept < _KEPT_BYTES:
             self.messages.append(message)
         if "method" in message:
             self._refuse(message)

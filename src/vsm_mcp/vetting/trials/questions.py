@@ -148,10 +148,9 @@ async def notification(room: Room) -> Verdict:
     before = len(talk.messages)
     talk.tell("notifications/vsm-mcp-trial", {"nothing": True})
     alive = await talk.alive()
-    said = [message for message in talk.messages[before:] if "method" not in message]
     if not alive:
         return failed("it does not answer any more after a notification that it does not know")
-    return passed("not answered") if len(said) == 1 else failed("it answers a notification")
+    return failed("it answers a notification") if talk.stray(before) else passed("not answered")
 
 
 async def cancellation(room: Room) -> Verdict:
@@ -165,8 +164,8 @@ async def cancellation(room: Room) -> Verdict:
     _not_awaited(talk, sent)
     if not await talk.alive():
         return failed("it does not answer any more after a cancellation")
-    said = [message.get("id") for message in talk.messages[before:] if "method" not in message]
-    return failed("it answers a cancellation") if len(said) > 2 or 999_999 in said else passed("it goes on")
+    twice = sum(message.get("id") == sent for message in talk.messages[before:] if "method" not in message) > 1
+    return failed("it answers a cancellation") if twice or talk.stray(before) else passed("it goes on")
 
 
 async def time_out(room: Room) -> Verdict:
