@@ -19,8 +19,8 @@ import msgspec
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.verdicts import judged, unwatched, watched
-from vsm_mcp.errors import MissingValue
-from vsm_mcp.events import StepFinished, StepStarted, ignore
+from vsm_mcp.errors import MissingValue, VsmError
+from vsm_mcp.events import StepFailed, StepFinished, StepStarted, ignore
 from vsm_mcp.install.installer import Built, Fetched, Options, Resolved
 from vsm_mcp.model.finding import CheckResult, Judgement, VetReport
 from vsm_mcp.model.launch import LaunchFacts, Settings
@@ -221,7 +221,11 @@ class Rehearsal:
     async def _step(self, step: str) -> AsyncIterator[None]:
         self._parts.emit(StepStarted(acquisition=self._name, step=step))
         began = time.perf_counter()
-        yield
+        try:
+            yield
+        except VsmError as error:
+            self._parts.emit(StepFailed(acquisition=self._name, step=step, code=error.code, message=error.message))
+            raise
         self._parts.emit(StepFinished(acquisition=self._name, step=step, seconds=time.perf_counter() - began))
 
 
