@@ -13,6 +13,7 @@
     │   ├── ApprovalNeeded      policy wants a person to agree first
     │   ├── VettingRejected
     │   ├── ItemFrozen          it differs from what was approved, and nobody has approved it as it is now
+    │   ├── LockMismatch        what was installed, or what it offers, is not what was locked
     │   └── SandboxUnavailable  the isolation the policy asks for cannot be had here
     ├── NotFound                nothing matches (exit code 4)
     │   ├── NothingFound        no candidate meets the need
@@ -159,6 +160,13 @@ class ItemFrozen(Refused):
 
     code = "item_frozen"
     remedy = "look at it: vsm-mcp inspect NAME; then vsm-mcp approve NAME, rollback NAME or remove NAME"
+
+
+class LockMismatch(Refused):
+    """What was installed, or what it offers, is not what the lock holds."""
+
+    code = "lock_mismatch"
+    remedy = "look at the difference; if it is wanted, add the server by hand and write a new lock"
 
 
 class SandboxUnavailable(Refused):

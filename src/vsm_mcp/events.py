@@ -252,6 +252,12 @@ class PinsApproved(Event, frozen=True, tag=True):
     items: tuple[str, ...]
 
 
+class LockNotWritten(Event, frozen=True, tag=True):
+    """The fleet changed, but ``vsm-mcp.lock`` could not be written; the one there was is as it was."""
+
+    reason: str
+
+
 class ServerAdded(Event, frozen=True, tag=True):
     """A server entered the catalogue."""
 

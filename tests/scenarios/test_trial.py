@@ -64,8 +64,8 @@ async def test_a_good_server_passes_every_probe_quickly(sandbox: Sandbox, tmp_pa
     assert verdicts(report) == {}
     assert (report.passed, report.era, report.cause) == (True, era, None)
     assert [probe.name for probe in report.probes] == [
-        "handshake", "list", "schemas", "unknown method", "unknown tool", "wrong parameters", "stop", "restart",
-        "malformed line",
+        "handshake", "list", "schemas", "unknown method", "unknown tool", "wrong parameters", "list again",
+        "stop", "restart", "malformed line",
     ]  # fmt: skip
     assert report.tier in {"full", "full-soft"}
     assert report.offer.items

@@ -27,12 +27,14 @@ from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.judging import Judging
 from vsm_mcp.app.keys import KeyCabinet
 from vsm_mcp.app.learning import learn
+from vsm_mcp.app.locking import Locker
 from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.pinning import Pinning
 from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
 from vsm_mcp.app.running import RUNNING, Running
 from vsm_mcp.app.storage import Storage
+from vsm_mcp.app.trying import Trying
 from vsm_mcp.app.upgrading import Upgrading
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
@@ -75,6 +77,7 @@ class App:
         self.started = time.time()
         self.address = ""
         self._answering: dict[str, object] = {}
+        self.locker: Locker | None = None
         self.followers: list[Callable[[configuration.Config], None]] = []
         self.serving = False
         self._exclusive = exclusive
@@ -153,7 +156,7 @@ class App:
         self.cleanup.also.append(self.witness.later)
         parts = (self.runtime, self.fleet, self.performer)
         self.reloader = Reloader(lambda: self.config, self.configure, parts, emit, self.actor)
-        everything, check = (*parts, self.store), self.running.check
+        everything, kept, check = (*parts, self.store), (self.store, self.fleet), self.running.check
         self.altering = Altering(lambda: self.config, everything, self.finder, self.reloader, check, self.actor)
         held = (self.fleet, self.performer, self.store.secrets)
         self.declared = declared.Declared(lambda: self.config, held, self.add, self.remove, emit)
@@ -163,8 +166,12 @@ class App:
         ours = (self.fleet, self.performer, self.store)
         self.approvals = Approvals(ours, waits, self._supervise, self._state, self.actor)
         self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
+        self._answering["trial"] = Trying(self._parts, self.fleet, self.finder, self.actor)
         self._answering["export"] = kits.Exporter(self.fleet, self.store.secrets)
         self._answering["vet"] = Examining(self._parts, lambda ref: facts_of(self.finder.known(ref)))
+        self.locker = Locker(lambda: self.config, kept, self._admitted, emit, writes=self._exclusive)
+        self._stack.push_async_callback(self.locker.close)
+        self._answering |= dict.fromkeys(("lock", "lock_verify", "lock_install"), self.locker)
         self._answering |= dict.fromkeys(RUNNING, self.running)
         self._answering |= dict.fromkeys(("approve", "deny"), self.approvals)
         self._answering |= dict.fromkeys(("upgrade", "rollback"), self.upgrading)
@@ -219,18 +226,15 @@ class App:
 
         ``kit`` is the kit that it comes with, if any. Raises :class:`BadReference`.
         """
-        parsed, settings = parse_ref(ref), settings or Settings()
-        self.running.check(settings, name, parsed)
         request = Request(
-            ref=parsed,
-            settings=settings,
+            ref=parse_ref(ref),
+            settings=settings or Settings(),
             name=name,
             actor=declared.ACTOR if origin else self.actor,
             approved=yes,
-            known=self.finder.known(parsed),
             origin=origin or kits.mark(kit),
         )
-        return await self.upgrading.taken_in(await admit(self._parts(), request))
+        return await self._admitted(request)
 
     async def remove(self, name: str, actor: str = "") -> dict[str, Any]:
         """Stop a server, forget it, delete its files and secrets. Raises :class:`UnknownServer`."""
@@ -354,6 +358,11 @@ class App:
             collect=self.storage.activated,
         )
 
+    async def _admitted(self, request: Request) -> Outcome:
+        self.running.check(request.settings, request.name, request.ref)
+        known = msgspec.structs.replace(request, known=self.finder.known(request.ref))
+        return await self.upgrading.taken_in(await admit(self._parts(), known))
+
     async def _for_agent(self, need: str) -> Outcome:
         """In the name of an agent, who may not agree to what a person may."""
         return await self._acquire(Request(ref=parse_ref("cmd:none"), actor=ACTOR, need=need), 3, ANYTHING)
@@ -382,6 +391,8 @@ class App:
         return self.store.secrets.of(self.fleet.get(name).acquisition)
 
     def _catalogue_changed(self) -> None:
+        if self.locker is not None:
+            self.locker.later()
         policy, servers = self.config.policy, self.fleet.servers
         offers = {name: offer for name, offer in self.fleet.served().items() if not barred(servers[name], policy)}
         self.gateway.set_offers(offers, policy.deny_tools)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from vsm_mcp.errors import BadArgument
+from vsm_mcp.install.lockfile import Locked
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.principal import Grant
 from vsm_mcp.model.wants import ANYTHING, Wants
@@ -133,14 +134,36 @@ class Set(msgspec.Struct, frozen=True, kw_only=True):
     yes: bool = False
 
 
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """``trial``: a reference or the name of a server, and what is given to a reference for it."""
+
+    ref: str
+    settings: Settings = Settings()
+
+
 class Export(msgspec.Struct, frozen=True, kw_only=True):
     """``export``: the servers to write down (none named: all)."""
 
     names: tuple[str, ...] = ()
 
 
+class LockVerify(msgspec.Struct, frozen=True, kw_only=True):
+    """``lock_verify``: a lock as it is written in its file."""
+
+    document: str
+
+
+class LockInstall(msgspec.Struct, frozen=True, kw_only=True):
+    """``lock_install``: one server of a lock, with the settings that follow from it, and whether a person agreed."""
+
+    name: str
+    locked: Locked
+    settings: Settings = Settings()
+    yes: bool = False
+
+
 class Nothing(msgspec.Struct, frozen=True, kw_only=True):
-    """``list``, ``status``, ``doctor``, ``reload``: no parameters."""
+    """``list``, ``status``, ``doctor``, ``reload``, ``lock``: no parameters."""
 
 
 PARAMETERS: dict[str, type[msgspec.Struct]] = {
@@ -160,6 +183,10 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "rollback": Named,
     "set": Set,
     "export": Export,
+    "trial": Trial,
+    "lock": Nothing,
+    "lock_verify": LockVerify,
+    "lock_install": LockInstall,
     "reload": Nothing,
     "bulk": Bulk,
     "login": Login,
@@ -175,7 +202,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
 }
 CHANGING = frozenset(
     {"acquire", "add", "vet", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create"}
-    | {"key_revoke", "set", "reload", "deny", "upgrade", "rollback"}
+    | {"key_revoke", "set", "reload", "deny", "upgrade", "rollback", "trial", "lock", "lock_install"}
 )
 """Operations that change what a home holds: one process at a time may do them."""
 

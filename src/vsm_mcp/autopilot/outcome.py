@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from vsm_mcp.errors import Refused, VsmError
+from vsm_mcp.install.lockfile import Locked
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import Ref
@@ -18,7 +19,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     ``known`` is what the catalogue says about it; ``approved`` means that a person agreed; ``need`` is set when the
     reference was chosen for a need, not named. ``origin`` is kept with the server: nobody looks on while what a file
     asks for is admitted, so findings that want a look hold it back, agreed or not. ``method`` is the kind of reference
-    that a candidate for a need is to be installed by (empty: any).
+    that a candidate for a need is to be installed by (empty: any). ``locked`` is what a lock holds of it: exactly that
+    is admitted, or nothing.
     """
 
     ref: Ref
@@ -30,6 +32,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     need: str = ""
     origin: str = ""
     method: str = ""
+    locked: Locked | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,13 +46,13 @@ def judged(results: Sequence[CheckResult], profile: str) -> VetReport:
 
 
 def watched(report: TrialReport, profile: str) -> tuple[CheckResult, ...]:
-    """Return what the watch of a trial has to say to the judgement.
+    """Return what the watch of a trial, and how its definitions fared in it, have to say to the judgement.
 
     It needs a program that not every machine has. That nobody could look rejects under ``strict``; elsewhere it is said
     as a warning (:func:`unwatched`), for else nothing could be admitted there.
     """
-    watch = report.watch
-    return () if watch is None or (profile != "strict" and unwatched(report)) else (watch,)
+    watch, conduct = report.watch, (report.conduct,) if report.conduct is not None else ()
+    return conduct if watch is None or (profile != "strict" and unwatched(report)) else (watch, *conduct)
 
 
 def unwatched(report: TrialReport) -> tuple[str, ...]:

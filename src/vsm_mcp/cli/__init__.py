@@ -40,6 +40,8 @@ COMMANDS: Final = (
     "serve",
     "reload",
     "status",
+    "trial",
+    "lock",
     "evidence",
     "journal",
     "doctor",

@@ -24,7 +24,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm). ``min_release_age_days`` is the
     cool-down: nothing published later is taken, but for packages that ``trusted_publishers`` (patterns over
     references) name. ``executable`` names one of several programs of a package. ``given`` are the values that were
-    given for the server, by name (of secrets the name alone, with no value).
+    given for the server, by name (of secrets the name alone, with no value). ``locked`` is the tool's lock of an
+    earlier resolution: exactly that is taken, and no cool-down applies.
     """
 
     constraints: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     allow_scripts: bool = False
     executable: str = ""
     given: Mapping[str, str] = {}
+    locked: str = ""
 
 
 class Archive(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,11 +49,9 @@ class NpmInstaller:
         spec = _spec(ref, packument, options)
         if spec in packument["versions"]:
             require_program(ref.name, packument["versions"][spec])
-        async with self._installations.scratch() as folder:
-            write_project(folder, _project(ref.name, spec, options.constraints))
-            flags = ("install", *QUIET, *SAFE, "--package-lock-only", *cool_down(options, ref))
-            await self._npm.run(folder, flags, f"{ref.name}@{spec}")
-            lock = (folder / LOCK).read_text("utf-8")
+        lock = options.locked and npm_lock.with_address(options.locked, ref.name, packument["versions"].get(spec, {}))
+        if not lock:
+            lock = await self._locked(ref, spec, options)
         entry = npm_lock.entries(lock).get(f"node_modules/{ref.name}", {})
         version = str(entry.get("version", ""))
         npm_lock.check(f"{ref.name}@{version}", lock)
@@ -71,6 +69,13 @@ class NpmInstaller:
             scripts=tuple(path.removeprefix("node_modules/") for path in scripted),
             constraints=options.constraints,
         )
+
+    async def _locked(self, ref: Ref, spec: str, options: Options) -> str:
+        async with self._installations.scratch() as folder:
+            write_project(folder, _project(ref.name, spec, options.constraints))
+            flags = ("install", *QUIET, *SAFE, "--package-lock-only", *cool_down(options, ref))
+            await self._npm.run(folder, flags, f"{ref.name}@{spec}")
+            return (folder / LOCK).read_text("utf-8")
 
     async def fetch(self, resolved: Resolved, into: Path) -> Fetched:
         """See :class:`~vsm_mcp.install.installer.Installer`."""

@@ -40,6 +40,15 @@ def addresses(path: Path) -> tuple[str, ...]:
     return tuple({"/".join(url.split("/", 3)[:3]): None for url in found if url.startswith("http")})
 
 
+def with_address(lock: str, name: str, published: dict[str, Any]) -> str:
+    """Return a lock without addresses with the one of its top-level package, as this machine's registry has it."""
+    document = msgspec.json.decode(lock)
+    entry, url = document.get("packages", {}).get(f"{_TREE}{name}"), (published.get("dist") or {}).get("tarball")
+    if isinstance(entry, dict) and isinstance(url, str):
+        entry.setdefault("resolved", url)
+    return msgspec.json.encode(document).decode()
+
+
 def check(package: str, lock: str, *, dev: bool = True) -> None:
     """Refuse a tree that is not wholly made of hashed files from a registry. Raises :class:`InstallFailed`.
 

@@ -25,7 +25,7 @@ from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, R
 from vsm_mcp.install.interpreter import Interpreter
 from vsm_mcp.install.pypi_errors import PythonTooOld
 from vsm_mcp.install.python_lock import hashes, pinned_to_file, versions
-from vsm_mcp.install.uv_tool import Uv
+from vsm_mcp.install.uv_tool import Locked, Uv
 from vsm_mcp.install.wheel import best_wheel, newest, read_manifest, same_version
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
@@ -53,7 +53,9 @@ class PypiInstaller:
             try:
                 urls = tuple(str(file.get("url", "")) for file in files)
                 pinned = f"{name}=={version}"
-                lock = await self._uv.compile((pinned,), python, options, pinned, urls, ref)
+                lock = Locked(options.locked, frozenset())
+                if not options.locked:
+                    lock = await self._uv.compile((pinned,), python, options, pinned, urls, ref)
             except PythonTooOld as error:
                 failure = error
                 continue

@@ -24,6 +24,7 @@ class ActionKind(StrEnum):
     UPGRADE = "upgrade"
     ROLLBACK = "rollback"
     DENY = "deny"
+    TRY = "try"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ def decide(action: Action, policy: Policy) -> Decision:
 
 
 def _deny_list(action: Action, policy: Policy) -> Decision | None:
-    if action.kind not in (*_ADMISSIONS, *_RUNS):
+    if action.kind not in (*_ADMISSIONS, ActionKind.TRY, *_RUNS):
         return None
     hit = matches(str(action.facts.get("ref", "")), policy.deny)
     return _deny(f"deny:{hit}", f"the deny list holds {hit!r}") if hit else None
@@ -34,7 +34,7 @@ def _deny_list(action: Action, policy: Policy) -> Decision | None:
 
 def _allow_list(action: Action, policy: Policy) -> Decision | None:
     ref = str(action.facts.get("ref", ""))
-    if action.kind not in _ADMISSIONS or not policy.allow or not ref or matches(ref, policy.allow):
+    if action.kind not in (*_ADMISSIONS, ActionKind.TRY) or not policy.allow or not ref or matches(ref, policy.allow):
         return None
     return _deny("allow", f"{ref} is not on the allow list")
 

@@ -156,15 +156,16 @@ async def malformed_line(connection: Connection, write: Callable[[bytes], Awaita
 
 def same_offer(before: Offer, after: Offer) -> Answer:
     """After a restart the same definitions are listed; what changes by itself cannot be approved once."""
+    return same_pinned(before, after, "after a restart", ())
+
+
+def same_pinned(before: Offer, after: Offer, when: str, unpinned: tuple[str, ...] = ("resource:",)) -> Answer:
+    """Whether the same definitions are listed, but for those whose keys begin with one of ``unpinned``."""
     try:
         comparison = pins.compare(pins.pins_of(before), after)
     except VsmError as error:
         return WARN, error.message
-    if comparison.same:
-        return PASS, "the same definitions"
-    parts = [
-        f"{len(keys)} {word} ({keys[0]!a})"
-        for word, keys in (("changed", comparison.changed), ("new", comparison.new), ("gone", comparison.missing))
-        if keys
-    ]
-    return WARN, f"after a restart its list differs: {', '.join(parts)}"
+    found = (("changed", comparison.changed), ("new", comparison.new), ("gone", comparison.missing))
+    told = [(word, [key for key in keys if not key.startswith(unpinned)]) for word, keys in found]
+    parts = [f"{len(keys)} {word} ({keys[0]!a})" for word, keys in told if keys]
+    return (WARN, f"{when} its list differs: {', '.join(parts)}") if parts else (PASS, "the same definitions")

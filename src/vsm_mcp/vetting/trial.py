@@ -14,6 +14,7 @@ from vsm_mcp.errors import ServerDown, VsmError
 from vsm_mcp.events import Emit
 from vsm_mcp.model.contact import Contact, merged
 from vsm_mcp.model.definition import Offer
+from vsm_mcp.model.finding import Finding
 from vsm_mcp.model.trial import Cause, Probe, TrialReport
 from vsm_mcp.runtime.cause import explain
 from vsm_mcp.runtime.log import RotatedFile
@@ -26,6 +27,7 @@ from vsm_mcp.sandbox.confinement import Exit, NoNetwork
 from vsm_mcp.sandbox.egress.rules import AllowList
 from vsm_mcp.vetting import probes
 from vsm_mcp.vetting.probes import FAIL, PASS, SKIPPED, WARN, Answer
+from vsm_mcp.vetting.trials import conduct, pace
 from vsm_mcp.vetting.watch import Watch
 
 LIST_SECONDS: Final = 20.0
@@ -82,6 +84,9 @@ class _Run:
         self._instance: Instance | None = None
         self._era = self._protocol = self._tier = self._transport = ""
         self._start_seconds = 0.0
+        self._starts: list[float] = []
+        self._times: list[float] = []
+        self._findings: list[Finding] = []
         self._peak: int | None = None
         self._tail: tuple[str, ...] = ()
         self._contacts: tuple[Contact, ...] = ()
@@ -99,6 +104,7 @@ class _Run:
             return
         if not await self._questions():
             return
+        await self._again()
         await self._stop()
         await self._restart()
 
@@ -143,6 +149,8 @@ class _Run:
             contacts=merged(self._contacts),
             behaviour=None if self._spec.url else self._watch.behaviour(),
             watch=None if self._spec.url else self._watch.result(),
+            conduct=None if failed else conduct.result_of(self._offer, self._findings),
+            figures=pace.figures(self._starts, self._times, 0.0, self._peak),
         )
 
     # --- the probes ----------------------------------------------------------------------------------------------
@@ -157,6 +165,7 @@ class _Run:
             self.note("handshake", FAIL, self.cause.message, time.monotonic() - began)
             return False
         self._start_seconds = time.monotonic() - began
+        self._starts.append(self._start_seconds)
         connection = instance.connection
         self._era, self._protocol, self._tier = connection.era, connection.protocol, instance.tier
         self._transport = instance.transport
@@ -255,6 +264,17 @@ class _Run:
                 return False
         return True
 
+    async def _again(self) -> None:
+        """See that it still lists the same after calls, and how fast it answers; for a bounded time."""
+        assert self._instance is not None  # noqa: S101 - _revived has said so
+        began = time.monotonic()
+        seen = await conduct.after_calls(self._instance.connection, self._offer)
+        self._times += seen.times
+        if seen.verdict == WARN:
+            self._findings.append(conduct.AFTER_CALLS.found("its lists", seen.detail))
+        self.note("list again", seen.verdict, seen.detail, time.monotonic() - began)
+        await self._revived()
+
     async def _revived(self) -> bool:
         """Start it again if it died of a question."""
         if self._instance is not None and not self._instance.connection.closed.done():
@@ -323,7 +343,11 @@ class _Run:
         except VsmError as error:
             self.note("restart", FAIL, f"after a restart: {error.message}", time.monotonic() - began)
             return
-        self.note("restart", *probes.same_offer(self._offer, offer), seconds=time.monotonic() - began)
+        verdict, detail = probes.same_offer(self._offer, offer)
+        self.note("restart", verdict, detail, time.monotonic() - began)
+        verdict, detail = probes.same_pinned(self._offer, offer, "after a restart")
+        if verdict == WARN:
+            self._findings.append(conduct.AFTER_RESTART.found("its lists", detail))
         if isinstance(instance, Process):
             await self._malformed(instance)
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from vsm_mcp.autopilot import expected
 from vsm_mcp.autopilot.admission.order import Order
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.launch import require
@@ -52,6 +53,7 @@ def options_of(passage: Passage, order: Order, constraints: tuple[str, ...] = ()
         trusted_publishers=passage.parts.config.install.trusted_publishers,
         allow_scripts=order.settings.allow_scripts,
         executable=passage.facts.executable,
+        locked=expected.lock_text(passage.request.locked, constraints),
         given=order.settings.env | dict.fromkeys(order.settings.secrets, ""),
     )
 
@@ -85,6 +87,7 @@ async def installed(passage: Passage, order: Order, found: Resolved) -> Installe
     async with passage.step("build"):
         into = await parts.installations.begin(name, label)
         built = await installer.build(found, fetched, into, options)
+        expected.check_built(passage.request.locked, found, built)
         checks += await _walked(passage, found, into)
     record = {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts}
     await passage.record("built", {**record, "confined": built.confined, "unconfined": built.unconfined})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from vsm_mcp.autopilot import expected
 from vsm_mcp.autopilot.admission.installing import Installed, installed, rejected, resolved
 from vsm_mcp.autopilot.admission.order import Order, warnings
 from vsm_mcp.autopilot.admission.passage import Passage
@@ -45,7 +46,8 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     Raises :class:`VsmError` for every end but a passed trial that vetting does not reject.
     """
     tried: set[tuple[str, ...]] = set()
-    found = found or await resolved(passage, order)
+    locked = passage.request.locked
+    found = found or await resolved(passage, order, expected.constraints(locked))
     while True:
         async with passage.parts.quota.kept():
             made = await installed(passage, order, found)
@@ -54,7 +56,7 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
         report = await _tried(passage, made.server, order.settings)
         if report.passed:
             break
-        remedies = [remedy for remedy in (report.cause.remedies if report.cause else ()) if remedy not in tried]
+        remedies = [remedy for remedy in expected.remedies(locked, report) if remedy not in tried]
         if not remedies:
             raise failed_trial(report)
         constraints = remedies[0]
@@ -102,4 +104,5 @@ async def _judged(passage: Passage, made: Installed, report: TrialReport) -> Vet
     verdict = judged((*made.checks, *after, *watched(report, profile)), profile)
     await passage.record("judged", verdict)
     rejected(passage, verdict)
+    expected.check_seen(passage.request.locked, report, verdict)
     return verdict

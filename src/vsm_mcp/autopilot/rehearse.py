@@ -1,0 +1,234 @@
+"""``vsm-mcp trial``: a reference as far as its trial, in a temporary place; nothing of it stays.
+
+The same steps as an admission takes (resolve → fetch → vet → build → trial), and then the full trial instead of the
+activation. What is made lies under a name that no server has, so that the next start removes what a killed process
+left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import msgspec
+
+from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
+from vsm_mcp.autopilot.parts import Parts
+from vsm_mcp.autopilot.verdicts import judged, unwatched, watched
+from vsm_mcp.errors import MissingValue, VsmError
+from vsm_mcp.events import StepFailed, StepFinished, StepStarted, ignore
+from vsm_mcp.install.installer import Built, Fetched, Options, Resolved
+from vsm_mcp.model.finding import CheckResult, Judgement, VetReport
+from vsm_mcp.model.launch import LaunchFacts, Settings
+from vsm_mcp.model.ref import Ref
+from vsm_mcp.model.server import Installation, Server
+from vsm_mcp.model.trial import Examination
+from vsm_mcp.runtime.spec import spec_of
+from vsm_mcp.vetting.check import Stage, Subject, run_checks
+from vsm_mcp.vetting.trials.advice import advise
+from vsm_mcp.vetting.trials.examine import Examined, examine
+
+STAND_IN: Final = "vsm-mcp-stand-in"
+"""The value of every secret in a trial."""
+_PREFIX: Final = "trial-"
+_ROUNDS: Final = 4
+
+
+class Rehearsal:
+    """One trial of something that need not be served. ``stand_ins`` are the variables that got no value of theirs."""
+
+    def __init__(self, parts: Parts, settings: Settings, facts: LaunchFacts | None = None) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._facts = facts or LaunchFacts()
+        self._name = f"{_PREFIX}{secrets.token_hex(6)}"
+        self.stand_ins: set[str] = set()
+
+    async def of(self, ref: Ref) -> Examination:
+        """Resolve, fetch, vet, build and try a reference; leave nothing of it, whatever happens.
+
+        Raises what installers raise, and :class:`MissingValue` for arguments that have to be given.
+        """
+        try:
+            return await self._of(ref)
+        finally:
+            await asyncio.shield(self._cleaned())
+
+    async def of_server(self, server: Server) -> Examination:
+        """Try a server that is there: its installed files as they lie, in processes of the trial's own."""
+        tried = msgspec.structs.replace(server, name=self._name)
+        remote = server.installation.entry.runtime == "remote"
+        names = self._parts.store.secrets.of(server.acquisition)
+        if not remote:
+            self.stand_ins |= names.keys()
+            closed = msgspec.structs.replace(tried.settings, hosts=(), network=False)
+            tried = msgspec.structs.replace(tried, settings=closed)
+        try:
+            found = await self._examined(tried, names if remote else dict.fromkeys(names, STAND_IN))
+        finally:
+            await asyncio.shield(self._cleaned())
+        offer, fleet = found.report.offer, await self._others(server.ref)
+        subject = Subject(ref=server.ref, version=server.version, offer=offer, fleet=fleet)
+        return self._concluded(server.ref, server.version, (), found, await self._after(subject))
+
+    async def _of(self, ref: Ref) -> Examination:
+        launch = self._launch(ref)
+        constraints: tuple[str, ...] = ()
+        tried: set[tuple[str, ...]] = set()
+        while True:
+            made = await self._made(ref, constraints)
+            if isinstance(made, Examination):
+                return made
+            resolved, fetched, built, before = made
+            server = self._server(resolved, built, launch)
+            found = await self._with_stand_ins(server)
+            cause = found.report.cause
+            left = [remedy for remedy in (cause.remedies if cause else ()) if remedy not in tried]
+            if found.report.passed or not left:
+                break
+            constraints = left[0]
+            tried.add(constraints)
+        subject = _subject(resolved, fetched)
+        fleet = await self._others(ref)
+        subject = msgspec.structs.replace(subject, scripts=built.scripts, offer=found.report.offer, fleet=fleet)
+        after = await self._after(subject) if found.report.passed else ()
+        return self._concluded(resolved.ref, resolved.version, before, found, after)
+
+    async def _made(
+        self, ref: Ref, constraints: tuple[str, ...]
+    ) -> tuple[Resolved, Fetched, Built, tuple[CheckResult, ...]] | Examination:
+        """Install it in the temporary place; an examination where vetting rejects it before."""
+        parts, installer = self._parts, await self._parts.installer(ref)
+        options = Options(
+            constraints=constraints,
+            min_release_age_days=parts.config.install.min_release_age_days,
+            allow_scripts=self._settings.allow_scripts,
+            executable=self._facts.executable,
+        )
+        async with self._step("resolve"):
+            resolved = await installer.resolve(ref, options)
+        async with self._step("fetch"):
+            fetched = await installer.fetch(resolved, await parts.installations.stage(self._name, "tried"))
+        async with self._step("vet"):
+            before = await run_checks(parts.checks, _subject(resolved, fetched), Stage.BEFORE_INSTALL)
+        verdict = judged(before, parts.config.policy.profile)
+        if verdict.judgement is Judgement.REJECT:
+            advice = advise(verdict, None)
+            return Examination(ref=str(resolved.ref), version=resolved.version, vetting=verdict, advice=advice)
+        async with self._step("build"):
+            into = await parts.installations.begin(self._name, "tried")
+            built = await installer.build(resolved, fetched, into, options)
+        return resolved, fetched, built, before
+
+    def _launch(self, ref: Ref) -> LaunchPlan:
+        """Return how it is started, with stand-ins for the secrets that it is known to need."""
+        try:
+            return plan_launch(self._facts, self._settings, ref)
+        except MissingValue as error:
+            if any(value.kind == "arg" for value in error.values):
+                raise
+            self._stand_in({value.name for value in error.values})
+            return plan_launch(self._facts, self._settings, ref)
+
+    def _stand_in(self, names: set[str]) -> None:
+        self.stand_ins |= names
+        values = {**self._settings.secrets, **dict.fromkeys(names, STAND_IN)}
+        self._settings = msgspec.structs.replace(self._settings, secrets=values)
+
+    def _server(self, resolved: Resolved, built: Built, launch: LaunchPlan) -> Server:
+        installation = Installation(
+            server=self._name,
+            ref=resolved.ref,
+            version=resolved.version,
+            path=str(self._parts.installations.path(self._name, "tried")),
+            entry=built.entry,
+            packages=built.packages or resolved.packages,
+        )
+        return Server(
+            name=self._name,
+            ref=resolved.ref,
+            version=resolved.version,
+            installation=installation,
+            settings=msgspec.structs.replace(self._settings, args=(), env={}, secrets={}),
+            args=launch.args,
+            env=launch.env,
+        )
+
+    async def _with_stand_ins(self, server: Server) -> Examined:
+        """Try it; where it says that a variable is missing, again with a stand-in for that."""
+        for _ in range(_ROUNDS):
+            found = await self._examined(server, self._settings.secrets)
+            cause = found.report.cause
+            missing = set(cause.inputs) if cause and cause.code == "missing_env" else set()
+            if not missing - self._settings.secrets.keys() - self._settings.env.keys():
+                break
+            self._stand_in(missing)
+        return found
+
+    async def _examined(self, server: Server, values: dict[str, str]) -> Examined:
+        parts = self._parts
+        async with self._step("trial"):
+            spec = spec_of(server, values, parts.config)
+            spec = msgspec.structs.replace(spec, authorizer=parts.authorizer_of(spec))
+            return await examine(spec, parts.sandbox, parts.config, ignore)
+
+    async def _after(self, subject: Subject) -> tuple[CheckResult, ...]:
+        return await run_checks(self._parts.checks, subject, Stage.AFTER_TRIAL)
+
+    def _concluded(
+        self,
+        ref: Ref,
+        version: str,
+        before: tuple[CheckResult, ...],
+        found: Examined,
+        after: tuple[CheckResult, ...],
+    ) -> Examination:
+        profile = self._parts.config.policy.profile
+        verdict: VetReport | None = judged((*before, *after, *watched(found.report, profile)), profile)
+        if not (before or after):
+            verdict = None
+        advice = advise(verdict, found.report, found.compliance, found.calls_watch, found.figures)
+        unseen = unwatched(found.report)
+        if unseen and not any(reason.startswith("nobody saw") for reason in advice.reasons):
+            advice = msgspec.structs.replace(advice, reasons=(*advice.reasons, *unseen))
+        return Examination(
+            ref=str(ref),
+            version=version,
+            advice=advice,
+            vetting=verdict,
+            trial=found.report,
+            compliance=found.compliance,
+            calls_watch=found.calls_watch,
+            figures=found.figures,
+        )
+
+    async def _others(self, ref: Ref) -> dict[str, tuple[str, ...]]:
+        """Return the tools of the other servers; what is served of the same reference is no other."""
+        same = {each.name for each in await self._parts.store.servers.all() if each.ref.identity == ref.identity}
+        return {name: tools for name, tools in self._parts.fleet().items() if name not in same}
+
+    async def _cleaned(self) -> None:
+        await self._parts.installations.discard_server(self._name)
+        for log in (self._parts.config.home / "logs").glob(f"{self._name}.log*"):
+            with contextlib.suppress(OSError):
+                log.unlink()
+
+    @contextlib.asynccontextmanager
+    async def _step(self, step: str) -> AsyncIterator[None]:
+        self._parts.emit(StepStarted(acquisition=self._name, step=step))
+        began = time.perf_counter()
+        try:
+            yield
+        except VsmError as error:
+            self._parts.emit(StepFailed(acquisition=self._name, step=step, code=error.code, message=error.message))
+            raise
+        self._parts.emit(StepFinished(acquisition=self._name, step=step, seconds=time.perf_counter() - began))
+
+
+def _subject(resolved: Resolved, fetched: Fetched) -> Subject:
+    given: dict[str, Any] = {"root": fetched.root, "members": fetched.members, "manifest": fetched.manifest}
+    return Subject(ref=resolved.ref, version=resolved.version, **given)

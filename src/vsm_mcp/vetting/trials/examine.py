@@ -1,0 +1,136 @@
+"""The trial in full: whether it can serve, then the protocol in both eras, its calls, its figures."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.config import Config
+from vsm_mcp.errors import VsmError
+from vsm_mcp.events import Emit
+from vsm_mcp.model.finding import CheckResult, CheckStatus
+from vsm_mcp.model.trial import Compliance, Figures, TrialReport
+from vsm_mcp.runtime.process import Spawner
+from vsm_mcp.runtime.spec import ServerSpec
+from vsm_mcp.sandbox.child import Sandbox
+from vsm_mcp.vetting.trial import trial
+from vsm_mcp.vetting.trials.aftermath import AFTERMATH
+from vsm_mcp.vetting.trials.definitions import DEFINITIONS
+from vsm_mcp.vetting.trials.greetings import FIRST, LAST
+from vsm_mcp.vetting.trials.interview import ANSWER_SECONDS, Interview, interview
+from vsm_mcp.vetting.trials.pace import pace
+from vsm_mcp.vetting.trials.questions import QUESTIONS
+from vsm_mcp.vetting.trials.room import Room
+from vsm_mcp.vetting.trials.verdict import Rule, Verdict, unavailable
+from vsm_mcp.vetting.watch import Watch
+
+ERAS: Final = ("legacy", "modern")
+RULES: Final = (*FIRST, *QUESTIONS, *DEFINITIONS, *AFTERMATH, *LAST)
+_SPARE_SECONDS: Final = 120.0
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out by running it."""
+
+    report: TrialReport
+    compliance: tuple[Compliance, ...] = ()
+    calls_watch: CheckResult | None = None
+    figures: Figures = Figures()
+
+
+async def examine(spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit) -> Examined:
+    """Try a server, then look at how it keeps to the protocol. A bad server is an answer, not an error.
+
+    Nothing of it is left afterwards. Raises what :func:`~vsm_mcp.vetting.trial.trial` raises.
+    """
+    report = await trial(spec, sandbox, config, emit)
+    if not report.passed:
+        return Examined(report=report, figures=report.figures)
+    if spec.command is None or spec.listens:
+        why = f"looked at only over the standard streams of a program, not over {report.transport}"
+        rows = tuple(_row(rule, era, unavailable(why)) for era in ERAS for rule in RULES if era in rule.eras)
+        return Examined(report=report, compliance=rows, figures=report.figures)
+    watch = Watch(sandbox, spec.secrets)
+    rows = ()
+    try:
+        for era in ERAS:
+            rows += await in_era(spec, watch, config, era)
+    finally:
+        await asyncio.shield(watch.finish())
+    figures = await _figures(spec, sandbox, config, report)
+    return Examined(report=report, compliance=rows, calls_watch=watch.result(), figures=figures)
+
+
+async def in_era(
+    spec: ServerSpec, spawner: Spawner, config: Config, era: str, patience: float = ANSWER_SECONDS
+) -> tuple[Compliance, ...]:
+    """Ask everything of one era; where the server does not speak it, each answer is *unavailable*.
+
+    A question is given up after ``patience`` seconds.
+    """
+    rules = [rule for rule in RULES if era in rule.eras]
+    room = _room(spec, spawner, config, era, patience)
+    rows: list[Compliance] = []
+    try:
+        async with asyncio.timeout(3 * spec.start_timeout + _SPARE_SECONDS):
+            if why := await _stranger(room):
+                return tuple(_row(rule, era, unavailable(why)) for rule in rules)
+            for rule in rules:
+                row = await _checked(rule, room)
+                rows.append(row)
+    except TimeoutError:
+        rows += [_row(rule, era, unavailable("there was no time left")) for rule in rules[len(rows) :]]
+    finally:
+        await asyncio.shield(room.close())
+    return tuple(rows)
+
+
+async def _stranger(room: Room) -> str:
+    """Return why a server cannot be spoken to in this era; empty when it can."""
+    try:
+        await room.talk()
+    except VsmError as error:
+        return f"it does not speak this era: {error.message}"
+    return ""
+
+
+async def _checked(rule: Rule, room: Room) -> Compliance:
+    """Ask one rule; a server that ends meanwhile has failed it."""
+    began = time.monotonic()
+    try:
+        verdict = await rule.ask(room)
+        await room.renewed()
+    except VsmError as error:
+        verdict = (CheckStatus.FAIL, error.message)
+    return _row(rule, room.era, verdict, time.monotonic() - began)
+
+
+def _row(rule: Rule, era: str, verdict: Verdict, seconds: float = 0.0) -> Compliance:
+    status, detail = verdict
+    return Compliance(
+        check=rule.name,
+        era=era,
+        status=status,
+        severity=rule.severity,
+        meaning=rule.meaning,
+        source=rule.source,
+        detail=detail[:500],
+        seconds=round(seconds, 3),
+    )
+
+
+async def _figures(spec: ServerSpec, sandbox: Sandbox, config: Config, report: TrialReport) -> Figures:
+    try:
+        return await pace(_room(spec, sandbox, config, report.era))
+    except VsmError:
+        return report.figures
+
+
+def _room(spec: ServerSpec, spawner: Spawner, config: Config, era: str, patience: float = ANSWER_SECONDS) -> Room:
+    async def start(which: str) -> Interview:
+        return await interview(spec, spawner, which, config.runtime.max_line_bytes)
+
+    return Room(start, era, config.runtime.stop_grace_seconds, patience)
