@@ -52,7 +52,8 @@ class Progress:
         note(f"→ {event['subject']}", style="bold")
 
     def _on_SourceAnswered(self, event: dict[str, Any]) -> None:  # noqa: N802
-        if event["state"] != "ok":
+        # What is off was never set up, or is not to be asked now: `search --explain` and `doctor` say so.
+        if event["state"] not in ("ok", "off"):
             note(f"  source {event['source']}: {event['state']} {event['detail']}")
 
     def _on_ConsentAsked(self, event: dict[str, Any]) -> None:  # noqa: N802
