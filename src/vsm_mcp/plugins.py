@@ -7,8 +7,10 @@ distributions.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, Final
 
 from vsm_mcp.errors import ConfigError
@@ -45,4 +47,10 @@ def load(point: str, wanted: Iterable[str] | None = None) -> dict[str, Any]:
 def _registered(point: str) -> Iterable[EntryPoint]:
     if point not in POINTS:
         raise ConfigError(f"there is no plug-in point {point!r}", f"points are {', '.join(POINTS)}")
-    return entry_points(group=f"vsm_mcp.{point}")
+    return _every(tuple(sys.path)).select(group=f"vsm_mcp.{point}")
+
+
+@cache
+def _every(_path: tuple[str, ...]) -> EntryPoints:
+    """Return what all installed distributions register: they are read once, not for each point and search."""
+    return entry_points()

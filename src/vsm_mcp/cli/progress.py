@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import webbrowser
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -62,6 +61,8 @@ class Progress:
         sys.stderr.write(clean(event["url"]) + "\n")  # in one piece: a wrapped address is no address
         sys.stderr.flush()
         if self._browse:
+            import webbrowser  # noqa: PLC0415 - few commands need one
+
             webbrowser.open(event["url"])
 
     def _on_StepStarted(self, event: dict[str, Any]) -> None:  # noqa: N802
