@@ -17,6 +17,7 @@ from vsm_mcp.app.lookout import Lookout, Servers
 from vsm_mcp.config import Config
 from vsm_mcp.discovery import catalogue
 from vsm_mcp.discovery.describe import Registries, describe
+from vsm_mcp.discovery.source import SourceState
 from vsm_mcp.errors import NothingFound, VsmError
 from vsm_mcp.evaluation.criterion import Circumstances
 from vsm_mcp.evaluation.rank import rank
@@ -79,7 +80,7 @@ class Finder:
         names = [criterion.name for criterion in criteria]
         weights = weights_of(wants.priority or Priority.BALANCED, self._config.appraisal.weights, names)
         here = both(self._circumstances(need, settings), self._registries(wants))  # while the sources are asked
-        (circumstances, registries), candidates = await both(here, self._discovered(need, emit))
+        (circumstances, registries), candidates = await both(here, self._discovered(need, wants, emit))
         kept, early = divide(map(self._at_hand, candidates), circumstances, wants, early=True)
         ranked = [each.candidate for each in rank(kept, criteria, circumstances, weights)]
         most = self._config.discovery.describe_best * (_MORE if LATE.intersection(wants.requirements) else 1)
@@ -94,10 +95,11 @@ class Finder:
         sources = self.lookout.report()
         return Found(ranked=tuple(best), left_out=left_out, weights=weights, wants=wants, sources=sources)
 
-    async def _discovered(self, need: str, emit: Emit) -> Sequence[Candidate]:
-        found = await self.lookout.discover(need, emit)
+    async def _discovered(self, need: str, wants: Wants, emit: Emit) -> Sequence[Candidate]:
+        found = await self.lookout.discover(need, emit, offline=wants.offline)
         if not found.candidates:
-            asked = ", ".join(f"{report.source} {report.state}" for report in found.reports)
+            answered = [report for report in found.reports if report.state is not SourceState.OFF]
+            asked = ", ".join(f"{report.source} {report.state}" for report in answered)
             raise NothingFound(f"nothing was found for {need!r} ({asked})")
         return found.candidates
 

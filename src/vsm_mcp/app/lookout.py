@@ -79,10 +79,18 @@ class Lookout:
             self._changed.set()
         self._config = config
 
-    async def discover(self, need: str, emit: Emit, limit: int = _POOL) -> Discovered:
-        """Ask all sources for a need. Raises :class:`ConfigError` for a source that cannot be built."""
+    async def discover(self, need: str, emit: Emit, limit: int = _POOL, *, offline: bool = False) -> Discovered:
+        """Ask all sources for a need, with ``offline`` those that need no network.
+
+        Raises :class:`ConfigError` for a source that cannot be built.
+        """
         settings = self._config.discovery
-        options = Options(limit=limit, timeout=settings.source_timeout_seconds, deadline=settings.deadline_seconds)
+        options = Options(
+            limit=limit,
+            timeout=settings.source_timeout_seconds,
+            deadline=settings.deadline_seconds,
+            offline=offline,
+        )
 
         def heard(event: object) -> None:
             if isinstance(event, SourceAnswered):

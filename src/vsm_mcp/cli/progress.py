@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import webbrowser
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -52,7 +51,8 @@ class Progress:
         note(f"→ {event['subject']}", style="bold")
 
     def _on_SourceAnswered(self, event: dict[str, Any]) -> None:  # noqa: N802
-        if event["state"] != "ok":
+        # What is off was never set up, or is not to be asked now: `search --explain` and `doctor` say so.
+        if event["state"] not in ("ok", "off"):
             note(f"  source {event['source']}: {event['state']} {event['detail']}")
 
     def _on_ConsentAsked(self, event: dict[str, Any]) -> None:  # noqa: N802
@@ -61,6 +61,8 @@ class Progress:
         sys.stderr.write(clean(event["url"]) + "\n")  # in one piece: a wrapped address is no address
         sys.stderr.flush()
         if self._browse:
+            import webbrowser  # noqa: PLC0415 - few commands need one
+
             webbrowser.open(event["url"])
 
     def _on_StepStarted(self, event: dict[str, Any]) -> None:  # noqa: N802

@@ -45,7 +45,10 @@ def _human(document: dict[str, Any], *, explain: bool) -> None:
             _explain(row, document["weights"])
         for each in document["left_out"]["candidates"]:
             output.one_line(f"left out: {each['ref']}: {'; '.join(one['why'] for one in each['unmet'])}", style="dim")
-    said = [f"{row['source']} {row['state']}" for row in document["sources"] if row["on"]]
+        for row in document["sources"]:
+            if row["on"] and row["state"] == "off":
+                output.one_line(f"not asked: {row['source']}: {row['detail']}", style="dim")
+    said = [f"{row['source']} {row['state']}" for row in document["sources"] if row["state"] != "off"]
     output.note(f"asked: {', '.join(said)}")
     if first := next((row["ref"] for row in rows if row["addable"]), ""):
         output.note(

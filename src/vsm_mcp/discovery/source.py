@@ -40,7 +40,8 @@ class Source(Protocol):
     ``search`` returns at most ``limit`` candidates that may meet the need, in any order; it raises any
     :class:`VsmError` when it cannot answer and :class:`SourceOff` when it is not set up. The engine compares every
     candidate with the need itself, so a source needs no scores. ``state`` is read after ``search``, and so is
-    ``detail`` where a source has one: a line on why the state is what it is.
+    ``detail`` where a source has one: a line on why the state is what it is. One with a true ``remote`` cannot answer
+    without the network: a search that is to stay offline does not ask it.
     """
 
     name: str

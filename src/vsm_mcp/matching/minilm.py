@@ -59,13 +59,15 @@ class MiniLm:
 
 
 class Joined:
-    """Several meanings as one: a cosine is the mean of theirs."""
+    """Several meanings as one: a cosine is the mean of theirs, each by its share (0…1; together 1)."""
 
-    def __init__(self, parts: Sequence[Meaning]) -> None:
+    def __init__(self, parts: Sequence[Meaning], shares: Sequence[float]) -> None:
         self.parts = parts
+        self._factors = [np.float32(share**0.5) for share in shares]
         self.name = "+".join(part.name for part in parts)
         self.width = sum(part.width for part in parts)
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """Return one vector of length 1 for each text."""
-        return unit(np.concatenate([part.embed(texts) for part in self.parts], axis=1))
+        vectors = [factor * part.embed(texts) for part, factor in zip(self.parts, self._factors, strict=True)]
+        return unit(np.concatenate(vectors, axis=1))

@@ -6,6 +6,7 @@ a few that the rules would confuse pass unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 _KEEP: Final = {
@@ -104,35 +105,33 @@ def _step1c(word: str) -> str:
     return word[:-1] + "i" if word.endswith("y") and _vowel_in(word[:-1]) else word
 
 
-_STEP2: Final = (
-    ("ational", "ate"), ("tional", "tion"), ("enci", "ence"), ("anci", "ance"), ("izer", "ize"), ("abli", "able"),
-    ("alli", "al"), ("entli", "ent"), ("eli", "e"), ("ousli", "ous"), ("ization", "ize"), ("ation", "ate"),
-    ("ator", "ate"), ("alism", "al"), ("iveness", "ive"), ("fulness", "ful"), ("ousness", "ous"), ("aliti", "al"),
-    ("iviti", "ive"), ("biliti", "ble"),
-)  # fmt: skip
-_STEP3: Final = (
-    ("icate", "ic"), ("ative", ""), ("alize", "al"), ("iciti", "ic"), ("ical", "ic"), ("ful", ""), ("ness", ""),
-)  # fmt: skip
+_STEP2: Final = {
+    "ational": "ate", "tional": "tion", "enci": "ence", "anci": "ance", "izer": "ize", "abli": "able",
+    "alli": "al", "entli": "ent", "eli": "e", "ousli": "ous", "ization": "ize", "ation": "ate",
+    "ator": "ate", "alism": "al", "iveness": "ive", "fulness": "ful", "ousness": "ous", "aliti": "al",
+    "iviti": "ive", "biliti": "ble",
+}  # fmt: skip
+_STEP3: Final = {
+    "icate": "ic", "ative": "", "alize": "al", "iciti": "ic", "ical": "ic", "ful": "", "ness": "",
+}  # fmt: skip
 _STEP4: Final = (
     "al", "ance", "ence", "er", "ic", "able", "ible", "ant", "ement", "ment", "ent", "ion", "ou", "ism", "ate", "iti",
     "ous", "ive", "ize",
 )  # fmt: skip
 
 
-def _longest(word: str, rules: tuple[tuple[str, str], ...], least: int) -> str:
-    fits = [(ending, put) for ending, put in rules if word.endswith(ending)]
-    if not fits:
+def _longest(word: str, rules: Mapping[str, str], least: int) -> str:
+    if not word.endswith(tuple(rules)):  # one look for most words
         return word
-    ending, put = max(fits, key=lambda rule: len(rule[0]))
+    ending = max(filter(word.endswith, rules), key=len)
     base = word[: -len(ending)]
-    return base + put if _measure(base) > least else word
+    return base + rules[ending] if _measure(base) > least else word
 
 
 def _step4(word: str) -> str:
-    fits = [ending for ending in _STEP4 if word.endswith(ending)]
-    if not fits:
+    if not word.endswith(_STEP4):
         return word
-    ending = max(fits, key=len)
+    ending = max(filter(word.endswith, _STEP4), key=len)
     base = word[: -len(ending)]
     if _measure(base) <= 1 or (ending == "ion" and not base.endswith(("s", "t"))):
         return word

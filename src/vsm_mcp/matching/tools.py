@@ -25,7 +25,7 @@ WORDS, MEANING, SERVER = 0.3, 0.7, 0.15
 AMONG: Final = 100
 """Among so many of the nearest their nearness is spread over the whole scale."""
 
-CONTEXT: Final = 0.4
+CONTEXT: Final = 0.8
 """How much of a tool's own direction is that of its server's purpose: "delete a task" says little by itself."""
 
 

@@ -13,7 +13,9 @@ _SAID_BY_ALL: Final = re.compile(
     re.IGNORECASE,
 )
 _NOISE: Final = frozenset({"mcp", "server", "servers"})
-_LONGEST: Final = 600
+_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
+_LONGEST: Final = 300
+_TELLING: Final = 30
 
 
 class ToolText(NamedTuple):
@@ -27,8 +29,21 @@ class ToolText(NamedTuple):
 
 
 def of_tool(tool: ToolText) -> str:
-    """Return one text for a tool."""
-    return described(tool.name, tool.description[:_LONGEST])
+    """Return one text for a tool: its name and what its description begins with.
+
+    What follows is how to call it, what it returns and what it is not for; in a direction it would count as much.
+    """
+    return described(tool.name, _beginning(tool.description))
+
+
+def _beginning(description: str) -> str:
+    """Return the first sentence, and more where that is hardly one ("Note.")."""
+    said = ""
+    for sentence in _SENTENCE.split(description[: 2 * _LONGEST]):
+        said = f"{said} {sentence}".strip()
+        if len(said) >= _TELLING:
+            break
+    return said[:_LONGEST]
 
 
 def described(name: str, description: str) -> str:

@@ -191,3 +191,30 @@ async def test_cancelling_a_discovery_cancels_its_sources() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.wait_for(cancelled.wait(), 2.0)
+
+
+class Far(Good):
+    """Cannot answer without the network, whoever asks."""
+
+    remote = True
+
+    def __init__(self) -> None:
+        super().__init__("far", found("far-time"))
+        self.asked: list[str] = []
+
+    async def search(self, need: str, limit: int) -> list[Candidate]:
+        self.asked.append(need)
+        return await super().search(need, limit)
+
+    async def about(self, refs: Sequence[Ref]) -> list[Candidate]:
+        self.asked.append("about")
+        return []
+
+
+@pytest.mark.parametrize("offline", [False, True])
+async def test_a_search_that_stays_offline_asks_nobody_elsewhere(offline: bool) -> None:
+    far = Far()
+    result = await discover(NEED, [Good(), far], MATCHER, Options(timeout=60.0, deadline=60.0, offline=offline))
+    assert far.asked == ([] if offline else [NEED, "about"])
+    assert [report.state for report in result.reports] == ["ok", "off" if offline else "ok"]
+    assert ("stays offline" in result.reports[1].detail) is offline

@@ -64,7 +64,7 @@ def test_without_the_extra_the_setting_says_what_to_install(monkeypatch: pytest.
     assert "vsm-mcp[semantic]" in failed.value.hint
 
 
-def test_with_the_extra_both_models_count_half() -> None:
+def test_with_the_extra_both_models_count() -> None:
     both = ShippedMeaning(semantic=True)
     texts = [text for row in ALIKE for text in row]
     static, together = meaning().embed(texts), both.embed(texts)

@@ -58,7 +58,7 @@ def test_objects_in_a_file_are_refused() -> None:
 
 def test_several_meanings_are_one_whose_cosine_is_their_mean() -> None:
     model = StaticModel(file())
-    joined = Joined([model, model])
+    joined = Joined([model, model], [0.25, 0.75])
     assert (joined.name, joined.width) == ("small+small", 4)
     one, other = joined.embed(["rain", "sunrain"])
     assert one @ other == pytest.approx(0.5**0.5)

@@ -72,7 +72,23 @@ def test_what_all_say_of_themselves_is_left_out(name: str, description: str, tex
 
 
 def test_a_long_description_counts_by_its_beginning() -> None:
-    assert len(of_tool(ToolText("k", "zip", "x" * 10_000))) < 700
+    assert len(of_tool(ToolText("k", "zip", "x" * 10_000))) < 400
+
+
+@pytest.mark.parametrize(
+    ("description", "text"),
+    [
+        (
+            "Add an event to a calendar of yours. Returns its id. Not for tasks!",
+            "zip. Add an event to a calendar of yours.",
+        ),
+        ("Note. Packs some files into an archive. Returns it.", "zip. Note. Packs some files into an archive."),
+        ("Packs some files into an archive\n\nArgs: files", "zip. Packs some files into an archive"),
+        ("", "zip"),
+    ],
+)
+def test_a_tool_is_what_its_first_sentence_says(description: str, text: str) -> None:
+    assert of_tool(ToolText("k", "zip", description)) == text
 
 
 def test_a_need_of_nothing_else_keeps_it() -> None:

@@ -51,6 +51,11 @@ class ListSource:
         self._limits: Limits = limits_of(context.config.discovery)
         self._parsed: dict[str, tuple[bytes, Finds]] = {}
 
+    @property
+    def remote(self) -> bool:
+        """Whether all that is named lies elsewhere."""
+        return bool(self._addresses) and all("://" in address for address in self._addresses)
+
     async def search(self, need: str, limit: int) -> list[Candidate]:
         """Return what the documents have for the need.
 

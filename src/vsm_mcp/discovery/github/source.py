@@ -43,6 +43,7 @@ class GitHubSource:
 
     name = "github"
     state = SourceState.OK
+    remote = True
     detail = ""
 
     def __init__(self, matcher: Matcher, api: GitHubApi, settings: GitHub, limits: Asked) -> None:

@@ -88,6 +88,7 @@ class McpRegistrySource:
 
     name = "mcp-registry"
     state = SourceState.OK
+    remote = True
     detail = ""
 
     def __init__(self, matcher: Matcher, web: Web, urls: tuple[str, ...], limits: Limits) -> None:

@@ -40,6 +40,7 @@ class ResearchSource:
 
     name = "research"
     state = SourceState.OK
+    remote = True
 
     def __init__(self, context: Context, now: Callable[[], float] = time.time) -> None:
         self.detail = ""

@@ -61,6 +61,14 @@ async def test_without_an_address_it_is_off(tmp_path: Path, build: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("addresses", "remote"),
+    [([], False), (["https://example.com/list"], True), (["https://example.com/list", "~/list"], False)],
+)
+def test_only_files_answer_a_search_that_stays_offline(tmp_path: Path, addresses: list[str], remote: bool) -> None:
+    assert build_community(context(tmp_path, subscriptions=addresses)).remote is remote
+
+
+@pytest.mark.parametrize(
     ("body", "refs"),
     [
         (json.dumps(KIT).encode(), ["pypi:mcp-server-fetch", "cmd:sh -c id"]),
