@@ -61,7 +61,8 @@ def test_the_built_in_checks_come_in_by_the_front_door() -> None:
     built = {name: build(Config(home=Path("/nowhere"))) for name, build in plugins.load("checks").items()}
     assert {name: part.name for name, part in built.items()} == {name: name for name in built}
     assert set(built) == {
-        "advisories", "archive", "code", "dependencies", "flows", "identity", "installed", "licence", "signatures", "tool_text",
+        "advisories", "archive", "code", "dependencies", "flows", "identity", "installed", "licence", "signatures",
+        "tool_text",
     }  # fmt: skip
     assert {part.stage for part in built.values()} == set(Stage)
 

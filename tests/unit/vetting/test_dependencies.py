@@ -11,8 +11,9 @@ import pytest
 from tests.unit.discovery.network.hosts import FAULTS, serving
 from tests.unit.vetting.signatures.signing import Vouching, day, packument, version
 
-from vsm_mcp.config import Config, Install
+from vsm_mcp.config import Config
 from vsm_mcp.model.finding import CheckResult, CheckStatus
+from vsm_mcp.model.installing import Install
 from vsm_mcp.model.locked import Locked
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.vetting import Vetting
