@@ -16,6 +16,7 @@ from vsm_mcp.app import appraisals, declared, kits, operations, views
 from vsm_mcp.app.accounting import Accounting
 from vsm_mcp.app.agents import ACTOR, AgentNeeds
 from vsm_mcp.app.altering import Altering
+from vsm_mcp.app.answering import answering
 from vsm_mcp.app.approvals import Approvals
 from vsm_mcp.app.bus import Bus
 from vsm_mcp.app.calling import call
@@ -30,16 +31,13 @@ from vsm_mcp.app.learning import learn
 from vsm_mcp.app.locking import Locker
 from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.pinning import Pinning
-from vsm_mcp.app.records import Records
 from vsm_mcp.app.reloading import Reloader
-from vsm_mcp.app.running import RUNNING, Running
+from vsm_mcp.app.running import Running
 from vsm_mcp.app.storage import Storage
-from vsm_mcp.app.trying import Trying
 from vsm_mcp.app.upgrading import Upgrading
 from vsm_mcp.app.wiring import Machine, open_machine
 from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.admission.admit import admit
-from vsm_mcp.autopilot.examine import Examining, facts_of
 from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
@@ -108,15 +106,7 @@ class App:
 
     async def _enter(self) -> None:
         config, emit, enter = self.config, self.bus.emit, self._stack.enter_async_context
-        if self._exclusive:
-            lock = HomeLock(config.home)
-            await lock.acquire(wait=self._wait)
-            self._stack.callback(lock.release)
-        self.store = await enter(Store(config.home))
-        self.installations = Installations(config.home)
-        self.performer = Performer(config.policy, self.store, emit)
-        if self._exclusive:
-            await Undo(self.store, self.installations, emit).recover()
+        await self._hold(emit)
         self.machine: Machine = await open_machine(config, self.store, enter, emit)
         self.storage = Storage(config, self.store, self.installations, self.machine.sandbox.in_use, emit)
         self.tasks = await enter(asyncio.TaskGroup())
@@ -151,6 +141,19 @@ class App:
             await self.storage.opened()
             await enter(self.cleanup)
 
+    async def _hold(self, emit: Emit) -> None:
+        """Take the home, and finish or undo in it what a dead process left."""
+        config = self.config
+        if self._exclusive:
+            lock = HomeLock(config.home)
+            await lock.acquire(wait=self._wait)
+            self._stack.callback(lock.release)
+        self.store = await self._stack.enter_async_context(Store(config.home))
+        self.installations = Installations(config.home)
+        self.performer = Performer(config.policy, self.store, emit)
+        if self._exclusive:
+            await Undo(self.store, self.installations, emit).recover()
+
     def _let_change(self, emit: Emit) -> None:
         """Make the parts that change what runs while it runs, and say who answers which operation."""
         self.cleanup.also.append(self.witness.later)
@@ -160,23 +163,14 @@ class App:
         self.altering = Altering(lambda: self.config, everything, self.finder, self.reloader, check, self.actor)
         held = (self.fleet, self.performer, self.store.secrets)
         self.declared = declared.Declared(lambda: self.config, held, self.add, self.remove, emit)
-        rereading = declared.Rereading(self.reloader.reload, self.declared)
         self.upgrading = Upgrading(self._parts, self.fleet, self.runtime, self.finder, self.actor)
         waits = (self.pinning, self.upgrading)
         ours = (self.fleet, self.performer, self.store)
         self.approvals = Approvals(ours, waits, self._supervise, self._state, self.actor)
-        self._answering = {"login": self.logins, "set": self.altering, "reload": rereading}
-        self._answering["trial"] = Trying(self._parts, self.fleet, self.finder, self.actor)
-        self._answering["export"] = kits.Exporter(self.fleet, self.store.secrets)
-        self._answering["vet"] = Examining(self._parts, lambda ref: facts_of(self.finder.known(ref)))
+        self.rereading = declared.Rereading(self.reloader.reload, self.declared)
         self.locker = Locker(lambda: self.config, kept, self._admitted, emit, writes=self._exclusive)
         self._stack.push_async_callback(self.locker.close)
-        self._answering |= dict.fromkeys(("lock", "lock_verify", "lock_install"), self.locker)
-        self._answering |= dict.fromkeys(RUNNING, self.running)
-        self._answering |= dict.fromkeys(("approve", "deny"), self.approvals)
-        self._answering |= dict.fromkeys(("upgrade", "rollback"), self.upgrading)
-        self._answering |= dict.fromkeys(("evidence", "journal"), Records(self.store))
-        self._answering |= dict.fromkeys(("key_create", "key_list", "key_revoke"), self.keys)
+        self._answering = answering(self, self._parts)
 
     def configure(self, config: configuration.Config) -> None:
         """Have other settings count from now on; see :class:`~vsm_mcp.app.reloading.Reloader` for what runs."""

@@ -42,7 +42,7 @@ class Trying:
         wanted = server.ref if server is not None else _parsed(ref)
         await self._cleared(parts, wanted, server.settings if server is not None else given)
         known = self._finder.known(wanted)
-        rehearsal = Rehearsal(parts, given, known.launch if known else None)
+        rehearsal = Rehearsal(parts, given, known)
         if isinstance(server, Server):
             found = await rehearsal.of_server(server)
         else:

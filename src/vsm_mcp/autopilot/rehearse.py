@@ -12,16 +12,20 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
+from vsm_mcp.autopilot.outcome import Request
 from vsm_mcp.autopilot.parts import Parts
+from vsm_mcp.autopilot.subjects import after_trial, granted_to
 from vsm_mcp.autopilot.verdicts import judged, unwatched, watched
+from vsm_mcp.autopilot.vetted import built_vetted, fetched_vetted, options_of
 from vsm_mcp.errors import MissingValue, VsmError
 from vsm_mcp.events import StepFailed, StepFinished, StepStarted, ignore
-from vsm_mcp.install.installer import Built, Fetched, Options, Resolved
+from vsm_mcp.install.installer import Built, Fetched, Resolved
+from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.finding import CheckResult, Judgement, VetReport
 from vsm_mcp.model.launch import LaunchFacts, Settings
 from vsm_mcp.model.ref import Ref
@@ -41,10 +45,11 @@ _ROUNDS: Final = 4
 class Rehearsal:
     """One trial of something that need not be served. ``stand_ins`` are the variables that got no value of theirs."""
 
-    def __init__(self, parts: Parts, settings: Settings, facts: LaunchFacts | None = None) -> None:
+    def __init__(self, parts: Parts, settings: Settings, known: Candidate | None = None) -> None:
         self._parts = parts
         self._settings = settings
-        self._facts = facts or LaunchFacts()
+        self._known = known
+        self._facts = (known.launch if known else None) or LaunchFacts()
         self._name = f"{_PREFIX}{secrets.token_hex(6)}"
         self.stand_ins: set[str] = set()
 
@@ -72,7 +77,8 @@ class Rehearsal:
         finally:
             await asyncio.shield(self._cleaned())
         offer, fleet = found.report.offer, await self._others(server.ref)
-        subject = Subject(ref=server.ref, version=server.version, offer=offer, fleet=fleet)
+        granted = granted_to(server.settings, self._parts.config, remote=remote)
+        subject = Subject(ref=server.ref, version=server.version, offer=offer, fleet=fleet, granted=granted)
         return self._concluded(server.ref, server.version, (), found, await self._after(subject))
 
     async def _of(self, ref: Ref) -> Examination:
@@ -92,9 +98,8 @@ class Rehearsal:
                 break
             constraints = left[0]
             tried.add(constraints)
-        subject = _subject(resolved, fetched)
-        fleet = await self._others(ref)
-        subject = msgspec.structs.replace(subject, scripts=built.scripts, offer=found.report.offer, fleet=fleet)
+        subject = after_trial(self._parts, server, found.report, built, fetched)
+        subject = msgspec.structs.replace(subject, fleet=await self._others(ref))
         after = await self._after(subject) if found.report.passed else ()
         return self._concluded(resolved.ref, resolved.version, before, found, after)
 
@@ -103,18 +108,14 @@ class Rehearsal:
     ) -> tuple[Resolved, Fetched, Built, tuple[CheckResult, ...]] | Examination:
         """Install it in the temporary place; an examination where vetting rejects it before."""
         parts, installer = self._parts, await self._parts.installer(ref)
-        options = Options(
-            constraints=constraints,
-            min_release_age_days=parts.config.install.min_release_age_days,
-            allow_scripts=self._settings.allow_scripts,
-            executable=self._facts.executable,
-        )
+        options = options_of(parts, self._settings, self._facts, constraints)
+        request = Request(ref=ref, settings=self._settings, known=self._known)
         async with self._step("resolve"):
             resolved = await installer.resolve(ref, options)
         async with self._step("fetch"):
             fetched = await installer.fetch(resolved, await parts.installations.stage(self._name, "tried"))
         async with self._step("vet"):
-            before = await run_checks(parts.checks, _subject(resolved, fetched), Stage.BEFORE_INSTALL)
+            before = await fetched_vetted(parts, request, resolved, fetched)
         verdict = judged(before, parts.config.policy.profile)
         if verdict.judgement is Judgement.REJECT:
             advice = advise(verdict, None)
@@ -122,6 +123,7 @@ class Rehearsal:
         async with self._step("build"):
             into = await parts.installations.begin(self._name, "tried")
             built = await installer.build(resolved, fetched, into, options)
+            before += await built_vetted(parts, resolved, into)
         return resolved, fetched, built, before
 
     def _launch(self, ref: Ref) -> LaunchPlan:
@@ -227,8 +229,3 @@ class Rehearsal:
             self._parts.emit(StepFailed(acquisition=self._name, step=step, code=error.code, message=error.message))
             raise
         self._parts.emit(StepFinished(acquisition=self._name, step=step, seconds=time.perf_counter() - began))
-
-
-def _subject(resolved: Resolved, fetched: Fetched) -> Subject:
-    given: dict[str, Any] = {"root": fetched.root, "members": fetched.members, "manifest": fetched.manifest}
-    return Subject(ref=resolved.ref, version=resolved.version, **given)

@@ -14,16 +14,14 @@ from vsm_mcp.autopilot.admission.order import Order
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.launch import require
 from vsm_mcp.autopilot.naming import server_name
-from vsm_mcp.autopilot.past import compared, earlier
-from vsm_mcp.autopilot.subjects import before_install
 from vsm_mcp.autopilot.verdicts import judged, summary
+from vsm_mcp.autopilot.vetted import built_vetted, fetched_vetted, options_of
 from vsm_mcp.errors import BadArgument, VettingRejected
 from vsm_mcp.install.installer import Built, Fetched, Options, Resolved
 from vsm_mcp.model.finding import CheckResult, Judgement, VetReport
 from vsm_mcp.model.server import Installation, Server
 from vsm_mcp.store.sagas import Plan
 from vsm_mcp.vetting import ruleset
-from vsm_mcp.vetting.check import Stage, Subject, run_checks
 
 _LICENCE_LENGTH: Final = 100
 
@@ -45,22 +43,14 @@ class Made(NamedTuple):
     built: Built
 
 
-def options_of(passage: Passage, order: Order, constraints: tuple[str, ...] = ()) -> Options:
-    """Return what is asked of the installer."""
-    return Options(
-        constraints=constraints,
-        min_release_age_days=passage.parts.config.install.min_release_age_days,
-        trusted_publishers=passage.parts.config.install.trusted_publishers,
-        allow_scripts=order.settings.allow_scripts,
-        executable=passage.facts.executable,
-        locked=expected.lock_text(passage.request.locked, constraints),
-        given=order.settings.env | dict.fromkeys(order.settings.secrets, ""),
-    )
+def _options(passage: Passage, order: Order, constraints: tuple[str, ...]) -> Options:
+    options = options_of(passage.parts, order.settings, passage.facts, constraints)
+    return msgspec.structs.replace(options, locked=expected.lock_text(passage.request.locked, constraints))
 
 
 async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] = ()) -> Resolved:
     """Find out what exactly would be installed. Raises what installers raise."""
-    installer, options = await passage.parts.installer(passage.request.ref), options_of(passage, order, constraints)
+    installer, options = await passage.parts.installer(passage.request.ref), _options(passage, order, constraints)
     async with passage.step("resolve") as said:
         found = await installer.resolve(passage.request.ref, options)
         require(found.inputs, order.settings)
@@ -74,7 +64,7 @@ async def installed(passage: Passage, order: Order, found: Resolved) -> Installe
     """Take the steps from there up to the build. Raises what installers raise, and :class:`VettingRejected`."""
     parts = passage.parts
     installer = await parts.installer(passage.request.ref)
-    options = options_of(passage, order, found.constraints)
+    options = _options(passage, order, found.constraints)
     if not passage.plan.server:
         passage.plan = await planned(passage, found)
     name, label = passage.plan.server, passage.plan.version
@@ -128,9 +118,7 @@ def rejected(passage: Passage, verdict: VetReport) -> None:
 
 
 async def _vetted(passage: Passage, resolved: Resolved, fetched: Fetched) -> tuple[CheckResult, ...]:
-    subject = await before_install(passage.parts, passage.request, resolved, fetched)
-    results = await run_checks(passage.parts.checks, subject, Stage.BEFORE_INSTALL)
-    results = compared(results, await earlier(passage.parts.store, resolved.ref))
+    results = await fetched_vetted(passage.parts, passage.request, resolved, fetched)
     await passage.record("vetted", results)
     await passage.record("rules", {"digest": ruleset.digest()})
     rejected(passage, judged(results, passage.parts.config.policy.profile))
@@ -138,9 +126,7 @@ async def _vetted(passage: Passage, resolved: Resolved, fetched: Fetched) -> tup
 
 
 async def _walked(passage: Passage, resolved: Resolved, into: Path) -> tuple[CheckResult, ...]:
-    """Look at what was installed, dependencies and all, before any of it runs."""
-    subject = Subject(ref=resolved.ref, version=resolved.version, installed=into)
-    results = await run_checks(passage.parts.checks, subject, Stage.AFTER_BUILD)
+    results = await built_vetted(passage.parts, resolved, into)
     await passage.record("walked", results)
     if results:
         rejected(passage, judged(results, passage.parts.config.policy.profile))

@@ -1,0 +1,42 @@
+"""What the checks say at each stage; an admission, ``vsm-mcp vet`` and ``vsm-mcp trial`` ask the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vsm_mcp.autopilot.outcome import Request
+from vsm_mcp.autopilot.parts import Parts
+from vsm_mcp.autopilot.past import compared, earlier
+from vsm_mcp.autopilot.subjects import before_install
+from vsm_mcp.install.installer import Fetched, Options, Resolved
+from vsm_mcp.model.finding import CheckResult
+from vsm_mcp.model.launch import LaunchFacts, Settings
+from vsm_mcp.vetting.check import Stage, Subject, run_checks
+
+
+def options_of(parts: Parts, settings: Settings, facts: LaunchFacts, constraints: tuple[str, ...] = ()) -> Options:
+    """Return what is asked of the installer."""
+    wanted = parts.config.install
+    return Options(
+        constraints=constraints,
+        min_release_age_days=wanted.min_release_age_days,
+        trusted_publishers=wanted.trusted_publishers,
+        allow_scripts=settings.allow_scripts,
+        executable=facts.executable,
+        given=settings.env | dict.fromkeys(settings.secrets, ""),
+    )
+
+
+async def fetched_vetted(
+    parts: Parts, request: Request, resolved: Resolved, fetched: Fetched
+) -> tuple[CheckResult, ...]:
+    """Look at what was fetched, and at how it differs from the version that is served now."""
+    subject = await before_install(parts, request, resolved, fetched)
+    results = await run_checks(parts.checks, subject, Stage.BEFORE_INSTALL)
+    return compared(results, await earlier(parts.store, resolved.ref))
+
+
+async def built_vetted(parts: Parts, resolved: Resolved, into: Path) -> tuple[CheckResult, ...]:
+    """Look at what was installed, dependencies and all, before any of it runs."""
+    subject = Subject(ref=resolved.ref, version=resolved.version, installed=into)
+    return await run_checks(parts.checks, subject, Stage.AFTER_BUILD)
