@@ -267,13 +267,12 @@ class App:
         log = str(self.runtime.log_path(name))
         plan = views.plan(server, self._secrets_of(name), self.config, self.machine.isolation)
         shown = views.server(server, self.fleet.seen(name), self.machine.sandbox, log, plan)
-        shown |= views.tenure(self.runtime.tenure(server))
+        shown |= views.tenure(self.runtime.tenure(server)) | {"changes": self.pinning.changes(name)}
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
-        account = {} if server.quarantined else await self.accounting.closely(name)
-        shown |= {**self._state(name), **account, "frozen": self.fleet.frozen.get(name, ()), "stderr": words}
+        shown |= self._state(name) | {"frozen": self.fleet.frozen.get(name, ()), "stderr": words}
+        shown |= {} if server.quarantined else await self.accounting.closely(name)
         saga = await self.upgrading.waiting(name)
-        shown |= {"changes": self.pinning.changes(name), "waiting": saga.id if saga is not None else ""}
-        return {"server": shown}
+        return {"server": {**shown, "waiting": saga.id if saga is not None else ""}}
 
     async def tools(self, query: str = "", limit: int = 200, profile: str = "") -> dict[str, Any]:
         """Return the served tools, or a profile's; with a query those that fit it, the best first.
@@ -387,9 +386,7 @@ class App:
     def _catalogue_changed(self) -> None:
         if self.locker is not None:
             self.locker.later()
-        policy, servers = self.config.policy, self.fleet.servers
-        offers = {name: offer for name, offer in self.fleet.served().items() if not barred(servers[name], policy)}
-        self.gateway.set_offers(offers, policy.deny_tools)
+        self.gateway.set_offers(self.fleet.allowed(), self.config.policy.deny_tools)
 
     def _action(self, kind: ActionKind, server: Server, **facts: bool) -> Action:
         return Action(kind=kind, subject=server.name, actor=self.actor, facts={"ref": str(server.ref), **facts})
@@ -397,10 +394,8 @@ class App:
     def _state(self, name: str) -> dict[str, Any]:
         server = self.fleet.get(name)
         if server.quarantined:
-            held = {"name": name, "state": "quarantined", "tier": "", "pid": None, "era": "", "reason": ""}
-            return {**held, "instances": [], "crash": None, "pool": None}
-        status: dict[str, Any] = msgspec.to_builtins(self.runtime.status(name))
-        status.pop("stderr_tail")
+            return views.quarantined(name)
+        status = views.state(self.runtime.status(name))
         status["reason"] = status["reason"] or barred(server, self.config.policy)
         status["tier"] = status["tier"] or str(self.machine.tier_of(server))
         return status

@@ -12,6 +12,7 @@ from vsm_mcp.events import Emit, PinChanged
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.policy.pins import rule
+from vsm_mcp.runtime.barred import barred
 from vsm_mcp.store import Store
 from vsm_mcp.vetting.pins import INSTRUCTIONS, Comparison, compare, keyed
 
@@ -140,6 +141,10 @@ class Fleet:
     def served(self) -> Mapping[str, Offer]:
         """Return what may be shown and called, by server: no quarantined server, no frozen item."""
         return {name: offer for name, offer in self.offers.items() if not self.servers[name].quarantined}
+
+    def allowed(self) -> Mapping[str, Offer]:
+        """Return what is served and may run, by server: nothing of what the policy's deny list names."""
+        return {name: offer for name, offer in self.served().items() if not barred(self.servers[name], self._policy)}
 
     def tool_names(self) -> dict[str, tuple[str, ...]]:
         """Return the names of every server's tools."""

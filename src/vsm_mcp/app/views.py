@@ -17,6 +17,7 @@ from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.runtime.sandbox_plan import REMOTE, plan_of_server
+from vsm_mcp.runtime.status import Status
 from vsm_mcp.runtime.tenure import Tenure
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.tier import Isolation, Tier
@@ -151,3 +152,16 @@ def row(server: Server, state: Mapping[str, Any], offer: Offer | None) -> dict[s
         "kit": kit_of(server),
         "evidence": server.acquisition,
     }
+
+
+def quarantined(name: str) -> dict[str, Any]:
+    """Return the state of a server that waits for a person."""
+    held = {"name": name, "state": "quarantined", "tier": "", "pid": None, "era": "", "reason": ""}
+    return {**held, "instances": [], "crash": None, "pool": None}
+
+
+def state(status: Status) -> dict[str, Any]:
+    """Return the state of a server, without its last words."""
+    shown: dict[str, Any] = msgspec.to_builtins(status)
+    shown.pop("stderr_tail")
+    return shown
