@@ -76,7 +76,7 @@ async def refused(bench: Bench, text: str, kind: type[VsmError], said: str) -> s
     return caught.value.hint
 
 
-def limited(bench: Bench, **limits: int) -> Bench:
+def limited(bench: Bench, **limits: Any) -> Bench:
     return msgspec.structs.replace(bench, config=msgspec.structs.replace(bench.config, install=Install(**limits)))
 
 
@@ -99,6 +99,7 @@ async def test_a_repository_is_pinned_to_a_commit(bench: Bench, tmp_path: Path) 
             assert found.root is not None
             assert (found.root / "new.txt").exists() is (expected == second)
             assert found.manifest["name"] == "told-mcp"
+        assert found.root is not None
         assert not any(path.name in {".git", "passwd"} for path in found.root.rglob("*"))
         await refused(bench, f"git+{address}/r.git@nope", UnknownPackage, "has no nope")
         for unknown in ("0" * 40, "a" * 40):
