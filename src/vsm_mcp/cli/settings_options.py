@@ -59,7 +59,7 @@ def settings_options(function: F) -> F:
             "--arg", "args", multiple=True, metavar="A", help="An argument for the server; --arg=--flag for flags."
         ),
         reach_options,
-        click.option("--allow-scripts", is_flag=True, help="Let install scripts run, inside the sandbox."),
+        click.option("--allow-scripts", is_flag=True, help="Let install scripts and builds run, inside the sandbox."),
         *process_options.OPTIONS,
         click.option(
             "--yes", is_flag=True, help="Agree to what the policy asks about, and to findings that want a look."

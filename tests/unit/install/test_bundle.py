@@ -31,8 +31,8 @@ def words(manifest: Manifest, *held: str) -> Words:
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("field", ["manifest_version", "dxt_version"])
 def test_versions_of_the_format(version: str, field: str) -> None:
-    fields: dict[str, Any] = {"manifest_version": "", field: version}
-    assert made(**fields).name == "told"
+    versions: dict[str, Any] = {"manifest_version": "", field: version}
+    assert made(**versions).name == "told"
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b'{"name":1}', b'{"name":"a","version":"1"}', b"\xff"])

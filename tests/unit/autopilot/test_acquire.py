@@ -1,0 +1,92 @@
+"""The order in which candidates, and the ways to install each, are tried. What an admission ends in is scripted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from vsm_mcp.autopilot.acquire import acquire
+from vsm_mcp.autopilot.outcome import Outcome, Reason, Request
+from vsm_mcp.autopilot.parts import Parts
+from vsm_mcp.config import Config
+from vsm_mcp.errors import ApprovalNeeded
+from vsm_mcp.events import Event
+from vsm_mcp.model.appraisal import Appraisal
+from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.ref import parse_ref
+from vsm_mcp.store import Store
+
+
+@dataclass
+class Scene:
+    """A store, a PATH with some programs on it, and admissions that end as they are told to."""
+
+    parts: Parts
+    codes: dict[str, str] = field(default_factory=dict)
+    tried: list[str] = field(default_factory=list)
+
+    async def admit(self, _parts: Parts, request: Request) -> Outcome:
+        ref = str(request.ref)
+        self.tried.append(ref)
+        assert request.known is not None and request.known.ref == request.ref
+        code = self.codes.get(ref, "")
+        reason = Reason(code=code, message=code) if code else None
+        return Outcome(outcome="failed" if code else "served", ref=ref, evidence="e", reason=reason)
+
+    async def acquire(self, *candidates: tuple[str, ...], method: str = "") -> Outcome:
+        template = Request(ref=parse_ref("cmd:none"), need="notes", method=method)
+        return await acquire(self.parts, template, [_ranked(refs) for refs in candidates], 2, self.admit)
+
+
+def _ranked(refs: tuple[str, ...]) -> Appraisal:
+    first, *others = (Candidate(ref=parse_ref(ref), name=ref) for ref in refs)
+    candidate = Candidate(ref=first.ref, name="told", others=tuple(others))
+    return Appraisal(candidate=candidate, score=1.0, confidence=1.0, criteria={})
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    for name in ("git", "node", "npm"):
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch(mode=0o755)
+    events: list[Event] = []
+    config = Config(home=tmp_path, environ={"PATH": str(tmp_path / "bin")})
+    async with Store(tmp_path) as store:
+        none = cast("Any", None)
+        yield Scene(Parts(config, store, events.append, none, none, none, (), none, dict, none))
+
+
+async def test_the_next_way_is_taken_where_one_cannot_be_installed(scene: Scene) -> None:
+    scene.codes = {"npm:a": "install_failed", "pypi:a": "registry_unavailable"}
+    outcome = await scene.acquire(("npm:a", "git+https://h.example/o/a", "https://h.example/a", "pypi:a"), ("npm:b",))
+    assert scene.tried == ["npm:a", "pypi:a", "git+https://h.example/o/a"]
+    assert outcome.outcome == "served"
+
+
+@pytest.mark.parametrize("code", ["vetting_rejected", "trial_failed"])
+async def test_what_was_judged_is_not_taken_in_another_form(scene: Scene, code: str) -> None:
+    scene.codes = {"npm:a": code}
+    await scene.acquire(("npm:a", "pypi:a"), ("npm:b",))
+    assert scene.tried == ["npm:a", "npm:b"]
+
+
+async def test_ways_without_their_programs_are_passed_over(scene: Scene) -> None:
+    await scene.acquire(("oci:a", "pypi:a"))
+    assert scene.tried == ["pypi:a"]
+
+
+async def test_a_method_tries_only_those_who_offer_it(scene: Scene) -> None:
+    await scene.acquire(("npm:a", "https://h.example/a"), ("npm:b", "git+https://h.example/o/b"), method="git")
+    assert scene.tried == ["git+https://h.example/o/b"]
+    with pytest.raises(ApprovalNeeded, match=r"npm:a cannot be installed by mcpb: it offers npm, pypi"):
+        await scene.acquire(("npm:a", "pypi:a"), method="mcpb")
+
+
+async def test_what_is_on_this_machine_is_not_tried_unasked(scene: Scene) -> None:
+    with pytest.raises(ApprovalNeeded, match=r"a folder of this machine is not tried unasked"):
+        await scene.acquire(("dir:/srv/a",))
