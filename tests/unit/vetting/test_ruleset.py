@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 
 from vsm_mcp.vetting import ruleset
 
@@ -15,7 +16,7 @@ def test_it_is_a_hash_and_stays_the_same() -> None:
 
 
 def test_it_covers_code_and_data_of_every_check() -> None:
-    names = {name for name, _ in ruleset._files(ruleset.files("vsm_mcp.vetting"), "")}
+    names = {name for name, _ in ruleset._files(files("vsm_mcp.vetting"), "")}
     assert {
         "/identity.py",
         "/signatures/check.py",
