@@ -39,7 +39,7 @@ _TAG: Final = (
     r"|\[{1,2}\s{0,3}(?:important|system|critical|attention|instructions?|admin|hidden|inst|internal\w{0,20}"
     r"|system\w{0,20})\s{0,3}(?:\]|:)|<\|[^|>\n]{1,40}\|>|\[/?inst\]|<</?sys>>"
     r"|^\s{0,4}#{1,4}\s{0,3}(?:system|instructions?|new instructions?)\s{0,3}:?\s{0,3}$"
-    r"|^\s{0,4}(?:system|assistant|developer)\s{0,2}:\s|```\s{0,2}(?:assistant|system|user)\b"
+    r"|(?<=\n)\s{0,4}(?:system|assistant|developer)\s{0,2}:\s|```\s{0,2}(?:assistant|system|user)\b"
     r"|[-=*_]{3,12} ?end of (?:the )?(?:tool )?(?:description|prompt|instructions|context)[^\n]{0,40}"
     r"|\|{2,8}\s{0,2}\w{3,40}\s{0,2}\|{2,8}|\b(?:system|admin|developer|root|security)[ _-]override\s{0,2}[:|]"
     r"|\((?:assistant|model|agent|ai|llm)s? only\)|\bend_override\b"
