@@ -198,4 +198,4 @@ def row(name: str, outcome: Outcome, done: Upgraded | None, before: str) -> dict
 
 def unknown(ident: str) -> NotFound:
     """Return the error for an id that nothing waits under."""
-    return NotFound(f"nothing waits for approval under {ident!r}", "vsm-mcp list and vsm-mcp status show what does")
+    return NotFound(f"nothing waits for approval under {ident!r}", "vsm-mcp inspect NAME shows what does")

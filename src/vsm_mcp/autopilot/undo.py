@@ -57,7 +57,18 @@ class Undo:
         for name in self._installations.servers():
             if name not in known:  # a removal that was cut off after the row was gone
                 await self._installations.discard_server(name)
+        await self._orphans()
         await self._installations.sweep()
+
+    async def _orphans(self) -> None:
+        """Forget the secrets of acquisitions that nobody can go back to: a removal was cut off."""
+        store = self._store
+        kept = {server.acquisition for server in await store.servers.all()}
+        kept |= {server.acquisition for server in (await store.previous.all()).values()}
+        kept |= {saga.id for saga in (*await store.sagas.waiting(), *await store.sagas.unfinished())}
+        orphans = store.secrets.acquisitions() - kept
+        for acquisition in orphans & await store.sagas.ids() if orphans else ():
+            store.secrets.remove(acquisition)
 
     def _out(self, saga_id: str, plan: Plan) -> list[Step]:
         """Return how a new version goes out again."""

@@ -93,6 +93,11 @@ class Sagas:
             for row in rows
         ]
 
+    async def ids(self) -> set[str]:
+        """Return the ids of all acquisitions there ever were."""
+        rows = await self._database.run(lambda connection: connection.execute("SELECT id FROM saga").fetchall())
+        return {ident for (ident,) in rows}
+
     async def servers(self) -> set[str]:
         """Return the names of all servers that an acquisition was ever about."""
         sql = "SELECT DISTINCT json_extract(CAST(plan AS TEXT), '$.server') FROM saga"

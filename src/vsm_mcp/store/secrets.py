@@ -55,6 +55,10 @@ class Secrets:
                 f"{self._folder} cannot be written: {error.strerror}", "check its owner and the disk"
             ) from error
 
+    def acquisitions(self) -> set[str]:
+        """Return the names under which secrets are kept: acquisitions, and others of the home itself."""
+        return {file.stem for file in self._folder.glob("*.json")}
+
     def own_key(self) -> bytes:
         """Return the key with which this home seals what it gives to clients (32 bytes); made when first asked for.
 

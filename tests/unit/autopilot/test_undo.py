@@ -140,6 +140,17 @@ async def test_a_rollback_that_reached_the_catalogue_is_finished(scene: Scene) -
     assert scene.installations.versions("time") == ("1.0", "2.0")
 
 
+async def test_secrets_that_a_removal_left_are_forgotten_and_no_others(scene: Scene) -> None:
+    for saga in ("a1", "a2", "a3"):
+        await scene.started(saga, "activate", Plan())
+        await scene.store.sagas.end(saga, "done")
+    await scene.known("a1")
+    await scene.known("a2", succeeds=True)
+    scene.store.secrets.put("gateway", {"key": "k"})
+    await scene.undo.recover()
+    assert scene.store.secrets.acquisitions() == {"a1", "a2", "gateway"}
+
+
 async def test_what_waits_is_kept_and_goes_with_its_server(scene: Scene) -> None:
     await scene.installed("1.0")
     await scene.known("a1")
