@@ -12,7 +12,6 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -22,7 +21,7 @@ from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
 from vsm_mcp.autopilot.naming import check_name, server_name
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
-from vsm_mcp.autopilot.past import compared, earlier
+from vsm_mcp.autopilot.past import compared, earlier, walked
 from vsm_mcp.autopilot.undo import Undo
 from vsm_mcp.autopilot.verdicts import failed_trial, judged, masked, summary, unconfined, unwatched, watched
 from vsm_mcp.errors import BadArgument, VettingRejected, VsmError
@@ -201,7 +200,8 @@ class _Admission:
         async with self._step("build"):
             into = await self._parts.installations.begin(name, label)
             built = await installer.build(resolved, fetched, into, options)
-            self._checks += await self._walked(resolved, into)
+            self._checks += await walked(self._parts, resolved, into, self.id)
+            self._rejected(judged(self._checks, self._parts.config.policy.profile))
         record = {"entry": built.entry, "integrity": built.integrity, "scripts": built.scripts}
         await self._record("built", {**record, "confined": built.confined, "unconfined": built.unconfined})
         return self._server(resolved, built, launch, settings), built, fetched
@@ -235,14 +235,6 @@ class _Admission:
         results = compared(results, await earlier(self._parts.store, resolved.ref))
         await self._record("vetted", results)
         self._rejected(judged(results, self._parts.config.policy.profile))
-        return results
-
-    async def _walked(self, resolved: Resolved, into: Path) -> tuple[CheckResult, ...]:
-        """Look at what was installed, dependencies and all, before any of it runs."""
-        subject = Subject(ref=resolved.ref, version=resolved.version, installed=into)
-        results = await run_checks(self._parts.checks, subject, Stage.AFTER_BUILD)
-        await self._record("walked", results)
-        self._rejected(judged(results, self._parts.config.policy.profile) if results else None)
         return results
 
     def _subject(self, resolved: Resolved, fetched: Fetched) -> Subject:
@@ -319,8 +311,8 @@ class _Admission:
         self._rejected(verdict)
         return verdict
 
-    def _rejected(self, verdict: VetReport | None) -> None:
-        if verdict is not None and verdict.judgement is Judgement.REJECT:
+    def _rejected(self, verdict: VetReport) -> None:
+        if verdict.judgement is Judgement.REJECT:
             hint = f"vsm-mcp evidence {self.id} shows what each check saw"
             raise VettingRejected(f"vetting rejected it: {verdict.reasons[0]}", hint)
 

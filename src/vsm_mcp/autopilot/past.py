@@ -1,14 +1,18 @@
-"""What was seen of the version that is served now, for comparison with another one."""
+"""What was seen of the version that is served now, and of what has just been installed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
+from vsm_mcp.autopilot.parts import Parts
+from vsm_mcp.install.installer import Resolved
 from vsm_mcp.model.finding import CheckResult, CodeProfile
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.store import Store
+from vsm_mcp.vetting.check import Stage, Subject, run_checks
 from vsm_mcp.vetting.drift import compare
 
 
@@ -33,3 +37,11 @@ def compared(results: Sequence[CheckResult], before: CodeProfile | None) -> tupl
     if before is None or after is None:
         return tuple(results)
     return (*results, compare(before, after))
+
+
+async def walked(parts: Parts, resolved: Resolved, into: Path, acquisition: str) -> tuple[CheckResult, ...]:
+    """Look at all that was installed, dependencies and all, before any of it runs; it is kept as evidence."""
+    subject = Subject(ref=resolved.ref, version=resolved.version, installed=into)
+    results = await run_checks(parts.checks, subject, Stage.AFTER_BUILD)
+    await parts.store.evidence.add(acquisition, "walked", results)
+    return results

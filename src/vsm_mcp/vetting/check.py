@@ -57,7 +57,9 @@ class Script(Protocol):
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """Everything there is to look at; what is not known yet is empty or ``None``.
 
-    ``installed`` is the whole installation, once it is built. ``root`` is the unpacked top-level package and ``manifest`` its own metadata (``package.json``, or the core
+    ``installed`` is the whole installation, once it is built.
+
+    ``root`` is the unpacked top-level package and ``manifest`` its own metadata (``package.json``, or the core
     metadata of a wheel); ``scripts`` are the install scripts found anywhere in the tree; ``offer`` what the trial saw;
     ``fleet`` maps the other servers of this home to the names of their tools.
     """

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.incidents import in_javascript, in_python
 from tests.incidents.packages import judged, npm_package, scanned, wheel
+
 from vsm_mcp.model.finding import CodeProfile, Judgement
 from vsm_mcp.vetting.code.rules import RULES
 from vsm_mcp.vetting.drift import drift

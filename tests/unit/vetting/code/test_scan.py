@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-
 from tests.incidents.packages import judged, npm_package, scanned
+
 from vsm_mcp.model.finding import CheckStatus
 from vsm_mcp.vetting.code.check import examine
 
