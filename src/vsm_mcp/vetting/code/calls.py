@@ -196,6 +196,8 @@ def _target(seen: Seen) -> Value:
         return seen.args[1]
     if seen.receiver.tags & _PLACES and not seen.receiver.tags & {"conn"}:
         return seen.receiver
+    if seen.receiver.text and seen.method in {"write", "writelines", "write_text", "write_bytes"}:
+        return seen.receiver
     return seen.args[0] if seen.args and seen.method not in {"write", "writelines"} else NOTHING
 
 

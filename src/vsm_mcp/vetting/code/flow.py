@@ -37,8 +37,8 @@ from vsm_mcp.vetting.code.value import NOTHING, Value, merge
 _PASSES: Final = 3
 _WRAPPERS: Final = frozenset({"promisify", "partial", "bind", "wraps", "callbackify", "cache"})
 _JOINERS: Final = frozenset(
-    {"path.join", "path.resolve", "os.path.join", "path.posix.join", "path.win32.join", "pathlib.Path",
-     "pathlib.PurePath", "os.path.expanduser", "pathlib.PosixPath", "URL", "file", "os.path.abspath", "os.path.normpath"}
+    {"path.join", "path.resolve", "os.path.join", "path.posix.join", "path.win32.join", "pathlib.Path", "URL", "file",
+     "pathlib.PurePath", "os.path.expanduser", "pathlib.PosixPath", "os.path.abspath", "os.path.normpath"}
 )  # fmt: skip
 _COMMON_METHODS: Final = frozenset(
     {"get", "set", "add", "then", "catch", "map", "push", "call", "send", "write", "read", "open", "close", "end", "on"}
@@ -309,7 +309,7 @@ class _Flow(Surroundings):
             opened = seen.method in {"reverse", "reversed"}
         if (
             text is None
-            and seen.method in {"str", "bytes", "String", "encode", "Path", "Buffer", "bytearray", "URL"}
+            and seen.method in {"str", "bytes", "String", "encode", "Path", "Buffer", "bytearray", "URL", "open"}
             and given
         ):
             text = given[0]
