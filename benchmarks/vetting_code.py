@@ -1,7 +1,7 @@
 """What the checks before an installation say of real packages, and how long they take: a table, one line a reference.
 
-``python benchmarks/vetting_code.py npm:NAME@VERSION pypi:NAME==VERSION … [--file LINES.jsonl]`` fetches each (nothing is
-run or installed) and vets it. A line of the file is a JSON object with a ``ref``.
+``python benchmarks/vetting_code.py npm:NAME@VERSION pypi:NAME==VERSION … [--file LINES.jsonl]`` fetches each
+(nothing is run or installed) and vets it. A line of the file is a JSON object with a ``ref``.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -141,7 +142,7 @@ def _command(seen: Seen) -> Value:
     for arg in (seen.first, *seen.args[1:2]):
         parts += list(arg.fields.values()) if arg.fields is not None and "0" in arg.fields else [arg]
     parts = [part for part in parts if part.text is not None or part.tags or part.path] or [NOTHING]
-    for flag, code in zip(parts[1:], parts[2:], strict=False):
+    for flag, code in itertools.pairwise(parts[1:]):
         if (flag.text or "").lower() in _SHELL_FLAGS:
             return Value(text=code.text, tags=code.tags | {"inline"}, path=code.path)
     if len(parts) == 1 or parts[0].text is None:
@@ -194,6 +195,8 @@ def _target(seen: Seen) -> Value:
     if seen.method in _TO_SECOND and len(seen.args) > 1:
         return seen.args[1]
     if seen.receiver.tags & _PLACES and not seen.receiver.tags & {"conn"}:
+        return seen.receiver
+    if seen.receiver.text and seen.method in {"write", "writelines", "write_text", "write_bytes"}:
         return seen.receiver
     return seen.args[0] if seen.args and seen.method not in {"write", "writelines"} else NOTHING
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from vsm_mcp.vetting.code import meaning
@@ -32,39 +31,20 @@ from vsm_mcp.vetting.code.program import (
     Return,
     Text,
 )  # fmt: skip
+from vsm_mcp.vetting.code.surroundings import SELVES, Scope, Surroundings
 from vsm_mcp.vetting.code.value import NOTHING, Value, merge
 
 _PASSES: Final = 3
-_GLOBALS: Final = ("globalThis.", "global.", "window.", "self.", "builtins.", "__builtins__.", "this.")
 _WRAPPERS: Final = frozenset({"promisify", "partial", "bind", "wraps", "callbackify", "cache"})
-_ALIASES: Final = {
-    "process.mainModule.require": "require",
-    "module.require": "require",
-    "module.createRequire": "createRequire",
-}
 _JOINERS: Final = frozenset(
-    {"path.join", "path.resolve", "os.path.join", "path.posix.join", "path.win32.join", "pathlib.Path", "pathlib.PurePath",
-     "os.path.expanduser", "pathlib.PosixPath", "URL", "file", "os.path.abspath", "os.path.normpath"}
+    {"path.join", "path.resolve", "os.path.join", "path.posix.join", "path.win32.join", "pathlib.Path", "URL", "file",
+     "pathlib.PurePath", "os.path.expanduser", "pathlib.PosixPath", "os.path.abspath", "os.path.normpath"}
 )  # fmt: skip
-_SELVES: Final = frozenset({"this", "self", "cls", "exports"})
-_NUMBERS: Final = frozenset({"pid", "ppid", "port", "length", "size", "index", "timeout", "id_number"})
 _COMMON_METHODS: Final = frozenset(
     {"get", "set", "add", "then", "catch", "map", "push", "call", "send", "write", "read", "open", "close", "end", "on"}
 )
-_CONTENTS: Final = frozenset({"stdout", "output", "text", "content", "data", "body", "buffer", "stderr"})
-_MAIL: Final = re.compile(r"[^\s@\x00]@[^\s@\x00]+\.\w")
 _HOLE: Final = re.compile(r"\{[^{}]{0,40}\}")
 _MOST_NODES: Final = 1_500_000
-
-
-@dataclass(eq=False, slots=True)
-class Scope:
-    """The variables of one function; ``older`` are their values after the last pass."""
-
-    function: Function | None
-    parent: Scope | None
-    names: dict[str, Value] = field(default_factory=dict)
-    older: dict[str, Value] = field(default_factory=dict)
 
 
 class TooMuch(Exception):
@@ -79,20 +59,8 @@ def follow(program: Sequence[Node], passes: int = _PASSES) -> list[Event]:
     return flow.finished()
 
 
-class _Flow:
-    def __init__(self) -> None:
-        self._top = Scope(None, None)
-        self._scopes: dict[int, Scope] = {}
-        self._attributes: dict[str, Value] = {}
-        self._given: dict[tuple[int, int], Value] = {}
-        self._returns: dict[int, Value] = {}
-        self._calls: set[tuple[int, int]] = set()
-        self._events: list[tuple[int, Event]] = []
-        self._scope = self._top
-        self._gates = 0
-        self._last = False
-        self._steps = 0
-        self._line = 0
+class _Flow(Surroundings):
+    """The engine: what each kind of node and each call means."""
 
     def run(self, program: Sequence[Node], *, last: bool) -> None:
         self._last, self._steps = last, 0
@@ -102,30 +70,12 @@ class _Flow:
         for node in program:
             self.value(node)
 
-    def finished(self) -> list[Event]:
-        reached, queue = {0}, [0]
-        while queue:
-            caller = queue.pop()
-            for source, target in self._calls:
-                if source == caller and target not in reached:
-                    reached.add(target)
-                    queue.append(target)
-        for function, event in self._events:
-            event.reached = not event.gated and function in reached
-        return [event for _, event in self._events]
-
     def _hoist(self, body: Iterable[Node]) -> None:
         for node in body:
             if isinstance(node, Function) and node.name:
                 self._bind(node.name, Value(function=node))
 
-    @property
-    def _here(self) -> int:
-        return id(self._scope.function) if self._scope.function else 0
-
-    # --- values ----------------------------------------------------------------------------------------------------
-
-    def value(self, node: Node) -> Value:
+    def value(self, node: Node) -> Value:  # noqa: C901 - one case a kind of node
         self._steps += 1
         if self._steps > _MOST_NODES:
             raise TooMuch("it is too large to be followed")
@@ -177,59 +127,11 @@ class _Flow:
                 self._imported(node)
         return NOTHING
 
-    def _named(self, name: str) -> Value:
-        scope: Scope | None = self._scope
-        while scope is not None:
-            new, old = scope.names.get(name), scope.older.get(name)
-            if new is not None:
-                return new if old is None or old.tags <= new.tags else merge([new, old], text=new.text, like=new)
-            if old is not None:
-                return old
-            scope = scope.parent
-        return self._of_path(name)
-
-    def _of_path(self, path: str) -> Value:
-        path = path.replace(".default.", ".").removesuffix(".default")
-        for prefix in _GLOBALS:
-            path = path.removeprefix(prefix)
-        path = _ALIASES.get(path, path)
-        tags = frozenset({"env"}) if path in meaning.ENVIRONMENTS else frozenset[str]()
-        if path.startswith(meaning.ARGUMENTS):
-            tags |= {"arguments"}
-        return Value(path=path, tags=tags)
-
-    def _member(self, base: Value, name: str, node: Node | None = None) -> Value:
-        if base.fields is not None and name in base.fields:
-            return base.fields[name]
-        if name == "constructor" and (base.function or base.path in {"constructor", "Object.getPrototypeOf()"}):
-            return Value(path="Function")
-        if base.path:
-            found = self._of_path(f"{base.path}.{name}")
-        else:
-            found = Value(path="" if name != "constructor" else "constructor")
-        lost = {"env", "caller", "net", "tool"} if name in _NUMBERS else set[str]() if name in _CONTENTS else {"env"}
-        extra = base.tags - lost
-        kept = self._attributes.get(name) if isinstance(node, Name) and node.id in _SELVES else None
-        if kept is not None:
-            return merge([found, kept], text=kept.text, like=kept if kept.path or kept.function else found, tags=extra)
-        return merge([found], like=found, tags=extra, text=base.text if name in {"href", "parent"} else None)
-
     def _index(self, node: Index) -> Value:
         base, key = self.value(node.base), self.value(node.key)
         if key.text is not None and UNKNOWN not in key.text:
             return self._member(base, key.text, node.base)
         return self._part(base, key)
-
-    def _part(self, base: Value, key: Value) -> Value:
-        whole = base.tags if base.path in meaning.ENVIRONMENTS and "env" in key.tags else base.tags - {"env"}
-        parts = list((base.fields or {}).values())
-        return merge(parts, tags=whole | (key.tags - {"env"}))
-
-    def _join(self, parts: Sequence[Value], separator: str = "") -> Value:
-        if parts and all(part.text is None for part in parts):
-            return merge(parts)
-        text = separator.join(UNKNOWN if part.text is None else part.text for part in parts)[: meaning.MAX_TEXT * 4]
-        return merge(parts, text=text, tags=meaning.tags_of(text))
 
     def _record(self, node: Record) -> Value:
         fields: dict[str, Value] = {}
@@ -267,60 +169,10 @@ class _Flow:
         self._scope, self._gates = outer, gates
         return Value(function=node)
 
-    # --- names -----------------------------------------------------------------------------------------------------
-
     def _imported(self, node: Import) -> None:
         module = _module(node.module)
         for local, original in node.names:
             self._bind(local, self._of_path(f"{module}.{original}" if original else module))
-
-    def _bind(self, name: str, value: Value) -> None:
-        old = self._scope.names.get(name)
-        if old is not None and not old.tags <= value.tags:
-            value = merge([old, value], text=value.text, like=value)
-        self._scope.names[name] = value
-
-    def _assign(self, target: Node, value: Value) -> None:
-        match target:
-            case Name():
-                self._outer(target.id, value)
-            case Record():
-                for key, inner in target.entries:
-                    name = self.value(key).text if key else None
-                    self._assign(inner, self._member(value, name) if name else value)
-            case Group():
-                for place, inner in enumerate(target.items):
-                    fields = value.fields or {}
-                    self._assign(inner, fields.get(str(place), merge([value])))
-            case Member() | Index():
-                self._assign_member(target, value)
-            case Assign():  # a pattern with a default
-                self._assign(target.target, value)
-
-    def _outer(self, name: str, value: Value) -> None:
-        """Bind a name where it lives already: closures write to their surroundings."""
-        scope: Scope | None = self._scope
-        while scope is not None and name not in scope.names and name not in scope.older:
-            scope = scope.parent
-        inside, self._scope = self._scope, scope or self._scope
-        self._bind(name, value)
-        self._scope = inside
-
-    def _assign_member(self, target: Member | Index, value: Value) -> None:
-        name = target.name if isinstance(target, Member) else self.value(target.key).text
-        base = self.value(target.base)
-        if base.path and name:
-            self._event("replace", target.line, f"{base.path}.{name}", value.tags)
-        if name:
-            self._mail(name, value, target.line)
-            if isinstance(target.base, Name) and target.base.id in _SELVES:
-                old = self._attributes.get(name, NOTHING)
-                self._attributes[name] = merge([old, value], text=value.text, like=value)
-        if isinstance(target.base, Name) and target.base.id not in _SELVES and not base.path:
-            whole = merge([base, value], fields={**(base.fields or {}), **({name: value} if name else {})}, like=base)
-            self._outer(target.base.id, whole)
-
-    # --- calls -----------------------------------------------------------------------------------------------------
 
     def _call(self, node: Call) -> Value:
         receiver, method, self._line = NOTHING, "", node.line
@@ -357,11 +209,11 @@ class _Flow:
 
     def _method(self, node: Node, callee: Value, method: str) -> Function | None:
         """A method of a class of this file, on itself or on an object of which nothing else is known."""
-        own = isinstance(node, Member) and isinstance(node.base, Name) and node.base.id in _SELVES
+        own = isinstance(node, Member) and isinstance(node.base, Name) and node.base.id in SELVES
         unknown = not callee.path and len(method) > 2 and method not in _COMMON_METHODS
         return self._named(method).function if method and (own or unknown) else None
 
-    def _special(self, callee: Value, method: str, receiver: Value, args: list[Value]) -> Value | None:
+    def _special(self, callee: Value, method: str, receiver: Value, args: list[Value]) -> Value | None:  # noqa: C901 - one line a call
         path, first = callee.path, (args[0] if args else NOTHING)
         if path.removesuffix("()").endswith("createRequire") and not path.endswith(")"):
             return Value(path="require")
@@ -457,7 +309,7 @@ class _Flow:
             opened = seen.method in {"reverse", "reversed"}
         if (
             text is None
-            and seen.method in {"str", "bytes", "String", "encode", "Path", "Buffer", "bytearray", "URL"}
+            and seen.method in {"str", "bytes", "String", "encode", "Path", "Buffer", "bytearray", "URL", "open"}
             and given
         ):
             text = given[0]
@@ -474,19 +326,6 @@ class _Flow:
         if text is not None:
             tags |= meaning.tags_of(text) | ({"spelled"} if opened else set())
         return Value(text=text, path=f"{seen.path}()" if seen.path else "", tags=frozenset(tags))
-
-    # --- events ----------------------------------------------------------------------------------------------------
-
-    def _mail(self, key: str, value: Value, line: int) -> None:
-        texts = [value.text or "", *(each.text or "" for each in (value.fields or {}).values())]
-        mail = next((text for text in texts if _MAIL.search(text)), "")
-        if mail and key.lower().replace("_", "") in {"bcc", "bccrecipients", "bccaddresses", "bccemails"}:
-            self._event("blind_copy", line, key, value.tags, mail)
-
-    def _event(self, kind: str, line: int, what: str, tags: frozenset[str], text: str = "") -> None:
-        if self._last and len(self._events) < 20_000:
-            gated = bool(self._gates)
-            self._events.append((self._here, Event(kind=kind, line=line, what=what, tags=tags, text=text, gated=gated)))
 
 
 def _filled(shape: str, args: Sequence[Value]) -> str:

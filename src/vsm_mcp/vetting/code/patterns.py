@@ -13,7 +13,7 @@ from vsm_mcp.model.finding import Finding
 from vsm_mcp.vetting.code import rules
 
 _SECONDS: Final = 5
-_BY_NAME: Final = {rule.id.removeprefix("code."): rule for rule in rules.TOP_RULES}
+_BY_NAME: Final = {rule.id.removeprefix("code."): rule for rule in rules.RULES}
 
 
 @functools.cache

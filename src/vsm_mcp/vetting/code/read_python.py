@@ -170,7 +170,7 @@ class _Reader:
         finally:
             self._depth -= 1
 
-    def _plain(self, node: ast.expr) -> Node | None:
+    def _plain(self, node: ast.expr) -> Node | None:  # noqa: C901 - one case a kind of node
         line = node.lineno
         match node:
             case ast.Constant():

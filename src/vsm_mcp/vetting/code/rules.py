@@ -60,12 +60,12 @@ PROTECTED: Final = Rule("code.protected", Severity.REVIEW, "is encrypted by its 
 TEMPLATED_NOTE: Final = Rule(
     "code.templated_command", Severity.NOTE, "puts values into a line for a shell that only it or a library chooses"
 )
-TOP_RULES: Final = (
-    SECRETS_SENT, SECRETS_READ, ENVIRONMENT_SENT, DECODED_RUN, FETCHED_RUN, FETCHED_PROGRAM, DOWNLOAD_RUN, CLIENT_CONFIG,
-    CLIENT_CONFIG_LATER, STARTUP, STARTUP_LATER, COLLECTOR, BARE_ADDRESS, TEMPLATED_SHELL, TEMPLATED_NOTE, REVERSE_SHELL, CLIPPER,
-    SPREADS, SPREADS_LATER, WIPES, BLIND_COPY, SPELLED_HOST, OBFUSCATED, INVISIBLE, PUSHED_ASIDE, MINER, PROTECTED,
+RULES: Final = (
+    SECRETS_SENT, SECRETS_READ, ENVIRONMENT_SENT, DECODED_RUN, FETCHED_RUN, FETCHED_PROGRAM, DOWNLOAD_RUN,
+    CLIENT_CONFIG, CLIENT_CONFIG_LATER, STARTUP, STARTUP_LATER, COLLECTOR, BARE_ADDRESS, TEMPLATED_SHELL,
+    TEMPLATED_NOTE, REVERSE_SHELL, CLIPPER, SPREADS, SPREADS_LATER, WIPES,
+    BLIND_COPY, SPELLED_HOST, OBFUSCATED, INVISIBLE, PUSHED_ASIDE, MINER, PROTECTED,
 )  # fmt: skip
-RULES: Final = TOP_RULES
 _RUNS: Final = frozenset({"shell", "program"})
 # how programs show a page to a person; what is shown is seldom a stranger's word
 _OPENER: Final = re.compile(
@@ -79,8 +79,9 @@ def decide(file: str, events: Sequence[Event], *, bundled: bool = False) -> list
     kinds = {event.kind for event in events}
     found: list[Finding] = []
     for event in events:
-        for rule, text in _of(event, kinds, events):
-            rule = TEMPLATED_NOTE if rule is TEMPLATED_SHELL and bundled and "tool" not in event.tags else rule
+        for named, text in _of(event, kinds, events):
+            library = named is TEMPLATED_SHELL and bundled and "tool" not in event.tags
+            rule = TEMPLATED_NOTE if library else named
             found.append(rule.found(f"{file}:{event.line}", text or ascii(event.what[:80])[1:-1]))
     return [*found, *_together(file, events)]
 
