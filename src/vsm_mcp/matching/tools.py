@@ -25,8 +25,12 @@ WORDS, MEANING, SERVER = 0.3, 0.7, 0.15
 AMONG: Final = 100
 """Among so many of the nearest their nearness is spread over the whole scale."""
 
-CONTEXT: Final = 0.8
-"""How much of a tool's own direction is that of its server's purpose: "delete a task" says little by itself."""
+CONTEXT, NAMED = 0.8, 0.4
+"""How much of a tool's own direction is that of its server's purpose: "delete a task" says little by itself.
+
+The second counts where nothing is known of the server but its name.
+"""
+_PURPOSE: Final = 6  # words: fewer are a name
 
 
 class ToolIndex:
@@ -78,8 +82,10 @@ def _groups(tools: Sequence[ToolText]) -> list[int]:
 def _vectors(tools: Sequence[ToolText], groups: Sequence[int], meaning: Meaning) -> Floats:
     """Return the direction of each tool: what it says of itself, and something of what its server is for."""
     purposes = {group: asked(tool.server) for tool, group in zip(tools, groups, strict=True)}
-    contexts = meaning.embed([purposes[group] for group in range(len(purposes))])
-    return unit(meaning.embed([of_tool(tool) for tool in tools]) + CONTEXT * contexts[groups])
+    texts = [purposes[group] for group in range(len(purposes))]
+    weights = np.array([CONTEXT if len(text.split()) >= _PURPOSE else NAMED for text in texts], np.float32)
+    contexts = weights[:, None] * meaning.embed(texts)
+    return unit(meaning.embed([of_tool(tool) for tool in tools]) + contexts[groups])
 
 
 def _centres(vectors: Floats, groups: Sequence[int]) -> Floats:
