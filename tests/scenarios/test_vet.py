@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from tests.scenarios.homes import MODULE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -161,7 +161,13 @@ class _Flow(Surroundings):
         gates, self._gates = self._gates, 0
         for place, param in enumerate(node.params):
             given = self._given.get((id(node), place))
-            asked = Value(tags=frozenset({"caller", "tool"} if node.registered else {"caller"}))
+            number = isinstance(param, Name) and param.id in {
+                "pid",
+                "ppid",
+                "port",
+            }  # no text that a shell could misread
+            told = {"caller", "tool"} if node.registered else set[str]() if number else {"caller"}
+            asked = Value(tags=frozenset(told))
             self._assign(param, asked if given is None else given)
         self._hoist(node.body)
         for each in node.body:
