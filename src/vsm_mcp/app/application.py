@@ -72,8 +72,7 @@ class App:
         self.counters = Counters()
         self.bus.subscribe(self.counters)
         self.actor = actor
-        self.started = time.time()
-        self.address = ""
+        self.started, self.address = time.time(), ""
         self._answering: dict[str, object] = {}
         self.locker: Locker | None = None
         self.followers: list[Callable[[configuration.Config], None]] = []
@@ -264,9 +263,9 @@ class App:
     async def inspect(self, name: str) -> dict[str, Any]:
         """Return everything known about one server. Raises :class:`UnknownServer`."""
         server = self.fleet.get(name)
-        log = str(self.runtime.log_path(name))
         plan = views.plan(server, self._secrets_of(name), self.config, self.machine.isolation)
-        shown = views.server(server, self.fleet.seen(name), self.machine.sandbox, log, plan)
+        log, sandbox = str(self.runtime.log_path(name)), self.machine.sandbox
+        shown = views.server(server, self.fleet.seen(name), sandbox, log, plan)
         shown |= views.tenure(self.runtime.tenure(server)) | {"changes": self.pinning.changes(name)}
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
         shown |= self._state(name) | {"frozen": self.fleet.frozen.get(name, ()), "stderr": words}
@@ -373,7 +372,7 @@ class App:
         return await self.upgrading.taken_in(outcome)
 
     def supervising(self, name: str) -> bool:
-        """Say whether the runtime knows a server."""
+        """Whether the runtime knows a server."""
         return any(status.name == name for status in self.runtime.statuses())
 
     def _supervise(self, server: Server) -> None:

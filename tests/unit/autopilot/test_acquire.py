@@ -57,8 +57,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     events: list[Event] = []
     config = Config(home=tmp_path, environ={"PATH": str(tmp_path / "bin")})
     async with Store(tmp_path) as store:
-        none = cast("Any", None)
-        yield Scene(Parts(config, store, events.append, none, none, none, (), none, dict, none))
+        no = cast("Any", None)
+        yield Scene(Parts(config, store, events.append, no, no, no, (), no, no, dict, no, no, no, no))
 
 
 async def test_the_next_way_is_taken_where_one_cannot_be_installed(scene: Scene) -> None:
