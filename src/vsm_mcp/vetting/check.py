@@ -18,7 +18,7 @@ from vsm_mcp.model.locked import Locked
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.registries.client import Registries
 
-DEADLINE_SECONDS: Final = 20.0
+DEADLINE_SECONDS: Final = 60.0
 
 
 class Stage(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -12,7 +11,7 @@ import msgspec
 from vsm_mcp.config import Config
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
 from vsm_mcp.model.finding import CheckResult, Finding
-from vsm_mcp.vetting import composition, folding, vocabulary
+from vsm_mcp.vetting import composition, folding
 from vsm_mcp.vetting import text_rules as rules
 from vsm_mcp.vetting.check import Stage, Subject, result, unavailable
 from vsm_mcp.vetting.texts import Text, parse, properties, texts
@@ -69,11 +68,6 @@ class ToolTextCheck:
 def build(_config: Config) -> ToolTextCheck:
     """Make the check: the entry point."""
     return ToolTextCheck()
-
-
-def rule_set() -> str:
-    """Return the SHA-256 (hex) of the vocabulary and its compositions, for evidence: which rules looked."""
-    return hashlib.sha256(vocabulary.raw() + composition.raw()).hexdigest()
 
 
 def examine(offer: Offer, fleet: Mapping[str, tuple[str, ...]]) -> CheckResult:

@@ -15,7 +15,7 @@ from vsm_mcp.model.finding import CheckStatus
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.vetting.check import Subject
 from vsm_mcp.vetting.definitions import judge_definitions, read_definitions
-from vsm_mcp.vetting.tool_text import ToolTextCheck, examine, examine_item, rule_set
+from vsm_mcp.vetting.tool_text import ToolTextCheck, examine, examine_item
 
 
 def tool(description: str = "Adds two numbers.", name: str = "add", **more: Any) -> Definition:
@@ -194,10 +194,6 @@ def test_definitions_that_are_none_are_refused_with_a_hint(text: str) -> None:
     with pytest.raises(BadArgument) as caught:
         read_definitions(text)
     assert "tools/list" in caught.value.hint
-
-
-def test_the_rule_set_has_a_digest_for_the_evidence() -> None:
-    assert len(rule_set()) == 64
 
 
 @pytest.mark.parametrize(

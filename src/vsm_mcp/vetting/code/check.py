@@ -19,7 +19,7 @@ from vsm_mcp.vetting.code.scan import Scan
 
 _NAME: Final = "code"
 _UNIT: Final = "files"
-_SECONDS: Final = 19.0
+_SECONDS: Final = 55.0
 _NAMED: Final = 3
 _MAX_OUTPUT: Final = 16 * 1024 * 1024
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 import tomllib
 from importlib import resources
@@ -23,11 +22,6 @@ def _table() -> dict[str, dict[str, list[str]]]:
 @functools.cache
 def _source() -> bytes:
     return resources.files("vsm_mcp.vetting").joinpath("data/code.toml").read_bytes()
-
-
-def digest() -> str:
-    """Return the SHA-256 of the tables."""
-    return hashlib.sha256(_source()).hexdigest()
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from importlib import resources
 from typing import Final
 
@@ -24,11 +23,6 @@ def _source() -> str:
 @functools.cache
 def _rules() -> yara_x.Rules:
     return yara_x.compile(_source())
-
-
-def digest() -> str:
-    """Return the SHA-256 of the rules' source."""
-    return hashlib.sha256(_source().encode()).hexdigest()
 
 
 def match(file: str, data: bytes) -> list[Finding]:
