@@ -84,7 +84,7 @@ def test_a_person_sees_what_would_be_given(session: Session, capsys: pytest.Capt
     taking_in.show_plan(taking_in.shown(found(session, document)))
     output.console.cache_clear()
     said = capsys.readouterr().out
-    for line in ("one-2j: mcpb:a.mcpb (cannot be added yet)", "env: A", "hosts: h.example", "paths: /data:rw, /srv"):
+    for line in ("one-2j: mcpb:a.mcpb", "env: A", "hosts: h.example", "paths: /data:rw, /srv"):
         assert line in said
     assert "bad[2J: cannot be used" in said
     assert SECRET not in said

@@ -52,6 +52,6 @@ def test_what_is_no_list_of_definitions_is_a_usage_error(given: str | bytes) -> 
 
 def test_a_file_that_is_not_there_or_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "cannot be read" in vet("--definitions", str(tmp_path / "none"), "--json", code=2)
-    monkeypatch.setattr("vsm_mcp.cli.vet_command.MAX_BYTES", 10)
+    monkeypatch.setattr("vsm_mcp.cli.vet_definitions.MAX_BYTES", 10)
     assert "bad_argument" in vet("--definitions", "-", "--json", given=json.dumps(GOOD), code=2)
     assert definitions.MAX_BYTES > 10

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import jsonschema
-
+from vsm_mcp.deferred import deferred
 from vsm_mcp.errors import ProtocolError
 from vsm_mcp.model.definition import Definition, ItemKind
 from vsm_mcp.model.finding import Severity
@@ -16,6 +15,11 @@ from vsm_mcp.vetting.trials.interview import Answer
 from vsm_mcp.vetting.trials.questions import all_pages
 from vsm_mcp.vetting.trials.room import LISTS, Room, greet
 from vsm_mcp.vetting.trials.verdict import BOTH, Rule, Verdict, failed, passed, unavailable
+
+if TYPE_CHECKING:
+    import jsonschema
+else:
+    jsonschema = deferred("jsonschema")
 
 _KINDS: Final = {
     "tools/list": (ItemKind.TOOL, "name"),
