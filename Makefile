@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: demo setup check format lint types layers sizes test fuzz docs corpus reference lock index clean
+.PHONY: demo setup engines check format lint types layers sizes test fuzz docs corpus reference lock index clean
 
 demo: setup
 	$(BIN)/python examples/demo.py
@@ -12,9 +12,6 @@ demo: setup
 setup: $(STAMP)
 	@sh tools/system_packages.sh bubblewrap
 	@sh tools/system_packages.sh strace
-	@sh tools/system_packages.sh podman
-	@sh tools/system_packages.sh runc
-	@sh tools/system_packages.sh busybox-static
 
 $(STAMP): requirements.lock pyproject.toml
 	@sh tools/make_venv.sh $(PYTHON) $(VENV)
@@ -22,7 +19,13 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.ready-* && touch $@
 
-check: setup format lint types layers sizes reference test
+check: setup engines format lint types layers sizes reference test
+
+# What the tests of containers run with; where it cannot be had, they say so.
+engines:
+	@sh tools/system_packages.sh podman
+	@sh tools/system_packages.sh runc
+	@sh tools/system_packages.sh busybox-static
 
 format:
 	$(BIN)/ruff format --check src tests tools examples benchmarks
@@ -43,7 +46,7 @@ reference:
 	$(BIN)/python tools/build_reference.py --check
 
 test:
-	$(BIN)/pytest -p no:cacheprovider -m "not corpus" -n 2 --dist loadfile
+	$(BIN)/pytest -p no:cacheprovider -m "not corpus" -n 3 --dist loadfile
 
 # Many more examples than `make check` tries of what clients and servers may send; EXAMPLES says how many for each test.
 fuzz: setup

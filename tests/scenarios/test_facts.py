@@ -74,6 +74,7 @@ def signed(tmp_path: Path, name: str, key: Any) -> None:
 
 def set_up(home: Home, address: str, settings: str) -> None:
     home.path.mkdir(exist_ok=True)
+    settings = f"[install]\nmin_release_age_days = 0\n{settings}"  # what is published here is a moment old
     (home.path / "vsm-mcp.toml").write_text(settings)
     home.environ |= {"npm_config_registry": f"{address}/", "npm_config_cache": str(home.path / "npm-cache")}
 

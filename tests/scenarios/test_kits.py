@@ -97,7 +97,7 @@ def test_hostile_words_of_a_file_are_data(home: Home, tmp_path: Path) -> None:
     assert rows["fine"]["settings"]["args"] == [f"$(touch {trap})"]
     assert rows["words"]["ref"] == f"cmd:'touch {trap}; npx evil'"
     assert {row["title"] for row in done.document["unusable"]} == {"fetched", "asked"}
-    assert {row["title"] for row in done.document["servers"] if not row["addable"]} == {"contained"}
+    assert rows["contained"]["ref"] == "oci:mcp/fetch"
     assert SECRET not in json.dumps(done.document)
     assert not trap.exists()
 
@@ -155,7 +155,7 @@ def test_a_search_finds_what_lies_on_this_machine_and_keeps_its_keys(home: Home,
         "npm:weather-npx-mcp": True,
         "pypi:forecast-kit-mcp": True,
         "cmd:weather-forecast-mcp": True,
-        f"dir:{tmp_path}/mcp": False,
+        f"dir:{tmp_path}/mcp": True,
     }
     told = {row["source"]: (row["state"], row["detail"]) for row in done.document["sources"] if row["on"]}
     assert told["clients"][0] == "ok"
