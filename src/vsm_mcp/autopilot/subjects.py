@@ -39,6 +39,7 @@ async def before_install(parts: Parts, request: Request, resolved: Resolved, fet
         root=fetched.root,
         members=fetched.members,
         manifest=fetched.manifest,
+        runs_scripts=request.settings.allow_scripts,
         digest=fetched.archive_sha,
         archive_name=resolved.archive.filename if resolved.archive else "",
         tree=tree,

@@ -71,6 +71,8 @@ class NodeTree:
         flags = CAREFUL if builds else SAFE
         done = await self._npm.run(root, ("ci", *QUIET, *flags, "--prefer-offline"), name)
         scripts = await asyncio.to_thread(npm_lock.scripts_of, root, resolved.lock)
+        if options.allow_scripts and (scripts or builds):
+            await options.clear_scripts(into)
         if options.allow_scripts and scripts:
             scripts = await run_scripts(self._bench, node, root, scripts)
         for script in builds:
