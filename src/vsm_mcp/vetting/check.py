@@ -64,9 +64,9 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     ``manifest`` its own metadata (``package.json``, or the core metadata of a wheel); ``scripts`` are the install
     scripts found anywhere in the tree, and ``runs_scripts`` says that they are allowed to run; ``offer`` what the trial
     saw; ``fleet`` maps the other servers of this home to the names of their tools. ``digest``
-    (``algorithm:hex``) is the hash of the archive ``archive_name``; ``tree`` everything the installation takes, the package itself included; ``before`` the packages (name to version) of the
-    version that is served now; ``granted`` what the server is given.
-    ``registries`` is who can be asked; without, nobody is.
+    (``algorithm:hex``) is the hash of the archive ``archive_name``; ``tree`` everything the installation
+    takes, the package itself included; ``before`` the packages (name to version) of the version that is served now;
+    ``granted`` what the server is given. ``registries`` is who can be asked; without, nobody is.
     """
 
     ref: Ref
