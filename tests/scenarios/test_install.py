@@ -13,9 +13,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.source_trees import node_files, write
 
 from vsm_mcp.config import load
-from vsm_mcp.errors import HomeError, InstallFailed, RegistryUnavailable, UnknownPackage, VsmError
+from vsm_mcp.errors import HomeError, InstallFailed, RegistryUnavailable, UnknownPackage, VettingRejected, VsmError
 from vsm_mcp.install import npm_lock
 from vsm_mcp.install.choice import installer_for
 from vsm_mcp.install.installer import Bench, Built, Options
@@ -163,6 +164,25 @@ async def test_install_scripts_run_in_the_sandbox_only_when_allowed(tmp_path: Pa
         ran = await run_scripts(bench, node, root, scripts)
         assert [script.ran for script in ran] == [True]
         assert (root / native).read_bytes().startswith(b"\x7fELF")
+
+
+async def test_no_script_runs_before_all_that_was_installed_was_looked_at(tmp_path: Path) -> None:
+    made = "require('fs').writeFileSync('made.js', '')"
+    files = node_files(bin="made.js", scripts={"build": f'node -e "{made}"'}, dependencies={"ms": "^2.1.0"})
+    folder = write(tmp_path / "source", files)
+    seen: list[list[str]] = []
+
+    async def look(into: Path) -> None:
+        seen.append(sorted(path.name for path in (into / "package").iterdir()))
+        raise VettingRejected("no")
+
+    async with _bench(tmp_path / "home") as bench:
+        with pytest.raises(VettingRejected):
+            await _install(bench, f"dir:{folder}", Options(allow_scripts=True, before_scripts=look))
+        assert len(seen) == 1 and "node_modules" in seen[0] and "made.js" not in seen[0]
+        seen.clear()
+        await _install(bench, f"dir:{write(tmp_path / 'plain', node_files())}", Options(before_scripts=look))
+        assert seen == []
 
 
 @pytest.mark.parametrize(

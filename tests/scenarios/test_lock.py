@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.scenarios.homes import FAULTY, Home
+from tests.source_trees import node_files, python_files, write
 
 SECRET = "hush-hush-5f4dcc3b5aa765d61d83"
 
@@ -95,6 +96,23 @@ def test_what_is_not_as_it_was_locked_is_refused_and_leaves_nothing(home: Home, 
     assert "archive" in reasons["odd"]
     assert [row["name"] for row in second.run("list").document["servers"]] == ["fine"]
     assert sorted(each.name for each in (second.path / "installations").iterdir()) == ["fine"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is needed")
+def test_folders_travel_like_packages(home: Home, second: Home, tmp_path: Path) -> None:
+    """Of npm's kind with a real dependency, and of Python's: the same lock on both sides, to the byte."""
+    node = node_files(dependencies={"ms": "^2.1.0"})
+    for name, files in {"node": node, "python": python_files()}.items():
+        done = home.run("add", f"dir:{write(tmp_path / name, files)}", "--name", name, "--yes")
+        assert done.document["outcome"] == "served", done
+    path, locked = home.path / "vsm-mcp.lock", lock_of(home)["servers"]
+    assert "node_modules/ms" in locked["node"]["tree"]["packages"]
+    assert locked["node"]["provenance"] == {}  # nobody signs a folder, so nobody says that one was
+    done = second.run("lock", "--install", str(path), "--yes")
+    assert outcomes(done.document) == {"node": "served", "python": "served"}, done.document
+    assert second.run("lock", "--verify", str(path)).code == 0
+    assert (second.path / "vsm-mcp.lock").read_bytes() == path.read_bytes()
 
 
 def test_a_daemon_keeps_the_lock_and_one_that_cannot_be_written_stops_nothing(home: Home) -> None:

@@ -82,6 +82,7 @@ def test_a_server_that_turns_is_frozen_where_it_turned(home: Home, tmp_path: Pat
     turned(home, trigger, address)
     keys = {*KEYS.values(), "tool:added"}
     home.until(lambda: set(frozen(home)) == keys, 60)
+    assert [set(row["frozen"]) for row in home.run("list").document["servers"]] == [keys]
 
     shown = everything(address)
     assert EVIL not in shown

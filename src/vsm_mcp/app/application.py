@@ -258,7 +258,8 @@ class App:
     async def list(self) -> dict[str, Any]:
         """Return the servers of the catalogue."""
         servers, offers = self.fleet.servers, self.fleet.offers
-        return {"servers": [views.row(each, self._state(name), offers.get(name)) for name, each in servers.items()]}
+        rows = [views.row(each, self._state(name), offers.get(name)) for name, each in servers.items()]
+        return {"servers": await self.approvals.beside(rows)}
 
     async def inspect(self, name: str) -> dict[str, Any]:
         """Return everything known about one server. Raises :class:`UnknownServer`."""
@@ -268,10 +269,9 @@ class App:
         shown = views.server(server, self.fleet.seen(name), sandbox, log, plan)
         shown |= views.tenure(self.runtime.tenure(server)) | {"changes": self.pinning.changes(name)}
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
-        shown |= self._state(name) | {"frozen": self.fleet.frozen.get(name, ()), "stderr": words}
+        shown |= self._state(name) | {"stderr": words}
         shown |= {} if server.quarantined else await self.accounting.closely(name)
-        saga = await self.upgrading.waiting(name)
-        return {"server": {**shown, "waiting": saga.id if saga is not None else ""}}
+        return {"server": (await self.approvals.beside([shown]))[0]}
 
     async def tools(self, query: str = "", limit: int = 200, profile: str = "") -> dict[str, Any]:
         """Return the served tools, or a profile's; with a query those that fit it, the best first.
@@ -299,7 +299,7 @@ class App:
             "address": self.address,
             "since": self.started,
             "process": self.accounting.own(),
-            "servers": await self.accounting.all(),
+            "servers": await self.approvals.beside(await self.accounting.all()),
             "counters": self.accounting.totals(),
             "mcp_servers": self.declared.report(),
             "sources": self.finder.lookout.report(),

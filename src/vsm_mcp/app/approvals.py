@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -35,6 +35,14 @@ class Approvals:
         self._supervise = supervise
         self._state = state
         self._actor = actor
+
+    async def beside(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return rows about servers, each with what of it waits: ``frozen`` items, and an upgrade by its id."""
+        ready = {saga.plan.server: saga.id for saga in await self._store.sagas.waiting()}
+        frozen = self._fleet.frozen
+        return [
+            {**row, "frozen": list(frozen.get(row["name"], ())), "waiting": ready.get(row["name"], "")} for row in rows
+        ]
 
     async def approve(self, name: str, items: tuple[str, ...] = ()) -> dict[str, Any]:
         """Let in what waits: a held-back server, frozen ``items`` of a served one (all), or an upgrade by its id.

@@ -65,7 +65,7 @@ class Judging:
         """Judge every served server by the rules and advisories of now; say what its evidence does not have."""
         served = [server for server in self._fleet.servers.values() if not server.quarantined]
         checks = [check for check in self._machine.checks if check.name in _AGAIN]
-        asked = any(server.ref.kind in {RefKind.NPM, RefKind.PYPI} for server in served)
+        asked = any(packages_of(server) for server in served)
         registries = await self._machine.registries() if asked else None
         rows, silent, older = [], set(), 0
         for server in served:
@@ -136,7 +136,7 @@ def _new(server: Server, results: Iterable[CheckResult], known: set[tuple[str, s
     findings.sort(key=lambda finding: finding.severity is not Severity.BLOCK)
     said = "; ".join(f"{each.rule} ({each.severity.value}) {each.where}: {each.text}" for each in findings[:_SHOWN])
     more = f"; {len(findings) - _SHOWN} more" if len(findings) > _SHOWN else ""
-    remedy = f"vsm-mcp add {server.ref.identity} takes a newer version; vsm-mcp stop {server.name} until then"
+    remedy = f"vsm-mcp upgrade {server.name} looks for a newer version; vsm-mcp stop {server.name} until then"
     return [_row("vetting", "warn", f"{server.name} has findings that are new: {said}{more}", remedy)]
 
 

@@ -14,7 +14,7 @@ from vsm_mcp.errors import StoreError
 from vsm_mcp.install.archive import digest_of
 from vsm_mcp.install.file_digest import files_digest, platform_of
 from vsm_mcp.install.lockfile import MASK, Files, Locked, Tried, Vetted, digest, portable, tree_of
-from vsm_mcp.model.finding import VetReport
+from vsm_mcp.model.finding import CheckStatus, VetReport
 from vsm_mcp.model.kit import OWN, entry_of, variable_of
 from vsm_mcp.model.ref import RefKind
 from vsm_mcp.model.secretive import address_holds_secret, holds_secret, masked
@@ -98,7 +98,9 @@ def _tree(server: Server) -> dict[str, Any] | list[str] | None:
 
 def _provenance(verdict: VetReport | None) -> dict[str, str]:
     checks = verdict.checks if verdict is not None else ()
-    return {check.check: check.status.value for check in checks if check.check in _PROVENANCE}
+    asked = [check for check in checks if check.check in _PROVENANCE]
+    looked = [check for check in asked if check.looked_at or check.status is not CheckStatus.PASS]
+    return {check.check: f"{check.status.value}: {check.detail}".removesuffix(": ") for check in looked}
 
 
 def _tried(body: Any) -> Tried:

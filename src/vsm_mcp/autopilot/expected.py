@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from vsm_mcp.errors import LockMismatch
 from vsm_mcp.install.installer import Built, Resolved
 from vsm_mcp.install.lockfile import Locked, Tried, Vetted, digest, text_of, tree_of
 from vsm_mcp.model.finding import Severity, VetReport
+from vsm_mcp.model.ref import RefKind
 from vsm_mcp.model.trial import TrialReport
 from vsm_mcp.vetting.pins import pins_of
 
@@ -37,10 +38,15 @@ def check_built(locked: Locked | None, resolved: Resolved, built: Built) -> None
     for what, wanted, found in (
         ("its version", locked.version, resolved.version),
         ("its archive", locked.integrity, built.integrity),
-        ("its dependencies", digest(locked.tree), digest(tree_of(resolved.lock))),
+        ("its dependencies", digest(locked.tree), digest(_tree(resolved))),
     ):
         if wanted != found:
             raise LockMismatch(f"{what}: locked is {wanted or 'nothing'}, installed {found or 'nothing'}")
+
+
+def _tree(resolved: Resolved) -> dict[str, Any] | list[str] | None:
+    """Return what a lock has of the dependencies; of an image, the hash of its bytes is all there is."""
+    return None if resolved.ref.kind is RefKind.OCI else tree_of(resolved.lock)
 
 
 def check_seen(locked: Locked | None, report: TrialReport, verdict: VetReport) -> None:

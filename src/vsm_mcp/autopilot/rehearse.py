@@ -21,7 +21,7 @@ from vsm_mcp.autopilot.outcome import Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.subjects import after_trial, granted_to
 from vsm_mcp.autopilot.verdicts import judged, unwatched, watched
-from vsm_mcp.autopilot.vetted import built_vetted, fetched_vetted, options_of
+from vsm_mcp.autopilot.vetted import built_vetted, fetched_vetted, options_of, unscripted
 from vsm_mcp.errors import MissingValue, VsmError
 from vsm_mcp.events import StepFailed, StepFinished, StepStarted, ignore
 from vsm_mcp.install.installer import Built, Fetched, Resolved
@@ -116,15 +116,22 @@ class Rehearsal:
             fetched = await installer.fetch(resolved, await parts.installations.stage(self._name, "tried"))
         async with self._step("vet"):
             before = await fetched_vetted(parts, request, resolved, fetched)
-        verdict = judged(before, parts.config.policy.profile)
-        if verdict.judgement is Judgement.REJECT:
-            advice = advise(verdict, None)
-            return Examination(ref=str(resolved.ref), version=resolved.version, vetting=verdict, advice=advice)
+        if rejected := self._rejected(resolved, before):
+            return rejected
+        options = msgspec.structs.replace(options, before_scripts=unscripted(parts, resolved))
         async with self._step("build"):
             into = await parts.installations.begin(self._name, "tried")
             built = await installer.build(resolved, fetched, into, options)
             before += await built_vetted(parts, resolved, into)
-        return resolved, fetched, built, before
+        return self._rejected(resolved, before) or (resolved, fetched, built, before)
+
+    def _rejected(self, resolved: Resolved, results: tuple[CheckResult, ...]) -> Examination | None:
+        """Return the end of an examination where vetting rejects what was made so far: nothing of that runs."""
+        verdict = judged(results, self._parts.config.policy.profile)
+        if verdict.judgement is not Judgement.REJECT:
+            return None
+        advice = advise(verdict, None)
+        return Examination(ref=str(resolved.ref), version=resolved.version, vetting=verdict, advice=advice)
 
     def _launch(self, ref: Ref) -> LaunchPlan:
         """Return how it is started, with stand-ins for the secrets that it is known to need."""

@@ -23,11 +23,16 @@ from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.vetting.check import Subject
 
 _WEB = ("http", "https")
+_SOURCES = frozenset({RefKind.GIT, RefKind.DIR, RefKind.MCPB})
+_OF_KIND = {RefKind.NPM: "npm", RefKind.PYPI: "PyPI"}
+_OF_RUNTIME = {"node": "npm", "python": "PyPI"}
+# in a lock it stands for the registry of this machine: npm puts that in its place, and nothing is asked there
+_PUBLIC = f"https://{'.'.join(('registry', 'npmjs', 'org'))}"
 
 
 async def before_install(parts: Parts, request: Request, resolved: Resolved, fetched: Fetched) -> Subject:
     """Return what is there once a package was resolved and fetched."""
-    asked = resolved.ref.kind in {RefKind.NPM, RefKind.PYPI}
+    tree = tree_of(resolved, fetched.manifest)
     served = [each for each in await parts.store.servers.all() if each.ref.identity == resolved.ref.identity]
     subject = Subject(
         ref=resolved.ref,
@@ -35,11 +40,12 @@ async def before_install(parts: Parts, request: Request, resolved: Resolved, fet
         root=fetched.root,
         members=fetched.members,
         manifest=fetched.manifest,
+        runs_scripts=request.settings.allow_scripts,
         digest=fetched.archive_sha,
         archive_name=resolved.archive.filename if resolved.archive else "",
-        tree=tree_of(resolved, fetched.manifest),
+        tree=tree,
         before=served[0].installation.packages if served else {},
-        registries=await parts.registries() if asked else None,
+        registries=await parts.registries() if tree else None,
     )
     return msgspec.structs.replace(subject, facts=request.known.facts) if request.known else subject
 
@@ -70,10 +76,14 @@ def granted_to(settings: Settings, config: Config, *, remote: bool) -> Granted:
 
 
 def tree_of(resolved: Resolved, manifest: Mapping[str, object]) -> tuple[Locked, ...]:
-    """Return everything a lock takes, the package itself first; nothing where there is no lock."""
-    if resolved.ref.kind is RefKind.NPM:
-        return _npm_tree(resolved.ref.name, resolved.lock, manifest)
-    if resolved.ref.kind is RefKind.PYPI:
+    """Return everything a lock takes, the package itself first; nothing where there is no lock.
+
+    What a folder, a repository or a bundle needs of the registries counts like the tree of a package of theirs.
+    """
+    kind, source = resolved.ref.kind, resolved.ref.kind in _SOURCES
+    if kind is RefKind.NPM or (source and resolved.lock.lstrip().startswith("{")):
+        return _npm_tree("" if source else resolved.ref.name, resolved.lock, manifest)
+    if kind is RefKind.PYPI or (source and resolved.lock):
         hashed = python_lock.hashes(resolved.lock)
         direct = _names(manifest.get("requires_dist"))
         return tuple(
@@ -85,10 +95,11 @@ def tree_of(resolved: Resolved, manifest: Mapping[str, object]) -> tuple[Locked,
 
 def packages_of(server: Server) -> tuple[Locked, ...]:
     """Return what an installation was made of, by the names and versions that were kept of it."""
-    ecosystem = {RefKind.NPM: "npm", RefKind.PYPI: "PyPI"}.get(server.ref.kind)
+    source, installation = server.ref.kind in _SOURCES, server.installation
+    ecosystem = _OF_RUNTIME.get(installation.entry.runtime) if source else _OF_KIND.get(server.ref.kind)
     if ecosystem is None:
         return ()
-    kept = server.installation.packages or {server.ref.name: server.version}
+    kept = installation.packages or ({} if source else {server.ref.name: server.version})
     return tuple(
         Locked(ecosystem=ecosystem, name=path.rsplit("node_modules/", 1)[-1], version=version, path=path)
         for path, version in kept.items()
@@ -99,6 +110,8 @@ def _npm_tree(package: str, lock: str, manifest: Mapping[str, object]) -> tuple[
     wanted = {name for part in ("dependencies", "optionalDependencies") for name in _names(manifest.get(part))}
     found = []
     for path, entry in npm_lock.entries(lock).items():
+        if not package and entry.get("dev"):  # what only its developers need is not installed
+            continue
         inside = path.removeprefix("node_modules/")
         found.append(
             Locked(
@@ -106,7 +119,7 @@ def _npm_tree(package: str, lock: str, manifest: Mapping[str, object]) -> tuple[
                 name=str(entry.get("name") or path.rsplit("node_modules/", 1)[-1]),
                 version=str(entry.get("version", "")),
                 path=inside,
-                source=_source(str(entry.get("resolved", ""))),
+                source=_source(str(entry.get("resolved", ""))).removeprefix("" if package else _PUBLIC),
                 hashed=bool(entry.get("integrity")),
                 bundled=bool(entry.get("inBundle")),
                 scripted=bool(entry.get("hasInstallScript")),

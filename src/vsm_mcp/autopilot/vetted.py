@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from vsm_mcp.autopilot.outcome import Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.past import compared, earlier
 from vsm_mcp.autopilot.subjects import before_install
+from vsm_mcp.autopilot.verdicts import judged
+from vsm_mcp.errors import VettingRejected
 from vsm_mcp.install.installer import Fetched, Options, Resolved
-from vsm_mcp.model.finding import CheckResult
+from vsm_mcp.model.finding import CheckResult, Judgement
 from vsm_mcp.model.launch import LaunchFacts, Settings
 from vsm_mcp.vetting.check import Stage, Subject, run_checks
 
@@ -34,6 +37,17 @@ async def fetched_vetted(
     subject = await before_install(parts, request, resolved, fetched)
     results = await run_checks(parts.checks, subject, Stage.BEFORE_INSTALL)
     return compared(results, await earlier(parts.store, resolved.ref))
+
+
+def unscripted(parts: Parts, resolved: Resolved) -> Callable[[Path], Awaitable[None]]:
+    """Return what looks at an installation before its scripts run. It raises :class:`VettingRejected`."""
+
+    async def look(into: Path) -> None:
+        verdict = judged(await built_vetted(parts, resolved, into), parts.config.policy.profile)
+        if verdict.judgement is Judgement.REJECT:
+            raise VettingRejected(f"vetting rejected it: {verdict.reasons[0]}", "none of its install scripts ran")
+
+    return look
 
 
 async def built_vetted(parts: Parts, resolved: Resolved, into: Path) -> tuple[CheckResult, ...]:

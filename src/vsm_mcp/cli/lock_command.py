@@ -70,8 +70,11 @@ def _read(session: Session, name: str) -> bytes:
 
 def _written(document: dict[str, Any]) -> None:
     servers = document["lock"]["servers"]
+    if not servers and not document["written"]:
+        output.one_line("nothing is served: there is nothing to lock")
+        return
     word = "written" if document["written"] else "up to date"
-    output.one_line(f"{document['path']}: {word} ({len(servers)} servers)", style="green")
+    output.one_line(f"{document['path']}: {word} ({len(servers)} server{'s' * (len(servers) != 1)})", style="green")
     for name, locked in servers.items():
         output.one_line(f"  {name}: {locked['ref']} {locked['version']}")
 

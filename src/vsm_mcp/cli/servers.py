@@ -52,13 +52,18 @@ def show_state(document: dict[str, Any]) -> None:
 
 
 def reason_of(row: dict[str, Any]) -> str:
-    """Return why a server is not ready; for one that is, how busy its pool is, and how it ended last."""
+    """Return why a server is not ready; for one that is, how busy its pool is, and how it ended last.
+
+    Before all of that comes what waits for a person.
+    """
+    said = [f"frozen until approved: {output.some(row['frozen'], 3)};"] if row.get("frozen") else []
+    said += [f"upgrade {row['waiting']} waits for approval;"] if row.get("waiting") else []
     if row["reason"]:
-        return str(row["reason"])
-    said = [pool_line(row["pool"])] if row.get("pool") else []
+        return " ".join([*said, str(row["reason"])])
+    said += [pool_line(row["pool"])] if row.get("pool") else []
     crash = row.get("crash")
     said += [f"(ended {output.when(crash['at'])}: {crash['reason']})"] if crash else []
-    return " ".join(said)
+    return " ".join(said).removesuffix(";")
 
 
 def pool_line(pool: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ The three steps hand plain values on, so that each can be journalled, vetted in 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +25,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     cool-down: nothing published later is taken, but for packages that ``trusted_publishers`` (patterns over
     references) name. ``executable`` names one of several programs of a package. ``given`` are the values that were
     given for the server, by name (of secrets the name alone, with no value). ``locked`` is the tool's lock of an
-    earlier resolution: exactly that is taken, and no cool-down applies.
+    earlier resolution: exactly that is taken, and no cool-down applies. ``before_scripts`` looks at an installation, by
+    its folder, before the first of its scripts runs, and raises where none may.
     """
 
     constraints: tuple[str, ...] = ()
@@ -35,6 +36,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     executable: str = ""
     given: Mapping[str, str] = {}
     locked: str = ""
+    before_scripts: Callable[[Path], Awaitable[None]] | None = None
+
+    async def clear_scripts(self, into: Path) -> None:
+        """Have it looked at what was installed into a folder. Raises what ``before_scripts`` does."""
+        if self.before_scripts is not None:
+            await self.before_scripts(into)
 
 
 class Archive(msgspec.Struct, frozen=True, kw_only=True):

@@ -112,6 +112,7 @@ class NpmInstaller:
         done = await self._npm.install(into, resolved.lock, package)
         scripts = await asyncio.to_thread(npm_lock.scripts_of, into, resolved.lock)
         if options.allow_scripts and scripts:
+            await options.clear_scripts(into)
             scripts = await run_scripts(self._bench, node, into, scripts)
         with home_errors(into):
             await asyncio.to_thread(make_readable, into)

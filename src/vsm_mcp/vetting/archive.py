@@ -44,6 +44,11 @@ SCRIPT: Final = Rule("archive.install_script", Severity.NOTE, "an install script
 SCRIPT_UNUSUAL: Final = Rule(
     "archive.install_script_unusual", Severity.REVIEW, "its install script reaches for the network or starts programs"
 )
+SCRIPT_ARMED: Final = Rule(
+    "archive.install_script_armed",
+    Severity.BLOCK,
+    "its install script reaches for the network or starts programs, and was allowed to run",
+)
 SCRIPT_HOSTILE: Final = Rule(
     "archive.install_script_hostile",
     Severity.BLOCK,
@@ -51,7 +56,7 @@ SCRIPT_HOSTILE: Final = Rule(
 )
 RULES: Final = (
     ESCAPE, LINK, SPECIAL, SETUID, STARTUP_HOOK, HIDDEN_NAME, TWICE, NATIVE, NATIVE_PART, BINDING, SHRINKWRAP, BUNDLED,
-    FOREIGN_SOURCE, SCRIPT, SCRIPT_UNUSUAL, SCRIPT_HOSTILE,
+    FOREIGN_SOURCE, SCRIPT, SCRIPT_UNUSUAL, SCRIPT_ARMED, SCRIPT_HOSTILE,
 )  # fmt: skip
 _NAME: Final = "archive"
 _SETUID_BITS: Final = 0o6000
@@ -221,19 +226,22 @@ def _npm_files(subject: Subject) -> Iterator[Finding]:
 def _scripts(subject: Subject) -> Iterator[Finding]:
     """Judge the top-level package's scripts by their files, those of dependencies by their command."""
     own = subject.manifest.get("scripts")
+    # what lies in a folder of this machine is its owner's: allowing it to run is a word about one's own scripts
+    armed = subject.runs_scripts and subject.ref.kind is not RefKind.DIR
     for name in _INSTALL_WORDS[:3]:
         command = own.get(name) if isinstance(own, dict) else None
         if isinstance(command, str):
-            yield _judged(f"package.json {name}", command, install_script.read_files(subject.root, command))
+            sources = install_script.read_files(subject.root, command)
+            yield _judged(f"package.json {name}", command, sources, armed=armed)
     top = subject.manifest.get("name")
     for script in subject.scripts:
         if script.package != top:
             yield _dependency(script)
 
 
-def _judged(where: str, command: str, sources: Mapping[str, str]) -> Finding:
+def _judged(where: str, command: str, sources: Mapping[str, str], *, armed: bool) -> Finding:
     level, reasons = install_script.weigh(command, sources)
-    rule = {"hostile": SCRIPT_HOSTILE, "unusual": SCRIPT_UNUSUAL}.get(level, SCRIPT)
+    rule = {"hostile": SCRIPT_HOSTILE, "unusual": SCRIPT_ARMED if armed else SCRIPT_UNUSUAL}.get(level, SCRIPT)
     said = f" ({', '.join(reasons)})" if reasons else ""
     return rule.found(where, f"{command[:160]!a}{said}")
 

@@ -62,11 +62,11 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 
     ``installed`` is the whole installation, once it is built. ``root`` is the unpacked top-level package and
     ``manifest`` its own metadata (``package.json``, or the core metadata of a wheel); ``scripts`` are the install
-    scripts found anywhere in the tree; ``offer`` what the trial saw; ``fleet`` maps the other servers of this home to
-    the names of their tools. ``digest`` (``algorithm:hex``) is the hash of the archive ``archive_name``; ``tree``
-    everything the installation takes, the package itself included; ``before`` the packages (name to version) of the
-    version that is served now; ``granted`` what the server is given.
-    ``registries`` is who can be asked; without, nobody is.
+    scripts found anywhere in the tree, and ``runs_scripts`` says that they are allowed to run; ``offer`` what the trial
+    saw; ``fleet`` maps the other servers of this home to the names of their tools. ``digest``
+    (``algorithm:hex``) is the hash of the archive ``archive_name``; ``tree`` everything the installation
+    takes, the package itself included; ``before`` the packages (name to version) of the version that is served now;
+    ``granted`` what the server is given. ``registries`` is who can be asked; without, nobody is.
     """
 
     ref: Ref
@@ -76,6 +76,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     members: tuple[Member, ...] = ()
     manifest: Mapping[str, Any] = {}
     scripts: tuple[Script, ...] = ()
+    runs_scripts: bool = False
     facts: PackageFacts = PackageFacts()
     offer: Offer | None = None
     fleet: Mapping[str, tuple[str, ...]] = {}

@@ -34,6 +34,7 @@ ELSEWHERE: Final = Rule(
 RULES: Final = (NOT_LISTED, UNKNOWN, DIFFERS, ELSEWHERE)
 _NAME: Final = "licence"
 _UNIT: Final = "statements and texts"
+_PUBLISHED: Final = frozenset({RefKind.NPM, RefKind.PYPI, RefKind.GIT, RefKind.MCPB})
 _MAX_TEXT: Final = 64 * 1024
 _FILES: Final = re.compile(r"(?:licen[cs]e|copying|unlicense)(?:[.\-_].*)?\Z", re.IGNORECASE)
 _OWN: Final = re.compile(r"(?:licen[cs]e|copying)(?:\.(?:md|txt|rst))?\Z", re.IGNORECASE)
@@ -55,8 +56,8 @@ class LicenceCheck:
 
     async def check(self, subject: Subject) -> CheckResult:
         """Look at what the package says of its licence, then at the texts in it."""
-        if subject.ref.kind not in {RefKind.NPM, RefKind.PYPI}:
-            return result(_NAME, 0, _UNIT, (), "it comes from no registry")
+        if subject.ref.kind not in _PUBLISHED:
+            return result(_NAME, 0, _UNIT, (), "no licence is looked for in this kind of reference")
         texts = await asyncio.to_thread(_texts, subject.root) if subject.root is not None else []
         said = _said(subject, texts)
         expression = next(filter(None, map(expression_of, said)), "")

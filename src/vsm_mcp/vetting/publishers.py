@@ -21,7 +21,7 @@ class Publishers(msgspec.Struct, frozen=True):
 
 async def publishers_of(subject: Subject) -> tuple[str, ...]:
     """Return who published this version of an npm package, or who owns a PyPI project; empty where nobody says."""
-    if subject.registries is None:
+    if subject.registries is None or subject.ref.kind not in {RefKind.NPM, RefKind.PYPI}:
         return ()
     name = subject.ref.name
     try:

@@ -62,6 +62,26 @@ def test_a_lock_of_python() -> None:
     )
 
 
+def test_the_tree_of_a_folder_is_what_the_registries_bring_to_it() -> None:
+    public = ".".join(("registry", "npmjs", "org"))
+    packages = {
+        "": {"name": "x"},
+        "node_modules/a": {"version": "1.0.0", "resolved": f"https://{public}/a.tgz", "integrity": "i"},
+        "node_modules/b": {"version": "2.0.0", "resolved": "https://other.example/b.tgz", "integrity": "i"},
+        "node_modules/c": {"version": "3.0.0", "dev": True},
+    }
+    node = Resolved(ref=parse_ref("dir:/x"), version="1", lock=json.dumps({"packages": packages}))
+    assert tree_of(node, {"dependencies": {"a": "^1"}}) == (
+        Locked(ecosystem="npm", name="a", version="1.0.0", path="a", direct=True),
+        Locked(ecosystem="npm", name="b", version="2.0.0", path="b", source="https://other.example"),
+    )
+    python = Resolved(ref=parse_ref("git+https://h.example/x"), version="1", lock="c==2.0\n")
+    assert tree_of(python, {}) == (Locked(ecosystem="PyPI", name="c", version="2.0", hashed=False),)
+    assert tree_of(Resolved(ref=parse_ref("mcpb:/x.mcpb"), version="1"), {}) == ()
+    image = Resolved(ref=parse_ref("oci:x/y:1"), version="1", lock='{"id": "sha256:0"}')
+    assert tree_of(image, {}) == ()
+
+
 def test_a_program_of_this_machine_has_no_tree() -> None:
     assert tree_of(Resolved(ref=parse_ref("cmd:true"), version=""), {}) == ()
 

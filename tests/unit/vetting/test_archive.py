@@ -167,6 +167,23 @@ async def test_install_scripts_are_judged_by_what_they_run(
     assert list(await found(subject)) == [rule]
 
 
+@pytest.mark.parametrize(
+    ("ref", "source", "rule"),
+    [
+        ("npm:x-mcp", "import {execSync} from 'child_process'", "archive.install_script_armed"),
+        ("git+https://h.example/x", "require('https').get(u)", "archive.install_script_armed"),
+        ("dir:/x", "require('https').get(u)", "archive.install_script_unusual"),
+        ("npm:x-mcp", "console.log('thanks')", "archive.install_script"),
+        ("npm:x-mcp", "eval(atob('YWxlcnQoMSk='))", "archive.install_script_hostile"),
+    ],
+)
+async def test_an_install_script_that_may_run_has_to_be_plain(tmp_path: Path, ref: str, source: str, rule: str) -> None:
+    (tmp_path / "s.js").write_text(source)
+    manifest = manifest_with("node s.js")
+    subject = Subject(ref=parse_ref(ref), members=(PLAIN,), manifest=manifest, root=tmp_path, runs_scripts=True)
+    assert list(await found(subject)) == [rule]
+
+
 async def test_scripts_of_dependencies_are_noted_unless_openly_hostile() -> None:
     scripts = (
         Hook("sqlite3", "install", "prebuild-install || node-gyp rebuild"),

@@ -64,7 +64,11 @@ async def installed(passage: Passage, order: Order, found: Resolved) -> Installe
     """Take the steps from there up to the build. Raises what installers raise, and :class:`VettingRejected`."""
     parts = passage.parts
     installer = await parts.installer(passage.request.ref)
-    options = _options(passage, order, found.constraints)
+
+    async def look(root: Path) -> None:
+        await _walked(passage, found, root)
+
+    options = msgspec.structs.replace(_options(passage, order, found.constraints), before_scripts=look)
     if not passage.plan.server:
         passage.plan = await planned(passage, found)
     name, label = passage.plan.server, passage.plan.version

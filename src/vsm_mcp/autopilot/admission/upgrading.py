@@ -38,6 +38,7 @@ from vsm_mcp.store.sagas import Saga
 CURRENT: Final = "current"
 WAITING: Final = "waiting"
 UNVERSIONED: Final = (RefKind.REMOTE, RefKind.CMD)
+_DATED: Final = (RefKind.NPM, RefKind.PYPI)
 _REASONS: Final = 5
 
 
@@ -133,6 +134,7 @@ def _current(found: Resolved, server: Server, to: str, cool_down: float) -> str:
         return f"{server.name} is at {version} already" if version == server.version else ""
     if newer(kind, version, server.version):
         return ""
+    cool_down = cool_down if kind in _DATED else 0
     waits = f" (what is younger than {cool_down:g} days waits)" if cool_down else ""
     return f"there is nothing newer than {server.version}{waits}"
 

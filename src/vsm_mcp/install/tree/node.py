@@ -36,13 +36,15 @@ class NodeTree:
     async def lock(self, root: Path, name: str, options: Options) -> Locked:
         """Return everything that is to be installed beside the tree.
 
-        The tree's own lock file counts where it has one, unless constraints were given. Raises
-        :class:`InstallFailed` and what npm's failures amount to.
+        What was locked before counts, else the tree's own lock file where it has one, unless constraints were given.
+        Raises :class:`InstallFailed` and what npm's failures amount to.
         """
         manifest, node = package_json(root, name), await self._npm.node()
         _check_program(root, name, manifest, options)
         lock = text_of(root, LOCK) or text_of(root, "npm-shrinkwrap.json")
-        if not _usable(lock) or options.constraints:
+        if options.locked:
+            lock = options.locked
+        elif not _usable(lock) or options.constraints:
             lock = await self._locked(manifest, "" if options.constraints else lock, name, options)
         npm_lock.check(name, lock, dev=options.allow_scripts)
         scripted = [path for path, each in npm_lock.entries(lock).items() if each.get("hasInstallScript")]
@@ -69,6 +71,8 @@ class NodeTree:
         flags = CAREFUL if builds else SAFE
         done = await self._npm.run(root, ("ci", *QUIET, *flags, "--prefer-offline"), name)
         scripts = await asyncio.to_thread(npm_lock.scripts_of, root, resolved.lock)
+        if options.allow_scripts and (scripts or builds):
+            await options.clear_scripts(into)
         if options.allow_scripts and scripts:
             scripts = await run_scripts(self._bench, node, root, scripts)
         for script in builds:
@@ -76,6 +80,8 @@ class NodeTree:
         if builds:
             await self._npm.run(root, ("prune", *QUIET, *SAFE, "--offline"), name)
         with home_errors(into):
+            (root / LOCK).unlink(missing_ok=True)
+            (into / LOCK).write_text(resolved.lock, "utf-8")  # where every lock lies, as it was installed
             await asyncio.to_thread(make_readable, into)
         own = tuple(
             Script(package=name, name=each, command=_script(fetched.manifest, each)[:500], ran=True) for each in builds

@@ -41,8 +41,8 @@ class PythonTree:
     async def lock(self, root: Path, name: str, options: Options) -> Locked:
         """Return everything that is to be installed beside the tree.
 
-        Its ``uv.lock`` counts where it has one, unless constraints were given. Raises :class:`InstallFailed` and what
-        uv's failures amount to.
+        What was locked before counts, else its ``uv.lock`` where it has one, unless constraints were given. Raises
+        :class:`InstallFailed` and what uv's failures amount to.
         """
         project = read_python_project(root, name)
         _check(root, project, options)
@@ -84,7 +84,7 @@ class PythonTree:
             if resolved.build_lock:
                 file, digest = await build_wheel(self._bench, python, tree, resolved.build_lock, folder)
                 manifest = await self._examined(file, folder, project.name)
-                if project.dependencies is None:
+                if project.dependencies is None and not options.locked:
                     lock = await self._compiled(manifest["requires_dist"], python, options, project.name)
                 wheel = f"{project.name} @ {file.as_uri()} --hash={digest}\n"
             with home_errors(into):
@@ -110,6 +110,8 @@ class PythonTree:
         )
 
     async def _locked(self, root: Path, project: PythonProject, python: Interpreter, options: Options) -> str:
+        if options.locked:
+            return options.locked
         if project.dependencies is None:
             return ""
         if (root / _LOCK).is_file() and not options.constraints:

@@ -98,7 +98,9 @@ def _in_favour(
     vetting: VetReport | None, report: TrialReport | None, compliance: Sequence[Compliance]
 ) -> Iterator[str]:
     if vetting is not None:
-        yield f"vetting has nothing against it ({len(vetting.checks)} checks)"
+        silent = [each.check for each in vetting.checks if each.status is CheckStatus.UNAVAILABLE]
+        unseen = f"; {', '.join(silent)} could not look" if silent else ""
+        yield f"vetting has nothing against it ({len(vetting.checks) - len(silent)} checks{unseen})"
     if report is not None:
         yield "it starts, lists what it offers, and starts again"
     if report is not None and report.watch is not None:

@@ -71,6 +71,13 @@ def test_that_nobody_could_watch_is_never_a_pass() -> None:
         assert "no strace" in advice.reasons[0]
 
 
+def test_checks_that_could_not_look_are_named_and_not_counted() -> None:
+    seen = CheckResult(check="archive", status=CheckStatus.PASS, looked_at=1, unit="")
+    silent = CheckResult(check="advisories", status=CheckStatus.UNAVAILABLE, looked_at=0, unit="")
+    advice = advise(VetReport(judgement=Judgement.ADMIT, checks=(seen, silent)), report())
+    assert advice.reasons[0] == "vetting has nothing against it (1 checks; advisories could not look)"
+
+
 def test_what_is_blocked_or_cannot_be_served_is_rejected() -> None:
     blocked = VetReport(judgement=Judgement.REJECT, checks=(), reasons=("install_script.net",))
     assert advise(blocked, None).reasons == ("vetting: install_script.net",)
