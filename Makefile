@@ -43,6 +43,7 @@ sizes:
 
 reference:
 	$(BIN)/python tools/build_reference.py --check
+	$(BIN)/python tools/compile_data.py --check
 
 test:
 	$(BIN)/pytest -p no:cacheprovider -m "not corpus" -n 2 --dist loadfile
