@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from vsm_mcp.discovery import compiled
-from vsm_mcp.discovery.catalogue import rows_of
+from vsm_mcp.discovery.catalogue import entries, rows_of, stems_of
 from vsm_mcp.matching.taxonomy import parse
 
 DATA = Path(__file__).parent.parent / "src" / "vsm_mcp" / "discovery" / "data"
@@ -16,7 +16,12 @@ def texts() -> dict[str, str]:
     """Return what each compiled file should hold."""
     tags = parse((DATA / "taxonomy.toml").read_text("utf-8")).tags.values()
     rows = [row for _, row in rows_of(DATA / "catalogue")]
-    return {compiled.CATALOGUE: compiled.catalogue_text(rows), compiled.TAXONOMY: compiled.taxonomy_text(tags)}
+    cut = {entry.ref.identity: stems_of(entry) for entry in entries(DATA / "catalogue")}
+    return {
+        compiled.CATALOGUE: compiled.catalogue_text(rows),
+        compiled.STEMS: compiled.stems_text(cut),
+        compiled.TAXONOMY: compiled.taxonomy_text(tags),
+    }
 
 
 def main() -> int:

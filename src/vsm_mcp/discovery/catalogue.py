@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from vsm_mcp.discovery.compiled import CATALOGUE, catalogue_rows
+from vsm_mcp.discovery.compiled import CATALOGUE, catalogue_rows, catalogue_stems
 from vsm_mcp.discovery.source import Context, SourceState
 from vsm_mcp.errors import ConfigError, VsmError
 from vsm_mcp.matching.relevance import Matcher, Need
@@ -87,6 +87,16 @@ def _candidate(row: Mapping[str, Any]) -> Candidate:
     )
 
 
+def stems_of(entry: Candidate) -> dict[str, list[str]]:
+    """Return the stems of an entry by field; those of the entries that ship are compiled."""
+    described = stems(entry.description)
+    return {
+        "name": name_stems(f"{entry.name} {entry.ref.name}"),
+        "description": [*described, *joined(described)],
+        "terms": stems(entry.terms),
+    }
+
+
 def _text(terms: str | Iterable[str]) -> str:
     return terms if isinstance(terms, str) else " ".join(terms)
 
@@ -112,15 +122,9 @@ class CatalogueSource:
         from vsm_mcp.matching.bm25 import Bm25f, Field  # noqa: PLC0415 - numpy, at the first search
 
         fields = {name: Field(*numbers) for name, numbers in FIELDS.items()}
-        return Bm25f(fields, ((identity, self._stems(entry)) for identity, entry in self.entries.items()))
-
-    def _stems(self, entry: Candidate) -> dict[str, list[str]]:
-        described = stems(entry.description)
-        return {
-            "name": name_stems(f"{entry.name} {entry.ref.name}"),
-            "description": [*described, *joined(described)],
-            "terms": stems(entry.terms),
-        }
+        cut = catalogue_stems() if self._folder is None else {}
+        rows = ((identity, cut.get(identity) or stems_of(entry)) for identity, entry in self.entries.items())
+        return Bm25f(fields, rows)
 
     async def search(self, need: str, limit: int) -> list[Candidate]:
         """Return the entries that share words or capability tags with the need."""
