@@ -1,8 +1,8 @@
 """The catalogue and the taxonomy as they are read: their TOML and the cutting of words took 60 ms of each search.
 
 ``data/catalogue.json`` has a row of the catalogue a line, ``data/catalogue_stems.json`` its reference and its stems,
-``data/taxonomy.json`` a tag with its stems. ``tools/compile_data.py`` writes them from the TOML files beside them, which
-are what is edited.
+``data/taxonomy.json`` a tag with its stems. ``tools/compile_data.py`` writes them from the TOML files beside them,
+which are what is edited.
 """
 
 from __future__ import annotations
