@@ -129,7 +129,10 @@ class Front:
         return json.dumps(document | {"time": times}).encode()
 
     def _project(self, name: str) -> tuple[str, bytes]:
-        found = [each for each in self.files if each.endswith(".whl") and each.startswith(name.replace("-", "_") + "-")]
+        published = (".whl", ".tar.gz")
+        found = [
+            each for each in self.files if each.endswith(published) and each.startswith(name.replace("-", "_") + "-")
+        ]
         if not found:
             raise KeyError(name)
         rows = [
@@ -137,14 +140,34 @@ class Front:
                 "filename": each,
                 "url": f"{self.address}/files/{each}",
                 "hashes": {"sha256": hashlib.sha256(self.files[each]).hexdigest()},
-                "core-metadata": {"sha256": hashlib.sha256(self.files[f"{each}.metadata"]).hexdigest()},
                 "size": len(self.files[each]),
+                **self._metadata(f"{each}.metadata"),
                 **({"upload-time": date} if (date := self.dates.get(each, LONG_AGO)) else {}),
             }
             for each in found
         ]
         document = {"meta": {"api-version": "1.1"}, "name": name, "files": rows}
         return "application/vnd.pypi.simple.v1+json", json.dumps(document).encode()
+
+    def _metadata(self, file: str) -> dict[str, Any]:
+        """Return where the metadata of a wheel can be had alone; a source has none."""
+        return {"core-metadata": {"sha256": hashlib.sha256(self.files[file]).hexdigest()}} if file in self.files else {}
+
+    def publish_source(self, name: str, version: str, files: dict[str, str], needs: tuple[str, ...] = ()) -> str:
+        """Put a source distribution into the index; its metadata tells what it ``needs``. Return the file's name."""
+        folder = f"{name.replace('-', '_')}-{version}"
+        lines = [
+            f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n",
+            *(f"Requires-Dist: {e}\n" for e in needs),
+        ]
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+            for path, text in {"PKG-INFO": "".join(lines), **files}.items():
+                info = tarfile.TarInfo(f"{folder}/{path}")
+                info.size = len(text.encode())
+                tar.addfile(info, io.BytesIO(text.encode()))
+        self.files[f"{folder}.tar.gz"] = buffer.getvalue()
+        return f"{folder}.tar.gz"
 
     def publish_npm(self, version: str, archive: bytes | None = None) -> None:
         """Put a version of :data:`NAME` into Verdaccio; by default one that works."""

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.sandboxes import isolation
+from tests.scenarios import loopback
+from tests.scenarios.loopback import Front
 from tests.source_trees import addresses_of, bundle, manifest, node_files, python_files, repository, served, write
 
 from vsm_mcp import plugins
@@ -32,8 +34,27 @@ pytestmark = [
 ]
 CASES = (
     "cmd", "dir node", "dir python", "git node", "git python", "mcpb node", "mcpb python", "mcpb uv", "npm", "pypi",
-    "remote",
+    "pypi source", "remote",
 )  # fmt: skip
+
+BACKEND = """
+import zipfile
+def build_wheel(folder, settings=None, metadata=None):
+    try:
+        open({canary!r}, "w").write("build_wheel")
+    except OSError:
+        seen = "closed"
+    info = "told_mcp-0.3.0.dist-info/"
+    files = {{
+        "told_mcp.py": f"def main(): print({{seen!r}})", info + "METADATA": open("PKG-INFO").read(),
+        info + "WHEEL": "Wheel-Version: 1.0\\nGenerator: t\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        info + "entry_points.txt": "[console_scripts]\\ntold-mcp = told_mcp:main\\n", info + "RECORD": "",
+    }}
+    with zipfile.ZipFile(folder + "/told_mcp-0.3.0-py3-none-any.whl", "w") as wheel:
+        for name, text in files.items():
+            wheel.writestr(name, text)
+    return "told_mcp-0.3.0-py3-none-any.whl"
+"""
 
 
 @pytest.fixture
@@ -41,11 +62,23 @@ async def bench(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
     environ = {**os.environ}
     if request.node.callspec.params["case"].startswith("git"):  # with filters and hooks of a person's own
         environ |= {"HOME": str(_person(tmp_path / "person", tmp_path / "canary"))}
+    if request.node.callspec.params["case"] == "pypi source":
+        environ |= request.getfixturevalue("index").environ(tmp_path) | {"HOME": str(tmp_path)}
     config = load(tmp_path / "home", environ)
     found = await isolation()
     async with Registries(await addresses_of(config.environ)) as registries, Sandbox(found) as sandbox:
         run_sandboxed = None if found.tier is Tier.NONE else sandbox.run
         yield Bench(config=config, registries=registries, run_tool=run_tool, run_sandboxed=run_sandboxed)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Front]:
+    """An index with a project that is published as source only, whose build needs nothing and leaves a canary."""
+    backend = BACKEND.format(canary=str(tmp_path / "canary"))
+    project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    with loopback.front("") as made:
+        made.publish_source("told-mcp", "0.3.0", {"pyproject.toml": project, "backend.py": backend})
+        yield made
 
 
 @pytest.fixture
@@ -64,10 +97,10 @@ def ref_of(tmp_path: Path) -> Iterator[Callable[[str], Ref]]:
         if method == "mcpb":
             return parse_ref(f"mcpb:{_bundle(sources, kind, canary)}")
         plain = {
-            "npm": "npm:semver@7.6.3", "pypi": "pypi:wheel==0.45.1",
+            "npm": "npm:semver@7.6.3", "pypi": "pypi:wheel==0.45.1", "pypi source": "pypi:told-mcp",
             "remote": "http://127.0.0.1:9/mcp", "cmd": f"cmd:{sys.executable} -c pass",
         }  # fmt: skip
-        return parse_ref(plain[method])
+        return parse_ref(plain[case])
 
     sources.mkdir()
     with served(sources) as address:
@@ -114,7 +147,8 @@ def _files(root: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("case", CASES)
 async def test_contract(bench: Bench, ref_of: Callable[[str], Ref], tmp_path: Path, case: str) -> None:
-    ref, installations, options = ref_of(case), Installations(bench.config.home), Options()
+    ref, installations = ref_of(case), Installations(bench.config.home)
+    options = Options(allow_scripts=case == "pypi source")
     installer = installer_for(ref, bench)
     assert installer.kind is ref.kind
     before = _files(tmp_path / "sources")
@@ -136,7 +170,7 @@ async def test_contract(bench: Bench, ref_of: Callable[[str], Ref], tmp_path: Pa
     built = await installer.build(resolved, fetched, into, options)
     assert not (tmp_path / "canary").exists(), (tmp_path / "canary").read_text()
     assert _files(tmp_path / "sources") == before
-    assert not [script for script in built.scripts if script.ran]
+    assert [script.name for script in built.scripts if script.ran] == (["build"] if options.allow_scripts else [])
     if ref.kind.value not in {"remote", "cmd"}:
         assert fetched.root is not None and fetched.root.is_relative_to(stage)
         assert any(word.startswith(str(into)) for word in built.entry.argv)

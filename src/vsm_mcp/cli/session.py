@@ -18,6 +18,7 @@ from vsm_mcp import config as configuration
 from vsm_mcp import errors, events
 from vsm_mcp.app.sockets import CONTROL, connect
 from vsm_mcp.cli import output
+from vsm_mcp.cli.brevity import be_brief
 from vsm_mcp.cli.progress import Progress
 from vsm_mcp.deferred import deferred
 
@@ -195,6 +196,7 @@ def _local(config: configuration.Config, operation: str, params: dict[str, Any],
 def _opened(config: configuration.Config, operation: str) -> App | Looking:
     """Return the home, to be entered: as much of it as the operation needs. Not loaded when a daemon runs."""
     if operation == "search":
+        be_brief()
         from vsm_mcp.app.looking import Looking  # noqa: PLC0415
 
         return Looking(config)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from vsm_mcp.discovery.compiled import CATALOGUE, catalogue_rows, catalogue_stems
 from vsm_mcp.discovery.source import Context, SourceState
 from vsm_mcp.errors import ConfigError, VsmError
 from vsm_mcp.matching.relevance import Matcher, Need
@@ -37,21 +37,38 @@ def known(ref: Ref) -> Candidate | None:
 
 
 def entries(folder: Traversable | None = None) -> list[Candidate]:
-    """Return all entries of the catalogue. Raises :class:`ConfigError`, naming the file, when one cannot be read."""
-    folder = folder or files("vsm_mcp.discovery") / "data" / "catalogue"
-    found: list[Candidate] = []
+    """Return all entries of the catalogue, by default of the one that ships with the package, which is compiled.
+
+    Raises :class:`ConfigError`, naming the file, when one cannot be read.
+    """
+    rows = ((CATALOGUE, row) for row in catalogue_rows()) if folder is None else rows_of(folder)
+    return [_entry(file, row) for file, row in rows]
+
+
+def rows_of(folder: Traversable) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the rows of the TOML files in a folder, each with its file's name. Raises :class:`ConfigError`."""
     for file in sorted(folder.iterdir(), key=lambda each: each.name):
         if not file.name.endswith(".toml"):
             continue
         try:
             rows = tomllib.loads(file.read_text("utf-8")).get("server", [])
-            found.extend(map(_entry, rows))
-        except (OSError, ValueError, KeyError, TypeError, VsmError) as error:
-            raise ConfigError(f"the catalogue file {file.name} cannot be read: {error}", "reinstall vsm-mcp") from error
-    return found
+        except (OSError, ValueError) as error:
+            raise _unreadable(file.name, error) from error
+        yield from ((file.name, row) for row in rows)
 
 
-def _entry(row: Mapping[str, Any]) -> Candidate:
+def _unreadable(file: str, error: Exception) -> ConfigError:
+    return ConfigError(f"the catalogue file {file} cannot be read: {error}", "reinstall vsm-mcp")
+
+
+def _entry(file: str, row: Mapping[str, Any]) -> Candidate:
+    try:
+        return _candidate(row)
+    except (ValueError, KeyError, TypeError, VsmError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _candidate(row: Mapping[str, Any]) -> Candidate:
     launch = LaunchFacts(
         args=tuple(row.get("args", ())),
         env=dict(row.get("env", {})),
@@ -68,6 +85,16 @@ def _entry(row: Mapping[str, Any]) -> Candidate:
         launch=launch,
         curated=True,
     )
+
+
+def stems_of(entry: Candidate) -> dict[str, list[str]]:
+    """Return the stems of an entry by field; those of the entries that ship are compiled."""
+    described = stems(entry.description)
+    return {
+        "name": name_stems(f"{entry.name} {entry.ref.name}"),
+        "description": [*described, *joined(described)],
+        "terms": stems(entry.terms),
+    }
 
 
 def _text(terms: str | Iterable[str]) -> str:
@@ -95,15 +122,9 @@ class CatalogueSource:
         from vsm_mcp.matching.bm25 import Bm25f, Field  # noqa: PLC0415 - numpy, at the first search
 
         fields = {name: Field(*numbers) for name, numbers in FIELDS.items()}
-        return Bm25f(fields, ((identity, self._stems(entry)) for identity, entry in self.entries.items()))
-
-    def _stems(self, entry: Candidate) -> dict[str, list[str]]:
-        described = stems(entry.description)
-        return {
-            "name": name_stems(f"{entry.name} {entry.ref.name}"),
-            "description": [*described, *joined(described)],
-            "terms": stems(entry.terms),
-        }
+        cut = catalogue_stems() if self._folder is None else {}
+        rows = ((identity, cut.get(identity) or stems_of(entry)) for identity, entry in self.entries.items())
+        return Bm25f(fields, rows)
 
     async def search(self, need: str, limit: int) -> list[Candidate]:
         """Return the entries that share words or capability tags with the need."""

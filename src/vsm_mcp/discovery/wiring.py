@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vsm_mcp import plugins
 from vsm_mcp.config import Config
+from vsm_mcp.discovery import compiled
 from vsm_mcp.discovery.index import shipped
 from vsm_mcp.discovery.meaning import DATA, meaning
 from vsm_mcp.discovery.source import Build, Context, Source
@@ -15,7 +16,7 @@ from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.glossary import Glossary
 from vsm_mcp.matching.glossary import parse as read_glossary
 from vsm_mcp.matching.relevance import Matcher
-from vsm_mcp.matching.taxonomy import Taxonomy, parse
+from vsm_mcp.matching.taxonomy import Taxonomy
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server
 
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
 @cache
 def taxonomy() -> Taxonomy:
     """Return the taxonomy that ships with the package. Raises :class:`ConfigError` when it cannot be read."""
-    try:
-        return parse((DATA / "taxonomy.toml").read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"the taxonomy cannot be read: {error}", "reinstall vsm-mcp") from error
+    return compiled.taxonomy()
 
 
 @cache

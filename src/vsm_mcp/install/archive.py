@@ -59,8 +59,8 @@ def unpack_tarball(archive: Path, into: Path, limits: Limits, *, strip: int = 1)
     return tuple(budget.members)
 
 
-def unpack_zip(archive: Path, into: Path, limits: Limits) -> tuple[ArchiveMember, ...]:
-    """Unpack a zip file (a wheel).
+def unpack_zip(archive: Path, into: Path, limits: Limits, *, strip: int = 0) -> tuple[ArchiveMember, ...]:
+    """Unpack a zip file (a wheel) without its first ``strip`` path parts.
 
     Raises :class:`InstallFailed` for links, names that come twice, paths that lead outside, and archives beyond the
     limits.
@@ -70,10 +70,10 @@ def unpack_zip(archive: Path, into: Path, limits: Limits) -> tuple[ArchiveMember
         with zipfile.ZipFile(archive) as wheel:
             for info in wheel.infolist():
                 mode = info.external_attr >> 16
-                name = _safe(info.filename, 0)
+                name = _safe(info.filename, strip)
                 member = ArchiveMember(name, info.file_size, stat.S_IMODE(mode), _zip_kind(info, mode))
                 budget.count(member, unique=True)
-                if member.kind == "file":
+                if name and member.kind == "file":
                     with wheel.open(info) as source:
                         _write(source, into / name, budget, member)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError) as error:

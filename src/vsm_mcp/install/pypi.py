@@ -1,14 +1,15 @@
 """PyPI projects: locked with hashes by uv, fetched as wheels, installed into a virtual environment of their own.
 
-Source distributions are refused: building one runs its code. No Python of the installation is started outside the
-sandbox, not even to compile: a ``.pth`` file in a package would run.
+Source distributions are taken where builds are allowed (:mod:`vsm_mcp.install.sdist`): building one runs its code, in
+the sandbox. No Python of the installation is started outside of that, not even to compile: a ``.pth`` file in a package
+would run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,15 +21,24 @@ from vsm_mcp.install.archive import Limits, unpack_zip
 from vsm_mcp.install.cool_down import cutoff, too_young, trusts
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.executable import choose, interpreter_of
-from vsm_mcp.install.files import home_errors, make_readable, written
+from vsm_mcp.install.files import home_errors, make_readable
 from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved
 from vsm_mcp.install.interpreter import Interpreter
 from vsm_mcp.install.pypi_errors import PythonTooOld
+from vsm_mcp.install.pypi_file import download
 from vsm_mcp.install.python_lock import hashes, pinned_to_file, versions
+from vsm_mcp.install.sdist.building import Sources, Wheel
+from vsm_mcp.install.sdist.reading import best_sdist
 from vsm_mcp.install.uv_tool import Locked, Uv
 from vsm_mcp.install.wheel import best_wheel, newest, read_manifest, same_version
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
+
+_OTHER: Final = "choose another version or package"
+
+
+class NoWheel(InstallFailed):
+    """A release has no wheel that this machine could take."""
 
 
 class PypiInstaller:
@@ -39,27 +49,39 @@ class PypiInstaller:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._uv = Uv(bench)
+        self._sources = Sources(bench, self._uv)
 
     async def resolve(self, ref: Ref, options: Options) -> Resolved:
         """See :class:`~vsm_mcp.install.installer.Installer`."""
         for text in options.constraints:
             _checked(text)
         project = await self._bench.registries.pypi_project(ref.name, fresh=True)
-        name = normalise_pypi(ref.name)
         version = _version(ref, project["releases"], options)
         files = project["releases"][version]
+        source = best_sdist(files)
+        try:
+            return await self._of_wheel(ref.at(version), files, options)
+        except NoWheel as error:
+            if source is None:
+                raise
+            if not options.allow_scripts:
+                raise _not_built(error.message) from error
+            return await self._sources.resolve(ref.at(version), source, options)
+
+    async def _of_wheel(self, ref: Ref, files: list[dict[str, Any]], options: Options) -> Resolved:
+        """Take the wheel that suits a Python of this machine. Raises :class:`NoWheel`, :class:`InstallFailed`."""
+        pinned = f"{normalise_pypi(ref.name)}=={ref.version}"
         failure: PythonTooOld | None = None
-        async for python, wheel in self._fitting(f"{name}=={version}", files):
+        async for python, wheel in self._fitting(pinned, files):
             try:
                 urls = tuple(str(file.get("url", "")) for file in files)
-                pinned = f"{name}=={version}"
                 lock = Locked(options.locked, frozenset())
                 if not options.locked:
                     lock = await self._uv.compile((pinned,), python, options, pinned, urls, ref)
             except PythonTooOld as error:
                 failure = error
                 continue
-            resolved = _resolved(ref.at(version), lock.text, python, wheel, options)
+            resolved = _resolved(ref, lock.text, python, wheel, options)
             return msgspec.structs.replace(resolved, undated=tuple(sorted(lock.undated & resolved.packages.keys())))
         raise failure or AssertionError("no interpreter was tried")
 
@@ -68,8 +90,10 @@ class PypiInstaller:
         package = f"{resolved.ref.name}=={resolved.version}"
         if resolved.archive is None:
             raise InstallFailed(f"{package} has no file to fetch", "resolve it again")
+        if not resolved.archive.filename.endswith(".whl"):
+            return await self._sources.fetch(resolved, into)
         archive = into / resolved.archive.filename
-        digest = await self._download(resolved.archive, archive, package)
+        digest = await download(self._bench, resolved.archive, archive, package)
         root = into / "package"
         limits = self._bench.config.install
         bounds = Limits(size=limits.max_unpacked_bytes, files=limits.max_files)
@@ -84,28 +108,39 @@ class PypiInstaller:
         package = f"{normalise_pypi(resolved.ref.name)}=={resolved.version}"
         if fetched.archive is None:
             raise InstallFailed(f"{package} was not fetched", "fetch it again")
-        program = choose(resolved.ref.name, _programs(fetched.manifest), options.executable)
         python = await self._uv.interpreter(resolved.interpreter)
-        venv = into / "venv"
-        with home_errors(into):
-            (into / "requirements.lock").write_text(resolved.lock, "utf-8")
-            wanted = into / "requirements.txt"
-            wanted.write_text(pinned_to_file(resolved.lock, package, fetched.archive, fetched.archive_sha), "utf-8")
-        reads, urls = (str(fetched.archive), *python.roots), (resolved.archive.url,) if resolved.archive else ()
-        work = Work(tool="uv", folder=into, reads=reads, urls=urls)
-        done = await self._uv.install(venv, python, wanted, package, work)
-        await self._uv.compile_bytecode(python, venv / "lib", work)
+        async with self._wheel(resolved, fetched, python, options) as wheel:
+            program = choose(resolved.ref.name, _programs(wheel.manifest), options.executable)
+            with home_errors(into):
+                (into / "requirements.lock").write_text(wheel.lock, "utf-8")
+                wanted = into / "requirements.txt"
+                built = (wheel.file, wheel.digest)
+                text = pinned_to_file(wheel.lock, package, fetched.archive, fetched.archive_sha, built)
+                wanted.write_text(text, "utf-8")
+            urls = (resolved.archive.url,) if resolved.archive else ()
+            work = Work(tool="uv", folder=into, reads=(str(wheel.file), *python.roots), urls=urls)
+            done = await self._uv.install(into / "venv", python, wanted, package, work)
+        await self._uv.compile_bytecode(python, into / "venv" / "lib", work)
         with home_errors(into):
             wanted.unlink()
             await asyncio.to_thread(make_readable, into)
-        entry = _entry(resolved.ref.name, program, fetched.manifest, into, python)
         return Built(
-            entry=entry,
+            entry=_entry(resolved.ref.name, program, wheel.manifest, into, python),
             confined=done.confined,
             unconfined=done.unconfined,
-            packages=resolved.packages,
+            packages=versions(wheel.lock),
+            scripts=wheel.scripts,
             integrity=fetched.archive_sha,
         )
+
+    def _wheel(
+        self, resolved: Resolved, fetched: Fetched, python: Interpreter, options: Options
+    ) -> AbstractAsyncContextManager[Wheel]:
+        """Lend the wheel that was fetched, or that is built of what was."""
+        assert fetched.archive is not None  # noqa: S101 - the caller has looked
+        if fetched.archive.suffix != ".whl":
+            return self._sources.wheel(resolved, fetched, python, options)
+        return nullcontext(Wheel(fetched.archive, fetched.archive_sha, fetched.manifest, resolved.lock))
 
     async def _fitting(
         self, package: str, files: list[dict[str, Any]]
@@ -125,29 +160,6 @@ class PypiInstaller:
         if wheel is None:
             raise _no_interpreter(package, files, tuple(tried))
 
-    async def _download(self, archive: Archive, path: Path, package: str) -> str:
-        limit = self._bench.config.install.max_package_bytes
-        algorithm = archive.digest.split(":", 1)[0]
-        digest, size = hashlib.new(algorithm), 0
-        async with self._bench.registries.open(archive.url) as pieces:
-            with written(path) as write:
-                async for piece in pieces:
-                    size += len(piece)
-                    if size > limit:
-                        raise _too_large(package, limit)
-                    digest.update(piece)
-                    write(piece)
-        found = f"{algorithm}:{digest.hexdigest()}"
-        if found != archive.digest:
-            raise InstallFailed(
-                f"the archive of {package} does not match its hash", "the index sent other bytes; do not trust it"
-            )
-        return found
-
-
-def _too_large(package: str, limit: int) -> InstallFailed:
-    return InstallFailed(f"{package} is larger than {limit >> 20} MB", "raise [install] max_package_bytes")
-
 
 def _checked(text: str) -> None:
     try:
@@ -159,7 +171,7 @@ def _checked(text: str) -> None:
 
 
 def _version(ref: Ref, releases: dict[str, list[dict[str, Any]]], options: Options) -> str:
-    candidates = newest(releases)
+    candidates = newest(releases, sources=options.allow_scripts)
     until = None if trusts(ref, options) else cutoff(options)
     latest = until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else ""
     if ref.version:
@@ -175,9 +187,12 @@ def _version(ref: Ref, releases: dict[str, list[dict[str, Any]]], options: Optio
             return version
     if candidates:
         raise too_young(f"{ref.name}=={candidates[0]}", options, map(_published, releases.values()))
-    raise InstallFailed(
-        f"PyPI project {ref.name} is published as source only",
-        "building it would run its code at install time, which is refused; choose another package",
+    raise _not_built(f"PyPI project {ref.name} is published as source only")
+
+
+def _not_built(what: str) -> InstallFailed:
+    return InstallFailed(
+        what, "--allow-scripts lets it be built, inside the sandbox: that runs its code; or choose another package"
     )
 
 
@@ -200,13 +215,8 @@ def _no_interpreter(package: str, files: list[dict[str, Any]], tried: tuple[Inte
             f"install a Python {requires} (for example with pyenv or `uv python install`), or add an older version",
         )
     if not any(file.get("packagetype") == "bdist_wheel" for file in files):
-        return InstallFailed(
-            f"{package} is published as source only",
-            "building it would run its code at install time, which is refused; choose another version or package",
-        )
-    return InstallFailed(
-        f"{package} has no wheel for this platform and Python {have}", "choose another version or package"
-    )
+        return NoWheel(f"{package} is published as source only", _OTHER)
+    return NoWheel(f"{package} has no wheel for this platform and Python {have}", _OTHER)
 
 
 def _resolved(ref: Ref, lock: str, python: Interpreter, wheel: dict[str, Any], options: Options) -> Resolved:

@@ -88,7 +88,7 @@ def _unsolved(package: str, said: str, reason: str) -> VsmError:
         which = source.group(1) if source else "a dependency"
         return InstallFailed(
             f"{package} cannot be installed: {which} is published as source only for this Python and platform",
-            "building it would run its code at install time, which is refused; choose another version or package",
+            "what others need is never built, for that would run its code; choose another version or package",
         )
     return InstallFailed(f"{package} cannot be resolved: {reason}", "choose another version, or loosen the constraints")
 

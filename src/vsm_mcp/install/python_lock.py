@@ -33,16 +33,18 @@ def hashes(lock: str) -> dict[str, frozenset[str]]:
     return {normalise_pypi(name): frozenset(_HASH.findall(block)) for name, block in _blocks(lock)}
 
 
-def pinned_to_file(lock: str, package: str, archive: Path, digest: str) -> str:
+def pinned_to_file(lock: str, package: str, archive: Path, digest: str, built: tuple[Path, str] | None = None) -> str:
     """Return the lock with ``package`` (``name==version``) taken from ``archive`` alone, which was fetched and vetted.
 
+    Of a source distribution, what was ``built`` of it is taken: the file and its digest.
     Raises :class:`InstallFailed` when the lock does not hold it, or not with that hash.
     """
     own = normalise_pypi(package.split("==", 1)[0])
     if digest not in hashes(lock).get(own, frozenset()):
         raise InstallFailed(f"{archive.name} is not the file that was locked for {package}", "resolve it again")
     kept = [block for name, block in _blocks(lock) if normalise_pypi(name) != own]
-    return "".join([f"{own} @ {archive.as_uri()} --hash={digest}\n", *kept])
+    file, hashed = built or (archive, digest)
+    return "".join([f"{own} @ {file.as_uri()} --hash={hashed}\n", *kept])
 
 
 def newer_than(until: datetime.datetime | None, without: Iterable[str]) -> tuple[str, ...]:

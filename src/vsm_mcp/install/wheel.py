@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import email.parser
 import email.policy
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,18 @@ def best_wheel(files: Sequence[dict[str, Any]], tags: Sequence[Tag]) -> dict[str
     return best[1] if best else None
 
 
-def newest(releases: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """Return the versions that can be installed, newest first: stable before pre-releases, wheels needed, no yanked."""
+def newest(releases: dict[str, list[dict[str, Any]]], *, sources: bool = False) -> list[str]:
+    """Return the versions that can be installed, newest first: stable before pre-releases, no yanked.
+
+    They need a wheel, or with ``sources`` any file.
+    """
     usable: list[tuple[bool, Version, str]] = []
     for text, files in releases.items():
         try:
             version = Version(text)
         except InvalidVersion:
             continue
-        if any(not file.get("yanked") for file in wheels(files)):
+        if any(not file.get("yanked") for file in (files if sources else wheels(files))):
             usable.append((not version.is_prerelease, version, text))
     return [text for _, _, text in sorted(usable, reverse=True)]
 
@@ -76,12 +80,22 @@ def read_manifest(root: Path, package: str) -> dict[str, Any]:
     """
     try:
         metadata = next(root.glob("*.dist-info/METADATA"))
-        message = email.parser.Parser(policy=email.policy.compat32).parsestr(metadata.read_text("utf-8", "replace"))
+        message = parsed(metadata.read_text("utf-8", "replace"))
         entry_points = metadata.with_name("entry_points.txt")
         scripts = console_scripts(entry_points.read_text("utf-8", "replace")) if entry_points.is_file() else {}
         shipped = [path.name for path in root.glob("*.data/scripts/*") if path.is_file()]
     except (StopIteration, OSError) as error:
         raise InstallFailed(f"the wheel of {package} has no readable metadata", "choose another version") from error
+    return manifest_from(message, scripts, shipped)
+
+
+def parsed(metadata: str) -> Message:
+    """Return the fields of core metadata (METADATA, PKG-INFO)."""
+    return email.parser.Parser(policy=email.policy.compat32).parsestr(metadata)
+
+
+def manifest_from(message: Message, programs: Mapping[str, str], scripts: Iterable[str]) -> dict[str, Any]:
+    """Return core metadata with the programs in the form of :class:`~vsm_mcp.install.installer.Fetched`."""
     return {
         "name": str(message.get("Name", "")),
         "version": str(message.get("Version", "")),
@@ -89,6 +103,6 @@ def read_manifest(root: Path, package: str) -> dict[str, Any]:
         "license": str(message.get("License-Expression") or message.get("License") or ""),
         "requires_python": str(message.get("Requires-Python", "")),
         "requires_dist": [str(value) for value in message.get_all("Requires-Dist", [])],
-        "console_scripts": scripts,
-        "scripts": sorted(shipped),
+        "console_scripts": dict(programs),
+        "scripts": sorted(scripts),
     }

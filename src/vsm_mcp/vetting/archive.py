@@ -67,6 +67,7 @@ _PROGRAM: Final = re.compile(r"\.(?:exe|com|scr|msi|jar|app)$", re.IGNORECASE)
 _NATIVE_PART: Final = re.compile(r"\.(?:node|so(?:\.\d+)*|dylib|dll|pyd|wasm)$", re.IGNORECASE)
 _ELF_MAGIC: Final = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa")
 _NPM_LISTS: Final = ("dependencies", "optionalDependencies", "peerDependencies")
+_SOURCES: Final = (".tar.gz", ".zip")
 _INSTALL_WORDS: Final = ("preinstall", "install", "postinstall", "prepare")
 _FOREIGN_NPM: Final = re.compile(
     r"^(?:git(?:\+\w+)?:|git@|https?:|file:|link:|github:|gitlab:|bitbucket:|gist:|\.{0,2}/|~/|[\w.-]+/[\w.-]+(?:#|$))",
@@ -104,6 +105,7 @@ def examine(subject: Subject) -> list[Finding]:
     if subject.ref.kind is RefKind.PYPI:
         findings += _python_sources(subject.manifest)
         findings += _hooks(subject.members)
+        findings += _setup_script(subject)
     else:
         findings += _npm_sources(subject.manifest)
         findings += _npm_files(subject)
@@ -237,6 +239,14 @@ def _scripts(subject: Subject) -> Iterator[Finding]:
     for script in subject.scripts:
         if script.package != top:
             yield _dependency(script)
+
+
+def _setup_script(subject: Subject) -> Iterator[Finding]:
+    """Judge the setup.py of a source distribution: a build runs it. A wheel may hold a file of that name, unused."""
+    sources = install_script.read_files(subject.root, "setup.py") if subject.archive_name.endswith(_SOURCES) else {}
+    if sources:
+        # a build has no network and its files are its own: starting programs there is usual, and a person looks at it
+        yield _judged("setup.py", "python setup.py", sources, armed=False)
 
 
 def _judged(where: str, command: str, sources: Mapping[str, str], *, armed: bool) -> Finding:

@@ -215,3 +215,21 @@ def test_files_are_only_read_below_the_root(tmp_path: Path) -> None:
     assert locate(root, "../secret") is None
     assert locate(root, "link") is None
     assert locate(root, "package/fine") == root / "fine"
+
+
+@pytest.mark.parametrize(
+    ("text", "archive", "rules"),
+    [
+        ("from setuptools import setup\nsetup()\n", "x-1.tar.gz", {"archive.install_script": "note"}),
+        ("import subprocess\nsubprocess.run(['git'])\n", "x-1.zip", {"archive.install_script_unusual": "review"}),
+        ("import base64\nexec(base64.b64decode('eA=='))\n", "x-1.tar.gz", {"archive.install_script_hostile": "block"}),
+        ("import base64\nexec(base64.b64decode('eA=='))\n", "x-1-py3-none-any.whl", {}),
+    ],
+)
+async def test_what_builds_a_source_distribution_is_judged(
+    tmp_path: Path, text: str, archive: str, rules: dict[str, str]
+) -> None:
+    """A wheel may hold a file of that name, which nothing runs."""
+    (tmp_path / "setup.py").write_text(text)
+    subject = Subject(ref=PYPI, root=tmp_path, members=(Entry("setup.py"),), archive_name=archive)
+    assert await found(subject) == rules

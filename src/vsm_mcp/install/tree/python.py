@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from vsm_mcp.errors import InstallFailed
-from vsm_mcp.install.archive import Limits, unpack_zip
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.executable import choose
 from vsm_mcp.install.files import home_errors, make_readable
@@ -21,9 +20,8 @@ from vsm_mcp.install.tree.locked import Locked
 from vsm_mcp.install.tree.placing import place, root_of
 from vsm_mcp.install.tree.project import text_of
 from vsm_mcp.install.tree.python_project import PythonProject, check_requirements, read_python_project
-from vsm_mcp.install.tree.wheel_build import build_wheel
+from vsm_mcp.install.tree.wheel_build import build_wheel, examined_wheel
 from vsm_mcp.install.uv_tool import QUIET, Uv
-from vsm_mcp.install.wheel import read_manifest
 from vsm_mcp.model.launch import Entry
 
 _STARTED: Final = ("server.py", "main.py", "app.py")
@@ -83,7 +81,7 @@ class PythonTree:
             lock, wheel, manifest = resolved.lock, "", project.manifest
             if resolved.build_lock:
                 file, digest = await build_wheel(self._bench, python, tree, resolved.build_lock, folder)
-                manifest = await self._examined(file, folder, project.name)
+                manifest = await examined_wheel(self._bench, file, folder, project.name)
                 if project.dependencies is None and not options.locked:
                     lock = await self._compiled(manifest["requires_dist"], python, options, project.name)
                 wheel = f"{project.name} @ {file.as_uri()} --hash={digest}\n"
@@ -141,16 +139,6 @@ class PythonTree:
                 "only what an index has can be pinned and verified",
             )
         return lock
-
-    async def _examined(self, wheel: Path, folder: Path, name: str) -> dict[str, Any]:
-        """Return what the wheel says that was built; refuse one that would run at every start of Python."""
-        limits, root = self._bench.config.install, folder / "wheel"
-        bounds = Limits(size=limits.max_unpacked_bytes, files=limits.max_files)
-        members = await asyncio.to_thread(unpack_zip, wheel, root, bounds)
-        hooks = [each.name for each in members if each.name.endswith(".pth") or "customize" in each.name.split("/")[0]]
-        if hooks:
-            raise InstallFailed(f"what {name} builds runs at every start of Python: {hooks[0]}", "do not install it")
-        return read_manifest(root, name)
 
 
 def _check(root: Path, project: PythonProject, options: Options) -> None:

@@ -17,7 +17,7 @@ from vsm_mcp.errors import InstallFailed
 from vsm_mcp.install.tree.project import project_scripts, pyproject, table, text_of
 from vsm_mcp.model.ref import normalise_pypi
 
-_OLD_BUILD: Final = ("setuptools>=40.8.0",)
+OLD_BUILD: Final = ("setuptools>=40.8.0",)
 """What builds a project that does not say what does (PEP 518)."""
 _HASHED: Final = "only what an index has can be pinned and verified"
 
@@ -74,7 +74,7 @@ def read_python_project(root: Path, name: str) -> PythonProject:
         requires_python=_text(project.get("requires-python")),
         dependencies=_dependencies(root, name, document),
         scripts=project_scripts(document),
-        build_requires=tuple(map(str, build)) if isinstance(build, list) else _OLD_BUILD if old else (),
+        build_requires=tuple(map(str, build)) if isinstance(build, list) else OLD_BUILD if old else (),
         roots=tuple(dict.fromkeys([*_roots(document), "src", "."])),
     )
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from vsm_mcp.errors import InstallFailed
-from vsm_mcp.install.archive import digest_of
+from vsm_mcp.install.archive import Limits, digest_of, unpack_zip
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.installer import Bench
 from vsm_mcp.install.interpreter import Interpreter
 from vsm_mcp.install.npm_scripts import build_confinement
 from vsm_mcp.install.tools import find_uv, tail
 from vsm_mcp.install.uv_tool import QUIET, Uv
+from vsm_mcp.install.wheel import read_manifest
 from vsm_mcp.sandbox.confinement import HOME, TMP, Command
 
 _HINT: Final = (
@@ -20,10 +22,13 @@ _HINT: Final = (
 )
 
 
-async def build_wheel(bench: Bench, python: Interpreter, tree: Path, lock: str, folder: Path) -> tuple[Path, str]:
+async def build_wheel(
+    bench: Bench, python: Interpreter, tree: Path, lock: str, folder: Path, *, version: str = "0.0.0"
+) -> tuple[Path, str]:
     """Return the wheel of ``tree``, made in ``folder``, and its ``sha256:hex``.
 
-    ``lock`` is that of what builds it. Raises :class:`InstallFailed`.
+    ``lock`` is that of what builds it; backends that read the ``version`` from a history are told it.
+    Raises :class:`InstallFailed`.
     """
     if bench.run_sandboxed is None:
         raise InstallFailed("build backends run only in the sandbox, and there is none here", "see `vsm-mcp doctor`")
@@ -43,7 +48,7 @@ async def build_wheel(bench: Bench, python: Interpreter, tree: Path, lock: str, 
             "UV_CACHE_DIR": f"{TMP}/uv",
             "UV_PYTHON_DOWNLOADS": "never",
             # the history that backends read a version from is not there
-            "SETUPTOOLS_SCM_PRETEND_VERSION": "0.0.0",
+            "SETUPTOOLS_SCM_PRETEND_VERSION": version,
         },
         cwd=str(tree),
     )
@@ -55,3 +60,17 @@ async def build_wheel(bench: Bench, python: Interpreter, tree: Path, lock: str, 
     if not done.ok or wheel is None or wheel.is_symlink():
         raise InstallFailed(f"its build backend failed: {tail(done, 6)}", _HINT)
     return wheel, digest_of(wheel, "sha256")
+
+
+async def examined_wheel(bench: Bench, wheel: Path, folder: Path, name: str) -> dict[str, Any]:
+    """Return what the wheel says that was built; refuse one that would run at every start of Python.
+
+    It is unpacked below ``folder``. Raises :class:`InstallFailed`.
+    """
+    limits, root = bench.config.install, folder / "wheel"
+    bounds = Limits(size=limits.max_unpacked_bytes, files=limits.max_files)
+    members = await asyncio.to_thread(unpack_zip, wheel, root, bounds)
+    hooks = [each.name for each in members if each.name.endswith(".pth") or "customize" in each.name.split("/")[0]]
+    if hooks:
+        raise InstallFailed(f"what {name} builds runs at every start of Python: {hooks[0]}", "do not install it")
+    return read_manifest(root, name)
