@@ -448,7 +448,7 @@ async def test_nothing_is_left_of_a_cancelled_start(outside: Outside) -> None:
         await asyncio.wait([task])
     assert _descriptors() == before
     async with asyncio.timeout(60):  # another test beside this one may have some of its own for a moment
-        while _entering():
+        while _entering():  # noqa: ASYNC110 - the kernel has no event for this
             await asyncio.sleep(0.05)
 
 

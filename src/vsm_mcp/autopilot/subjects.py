@@ -18,7 +18,7 @@ from vsm_mcp.model.locked import Locked
 from vsm_mcp.model.ref import RefKind
 from vsm_mcp.model.server import Server
 from vsm_mcp.model.trial import TrialReport
-from vsm_mcp.registries.addresses import shown
+from vsm_mcp.registries.addresses import default_npm_registry, shown
 from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.vetting.check import Subject
 
@@ -26,13 +26,13 @@ _WEB = ("http", "https")
 _SOURCES = frozenset({RefKind.GIT, RefKind.DIR, RefKind.MCPB})
 _OF_KIND = {RefKind.NPM: "npm", RefKind.PYPI: "PyPI"}
 _OF_RUNTIME = {"node": "npm", "python": "PyPI"}
-# in a lock it stands for the registry of this machine: npm puts that in its place, and nothing is asked there
-_PUBLIC = f"https://{'.'.join(('registry', 'npmjs', 'org'))}"
 
 
 async def before_install(parts: Parts, request: Request, resolved: Resolved, fetched: Fetched) -> Subject:
     """Return what is there once a package was resolved and fetched."""
-    tree = tree_of(resolved, fetched.manifest)
+    # in a lock it stands for the registry of this machine: npm puts that in its place, and nothing is asked there
+    public = await default_npm_registry(parts.config.environ) if resolved.ref.kind in _SOURCES else ""
+    tree = tree_of(resolved, fetched.manifest, public)
     served = [each for each in await parts.store.servers.all() if each.ref.identity == resolved.ref.identity]
     subject = Subject(
         ref=resolved.ref,
@@ -75,14 +75,17 @@ def granted_to(settings: Settings, config: Config, *, remote: bool) -> Granted:
     )
 
 
-def tree_of(resolved: Resolved, manifest: Mapping[str, object]) -> tuple[Locked, ...]:
+def tree_of(resolved: Resolved, manifest: Mapping[str, object], public: str = "") -> tuple[Locked, ...]:
     """Return everything a lock takes, the package itself first; nothing where there is no lock.
 
     What a folder, a repository or a bundle needs of the registries counts like the tree of a package of theirs.
+    ``public`` is the registry that stands in locks for the one of this machine.
     """
     kind, source = resolved.ref.kind, resolved.ref.kind in _SOURCES
     if kind is RefKind.NPM or (source and resolved.lock.lstrip().startswith("{")):
-        return _npm_tree("" if source else resolved.ref.name, resolved.lock, manifest)
+        found = _npm_tree("" if source else resolved.ref.name, resolved.lock, manifest)
+        own = _source(public)
+        return tuple(msgspec.structs.replace(each, source="") if each.source == own else each for each in found)
     if kind is RefKind.PYPI or (source and resolved.lock):
         hashed = python_lock.hashes(resolved.lock)
         direct = _names(manifest.get("requires_dist"))
@@ -119,7 +122,7 @@ def _npm_tree(package: str, lock: str, manifest: Mapping[str, object]) -> tuple[
                 name=str(entry.get("name") or path.rsplit("node_modules/", 1)[-1]),
                 version=str(entry.get("version", "")),
                 path=inside,
-                source=_source(str(entry.get("resolved", ""))).removeprefix("" if package else _PUBLIC),
+                source=_source(str(entry.get("resolved", ""))),
                 hashed=bool(entry.get("integrity")),
                 bundled=bool(entry.get("inBundle")),
                 scripted=bool(entry.get("hasInstallScript")),

@@ -87,7 +87,7 @@ async def read_addresses(environ: Mapping[str, str]) -> Addresses:
     npm, referred = read_npm_settings(environ)
     python = read_python_sources(environ)
     passed = {name: value for name, value in environ.items() if _is_passed(name) or name in referred}
-    registry = npm.get("registry") or await _default_npm_registry(passed)
+    registry = npm.get("registry") or await default_npm_registry(passed)
     ca_file = npm.get("cafile") or python.ca_file
     return Addresses(
         npm=_slashed(registry),
@@ -141,7 +141,8 @@ def _npm_default(npm: str) -> str:
     return ""
 
 
-async def _default_npm_registry(environ: Mapping[str, str]) -> str:
+async def default_npm_registry(environ: Mapping[str, str]) -> str:
+    """Return the registry that npm uses where nothing is set, as npm itself has it; empty without npm."""
     npm = shutil.which("npm", path=environ.get("PATH"))
     if npm is None:
         return ""

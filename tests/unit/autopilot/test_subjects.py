@@ -63,7 +63,7 @@ def test_a_lock_of_python() -> None:
 
 
 def test_the_tree_of_a_folder_is_what_the_registries_bring_to_it() -> None:
-    public = ".".join(("registry", "npmjs", "org"))
+    public = "npm.example"
     packages = {
         "": {"name": "x"},
         "node_modules/a": {"version": "1.0.0", "resolved": f"https://{public}/a.tgz", "integrity": "i"},
@@ -71,7 +71,7 @@ def test_the_tree_of_a_folder_is_what_the_registries_bring_to_it() -> None:
         "node_modules/c": {"version": "3.0.0", "dev": True},
     }
     node = Resolved(ref=parse_ref("dir:/x"), version="1", lock=json.dumps({"packages": packages}))
-    assert tree_of(node, {"dependencies": {"a": "^1"}}) == (
+    assert tree_of(node, {"dependencies": {"a": "^1"}}, f"https://{public}/") == (
         Locked(ecosystem="npm", name="a", version="1.0.0", path="a", direct=True),
         Locked(ecosystem="npm", name="b", version="2.0.0", path="b", source="https://other.example"),
     )
