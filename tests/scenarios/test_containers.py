@@ -141,6 +141,16 @@ def test_what_no_container_can_be_held_to_is_refused(box: Home, images: Images) 
     assert "least_tier = full-soft" in tier.document["reason"]["message"]
 
 
+def test_an_image_travels_in_a_lock(box: Home, images: Images, tmp_path: Path) -> None:
+    images.push("locked")
+    added = box.run("add", f"oci:{images.address}/box:locked", "--name", "box", "--env", "PATH=/bin", "--yes").document
+    assert added["outcome"] == "served", added["reason"]
+    lock, second = str(box.path / "vsm-mcp.lock"), Home(tmp_path / "second", environ=box.environ)
+    done = second.run("lock", "--install", lock, "--yes")
+    assert (done.code, [row["outcome"] for row in done.document["servers"]]) == (0, ["served"]), done.document
+    assert second.run("lock", "--verify", lock).code == 0
+
+
 def test_a_folder_with_a_containerfile(box: Home, images: Images, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     shutil.copytree(oci_registry.SOURCE, folder)

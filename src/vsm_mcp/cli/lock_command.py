@@ -71,7 +71,7 @@ def _read(session: Session, name: str) -> bytes:
 def _written(document: dict[str, Any]) -> None:
     servers = document["lock"]["servers"]
     if not servers and not document["written"]:
-        output.one_line("nothing is served: there is nothing to lock")
+        output.one_line("nothing is served: the lock names nothing")
         return
     word = "written" if document["written"] else "up to date"
     output.one_line(f"{document['path']}: {word} ({len(servers)} server{'s' * (len(servers) != 1)})", style="green")

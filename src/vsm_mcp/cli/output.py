@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # it takes as long to load as a small command takes in all, a
 
 # Everything that can rewrite, reorder or forge what a terminal shows: C0 and C1 controls, soft hyphens and fillers that
 # show nothing, bidi and zero-width characters, line and paragraph separators, tags, surrogates that cannot be written.
+_GAP: Final = 2  # blanks between the columns of a table
 _UNSAFE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
@@ -89,11 +90,24 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, wide: in
     from rich.text import Text  # noqa: PLC0415
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
+    cells = [[Text(flat(cell)) for cell in row] for row in rows]
+    widths = [max(len(heading), *(row[at].cell_len for row in cells), 0) for at, heading in enumerate(headings)]
+    widths = fitted(widths, console().width - _GAP * (len(headings) - 1))
     for number, heading in enumerate(headings):
-        shown.add_column(heading, overflow="fold" if number == wide else "ellipsis", no_wrap=number != wide)
-    for row in rows:
-        shown.add_row(*(Text(flat(cell)) for cell in row))
+        folds = number == wide
+        most = None if wide >= 0 else widths[number]
+        shown.add_column(heading, overflow="fold" if folds else "ellipsis", no_wrap=not folds, max_width=most)
+    for row in cells:
+        shown.add_row(*row)
     console().print(shown)
+
+
+def fitted(widths: Sequence[int], room: int) -> list[int]:
+    """Return widths that fit into ``room`` together: the widest gives way first, so that short columns stay whole."""
+    found = list(widths)
+    while sum(found) > room and max(found) > 1:
+        found[found.index(max(found))] -= 1
+    return found
 
 
 def line(text: str, *, style: str = "") -> None:

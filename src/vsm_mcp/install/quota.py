@@ -78,7 +78,8 @@ class Quota:
 
     def _exceeded(self) -> QuotaExceeded:
         folders = self._installations.iterdir() if self._installations.is_dir() else ()
-        sizes = {each.name: tree_size(each) for each in folders if not each.name.startswith(".")}
+        # what is being installed, and will be undone, has no current version yet: nobody can remove it
+        sizes = {each.name: tree_size(each) for each in folders if (each / "current").is_symlink()}
         largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:_NAMED]
         named = ", ".join(f"{name} ({written(sizes[name])})" for name in largest if sizes[name])
         return QuotaExceeded(

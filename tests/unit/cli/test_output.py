@@ -186,3 +186,11 @@ def test_errors_are_one_json_document(tmp_path: Path) -> None:
     assert document["schema"] == 1
     assert set(document["error"]) == {"code", "message", "hint", "retryable"}
     assert done.returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("widths", "room", "found"),
+    [([4, 30, 12], 60, [4, 30, 12]), ([4, 30, 12], 30, [4, 14, 12]), ([4, 30, 12], 20, [4, 8, 8]), ([5, 5], 0, [1, 1])],
+)
+def test_in_a_narrow_terminal_the_widest_column_gives_way(widths: list[int], room: int, found: list[int]) -> None:
+    assert output.fitted(widths, room) == found

@@ -16,10 +16,14 @@ def _fill(path: Path, size: int) -> None:
 async def test_what_is_full_takes_nothing_more_and_says_what_would_free_space(tmp_path: Path) -> None:
     _fill(tmp_path / "installations" / "small" / "1" / "file", 10_000)
     _fill(tmp_path / "installations" / "large" / "1" / "file", 90_000)
+    _fill(tmp_path / "installations" / "coming" / "1" / "file", 95_000)
+    for name in ("small", "large"):
+        (tmp_path / "installations" / name / "current").symlink_to("1")
     with pytest.raises(QuotaExceeded, match=r"may take 97\.7 KiB") as caught:
         async with Quota(tmp_path, 100_000).kept():
             raise AssertionError
     assert "large (88.0 KiB), small (12.0 KiB)" in caught.value.hint
+    assert "coming" not in caught.value.hint  # it is no server yet: nobody could remove it
 
 
 async def test_what_grows_too_large_is_cancelled(tmp_path: Path) -> None:
