@@ -196,7 +196,7 @@ def _local(config: configuration.Config, operation: str, params: dict[str, Any],
 def _opened(config: configuration.Config, operation: str) -> App | Looking:
     """Return the home, to be entered: as much of it as the operation needs. Not loaded when a daemon runs."""
     if operation == "search":
-        be_brief()
+        be_brief(config.environ)
         from vsm_mcp.app.looking import Looking  # noqa: PLC0415
 
         return Looking(config)

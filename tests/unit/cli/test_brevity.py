@@ -8,12 +8,13 @@ import sys
 import pytest
 
 ASKED = """
-import gc, json, os
+import gc, json, os, subprocess
 from vsm_mcp.cli.brevity import be_brief
-be_brief()
+be_brief(os.environ)
 import numpy
 numpy.ones((500, 500)) @ numpy.ones((500, 500))
-print(json.dumps([gc.isenabled(), os.environ["OPENBLAS_NUM_THREADS"], len(os.listdir("/proc/self/task"))]))
+number = subprocess.getoutput("echo $OPENBLAS_NUM_THREADS")
+print(json.dumps([gc.isenabled(), number, len(os.listdir("/proc/self/task"))]))
 """
 
 
