@@ -108,7 +108,5 @@ def test_only_the_configuration_reads_the_environment() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"} and ast.unparse(node.value) == "os"
     }
-    # A person's --secret NAME is taken from the environment of that one command line; test doubles read their own; what
-    # makes a short process quicker sets a variable for numpy, and reads none.
-    allowed = {"config.py", "cli/settings_options.py", "cli/brevity.py"}
-    assert {name for name in readers if not name.startswith("testing/")} <= allowed
+    # A person's --secret NAME is taken from the environment of that one command line; test doubles read their own.
+    assert {name for name in readers if not name.startswith("testing/")} <= {"config.py", "cli/settings_options.py"}
