@@ -71,11 +71,17 @@ BY_ID: Final = {rule.id: rule for rule in RULES}
 # Signs of what a tool deals in, not of whom it speaks to: among themselves they only ask for a look. What is openly
 # offered and what only weighs together count for nothing here.
 _OF_SUBJECT: Final = frozenset({"text.command", "text.sensitive_place"})
+# Signs of how an answer is to be given: honest texts that insist show several, so among themselves they only ask for a
+# look, too.
+_OF_MANNER: Final = frozenset({"text.conceal", "text.pressure", "text.steered_reply"})
 _UNCOUNTED: Final = frozenset({"text.harmful_purpose", "text.many_hints"})
 _SIGNS: Final = frozenset(rule.id for rule in COMPOSED if rule.severity is _REVIEW) - _UNCOUNTED
 
 
 def several(found: frozenset[str]) -> bool:
-    """Whether the rules (ids) found in one definition amount to a block: two signs, one of them for the model."""
+    """Whether the rules (ids) found in one definition amount to a block: two signs, one of them for the model.
+
+    One has to be of more than the manner of an answer.
+    """
     signs = found & _SIGNS
-    return len(signs) >= 2 and bool(signs - _OF_SUBJECT)
+    return len(signs) >= 2 and bool(signs - _OF_SUBJECT) and bool(signs - _OF_MANNER)

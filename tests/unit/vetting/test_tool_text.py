@@ -15,6 +15,7 @@ from vsm_mcp.model.finding import CheckStatus
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.vetting.check import Subject
 from vsm_mcp.vetting.definitions import judge_definitions, read_definitions
+from vsm_mcp.vetting.text_rules import several
 from vsm_mcp.vetting.tool_text import ToolTextCheck, examine, examine_item
 
 
@@ -265,3 +266,11 @@ def test_a_usual_definition_takes_a_few_milliseconds() -> None:
     for _ in range(5):
         examine_item(item)
     assert (time.process_time() - began) / 5 < 0.05  # 4 ms on an idle machine
+
+
+def test_signs_of_the_manner_of_an_answer_alone_block_nothing() -> None:
+    """An honest server's way of saying how its results are to be shown has three of them."""
+    manner = frozenset({"text.conceal", "text.pressure", "text.steered_reply"})
+    assert not several(manner)
+    assert several(manner | {"text.consent"})
+    assert not several(frozenset({"text.consent"}))
