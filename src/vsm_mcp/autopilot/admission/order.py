@@ -57,11 +57,11 @@ def expected(passage: Passage, order: Order) -> SandboxPlan:
     return plan_of(order.settings, parts.config, isolation, variables=order.launch.env, container=image)
 
 
-async def cleared(passage: Passage, order: Order) -> None:
-    """Ask the policy. Raises :class:`PolicyDenied` and :class:`ApprovalNeeded`."""
+def facts_of(passage: Passage, order: Order) -> dict[str, str | bool | float]:
+    """Return what the policy decides by."""
     request, settings = passage.request, order.settings
     granted = permitted(settings, profile_of(settings, passage.parts.config))
-    facts: dict[str, str | bool | float] = {
+    return {
         "ref": str(request.ref),
         "scripts": settings.allow_scripts,
         "network": bool(granted.hosts) or granted.network,
@@ -72,10 +72,21 @@ async def cleared(passage: Passage, order: Order) -> None:
         "curated": bool(request.known and request.known.curated),
         "approved": request.approved,
     }
+
+
+async def cleared(passage: Passage, order: Order) -> None:
+    """Ask the policy. Raises :class:`PolicyDenied` and :class:`ApprovalNeeded`."""
+    request = passage.request
     kind = ActionKind.ACQUIRE if request.need else ActionKind.ADD
-    action = Action(kind=kind, subject=str(request.ref), actor=request.actor, facts=facts)
+    action = Action(kind=kind, subject=str(request.ref), actor=request.actor, facts=facts_of(passage, order))
     await passage.parts.performer.clear(action, detail=request.need)
-    await passage.record("request", {"ref": str(request.ref), "need": request.need, "settings": masked(settings)})
+    await recorded(passage, order)
+
+
+async def recorded(passage: Passage, order: Order) -> None:
+    """Keep what was asked for as evidence, without any secret."""
+    request, settings = passage.request, masked(order.settings)
+    await passage.record("request", {"ref": str(request.ref), "need": request.need, "settings": settings})
 
 
 def warnings(passage: Passage, settings: Settings) -> tuple[str, ...]:

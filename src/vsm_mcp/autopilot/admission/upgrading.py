@@ -13,14 +13,13 @@ import msgspec
 
 from vsm_mcp.autopilot.admission.activating import committed, outdated
 from vsm_mcp.autopilot.admission.installing import resolved
-from vsm_mcp.autopilot.admission.order import Order, expected
+from vsm_mcp.autopilot.admission.order import Order, expected, facts_of, recorded
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.admission.proving import Proved, proved
 from vsm_mcp.autopilot.difference import Difference, Side, difference, findings_of
 from vsm_mcp.autopilot.launch import LaunchPlan
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request
 from vsm_mcp.autopilot.parts import Parts
-from vsm_mcp.autopilot.verdicts import masked
 from vsm_mcp.errors import ApprovalNeeded
 from vsm_mcp.events import ServerUpgraded
 from vsm_mcp.install.installer import Resolved
@@ -31,7 +30,6 @@ from vsm_mcp.model.finding import Judgement
 from vsm_mcp.model.ref import RefKind
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
-from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.runtime.sandbox_plan import plan_of_server
 from vsm_mcp.store.sagas import Saga
 
@@ -104,26 +102,14 @@ async def agreed(parts: Parts, saga: Saga, request: Request, server: Server) -> 
 
 async def _asked(passage: Passage, order: Order) -> str:
     """Ask the policy; return why a person has to agree, empty where nobody has to. Raises :class:`PolicyDenied`."""
-    request, settings = passage.request, order.settings
-    granted = permitted(settings, profile_of(settings, passage.parts.config))
-    facts: dict[str, str | bool | float] = {
-        "ref": str(request.ref),
-        "scripts": settings.allow_scripts,
-        "network": bool(granted.hosts) or granted.network,
-        "whole_network": granted.whole_network,
-        "permissions": settings.permissions,
-        "unsandboxed": settings.allow_unsandboxed,
-        "secrets": bool(settings.secrets),
-        "curated": bool(request.known and request.known.curated),
-        "approved": request.approved,
-    }
-    action = Action(kind=ActionKind.UPGRADE, subject=request.name, actor=request.actor, facts=facts)
+    request = passage.request
+    action = Action(kind=ActionKind.UPGRADE, subject=request.name, actor=request.actor, facts=facts_of(passage, order))
     try:
         await passage.parts.performer.clear(action, detail=str(request.ref))
     except ApprovalNeeded as error:
         return error.message
     finally:
-        await passage.record("request", {"ref": str(request.ref), "need": "", "settings": masked(settings)})
+        await recorded(passage, order)
     return ""
 
 
