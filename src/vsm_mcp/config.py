@@ -20,9 +20,15 @@ from msgspec import Meta
 
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.model.auth import Auth
+from vsm_mcp.model.autopilot_settings import AutopilotSettings
 from vsm_mcp.model.discovery import Discovery
+from vsm_mcp.model.health_settings import HealthSettings
 from vsm_mcp.model.installing import Install
 from vsm_mcp.model.permissions import BUILT_IN, NAMED_PATHS, Permissions, with_built_in
+from vsm_mcp.model.profile import Profile
+from vsm_mcp.model.rollout_settings import RolloutSettings
+from vsm_mcp.model.routing_settings import RoutingSettings
+from vsm_mcp.model.telemetry_settings import TelemetrySettings
 from vsm_mcp.model.vetting import ASKING, Vetting
 from vsm_mcp.model.wants import Appraising, Priority
 
@@ -60,28 +66,6 @@ class Gateway(Section, frozen=True, kw_only=True):
         bool, Meta(description="Whether agents may ask for new capabilities, as far as the policy lets them.")
     ] = True
     hidden_prompts: Annotated[str, Meta(description="Prompts that hide characters: refuse or pass.")] = "refuse"
-
-
-class Profile(Section, frozen=True, kw_only=True):
-    """``[profiles.NAME]``: a part of what is served, at ``/mcp/NAME``.
-
-    NAME is ``[a-z0-9-]``, at most 32 characters; any number of profiles may be written. Patterns hold ``*`` and ``?``
-    as file names do. ``[policy] deny_tools`` holds in every profile. A variable changes a field of a profile that the
-    file names; a hyphen in its name is written ``_``.
-    """
-
-    description: Annotated[str, Meta(description="What it is for, in a line; clients are told.")] = ""
-    servers: Annotated[tuple[str, ...], Meta(description="Patterns over the servers that are served here.")] = ("*",)
-    tools: Annotated[tuple[str, ...], Meta(description="Patterns over the tools that exist here.")] = ("*",)
-    deny_tools: Annotated[tuple[str, ...], Meta(description="Patterns over tools that do not exist here.")] = ()
-    mode: Annotated[str | None, Meta(description="all, search or auto; not set: as in `[gateway]`.")] = None
-    tool_limit: Annotated[int | None, Meta(description="As in `[gateway]`; not set: the same as there.")] = None
-    plain_names: Annotated[
-        bool, Meta(description="Whether tools and prompts keep their own names where only one server has the name.")
-    ] = False
-    acquire: Annotated[
-        bool, Meta(description="Whether agents may ask for new capabilities here; `[gateway] acquire` has to allow it.")
-    ] = False
 
 
 class Policy(Section, frozen=True, kw_only=True):
@@ -194,6 +178,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     discovery: Discovery = Discovery()
     appraisal: Appraising = Appraising()
     install: Install = Install()
+    rollout: RolloutSettings = RolloutSettings()
+    routing: RoutingSettings = RoutingSettings()
+    health: HealthSettings = HealthSettings()
+    autopilot: AutopilotSettings = AutopilotSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     log: Log = Log()
     profiles: Mapping[str, Profile] = {}
     permissions: Mapping[str, Permissions] = BUILT_IN
@@ -224,6 +213,11 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "discovery": Discovery,
     "appraisal": Appraising,
     "install": Install,
+    "rollout": RolloutSettings,
+    "routing": RoutingSettings,
+    "health": HealthSettings,
+    "autopilot": AutopilotSettings,
+    "telemetry": TelemetrySettings,
     "log": Log,
 }
 NAMED: Final[dict[str, type[msgspec.Struct]]] = {"profiles": Profile, "permissions": Permissions}

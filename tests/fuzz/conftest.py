@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.fuzz.bench import Bench, Fronts, fronts
 
-from vsm_mcp import config
+from vsm_mcp.model.profile import Profile
 
 PARROT = str(Path(__file__).with_name("parrot.py"))
 SERVERS: dict[str, list[str] | str] = {
@@ -34,7 +34,7 @@ def served(bench: Bench) -> Iterator[Fronts]:
     stack = AsyncExitStack()
 
     async def start() -> Fronts:
-        return await fronts(stack, SERVERS, profiles={"search": config.Profile(mode="search")})
+        return await fronts(stack, SERVERS, profiles={"search": Profile(mode="search")})
 
     found = bench.run(start())
     yield found

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from vsm_mcp.config import Config, Profile, load, variable
+from vsm_mcp.config import Config, load, variable
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.model.profile import Profile
 
 
 def read(home: Path, text: str, **environ: str) -> Config:

@@ -25,6 +25,7 @@ from vsm_mcp.app.counters import Counters
 from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
+from vsm_mcp.app.in_service import InService
 from vsm_mcp.app.judging import Judging
 from vsm_mcp.app.keys import KeyCabinet
 from vsm_mcp.app.learning import learn
@@ -136,6 +137,8 @@ class App:
         self.judging = Judging(lambda: self.config, self.machine, self.fleet, self.store)
         self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
         self._let_change(emit)
+        self.in_service = InService(self)
+        self._answering = answering(self, self._parts) | self.in_service.answering
         if self._exclusive:
             await self.storage.opened()
             await enter(self.cleanup)
@@ -169,7 +172,6 @@ class App:
         self.rereading = declared.Rereading(self.reloader.reload, self.declared)
         self.locker = Locker(lambda: self.config, kept, self._admitted, emit, writes=self._exclusive)
         self._stack.push_async_callback(self.locker.close)
-        self._answering = answering(self, self._parts)
 
     def configure(self, config: configuration.Config) -> None:
         """Have other settings count from now on; see :class:`~vsm_mcp.app.reloading.Reloader` for what runs."""
@@ -180,6 +182,7 @@ class App:
             part.configure(config)
         self.gateway.configure(config.gateway, config.profiles)
         self.fleet.govern(config.policy)
+        self.in_service.configured()
         for follow in self.followers:
             follow(config)
 
@@ -370,10 +373,6 @@ class App:
         outcome = await acquire(self._parts(), template, found.ranked, tries, admit)
         await self.store.demand.record(need, actor, met=outcome.outcome == "served")
         return await self.upgrading.taken_in(outcome)
-
-    def supervising(self, name: str) -> bool:
-        """Whether the runtime knows a server."""
-        return any(status.name == name for status in self.runtime.statuses())
 
     def _supervise(self, server: Server) -> None:
         if not server.quarantined and server.enabled:

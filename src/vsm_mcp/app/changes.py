@@ -50,6 +50,11 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "appraisal": "priority weights no_key no_network offline licences runtime",
         "install": "resolve_timeout_seconds build_timeout_seconds max_package_bytes max_unpacked_bytes max_files"
         " min_release_age_days trusted_publishers confined hosts at_once quota_bytes cache_bytes container_engine",
+        "rollout": "stages",
+        "routing": "failover",
+        "health": "every_seconds",
+        "autopilot": "every_seconds",
+        "telemetry": "metrics",
         "log": "level format",
         "profiles": "description servers tools deny_tools mode tool_limit plain_names acquire",
         "permissions": "description paths hosts named_paths memory_bytes cpus processes open_files scratch_bytes"

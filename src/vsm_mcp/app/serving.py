@@ -51,7 +51,8 @@ async def serve(
         app.cleanup.also.append(sweeper.sweep)
         stop = _stop_asked()
         fresh = keeping_fresh(app.finder.lookout, app.tasks, app.bus.emit)
-        async with Local(app), notifier.alive(), fresh, watching(app, notifier) as read_again:
+        running = app.in_service.running()
+        async with Local(app), notifier.alive(), fresh, running, watching(app, notifier) as read_again:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
             app.tasks.create_task(_start_all(app))
             if stdio:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from msgspec import Raw
 
 from vsm_mcp.errors import ProtocolError
@@ -13,6 +15,8 @@ from vsm_mcp.gateway.talk import Talk
 from vsm_mcp.gateway.tasks import task
 from vsm_mcp.gateway.tasks.support import Way
 from vsm_mcp.gateway.upstream import Awaited, Call, Channel
+from vsm_mcp.model.ending import Ending
+from vsm_mcp.routing.ledger import Account
 from vsm_mcp.routing.table import Route
 
 
@@ -20,16 +24,26 @@ class Asked:
     """Who was asked what, in whose name. ``params`` is what was sent, ``way`` what becomes of a task.
 
     ``begun`` is the call that was made, and ``call`` what is awaited now: the same, or the task that was made of it.
-    ``lease`` is the place of a caller without a session at a stateful server, until :meth:`close`.
+    ``lease`` is the place of a caller without a session at a stateful server, until :meth:`close`. How it ends is
+    written into ``account``, once.
     """
 
     __slots__ = (
-        "begun", "call", "caller", "channel", "lease", "modern", "params", "request", "route", "talk", "way",
+        "account", "began", "begun", "call", "caller", "channel", "lease", "modern", "params", "request", "route",
+        "talk", "way",
     )  # fmt: skip
 
     def __init__(
-        self, route: Route, request: Request, caller: Caller, channel: Channel, lease: Lease | None = None
+        self,
+        route: Route,
+        request: Request,
+        caller: Caller,
+        channel: Channel,
+        lease: Lease | None = None,
+        account: Account | None = None,
     ) -> None:
+        self.account = account
+        self.began = monotonic()
         self.route = route
         self.request = request
         self.caller = caller
@@ -50,9 +64,11 @@ class Asked:
         if self.way != "plain" and task.marked(raw):
             return None
         try:
-            return self.bridged(raw)
+            result = self.bridged(raw)
         except ProtocolError:
             return None
+        self.end(results.ending(raw))
+        return result
 
     def bridged(self, raw: Raw) -> bytes | Raw:
         """Return a complete result in the client's era. Raises :class:`ProtocolError` for junk."""
@@ -65,6 +81,12 @@ class Asked:
         self.talk.resume(request, caller, rounds.responses(request.params))
         if self.talk.open:  # some answers are missing: they are asked for again ("Error Handling")
             self.call.pause()
+
+    def end(self, ending: Ending) -> None:
+        """Write down how it ended; the first time counts."""
+        account, self.account = self.account, None
+        if account is not None:
+            account.note(ending, monotonic() - self.began)
 
     def close(self) -> None:
         """Give the call up unless it is answered; nobody is asked any more."""

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Raw
 
 from vsm_mcp.errors import MissingValue, Overloaded, ProtocolError, RequestTimeout, RpcError, VsmError
-from vsm_mcp.gateway import capabilities, faults, hop, lacking, rounds, seal
+from vsm_mcp.gateway import capabilities, faults, hop, lacking, results, rounds, seal
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
@@ -31,6 +31,8 @@ from vsm_mcp.gateway.tasks.making import Making
 from vsm_mcp.gateway.tasks.passing import Tasks
 from vsm_mcp.gateway.tasks.support import Way, extends, way_of, with_extension
 from vsm_mcp.gateway.upstream import Channel, Upstream
+from vsm_mcp.model.ending import Ending, ending_of
+from vsm_mcp.routing.ledger import Account, Ledger
 from vsm_mcp.routing.table import Route
 from vsm_mcp.wire import era
 
@@ -41,9 +43,13 @@ _MAX_ROUNDS: Final = 16
 
 
 class Asking:
-    """The one who asks. ``timeout`` (seconds) is for one call; progress puts it off until ``limit`` at most."""
+    """The one who asks. ``timeout`` (seconds) is for one call; progress puts it off until ``limit`` at most.
 
-    def __init__(self, upstream: Upstream, timeout: float, limit: float, tasks: Tasks) -> None:
+    What becomes of each request is written into ``ledger``.
+    """
+
+    def __init__(self, upstream: Upstream, timeout: float, limit: float, tasks: Tasks, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._upstream = upstream
         self._timeout = timeout
         self._limit = limit
@@ -75,7 +81,9 @@ class Asking:
             if lease is not None:
                 lease.give_back()
             return None
-        return self._put(Asked(route, request, caller, channel, lease), None, self._timeout)
+        return self._put(
+            Asked(route, request, caller, channel, lease, self._account(route, request)), None, self._timeout
+        )
 
     async def ask(self, route: Route, request: Request, caller: Caller) -> bytes | Raw:
         """Return the server's result in the client's era. ``request`` names things as the server does already.
@@ -86,14 +94,19 @@ class Asking:
         if state is not None and state.kind == "parked":
             return await self.finish(self._resumed(state, route, request, caller))
         began = time.monotonic()
-        asked = await self._reached(route, request, caller)
+        try:
+            asked = await self._reached(route, request, caller)
+        except BaseException as error:
+            self._account(route, request).note(ending_of(error), 0.0)
+            raise
         left = self._timeout - (time.monotonic() - began)
         asked.way = _way(route, request, caller)
         try:
             if left <= 0:
                 raise RequestTimeout(f"{route.server} was not ready within {self._timeout:g} s")
             self._put(asked, state, left)
-        except VsmError:
+        except VsmError as error:
+            asked.end(ending_of(error))
             if asked.lease is not None:
                 asked.lease.give_back()
             raise
@@ -103,8 +116,14 @@ class Asking:
         """Await what was begun; as :meth:`ask`."""
         try:
             return await self._rounds(asked)
-        except RpcError as error:
-            return self._elsewhere(error, asked)
+        except BaseException as error:
+            asked.end(ending_of(error))
+            if isinstance(error, RpcError):
+                return self._elsewhere(error, asked)
+            raise
+
+    def _account(self, route: Route, request: Request) -> Account:
+        return self._ledger.of(route.server, route.name if request.method == "tools/call" else request.method)
 
     def _lease(self, server: str, caller: Caller) -> Lease | None:
         """Return a place for a caller without a session at a stateful server; ``None`` for any other."""
@@ -117,7 +136,7 @@ class Asking:
             session = caller.who if lease is None else lease.session
             try:
                 channel = await self._upstream.connection(route.server, self._timeout, session)
-                return Asked(route, request, caller, channel, lease)
+                return Asked(route, request, caller, channel, lease, self._account(route, request))
             except BaseException as error:
                 if lease is not None:
                     lease.give_back()
@@ -130,10 +149,13 @@ class Asking:
         for _ in range(_MAX_ROUNDS):
             raw = await self._outcome(asked)
             if isinstance(raw, bytes):
+                asked.end(Ending.ANSWERED)  # with a question: how long a person takes is not the server's time
                 return raw
             question = rounds.asked(raw) if asked.modern else None
             if question is None:
+                asked.end(results.ending(raw))
                 return self._complete(raw, asked)
+            asked.end(Ending.ANSWERED)
             if asked.caller.modern:
                 return self._restated(question, asked)
             asked.params = {**asked.params, **await _asked_live(question, asked.talk)}
@@ -244,7 +266,7 @@ class Asking:
 
 def _way(route: Route, request: Request, caller: Caller) -> Way:
     """Return what becomes of a request to a server of the handshake versions, as far as tasks go."""
-    tasking = caller.view.catalogue.tasking.get(route.server)
+    tasking = caller.view.catalogue.tasking.get(route.asked)
     return "plain" if tasking is None else way_of(tasking, route.name, request, modern=caller.modern)
 
 

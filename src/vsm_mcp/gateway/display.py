@@ -12,6 +12,7 @@ from vsm_mcp import config
 from vsm_mcp.gateway.meta import definitions
 from vsm_mcp.gateway.shelf import Entry
 from vsm_mcp.model.definition import Offer
+from vsm_mcp.model.profile import Profile
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.routing.plain import PlainNames
 from vsm_mcp.routing.table import Choice, Naming
@@ -68,7 +69,7 @@ def of_gateway(settings: config.Gateway, *, acquires: bool) -> Display:
     return Display(mode=settings.mode, tool_limit=settings.tool_limit, acquires=acquires and settings.acquire)
 
 
-def of_profile(name: str, profile: config.Profile, settings: config.Gateway, *, acquires: bool) -> Display:
+def of_profile(name: str, profile: Profile, settings: config.Gateway, *, acquires: bool) -> Display:
     """Return the display of a profile, at ``/mcp/NAME``; what it leaves open is as in ``settings``."""
     return Display(
         profile=name,
@@ -83,7 +84,7 @@ def of_profile(name: str, profile: config.Profile, settings: config.Gateway, *, 
     )
 
 
-def all_of(settings: config.Gateway, profiles: Mapping[str, config.Profile], *, acquires: bool) -> list[Display]:
+def all_of(settings: config.Gateway, profiles: Mapping[str, Profile], *, acquires: bool) -> list[Display]:
     """Return the display of everything, then that of each profile by name."""
     named = [of_profile(name, profiles[name], settings, acquires=acquires) for name in sorted(profiles)]
     return [of_gateway(settings, acquires=acquires), *named]

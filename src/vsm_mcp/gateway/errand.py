@@ -13,6 +13,7 @@ from vsm_mcp.gateway import messages
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.flights import Key
 from vsm_mcp.gateway.gateway import Answer, Gateway
+from vsm_mcp.model.ending import Ending
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Errand(abc.ABC):
             self.task.cancel()
         else:
             self._asked.begun.when_settled(None)
+            self._asked.end(Ending.GIVEN_UP)
             self._asked.close()
             self._end()
 
@@ -79,6 +81,7 @@ class Errand(abc.ABC):
     def _finished(self, task: asyncio.Task[None]) -> None:
         """The task is over; one that was cancelled may never have begun."""
         if task.cancelled():
+            self._asked.end(Ending.GIVEN_UP)
             self._asked.close()
         self._end()
 

@@ -33,7 +33,9 @@ from vsm_mcp.gateway.vigil import Vigil
 from vsm_mcp.gateway.visitors import Visitors
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.principal import LOCAL, Principal
+from vsm_mcp.model.profile import Profile
 from vsm_mcp.routing.names import exposed
+from vsm_mcp.routing.router import Router
 from vsm_mcp.routing.table import Naming
 from vsm_mcp.wire import era
 
@@ -82,7 +84,7 @@ class Gateway:
         limits: Limits | None = None,
         *,
         name: Naming = exposed,
-        profiles: Mapping[str, config.Profile] | None = None,
+        profiles: Mapping[str, Profile] | None = None,
         needs: Needs | None = None,
     ) -> None:
         self.settings = settings or config.Gateway()
@@ -104,7 +106,8 @@ class Gateway:
         seconds, limit = self.settings.call_timeout_seconds, self.settings.call_limit_seconds
         self.tasks = Tasks(upstream, seconds, limit)
         self.following = Following(self.tasks)
-        self._asking = Asking(upstream, seconds, limit, self.tasks)
+        self.router = Router()
+        self._asking = Asking(upstream, seconds, limit, self.tasks, self.router.ledger)
         self._calls = self._made_calls()
 
     # --- what is served -------------------------------------------------------------------------------------------
@@ -136,7 +139,7 @@ class Gateway:
         for view in self.views.values():
             view.show(self._offers, self._denied, None if view is self.view else self.view.catalogue)
 
-    def configure(self, settings: config.Gateway, profiles: Mapping[str, config.Profile]) -> None:
+    def configure(self, settings: config.Gateway, profiles: Mapping[str, Profile]) -> None:
         """Have other settings count from now on, but for those that are read when listening begins.
 
         Clients of a profile that is no more are cut off; those of one that shows other things are told.
@@ -179,14 +182,14 @@ class Gateway:
     def _view(self, each: display.Display) -> View:
         return View(self.limits.listeners, self.limits.page_items, self._name, display=each)
 
-    def _displays(self, profiles: Mapping[str, config.Profile]) -> list[display.Display]:
+    def _displays(self, profiles: Mapping[str, Profile]) -> list[display.Display]:
         acquires = self._needs is not None and self._needs.acquires
         return display.all_of(self.settings, profiles, acquires=acquires)
 
     def _made_calls(self) -> Calls:
         patience = min(self.settings.call_timeout_seconds, self.limits.acquire_seconds)
         screens = self.settings.hidden_prompts == "refuse"
-        return Calls(self._asking, own_tools(self._needs, patience), self.tasks, screens=screens)
+        return Calls(self._asking, own_tools(self._needs, patience), self.tasks, self.router, screens=screens)
 
     # --- answering ------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,16 @@ read one level deep and the rest is spliced (specification 2026-07-28, changelog
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+import msgspec
 from msgspec import Raw
 
 import vsm_mcp
 from vsm_mcp.errors import ProtocolError
 from vsm_mcp.gateway.messages import UNREADABLE, decode_object, encode
+from vsm_mcp.model.ending import Ending
 from vsm_mcp.wire import era
 
 SERVER_INFO: Final = encode({"name": "vsm-mcp", "title": "VSM-MCP", "version": vsm_mcp.__version__})
@@ -22,7 +25,25 @@ UNCACHED: Final = b'"ttlMs":0,"cacheScope":"private"'
 
 _COMPLETE: Final = b'"resultType":"complete"'
 _CACHEABLE: Final = frozenset({"resources/read"})
+_ERROR_MARK: Final = re.compile(rb'"isError"')
 _MODERN_ONLY: Final = ("resultType", "ttlMs", "cacheScope")
+
+
+class _Marked(msgspec.Struct):
+    is_error: bool = msgspec.field(name="isError", default=False)
+
+
+_decode_marked: Final = msgspec.json.Decoder(_Marked).decode
+
+
+def ending(raw: Raw) -> Ending:
+    """Return how a call ended that has a result: one search for a word tells it of almost every result."""
+    if _ERROR_MARK.search(raw) is None:
+        return Ending.ANSWERED
+    try:
+        return Ending.TOOL_ERROR if _decode_marked(raw).is_error else Ending.ANSWERED
+    except UNREADABLE:
+        return Ending.PROTOCOL
 
 
 def modern(members: bytes, *, cacheable: bool) -> bytes:

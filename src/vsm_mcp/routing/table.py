@@ -21,10 +21,19 @@ _TEMPLATE: Final = f"{ItemKind.TEMPLATE}:"
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
-    """Who answers, and under which name or URI of its own."""
+    """Who answers, and under which name or URI of its own.
+
+    ``origin`` names the server that was asked for, where another target answers in its place.
+    """
 
     server: str
     name: str
+    origin: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The server that was asked for, whoever answers."""
+        return self.origin or self.server
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from vsm_mcp.app.changes import RULES, Change, How, changes, effective, rule
-from vsm_mcp.config import NAMED, SECTIONS, Config, Gateway, Log, Profile, Runtime, Sandbox
+from vsm_mcp.config import NAMED, SECTIONS, Config, Gateway, Log, Runtime, Sandbox
+from vsm_mcp.model.profile import Profile
 
 
 def fields() -> Iterator[tuple[str, str]]:
@@ -75,7 +76,7 @@ def test_what_takes_a_restart_of_the_daemon_stays_as_it_was(section: str) -> Non
     """So that the next look at the settings still says that it waits."""
     kind = SECTIONS[section]
     other = {
-        field: ["x"] if isinstance(value, tuple) else not value if isinstance(value, bool) else value
+        field: ["7"] if isinstance(value, tuple) else not value if isinstance(value, bool) else value
         for field, value in msgspec.structs.asdict(getattr(OLD, section)).items()
     }
     new = msgspec.structs.replace(OLD, **{section: msgspec.convert(other, kind, strict=False)})

@@ -19,6 +19,7 @@ from vsm_mcp.gateway.gateway import Limits
 from vsm_mcp.gateway.messages import Request
 from vsm_mcp.gateway.meta import definitions
 from vsm_mcp.gateway.needs import Acquired, Tell
+from vsm_mcp.model.profile import Profile
 
 SEARCH = config.Gateway(mode="search")
 SERVERS = {"old": ["--mode", "legacy", "--progress", "2"], "new": ["--mode", "modern", "--progress", "2"]}
@@ -321,7 +322,7 @@ async def test_what_a_person_has_to_do_and_what_takes_longer(start: Any, shop: S
 
 
 async def test_a_profile_that_does_not_show_what_was_acquired(start: Any, shop: Shop) -> None:
-    profile = config.Profile(servers=("old",), acquire=True)
+    profile = Profile(servers=("old",), acquire=True)
     shop.endpoint = endpoint = await start({"old": []}, profiles={"narrow": profile}, needs=shop)
     async with opened("http modern", endpoint, "narrow") as client:
         result = await client.call("acquire_capability", {"need": "add two numbers"})

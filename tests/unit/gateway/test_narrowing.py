@@ -12,6 +12,7 @@ from vsm_mcp.gateway.refusals import Refusal
 from vsm_mcp.gateway.view import View
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
 from vsm_mcp.model.principal import LOCAL, Grant, Principal
+from vsm_mcp.model.profile import Profile
 
 
 def item(kind: ItemKind, name: str) -> Definition:
@@ -90,7 +91,7 @@ def test_a_list_that_has_become_short_is_a_list() -> None:
 
 
 def test_a_profile_is_narrowed_in_its_own_way() -> None:
-    profiles = {"web": config.Profile(servers=("time",), plain_names=True, mode="all")}
+    profiles = {"web": Profile(servers=("time",), plain_names=True, mode="all")}
     one = Gateway(object(), profiles=profiles)  # type: ignore[arg-type]
     one.set_offers({"files": FILES, "time": TIME})
     assert tools(one.narrowings.view("web", who(allow_tools=("time__now",)))) == {"now"}

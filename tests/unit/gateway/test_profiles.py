@@ -17,15 +17,16 @@ from vsm_mcp.gateway.changes import News
 from vsm_mcp.gateway.display import Display, of_gateway, of_profile
 from vsm_mcp.gateway.view import View
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
+from vsm_mcp.model.profile import Profile
 from vsm_mcp.routing.table import Route
 
 ALL = config.Gateway(mode="all")
 PROFILES = {
-    "sums": config.Profile(description="For sums.", tools=("*__add", "*__echo"), deny_tools=("new__echo",)),
-    "plain": config.Profile(servers=("old",), plain_names=True),
-    "both-plain": config.Profile(plain_names=True),
-    "quiet": config.Profile(mode="search"),
-    "nothing": config.Profile(servers=("absent-*",)),
+    "sums": Profile(description="For sums.", tools=("*__add", "*__echo"), deny_tools=("new__echo",)),
+    "plain": Profile(servers=("old",), plain_names=True),
+    "both-plain": Profile(plain_names=True),
+    "quiet": Profile(mode="search"),
+    "nothing": Profile(servers=("absent-*",)),
 }
 
 
@@ -72,7 +73,7 @@ async def test_each_profile_shows_its_own(fleet: Any, front: str) -> None:
 
 @pytest.mark.parametrize("front", FRONTS)
 async def test_the_own_tools_of_a_profile_reach_no_further_than_it(start: Any, front: str) -> None:
-    profile = config.Profile(tools=("*__add",), mode="search")
+    profile = Profile(tools=("*__add",), mode="search")
     endpoint = await start({"old": [], "new": []}, ALL, profiles={"sums": profile})
     async with opened(front, endpoint, "sums") as client:
         found = await client.call("find_tools", {"query": "returns the text it was given", "limit": 50})
@@ -104,7 +105,7 @@ async def test_plain_names(fleet: Any, front: str) -> None:
 @pytest.mark.parametrize("front", FRONTS)
 async def test_uris_are_mapped_only_where_a_view_needs_it(start: Any, tmp_path: Any, front: str) -> None:
     servers = {name: ["--record", str(tmp_path / name)] for name in ("one", "two")}
-    endpoint = await start(servers, ALL, profiles={"one": config.Profile(servers=("one",))})
+    endpoint = await start(servers, ALL, profiles={"one": Profile(servers=("one",))})
     for profile, shown in (("", "vsm-mcp://one/note://{name}"), ("one", "note://{name}")):
         async with opened(front, endpoint, profile) as client:
             listed = (await client.ask("resources/templates/list"))["result"]["resourceTemplates"]
@@ -212,10 +213,10 @@ def test_the_default_is_to_search_above_sixty_tools() -> None:
 
 def test_a_profile_leaves_open_what_the_gateway_decides() -> None:
     gateway = config.Gateway(mode="search", tool_limit=7)
-    assert of_profile("p", config.Profile(), gateway, acquires=True).mode == "search"
-    chosen = of_profile("p", config.Profile(mode="all", tool_limit=0), gateway, acquires=True)
+    assert of_profile("p", Profile(), gateway, acquires=True).mode == "search"
+    chosen = of_profile("p", Profile(mode="all", tool_limit=0), gateway, acquires=True)
     assert (chosen.mode, chosen.tool_limit, chosen.acquires) == ("all", 0, False)  # acquiring has to be said
-    asked = config.Profile(acquire=True)
+    asked = Profile(acquire=True)
     assert of_profile("p", asked, gateway, acquires=True).acquires
     assert not of_profile("p", asked, gateway, acquires=False).acquires
     assert not of_profile("p", asked, config.Gateway(acquire=False), acquires=True).acquires
@@ -285,9 +286,9 @@ async def test_profiles_come_change_and_go_while_clients_are_there(fleet: Any) -
     gateway = fleet.gateway
     ears = {name: gateway.views[name].changes.listen(frozenset({"tools"})) for name in ("", "sums", "quiet", "plain")}
     fresh = {
-        "sums": config.Profile(tools=("*__add",)),
+        "sums": Profile(tools=("*__add",)),
         "plain": PROFILES["plain"],
-        "new": config.Profile(mode="search"),
+        "new": Profile(mode="search"),
     }
     kept = {name: gateway.views[name] for name in ("", "sums", "plain")}
     gateway.configure(config.Gateway(mode="all", call_timeout_seconds=7, max_sessions=3), fresh)

@@ -1,0 +1,31 @@
+"""What is in service, kept well: rollouts, health, the autopilot, telemetry. Each part has a module of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vsm_mcp.app.application import App
+
+
+class InService:
+    """The parts that look after what runs; made when a home is opened.
+
+    ``answering`` says, by operation of the control interface, which part has a method of that name. What a part does
+    by itself, in a loop, it does while :meth:`running` is entered: in the daemon, never in a command on its own.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self.answering: dict[str, object] = {}
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Let the loops of all parts run; leaving it ends them."""
+        async with contextlib.AsyncExitStack():
+            yield
+
+    def configured(self) -> None:
+        """Take in that other settings count from now on."""

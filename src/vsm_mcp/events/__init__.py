@@ -1,0 +1,107 @@
+"""Every fact that can be published: frozen, in the past tense, primitive fields only.
+
+Kernels take an ``emit`` callable and never log; logging, journal, progress on a terminal, metrics and the event
+stream subscribe. ``to_dict`` gives the wire form: ``{"event": "StepStarted", …fields}``.
+"""
+
+from __future__ import annotations
+
+from vsm_mcp.events.acquisition import (
+    AcquisitionFinished,
+    AcquisitionStarted,
+    CandidateRejected,
+    CandidatesLeftOut,
+    Ranked,
+    RemedyApplied,
+    SandboxPlanned,
+    StepFailed,
+    StepFinished,
+    StepStarted,
+    StepUndone,
+    UndoFailed,
+)
+from vsm_mcp.events.daemon import (
+    AccessInClear,
+    AccessRefused,
+    ActionDecided,
+    CleanedUp,
+    ConfigRejected,
+    ConfigReloaded,
+    GatewayListening,
+    Recovered,
+    SpaceFreed,
+)
+from vsm_mcp.events.discovery import (
+    SourceAnswered,
+    SourceRefreshed,
+)
+from vsm_mcp.events.event import (
+    Emit,
+    Event,
+    ignore,
+)
+from vsm_mcp.events.servers import (
+    ConsentAsked,
+    ContactRefused,
+    CpuLimitReached,
+    GaveUp,
+    HealthChecked,
+    LockNotWritten,
+    PinChanged,
+    PinsApproved,
+    ServerAdded,
+    ServerCrashed,
+    ServerFoundStateful,
+    ServerRemoved,
+    ServerRolledBack,
+    ServerStarted,
+    ServerStopped,
+    ServerUpgraded,
+    ToolsChanged,
+)
+
+__all__ = [
+    "AccessInClear",
+    "AccessRefused",
+    "AcquisitionFinished",
+    "AcquisitionStarted",
+    "ActionDecided",
+    "CandidateRejected",
+    "CandidatesLeftOut",
+    "CleanedUp",
+    "ConfigRejected",
+    "ConfigReloaded",
+    "ConsentAsked",
+    "ContactRefused",
+    "CpuLimitReached",
+    "Emit",
+    "Event",
+    "GatewayListening",
+    "GaveUp",
+    "HealthChecked",
+    "LockNotWritten",
+    "PinChanged",
+    "PinsApproved",
+    "Ranked",
+    "Recovered",
+    "RemedyApplied",
+    "SandboxPlanned",
+    "ServerAdded",
+    "ServerCrashed",
+    "ServerFoundStateful",
+    "ServerRemoved",
+    "ServerRolledBack",
+    "ServerStarted",
+    "ServerStopped",
+    "ServerUpgraded",
+    "SourceAnswered",
+    "SourceRefreshed",
+    "SpaceFreed",
+    "StepFailed",
+    "StepFinished",
+    "StepStarted",
+    "StepUndone",
+    "ToolsChanged",
+    "UndoFailed",
+    "ignore",
+]

@@ -1,0 +1,13 @@
+"""A call is rewritten only where nothing of it gets lost."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from vsm_mcp.model.stand_in import StandIn
+
+
+def test_arguments_get_the_other_tools_names_and_what_it_needs_beside() -> None:
+    other = StandIn(server="b", tool="t", arguments={"path": "file"}, fixed={"mode": Raw(b'"r"')})
+    assert other.rewritten({"path": Raw(b'"/x"')}) == {"mode": Raw(b'"r"'), "file": Raw(b'"/x"')}
+    assert other.rewritten({"path": Raw(b'"/x"'), "depth": Raw(b"1")}) is None
