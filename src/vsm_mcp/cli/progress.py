@@ -29,6 +29,7 @@ class Progress:
         self._quiet = quiet
         self._browse = browse
         self._live: Status | None = None
+        self._waits = False
         self._terminal = sys.stderr.isatty()
 
     def __enter__(self) -> Self:
@@ -38,6 +39,13 @@ class Progress:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._rest()
+
+    def waits(self, why: str) -> None:
+        """Say once why nothing happens yet."""
+        if not (self._quiet or self._waits):
+            self._rest()
+            note(f"{why}: waiting for it; with a daemon (vsm-mcp serve) several install at once")
+        self._waits = True
 
     def show(self, event: dict[str, Any]) -> None:
         """Show one event, in its wire form."""
