@@ -13,7 +13,7 @@ from vsm_mcp.autopilot.expected import pinned, tried, vetted
 from vsm_mcp.errors import StoreError
 from vsm_mcp.install.archive import digest_of
 from vsm_mcp.install.file_digest import files_digest, platform_of
-from vsm_mcp.install.lockfile import MASK, Files, Locked, Tried, Vetted, digest, portable, tree_of
+from vsm_mcp.install.lockfile import MASK, Files, LockedServer, Tried, Vetted, digest, portable, tree_of
 from vsm_mcp.model.finding import CheckStatus, VetReport
 from vsm_mcp.model.kit import OWN, entry_of, variable_of
 from vsm_mcp.model.ref import RefKind
@@ -25,7 +25,7 @@ _LOCKS: Final = ("package-lock.json", "requirements.lock")
 _PROVENANCE: Final = ("signatures", "provenance", "attestations")
 
 
-async def locked_of(store: Store, server: Server, home: str, *, rehash: bool, keep: bool) -> Locked:
+async def locked_of(store: Store, server: Server, home: str, *, rehash: bool, keep: bool) -> LockedServer:
     """Return what a lock holds of a server.
 
     Its files are hashed once and the hash is kept with its evidence (where ``keep`` lets it), or again with
@@ -41,7 +41,7 @@ async def locked_of(store: Store, server: Server, home: str, *, rehash: bool, ke
         files = msgspec.convert(kept, Files)
     verdict = msgspec.convert(bodies["judged"], VetReport) if "judged" in bodies else None
     settings = server.settings
-    return Locked(
+    return LockedServer(
         ref=_ref(server),
         version=server.version,
         integrity=server.installation.integrity,

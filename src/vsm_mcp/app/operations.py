@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from vsm_mcp.errors import BadArgument
-from vsm_mcp.install.lockfile import Locked
+from vsm_mcp.install.lockfile import LockedServer
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.principal import Grant
 from vsm_mcp.model.wants import ANYTHING, Wants
@@ -157,7 +157,7 @@ class LockInstall(msgspec.Struct, frozen=True, kw_only=True):
     """``lock_install``: one server of a lock, with the settings that follow from it, and whether a person agreed."""
 
     name: str
-    locked: Locked
+    locked: LockedServer
     settings: Settings = Settings()
     yes: bool = False
 

@@ -48,7 +48,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
 
 
-class Locked(msgspec.Struct, frozen=True, kw_only=True):
+class LockedServer(msgspec.Struct, frozen=True, kw_only=True):
     """One server.
 
     ``tree`` is the tool's own lock: npm's as an object (without addresses), uv's as its lines. ``integrity`` is
@@ -76,7 +76,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     """The document: its ``schema``, and every server by name."""
 
     schema: int = SCHEMA
-    servers: dict[str, Locked] = {}
+    servers: dict[str, LockedServer] = {}
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +174,7 @@ def differences(locked: Lock, found: Lock) -> tuple[Difference, ...]:
     return tuple(rows)
 
 
-def unlike(locked: Locked, found: Locked) -> Iterator[tuple[str, str, str]]:
+def unlike(locked: LockedServer, found: LockedServer) -> Iterator[tuple[str, str, str]]:
     """Yield what of one server differs: ``(item, locked, found)``; files only where both are of one platform."""
     one, other = _facts(locked), _facts(found)
     if locked.files.platform != found.files.platform:
@@ -184,7 +184,7 @@ def unlike(locked: Locked, found: Locked) -> Iterator[tuple[str, str, str]]:
             yield item, one.get(item, _ABSENT), other.get(item, _ABSENT)
 
 
-def _facts(locked: Locked) -> dict[str, str]:
+def _facts(locked: LockedServer) -> dict[str, str]:
     """Return what counts of a server, each as a short text by name."""
     return {
         **{item: getattr(locked, item) for item in ("ref", "version", "integrity")},

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from vsm_mcp import __version__
 from vsm_mcp.install import python_lock
-from vsm_mcp.install.lockfile import Lock, Locked, digest, text_of
+from vsm_mcp.install.lockfile import Lock, LockedServer, digest, text_of
 from vsm_mcp.model.ref import RefKind, parse_ref
 
 _ALGORITHMS: Final = {"sha1": "SHA-1", "sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
@@ -46,7 +46,7 @@ def cyclonedx(lock: Lock) -> dict[str, Any]:
     }
 
 
-def _server(name: str, locked: Locked) -> dict[str, Any]:
+def _server(name: str, locked: LockedServer) -> dict[str, Any]:
     ref = parse_ref(locked.ref)
     purl = _purl(ref.kind.value, ref.name, locked.version)
     properties = {"vsm-mcp:server": name, "vsm-mcp:ref": locked.ref}
@@ -63,7 +63,7 @@ def _server(name: str, locked: Locked) -> dict[str, Any]:
     return {**component, **({"components": inside} if inside else {})}
 
 
-def _packages(locked: Locked, server: str) -> Iterator[dict[str, Any]]:
+def _packages(locked: LockedServer, server: str) -> Iterator[dict[str, Any]]:
     if isinstance(locked.tree, dict):
         for path, entry in sorted(locked.tree.get("packages", {}).items()):
             if path and isinstance(entry, dict):

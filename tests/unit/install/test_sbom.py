@@ -12,11 +12,11 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7
 
-from vsm_mcp.install.lockfile import Lock, Locked
+from vsm_mcp.install.lockfile import Lock, LockedServer
 from vsm_mcp.install.sbom import cyclonedx
 
 DIGEST = bytes(range(64))
-NPM = Locked(
+NPM = LockedServer(
     ref="npm:@scope/server@1.2.3",
     version="1.2.3",
     integrity=f"sha512:{DIGEST.hex()}",
@@ -30,14 +30,14 @@ NPM = Locked(
         }
     },
 )
-PYTHON = Locked(
+PYTHON = LockedServer(
     ref="pypi:Some_Server==1.0+local",
     version="1.0+local",
     integrity="sha256:" + "ab" * 32,
     tree=["some-server==1.0+local \\", f"    --hash=sha256:{'ab' * 32}", "lib==2 \\", f"    --hash=sha256:{'cd' * 32}"],
 )
-REMOTE = Locked(ref="https://mcp.example/mcp", version="remote")
-COMMAND = Locked(ref="cmd:python3 -m x", version="0123456789ab", integrity="sha256:" + "ef" * 32)
+REMOTE = LockedServer(ref="https://mcp.example/mcp", version="remote")
+COMMAND = LockedServer(ref="cmd:python3 -m x", version="0123456789ab", integrity="sha256:" + "ef" * 32)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def validator() -> Draft7Validator:
     "servers",
     [{}, {"npm": NPM}, {"python": PYTHON}, {"remote": REMOTE}, {"a": NPM, "b": NPM, "c": PYTHON, "d": COMMAND}],
 )
-def test_it_is_valid(validator: Draft7Validator, servers: dict[str, Locked]) -> None:
+def test_it_is_valid(validator: Draft7Validator, servers: dict[str, LockedServer]) -> None:
     document = cyclonedx(Lock(servers=servers))
     assert [error.message for error in validator.iter_errors(document)] == []
     assert json.dumps(document) == json.dumps(cyclonedx(Lock(servers=servers)))

@@ -8,7 +8,7 @@ from vsm_mcp.install.installer import Archive, Resolved
 from vsm_mcp.model.ref import Ref
 
 
-class Locked(msgspec.Struct, frozen=True, kw_only=True):
+class LockedTree(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a :class:`~vsm_mcp.install.installer.Resolved` that a tree tells; the fields are the same."""
 
     lock: str = ""

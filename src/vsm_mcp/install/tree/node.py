@@ -19,7 +19,7 @@ from vsm_mcp.install.npm import cool_down, overrides_of
 from vsm_mcp.install.npm_scripts import run_project_script, run_scripts
 from vsm_mcp.install.npm_tool import CAREFUL, LOCK, QUIET, SAFE, Npm, write_project
 from vsm_mcp.install.transaction import Installations
-from vsm_mcp.install.tree.locked import Locked
+from vsm_mcp.install.tree.locked import LockedTree
 from vsm_mcp.install.tree.project import package_json, text_of
 
 _BUILDS: Final = ("preinstall", "install", "postinstall", "build")
@@ -33,7 +33,7 @@ class NodeTree:
         self._npm = Npm(bench)
         self._installations = Installations(bench.config.home)
 
-    async def lock(self, root: Path, name: str, options: Options) -> Locked:
+    async def lock(self, root: Path, name: str, options: Options) -> LockedTree:
         """Return everything that is to be installed beside the tree.
 
         What was locked before counts, else the tree's own lock file where it has one, unless constraints were given.
@@ -49,7 +49,7 @@ class NodeTree:
         npm_lock.check(name, lock, dev=options.allow_scripts)
         scripted = [path for path, each in npm_lock.entries(lock).items() if each.get("hasInstallScript")]
         engines = manifest.get("engines")
-        return Locked(
+        return LockedTree(
             lock=lock,
             packages=npm_lock.versions(lock, dev=False),
             requires=str(engines.get("node", "")) if isinstance(engines, dict) else "",
