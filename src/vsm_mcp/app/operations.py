@@ -49,16 +49,13 @@ class Vet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
-    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``rollback``: a server; ``key_revoke``: a key.
-
-    ``deny``: a server, or the id of what waits.
-    """
+    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``rollback``: a server; ``key_revoke``: a key."""
 
     name: str
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):
-    """``approve``: a server or the id of what waits, and the frozen items that are meant (none named: all)."""
+    """``approve``, ``deny``: a server or the id of what waits; the frozen items meant (none: all that wait)."""
 
     name: str
     items: tuple[str, ...] = ()
@@ -178,7 +175,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "stop": Named,
     "restart": Named,
     "approve": Approve,
-    "deny": Named,
+    "deny": Approve,
     "upgrade": Upgrade,
     "rollback": Named,
     "set": Set,

@@ -56,7 +56,10 @@ def reason_of(row: dict[str, Any]) -> str:
 
     Before all of that comes what waits for a person.
     """
-    said = [f"frozen until approved: {output.some(row['frozen'], 3)};"] if row.get("frozen") else []
+    denied = row.get("denied", ())
+    asked = [key for key in row.get("frozen", ()) if key not in denied]
+    said = [f"frozen until approved: {output.some(asked, 3)};"] if asked else []
+    said += [f"denied: {output.some(denied, 3)};"] if denied else []
     said += [f"upgrade {row['waiting']} waits for approval;"] if row.get("waiting") else []
     if row["reason"]:
         return " ".join([*said, str(row["reason"])])
