@@ -17,6 +17,7 @@ from vsm_mcp.errors import BadArgument, VsmError
 from vsm_mcp.install import lockfile
 from vsm_mcp.install.lockfile import Lock, LockedServer
 from vsm_mcp.model.client_file import variables
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.kit import OWN, Kit
 
 _WELL: Final = ("served", "present")
@@ -74,7 +75,7 @@ def _written(document: dict[str, Any]) -> None:
         output.one_line("nothing is served: the lock names nothing")
         return
     word = "written" if document["written"] else "up to date"
-    output.one_line(f"{document['path']}: {word} ({len(servers)} server{'s' * (len(servers) != 1)})", style="green")
+    output.one_line(f"{document['path']}: {word} ({counted(len(servers), 'servers')})", style="green")
     for name, locked in servers.items():
         output.one_line(f"  {name}: {locked['ref']} {locked['version']}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from vsm_mcp.cli.output import clean, console, note
 from vsm_mcp.cli.plan_text import plan_lines
+from vsm_mcp.model.counted import counted
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -103,7 +104,7 @@ class Progress:
         note(f"  ✗ {event['ref']}: {event['message']}", style="yellow")
 
     def _on_CandidatesLeftOut(self, event: dict[str, Any]) -> None:  # noqa: N802
-        note(f"  {event['count']} candidates do not meet what is required: {event['reasons']}")
+        note(f"  {counted(event['count'], 'candidates')} left out for what is required: {event['reasons']}")
 
     def _on_Recovered(self, event: dict[str, Any]) -> None:  # noqa: N802
         note(f"  an interrupted acquisition was {event['result']}", style="yellow")

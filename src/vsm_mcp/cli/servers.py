@@ -10,6 +10,7 @@ import click
 from vsm_mcp.cli import output
 from vsm_mcp.cli.session import Session
 from vsm_mcp.errors import BadArgument
+from vsm_mcp.model.counted import counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,7 +73,9 @@ def reason_of(row: dict[str, Any]) -> str:
 def pool_line(pool: dict[str, Any]) -> str:
     """Return what a pool does now, for a person."""
     most = pool["size"] + pool["overflow"]
-    return f"{pool['ready']} of {most} processes, {pool['calls']} calls, {pool['waiting']} waiting"
+    return (
+        f"{pool['ready']} of {counted(most, 'processes')}, {counted(pool['calls'], 'calls')}, {pool['waiting']} waiting"
+    )
 
 
 def crash_lines(crash: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from vsm_mcp.autopilot.subjects import after_trial
 from vsm_mcp.autopilot.verdicts import failed_trial, judged, unconfined, unwatched, watched
 from vsm_mcp.events import RemedyApplied, SandboxPlanned, ignore
 from vsm_mcp.install.installer import Resolved
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.finding import VetReport
 from vsm_mcp.model.launch import Settings
@@ -87,7 +88,7 @@ async def _tried(passage: Passage, server: Server, settings: Settings) -> TrialR
         report = await trial(spec, parts.sandbox, parts.config, ignore)
         tools = len(report.offer.of(ItemKind.TOOL))
         if report.passed:
-            said.append(f"{report.protocol}, {tools} tools, tier {report.tier}")
+            said.append(f"{report.protocol}, {counted(tools, 'tools')}, tier {report.tier}")
         else:
             said.failed = failed_trial(report)
     names = [item.name for item in report.offer.items]
