@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
+from vsm_mcp.autopilot.mending import Mending
 from vsm_mcp.autopilot.outcome import Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.subjects import after_trial, granted_to
@@ -84,7 +85,7 @@ class Rehearsal:
     async def _of(self, ref: Ref) -> Examination:
         launch = self._launch(ref)
         constraints: tuple[str, ...] = ()
-        tried: set[tuple[str, ...]] = set()
+        mending = Mending(self._name, self._parts.emit)
         while True:
             made = await self._made(ref, constraints)
             if isinstance(made, Examination):
@@ -92,12 +93,9 @@ class Rehearsal:
             resolved, fetched, built, before = made
             server = self._server(resolved, built, launch)
             found = await self._with_stand_ins(server)
-            cause = found.report.cause
-            left = [remedy for remedy in (cause.remedies if cause else ()) if remedy not in tried]
-            if found.report.passed or not left:
+            constraints = mending.after(found.report)
+            if not constraints:
                 break
-            constraints = left[0]
-            tried.add(constraints)
         subject = after_trial(self._parts, server, found.report, built, fetched)
         subject = msgspec.structs.replace(subject, fleet=await self._others(ref))
         after = await self._after(subject) if found.report.passed else ()
