@@ -27,7 +27,17 @@ from vsm_mcp.model.server import Server
 from vsm_mcp.store import Store
 
 _PAUSE_SECONDS: Final = 0.2
-_THE_SAME: Final = ("ref", "version", "integrity", "dependencies", "files", "settings", "scripts", "network")
+_THE_SAME: Final = (
+    "ref",
+    "version",
+    "integrity",
+    "dependencies",
+    "builders",
+    "files",
+    "settings",
+    "scripts",
+    "network",
+)
 
 
 Admit = Callable[[Request], Awaitable[Outcome]]

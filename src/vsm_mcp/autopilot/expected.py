@@ -31,6 +31,11 @@ def lock_text(locked: LockedServer | None, bound: tuple[str, ...]) -> str:
     return text_of(locked.tree) if locked is not None and bound == locked.constraints else ""
 
 
+def builders_text(locked: LockedServer | None) -> str:
+    """Return uv's lock of what built it, to build with again."""
+    return "\n".join([*locked.builders, ""]) if locked is not None and locked.builders else ""
+
+
 def check_built(locked: LockedServer | None, resolved: Resolved, built: Built) -> None:
     """Raise :class:`LockMismatch` unless what was installed is what was locked."""
     if locked is None:

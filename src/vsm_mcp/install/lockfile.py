@@ -54,7 +54,10 @@ class LockedServer(msgspec.Struct, frozen=True, kw_only=True):
     ``tree`` is the tool's own lock: npm's as an object (without addresses), uv's as its lines. ``integrity`` is
     ``algorithm:hex`` of the top-level archive. ``provenance`` are the answers of the checks that look at signatures
     and attestations. ``entry`` is the server as a kit has it: arguments, variables, names of secrets, permissions,
-    hosts. ``scripts`` and ``network`` say that install scripts, or the whole network, were allowed.
+    hosts. ``licences`` is what the server (under the empty name) and its Python packages say of theirs, in SPDX where
+    it can be read; npm's lock says those of npm's packages. ``builders`` is uv's lock of what built it, as lines; what
+    builds a project of npm's is in ``tree``. ``scripts`` and ``network`` say that install scripts, or the whole
+    network, were allowed.
     """
 
     ref: str
@@ -68,6 +71,8 @@ class LockedServer(msgspec.Struct, frozen=True, kw_only=True):
     vetting: Vetted = Vetted()
     trial: Tried = Tried()
     entry: dict[str, Any] = {}
+    licences: dict[str, str] = {}
+    builders: list[str] = []
     scripts: bool = False
     network: bool = False
 
@@ -179,6 +184,8 @@ def unlike(locked: LockedServer, found: LockedServer) -> Iterator[tuple[str, str
     one, other = _facts(locked), _facts(found)
     if locked.files.platform != found.files.platform:
         other["files"] = one["files"]
+    if not locked.builders:  # nothing built it, or the lock is older than that this is written down
+        other["builders"] = one["builders"]
     for item in dict.fromkeys([*one, *other]):
         if one.get(item) != other.get(item):
             yield item, one.get(item, _ABSENT), other.get(item, _ABSENT)
@@ -189,6 +196,7 @@ def _facts(locked: LockedServer) -> dict[str, str]:
     return {
         **{item: getattr(locked, item) for item in ("ref", "version", "integrity")},
         "dependencies": digest(locked.tree),
+        "builders": digest(locked.builders),
         "files": locked.files.sha256,
         **{f"pin {key}": value for key, value in sorted(locked.pins.items())},
         "vetting": locked.vetting.digest,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 
 from vsm_mcp.autopilot.mending import Mending
-from vsm_mcp.events import Event, RemedyApplied
+from vsm_mcp.events import Event, RemedyApplied, ignore
 from vsm_mcp.install.lockfile import LockedServer
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.trial import Cause, TrialReport
@@ -35,7 +35,7 @@ def test_each_remedy_is_tried_once_and_said() -> None:
 def test_what_passed_or_is_locked_or_has_no_known_cause_is_not_mended() -> None:
     passed = msgspec.structs.replace(FAILED, passed=True)
     unknown = msgspec.structs.replace(FAILED, cause=None)
-    assert Mending("a1", [].append).after(passed) == ()
-    assert Mending("a1", [].append).after(unknown) == ()
+    assert Mending("a1", ignore).after(passed) == ()
+    assert Mending("a1", ignore).after(unknown) == ()
     locked = LockedServer(ref="pypi:demo==1", version="1")
-    assert Mending("a1", [].append, locked).after(FAILED) == ()
+    assert Mending("a1", ignore, locked).after(FAILED) == ()

@@ -46,7 +46,10 @@ class Made(NamedTuple):
 
 def _options(passage: Passage, order: Order, constraints: tuple[str, ...]) -> Options:
     options = options_of(passage.parts, order.settings, passage.facts, constraints)
-    return msgspec.structs.replace(options, locked=expected.lock_text(passage.request.locked, constraints))
+    wanted = passage.request.locked
+    return msgspec.structs.replace(
+        options, locked=expected.lock_text(wanted, constraints), builders=expected.builders_text(wanted)
+    )
 
 
 async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] = ()) -> Resolved:
@@ -57,6 +60,8 @@ async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] 
         require(found.inputs, order.settings)
         said.append(f"{found.version} with {counted(len(found.packages), 'packages')}")
     seen = {"version": found.version, "packages": found.packages, "undated": found.undated}
+    builders = [line.rstrip() for line in found.build_lock.splitlines() if line.strip()]
+    seen |= {"builders": builders} if builders else {}
     await passage.record("resolved", seen)
     return found
 

@@ -67,7 +67,9 @@ class Sources:
                 lock = UvLock(options.locked, frozenset())
                 if not options.locked:
                     lock = await self._compiled(sdist.dependencies or (), python, options, package, ref)
-                builders = await self._compiled(sdist.build_requires, python, options, package, ref)
+                builders = UvLock(options.builders, frozenset())
+                if not options.builders:
+                    builders = await self._compiled(sdist.build_requires, python, options, package, ref)
             except PythonTooOld as error:
                 failure = error
                 continue

@@ -62,7 +62,7 @@ class PythonTree:
                 requires=project.requires_python,
                 interpreter=python.path,
                 constraints=options.constraints,
-                build_lock=await self._compiled(project.build_requires, python, options, name) if builds else "",
+                build_lock=await self._builders(project, python, options, name) if builds else "",
             )
         raise failure or InstallFailed(
             f"{name} needs Python {project.requires_python}, and this machine has {', '.join(tried)}",
@@ -115,6 +115,9 @@ class PythonTree:
         if (root / _LOCK).is_file() and not options.constraints:
             return await self._exported(root, project, python)
         return await self._compiled(project.dependencies, python, options, project.name)
+
+    async def _builders(self, project: PythonProject, python: Interpreter, options: Options, name: str) -> str:
+        return options.builders or await self._compiled(project.build_requires, python, options, name)
 
     async def _compiled(self, wanted: tuple[str, ...], python: Interpreter, options: Options, name: str) -> str:
         check_requirements(name, wanted)
