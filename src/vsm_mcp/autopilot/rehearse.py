@@ -52,6 +52,7 @@ class Rehearsal:
         self._known = known
         self._facts = (known.launch if known else None) or LaunchFacts()
         self._name = f"{_PREFIX}{secrets.token_hex(6)}"
+        self._notes: tuple[str, ...] = ()
         self.stand_ins: set[str] = set()
 
     async def of(self, ref: Ref) -> Examination:
@@ -110,6 +111,7 @@ class Rehearsal:
         request = Request(ref=ref, settings=self._settings, known=self._known)
         async with self._step("resolve"):
             resolved = await installer.resolve(ref, options)
+            self._notes = resolved.notes
         async with self._step("fetch"):
             fetched = await installer.fetch(resolved, await parts.installations.stage(self._name, "tried"))
         async with self._step("vet"):
@@ -200,8 +202,9 @@ class Rehearsal:
             verdict = None
         advice = advise(verdict, found.report, found.compliance, found.calls_watch, found.figures)
         unseen = unwatched(found.report)
-        if unseen and not any(reason.startswith("nobody saw") for reason in advice.reasons):
-            advice = msgspec.structs.replace(advice, reasons=(*advice.reasons, *unseen))
+        if any(reason.startswith("nobody saw") for reason in advice.reasons):
+            unseen = ()
+        advice = msgspec.structs.replace(advice, reasons=(*advice.reasons, *unseen, *self._notes))
         return Examination(
             ref=str(ref),
             version=version,

@@ -63,6 +63,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     ``scripts`` are the packages that the lock says run install scripts (building looks for itself). ``build_lock``
     locks what builds the package, where building was allowed; ``inputs`` are the values that the server asks for.
     ``undated`` are the packages for which an index gives no date of publication: no cool-down could be held to.
+    ``notes`` are what a person should know of how it was resolved.
     """
 
     ref: Ref
@@ -77,6 +78,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     build_lock: str = ""
     inputs: tuple[Input, ...] = ()
     undated: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class ArchiveMember(msgspec.Struct, frozen=True):

@@ -61,7 +61,7 @@ async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] 
         said.append(f"{found.version} with {counted(len(found.packages), 'packages')}")
     seen = {"version": found.version, "packages": found.packages, "undated": found.undated}
     builders = [line.rstrip() for line in found.build_lock.splitlines() if line.strip()]
-    seen |= {"builders": builders} if builders else {}
+    seen |= {name: value for name, value in (("builders", builders), ("notes", found.notes)) if value}
     await passage.record("resolved", seen)
     return found
 

@@ -66,7 +66,7 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     if not report.passed:
         raise failed_trial(report)
     verdict = await _judged(passage, made, report)
-    notes = (*warnings(passage, order.settings), *unconfined(made.built), *unwatched(report))
+    notes = (*warnings(passage, order.settings), *found.notes, *unconfined(made.built), *unwatched(report))
     return Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
 
 

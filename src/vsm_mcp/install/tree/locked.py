@@ -18,6 +18,7 @@ class LockedTree(msgspec.Struct, frozen=True, kw_only=True):
     scripts: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     build_lock: str = ""
+    notes: tuple[str, ...] = ()
 
     def resolved(self, ref: Ref, version: str, archive: Archive | None = None) -> Resolved:
         """Return it as the resolution of a reference."""
