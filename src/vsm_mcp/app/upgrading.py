@@ -74,17 +74,11 @@ class Upgrading:
     async def taken_in(self, outcome: Outcome) -> Outcome:
         """Have what was admitted run, in the place of what ran under its name; if it does not come up, go back.
 
-        Without a version to go back to it is supervised like any other, and restarted. What nobody needs any more goes
-        after that: a version that serves is not kept waiting for it.
+        Without a version to go back to it is supervised like any other, and restarted.
         """
         if outcome.admitted is None:
             return outcome
-        done = await self._come_up(outcome, outcome.admitted)
-        await self._parts().collect(outcome.server)
-        return done
-
-    async def _come_up(self, outcome: Outcome, server: Server) -> Outcome:
-        failure = await self._changed_over(server)
+        failure = await self._changed_over(outcome.admitted)
         if failure is None:
             return outcome
         name, why = outcome.server, f"{outcome.version} did not come up in service: {failure.message}"

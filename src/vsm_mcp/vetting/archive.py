@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import posixpath
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -13,7 +11,7 @@ from typing import Any, Final
 from vsm_mcp.config import Config
 from vsm_mcp.model.finding import CheckResult, Finding, Severity
 from vsm_mcp.model.ref import RefKind
-from vsm_mcp.vetting import install_script
+from vsm_mcp.vetting import builds, install_script
 from vsm_mcp.vetting.check import Member, Rule, Script, Stage, Subject, result, unavailable
 from vsm_mcp.vetting.folding import hidden_characters
 
@@ -70,8 +68,6 @@ _NATIVE_PART: Final = re.compile(r"\.(?:node|so(?:\.\d+)*|dylib|dll|pyd|wasm)$",
 _ELF_MAGIC: Final = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa")
 _NPM_LISTS: Final = ("dependencies", "optionalDependencies", "peerDependencies")
 _SOURCES: Final = (".tar.gz", ".zip")
-_BUILD_WORDS: Final = ("build", "prepare")
-_MAX_PYPROJECT: Final = 4 * 1024 * 1024
 _INSTALL_WORDS: Final = ("preinstall", "install", "postinstall", "prepare")
 _FOREIGN_NPM: Final = re.compile(
     r"^(?:git(?:\+\w+)?:|git@|https?:|file:|link:|github:|gitlab:|bitbucket:|gist:|\.{0,2}/|~/|[\w.-]+/[\w.-]+(?:#|$))",
@@ -235,11 +231,11 @@ def _scripts(subject: Subject) -> Iterator[Finding]:
     own = subject.manifest.get("scripts")
     # what lies in a folder of this machine is its owner's: allowing it to run is a word about one's own scripts
     armed = subject.runs_scripts and subject.ref.kind is not RefKind.DIR
-    for name in _INSTALL_WORDS[:3] + (_BUILD_WORDS if _built_tree(subject) else ()):
+    for name in _INSTALL_WORDS[:3] + (builds.SCRIPTS if builds.of_tree(subject) else ()):
         command = own.get(name) if isinstance(own, dict) else None
         if isinstance(command, str):
             sources = install_script.read_files(subject.root, command)
-            yield _judged(f"package.json {name}", command, sources, armed=armed and name not in _BUILD_WORDS)
+            yield _judged(f"package.json {name}", command, sources, armed=armed and name not in builds.SCRIPTS)
     top = subject.manifest.get("name")
     for script in subject.scripts:
         if script.package != top:
@@ -251,33 +247,11 @@ def _setup_script(subject: Subject) -> Iterator[Finding]:
 
     That is setup.py, and the build backend that a project brings along (PEP 517, "In-tree build backends").
     """
-    if not (subject.archive_name.endswith(_SOURCES) or _built_tree(subject)):
+    if not (subject.archive_name.endswith(_SOURCES) or builds.of_tree(subject)):
         return
-    for file in ("setup.py", *_own_backend(subject.root)):
-        sources = install_script.read_files(subject.root, file)
-        if sources:
-            # a build has no network and its files are its own: to start programs there is usual, and a person looks
-            yield _judged(file, f"python {file}", sources, armed=False)
-
-
-def _built_tree(subject: Subject) -> bool:
-    """Whether it is a tree whose own build may run."""
-    return subject.runs_scripts and subject.ref.kind in {RefKind.DIR, RefKind.GIT}
-
-
-def _own_backend(root: Path | None) -> Iterator[str]:
-    """Yield the files of the build backend that lies in the tree, as far as pyproject.toml tells."""
-    if root is None or (file := locate(root, "pyproject.toml")) is None:
-        return
-    try:
-        build = tomllib.loads(file.read_bytes()[:_MAX_PYPROJECT].decode("utf-8", "replace")).get("build-system")
-    except tomllib.TOMLDecodeError:  # nothing is built of it
-        return
-    folders = build.get("backend-path") if isinstance(build, dict) else None
-    module = str(build.get("build-backend", "")).partition(":")[0] if isinstance(build, dict) else ""
-    for folder in folders if isinstance(folders, list) and module else ():
-        stem = posixpath.normpath(posixpath.join(str(folder), module.replace(".", "/")))
-        yield from (name for name in (f"{stem}.py", f"{stem}/__init__.py") if locate(root, name) is not None)
+    for file in builds.files(subject.root):
+        # a build has no network and its files are its own: to start programs there is usual, and a person looks
+        yield _judged(file, f"python {file}", install_script.read_files(subject.root, file), armed=False)
 
 
 def _judged(where: str, command: str, sources: Mapping[str, str], *, armed: bool) -> Finding:

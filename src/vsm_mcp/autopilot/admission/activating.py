@@ -82,6 +82,7 @@ async def committed(passage: Passage, server: Server, offer: Offer, secrets: Map
         await store.servers.put(server, offer, pins_of(offer), succeeds=succeeds)
         await outdated(passage)
         await tidied(store, installations, passage.plan)
+    await passage.parts.collect(name)
     return server
 
 
