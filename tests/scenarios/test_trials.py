@@ -159,7 +159,7 @@ async def test_a_server_that_runs_elsewhere_is_asked_what_is_polite(
 ) -> None:
     async with faulty_http.serving(*flags) as (url, _):
         away = ServerSpec(name="away", url=url, start_timeout=10.0)
-        found = {row.check: row for row in await elsewhere(away, config(tmp_path), era)}
+        found = {row.check: row for row in await elsewhere(away, config(tmp_path), [era])}
     assert set(found) == {rule.name for rule in RULES if era in rule.eras}
     said = {status: {name for name, row in found.items() if row.status is status} for status in CheckStatus}
     assert said[CheckStatus.FAIL] == {"unknown resource", "unknown prompt"}, found  # the double answers them
@@ -181,7 +181,7 @@ async def test_what_a_server_elsewhere_does_wrong_is_seen(
 ) -> None:
     async with faulty_http.serving("--mode", "legacy", *flags) as (url, _):
         away = ServerSpec(name="away", url=url, start_timeout=10.0)
-        (row,) = [row for row in await elsewhere(away, config(tmp_path), "legacy") if row.check == check]
+        (row,) = [row for row in await elsewhere(away, config(tmp_path), ["legacy"]) if row.check == check]
     assert row.status is CheckStatus.FAIL, row
     assert detail in row.detail
 
@@ -189,7 +189,7 @@ async def test_what_a_server_elsewhere_does_wrong_is_seen(
 async def test_who_asks_us_to_come_less_often_is_asked_no_more(tmp_path: Path) -> None:
     async with faulty_http.serving("--mode", "legacy", "--status", "ping=429", "--times", "1") as (url, _):
         away = ServerSpec(name="away", url=url, start_timeout=10.0)
-        found = await elsewhere(away, config(tmp_path), "legacy")
+        found = await elsewhere(away, config(tmp_path))
     asked = [row.check for row in found if row.status is not CheckStatus.UNAVAILABLE]
     assert asked == ["handshake", "version"]
     assert all("429" in row.detail or row.check in UNTRIED for row in found if row.check not in asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -67,7 +67,7 @@ async def examine(spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit
     if not report.passed:
         return Examined(report=report, figures=report.figures)
     if spec.url is not None and report.transport == HttpTransport.kind:
-        rows = tuple([row for era in ERAS for row in await elsewhere(spec, config, era)])
+        rows = await elsewhere(spec, config)
         return Examined(report=report, compliance=rows, figures=report.figures)
     if spec.command is None or spec.listens:
         why = f"looked at only over streamable HTTP and the standard streams of a program, not over {report.transport}"
@@ -94,15 +94,26 @@ async def in_era(
     return await _asked(_room(spec, spawner, config, era, patience), 3 * spec.start_timeout + _SPARE_SECONDS)
 
 
-async def elsewhere(spec: ServerSpec, config: Config, era: str) -> tuple[Compliance, ...]:
-    """Ask of one era, politely, what may be asked of a server that is somebody else's: see :data:`UNTRIED`."""
+async def elsewhere(spec: ServerSpec, config: Config, eras: Sequence[str] = ERAS) -> tuple[Compliance, ...]:
+    """Ask, politely, what may be asked of a server that is somebody else's: see :data:`UNTRIED`.
+
+    Once it wants to be asked less often, nothing more is asked.
+    """
 
     async def start(which: str) -> Interview:
         return await posts.interview(spec, which)
 
-    room = Room(start, era, config.runtime.stop_grace_seconds)
-    untried = UNTRIED_MODERN if era == "modern" else UNTRIED
-    return await _asked(room, 3 * spec.start_timeout + _SPARE_SECONDS, untried)
+    rows: list[Compliance] = []
+    barred = ""
+    for era in eras:
+        if barred:
+            rows += [_row(rule, era, unavailable(barred)) for rule in RULES if era in rule.eras]
+            continue
+        room = Room(start, era, config.runtime.stop_grace_seconds)
+        untried = UNTRIED_MODERN if era == "modern" else UNTRIED
+        rows += await _asked(room, 3 * spec.start_timeout + _SPARE_SECONDS, untried)
+        barred = room.barred
+    return tuple(rows)
 
 
 async def _asked(room: Room, seconds: float, untried: Mapping[str, str] = {}) -> tuple[Compliance, ...]:
@@ -130,7 +141,7 @@ async def _stranger(room: Room) -> str:
     try:
         await room.talk()
     except VsmError as error:
-        return f"it does not speak this era: {error.message}"
+        return room.barred or f"it does not speak this era: {error.message}"
     return ""
 
 
