@@ -58,7 +58,7 @@ from vsm_mcp.runtime.barred import barred
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import HomeLock, Store
 
-_WAIT_FOR_OTHERS_SECONDS: Final = 20.0
+_WAIT_FOR_OTHERS_SECONDS: Final = 5.0
 
 
 class App:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -14,7 +15,7 @@ from vsm_mcp.model.server import Server
 from vsm_mcp.policy.pins import rule
 from vsm_mcp.runtime.barred import barred
 from vsm_mcp.store import Store
-from vsm_mcp.vetting.pins import INSTRUCTIONS, Comparison, compare, keyed
+from vsm_mcp.vetting.pins import INSTRUCTIONS, Comparison, compare, digest, keyed
 
 
 def _nobody(_server: str) -> None:
@@ -43,6 +44,7 @@ class Fleet:
         self._pinned: dict[str, Pinned] = {}
         self._seen: dict[str, Offer] = {}
         self._turned: dict[str, dict[str, Definition]] = {}
+        self._denied: dict[str, tuple[str, ...]] = {}
         self.on_frozen: Callable[[str], None] = _nobody
         self.servers: dict[str, Server] = {}
         self.offers: dict[str, Offer] = {}
@@ -69,7 +71,7 @@ class Fleet:
         try:
             self.servers[name] = await self._store.servers.get(name)
         except UnknownServer:
-            for table in (self.servers, self.offers, self._seen, self._pinned, self.frozen, self._turned):
+            for table in (self.servers, self.offers, self._seen, self._pinned, self.frozen, self._turned, self._denied):
                 table.pop(name, None)
         else:
             await self._read_pins(name)
@@ -80,11 +82,14 @@ class Fleet:
         self._changed()
 
     async def repin(self, name: str) -> None:
-        """Read anew what is approved of a server; what its processes offer stays as it was seen last."""
-        if name in self.servers:
-            await self._read_pins(name)
-            self._judge(name)
-            self._changed()
+        """Read anew what is approved of a server, and denied; what it offers stays as it was seen last."""
+        if name not in self.servers:
+            return
+        with contextlib.suppress(UnknownServer):  # it is being removed
+            self.servers[name] = await self._store.servers.get(name)
+        await self._read_pins(name)
+        self._judge(name)
+        self._changed()
 
     def get(self, name: str) -> Server:
         """Return a server. Raises :class:`UnknownServer`."""
@@ -107,6 +112,13 @@ class Fleet:
         found = Comparison() if offer is None else compare(pinned.pins, offer, pinned.approved)
         turned = self._turned.get(name, {})
         return msgspec.structs.replace(found, changed=tuple(sorted({*found.changed, *turned})))
+
+    def denied(self, name: str) -> tuple[str, ...]:
+        """Return the frozen items that a person said no to as they are now."""
+        server = self.servers.get(name)
+        said = {} if server is None else server.denied
+        items = self.items(name) if said else {}
+        return tuple(key for key in self.frozen.get(name, ()) if key in items and said.get(key) == digest(items[key]))
 
     def items(self, name: str) -> dict[str, Definition]:
         """Return a server's definitions by key, as they were seen last: a differing one before the pinned one."""
@@ -161,9 +173,13 @@ class Fleet:
             return
         found, before = self.differing(name), self.frozen.get(name, ())
         frozen = self.frozen[name] = (*found.changed, *found.new)
-        rules = {key: rule(key, self._policy, changed=key in found.changed) for key in frozen}
-        for key in frozen:  # what is new and may come in by itself raises no alarm before it was looked at
-            if key not in before and (key in found.changed or rules[key] != "allow"):
+        denied, before_denied = self.denied(name), self._denied.get(name, ())
+        self._denied[name] = denied
+        asked = [key for key in frozen if key not in denied]  # once somebody said no, that is that
+        rules = {key: rule(key, self._policy, changed=key in found.changed) for key in asked}
+        for key in asked:  # what is new and may come in by itself raises no alarm before it was looked at
+            fresh = key not in before or key in before_denied
+            if fresh and (key in found.changed or rules[key] != "allow"):
                 self._emit(PinChanged(server=name, item=key))
         self.offers[name] = without(offer, frozen)
         if "allow" in rules.values():

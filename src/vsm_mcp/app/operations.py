@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from vsm_mcp.errors import BadArgument
-from vsm_mcp.install.lockfile import Locked
+from vsm_mcp.install.lockfile import LockedServer
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.principal import Grant
 from vsm_mcp.model.wants import ANYTHING, Wants
@@ -49,16 +49,13 @@ class Vet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
-    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``rollback``: a server; ``key_revoke``: a key.
-
-    ``deny``: a server, or the id of what waits.
-    """
+    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``rollback``: a server; ``key_revoke``: a key."""
 
     name: str
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):
-    """``approve``: a server or the id of what waits, and the frozen items that are meant (none named: all)."""
+    """``approve``, ``deny``: a server or the id of what waits; the frozen items meant (none: all that wait)."""
 
     name: str
     items: tuple[str, ...] = ()
@@ -157,7 +154,7 @@ class LockInstall(msgspec.Struct, frozen=True, kw_only=True):
     """``lock_install``: one server of a lock, with the settings that follow from it, and whether a person agreed."""
 
     name: str
-    locked: Locked
+    locked: LockedServer
     settings: Settings = Settings()
     yes: bool = False
 
@@ -178,7 +175,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "stop": Named,
     "restart": Named,
     "approve": Approve,
-    "deny": Named,
+    "deny": Approve,
     "upgrade": Upgrade,
     "rollback": Named,
     "set": Set,

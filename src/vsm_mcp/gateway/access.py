@@ -7,7 +7,6 @@ a page knows no key, and a browser never adds one by itself.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -62,14 +61,6 @@ class Access:
             return parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK and not parts.path
         except ValueError:
             return False
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host to listen on is reachable from this machine only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _without_port(host: str) -> str:
