@@ -32,6 +32,8 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
 class Fleet:
     """One loop owns it; every change ends in ``changed``, which swaps the gateway's catalogue.
 
+    ``revision`` counts the changes.
+
     What differs from its pin is frozen at once. ``on_frozen`` is told of a server where the policy may let something of
     it in by itself.
     """
@@ -40,7 +42,8 @@ class Fleet:
         self._policy = policy or Policy()
         self._store = store
         self._emit = emit
-        self._changed = changed
+        self._tell = changed
+        self.revision = 0
         self._pinned: dict[str, Pinned] = {}
         self._seen: dict[str, Offer] = {}
         self._turned: dict[str, dict[str, Definition]] = {}
@@ -161,6 +164,10 @@ class Fleet:
     def tool_names(self) -> dict[str, tuple[str, ...]]:
         """Return the names of every server's tools."""
         return {name: tuple(tool.name for tool in offer.of(ItemKind.TOOL)) for name, offer in self._seen.items()}
+
+    def _changed(self) -> None:
+        self.revision += 1
+        self._tell()
 
     async def _read_pins(self, name: str) -> None:
         servers = self._store.servers

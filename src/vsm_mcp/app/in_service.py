@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from vsm_mcp.app.capabilities import Capabilities
+
 if TYPE_CHECKING:
     from vsm_mcp.app.application import App
 
@@ -19,7 +21,8 @@ class InService:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.answering: dict[str, object] = {}
+        self.capabilities = Capabilities(lambda: app.config, app.fleet, app.store, app.tasks)
+        self.answering: dict[str, object] = {"capabilities": self.capabilities}
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -94,6 +94,15 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = ""
 
 
+class CapabilitiesOf(msgspec.Struct, frozen=True, kw_only=True):
+    """``capabilities``: a query and a server (empty for all), whether to compare tools, how many items to return."""
+
+    query: str = ""
+    server: str = ""
+    stand_ins: bool = False
+    limit: Annotated[int, msgspec.Meta(ge=1)] = 200
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """``call``: an exposed tool name; ``arguments`` as JSON, ``typed`` as text to be read by the tool's schema."""
 
@@ -188,6 +197,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "bulk": Bulk,
     "login": Login,
     "tools": Tools,
+    "capabilities": CapabilitiesOf,
     "call": Call,
     "key_create": KeyCreate,
     "key_list": Nothing,

@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "list",
     "inspect",
     "tools",
+    "capabilities",
     "call",
     "start",
     "stop",
