@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from vsm_mcp.app.telemetry import Telemetry
+
 if TYPE_CHECKING:
     from vsm_mcp.app.application import App
 
@@ -19,13 +21,16 @@ class InService:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self.telemetry = Telemetry(app)
         self.answering: dict[str, object] = {}
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Let the loops of all parts run; leaving it ends them."""
-        async with contextlib.AsyncExitStack():
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self.telemetry.running())
             yield
 
     def configured(self) -> None:
         """Take in that other settings count from now on."""
+        self.telemetry.configured()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Collection, Mapping
 from typing import Final, NamedTuple
 
@@ -22,6 +23,7 @@ from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.meta.tools import own_tools
 from vsm_mcp.gateway.narrowing import Narrowings
 from vsm_mcp.gateway.needs import Needs
+from vsm_mcp.gateway.observing import Observer
 from vsm_mcp.gateway.sessions import Session, Sessions
 from vsm_mcp.gateway.tasks import support
 from vsm_mcp.gateway.tasks.following import Following
@@ -99,6 +101,7 @@ class Gateway:
         self.view = self.views[""]
         self.flights = Flights()
         self.vigil = Vigil(limits.keep_alive_seconds)
+        self.refused: Counter[int] = Counter()  # requests over HTTP that were turned away, by status
         self.visitors = Visitors()
         self.narrowings = Narrowings(self.find_view)
         self._offers: dict[str, Offer] = {}
@@ -121,6 +124,10 @@ class Gateway:
         """Seal what clients carry back with ``key`` (32 bytes), so that it is good for another process as well."""
         self._asking.seal_with(key)
         self.tasks.seal_with(key)
+
+    def observe(self, observer: Observer | None) -> None:
+        """Have somebody look at every call of a server from now on, or nobody."""
+        self._asking.observer = observer
 
     def find_view(self, profile: str) -> View | None:
         """Return what a profile shows (``""``: everything), or ``None`` when there is no such profile."""
