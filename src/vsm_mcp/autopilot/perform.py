@@ -47,7 +47,11 @@ class Performer:
         await self._store.journal.append(action, decision, detail)
         self._emit(
             ActionDecided(
-                action=action.kind.value, subject=action.subject, verdict=decision.verdict.value, rule=decision.rule
+                action=action.kind.value,
+                subject=action.subject,
+                verdict=decision.verdict.value,
+                rule=decision.rule,
+                actor=action.actor,
             )
         )
         if decision.verdict is Verdict.DENY:

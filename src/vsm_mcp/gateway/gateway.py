@@ -19,6 +19,7 @@ from vsm_mcp.gateway.catalogue import PAGE_ITEMS, Catalogue
 from vsm_mcp.gateway.changes import KINDS, Listener
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.flights import Flights
+from vsm_mcp.gateway.lookup import Favour, alike
 from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.meta.tools import own_tools
 from vsm_mcp.gateway.narrowing import Narrowings
@@ -76,7 +77,7 @@ class Gateway:
 
     One instance serves any number of fronts at a time, all in one event loop. Lists never wait for a server; a server
     that is dead or slow costs only the calls to itself. ``profiles`` are views beside that of everything; ``needs`` is
-    whoever looks after what agents lack.
+    whoever looks after what agents lack. ``favour`` has a word in how tools are ranked for a need.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Gateway:
         self._upstream = upstream
         self._needs = needs
         self._name = name
+        self.favour: Favour = alike
         self.views = {each.profile: self._view(each) for each in self._displays(profiles or {})}
         self.view = self.views[""]
         self.flights = Flights()
@@ -187,7 +189,10 @@ class Gateway:
         self.tasks.close()
 
     def _view(self, each: display.Display) -> View:
-        return View(self.limits.listeners, self.limits.page_items, self._name, display=each)
+        return View(self.limits.listeners, self.limits.page_items, self._name, display=each, favour=self._favoured)
+
+    def _favoured(self, server: str, tool: str) -> float:
+        return self.favour(server, tool)
 
     def _displays(self, profiles: Mapping[str, Profile]) -> list[display.Display]:
         acquires = self._needs is not None and self._needs.acquires

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
+from prometheus_client.openmetrics import parser as open_parser
 from prometheus_client.parser import text_string_to_metric_families as read_plain
 
 from vsm_mcp.web.exposition import wants_open, written
 from vsm_mcp.web.families import Buckets, Family, Kind, Metric, Sample
+
+read_open: Callable[[str], Iterable[Any]] = open_parser.text_string_to_metric_families
 
 CALLS = Metric("demo_calls", Kind.COUNTER, 'Calls with a \\ and a "quote"\nin two lines.', ("server", "tool"))
 LEVEL = Metric("demo_level", Kind.GAUGE, "A level.", ("server",))
