@@ -249,7 +249,7 @@ class App:
             self.machine.sandbox.forget(name)
 
         action = msgspec.structs.replace(self._action(ActionKind.REMOVE, server), actor=actor or self.actor)
-        await self.performer.perform(action, act)
+        await self.performer.perform(action, act, evidence=server.acquisition)
         return {"name": name, "removed": True}
 
     async def approve(self, name: str) -> dict[str, Any]:

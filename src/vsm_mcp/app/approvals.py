@@ -62,7 +62,8 @@ class Approvals:
         facts: dict[str, str | bool | float] = {"ref": str(server.ref), "approved": True}
         facts["pins_denied"] = self._pinning.barring(server.name, keys)
         action = Action(kind=ActionKind.APPROVE, subject=server.name, actor=self._actor, facts=facts)
-        warnings = await self._performer.perform(action, lambda: self._let_in(server, keys), ", ".join(keys))
+        let_in, named = lambda: self._let_in(server, keys), ", ".join(keys)
+        warnings = await self._performer.perform(action, let_in, named, server.acquisition)
         self._supervise(self._fleet.get(server.name))
         return {**self._state(server.name), "approved": list(keys), "warnings": list(warnings)}
 
@@ -79,7 +80,7 @@ class Approvals:
         keys = self._fleet.frozen.get(server.name, ())
         what = "server" if server.quarantined else "items"
         action = Action(kind=ActionKind.DENY, subject=server.name, actor=self._actor, facts={"ref": str(server.ref)})
-        await self._performer.clear(action, ", ".join(keys))
+        await self._performer.clear(action, ", ".join(keys), server.acquisition)
         return {"name": server.name, "id": server.acquisition, "denied": what, "items": list(keys)}
 
     def _server(self, ident: str) -> Server | None:

@@ -44,6 +44,7 @@ COMMANDS: Final = (
     "lock",
     "evidence",
     "journal",
+    "events",
     "doctor",
     "sandbox",
     "bench",

@@ -1,4 +1,9 @@
-"""Every metric there is. ``docs/reference/metrics.md`` is written from this list; what is measured is elsewhere."""
+"""Every metric there is.
+
+`GET /metrics` answers them in Prometheus' text format, or as OpenMetrics to those who ask for it; with
+`[telemetry] otlp_endpoint` the same go out over OTLP under the same names (without `_total`). A label that is empty is
+left out. Series of tools are bounded by `[telemetry] metric_tools`; every other label has few values.
+"""
 
 from __future__ import annotations
 
