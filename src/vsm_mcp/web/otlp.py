@@ -1,7 +1,7 @@
 """Spans and metrics as OpenTelemetry's own, sent over OTLP/HTTP: the only module that loads OpenTelemetry's library.
 
 Its exporters encode and send; what is sent is made here from what the gateway has anyway, because the library's own
-recording costs more for each call than the call (``docs/adr/0014``). Everything here runs in a thread of its own.
+recording costs more for each call than the call (``docs/adr/0017``). Everything here runs in a thread of its own.
 """
 
 from __future__ import annotations
