@@ -66,7 +66,8 @@ class Approvals:
         facts: dict[str, str | bool | float] = {"ref": str(server.ref), "approved": True}
         facts["pins_denied"] = self._pinning.barring(server.name, keys)
         action = Action(kind=ActionKind.APPROVE, subject=server.name, actor=self._actor, facts=facts)
-        warnings = await self._performer.perform(action, lambda: self._let_in(server, keys), ", ".join(keys))
+        let_in, named = lambda: self._let_in(server, keys), ", ".join(keys)
+        warnings = await self._performer.perform(action, let_in, named, server.acquisition)
         self._supervise(self._fleet.get(server.name))
         return {**self._state(server.name), "approved": list(keys), "warnings": list(warnings)}
 
@@ -85,7 +86,8 @@ class Approvals:
             raise unknown(name)
         keys = self._pinning.chosen(server.name, items)
         action = Action(kind=ActionKind.DENY, subject=server.name, actor=self._actor, facts={"ref": str(server.ref)})
-        await self._performer.perform(action, lambda: self._keep_out(server, keys), ", ".join(keys))
+        named = ", ".join(keys)
+        await self._performer.perform(action, lambda: self._keep_out(server, keys), named, server.acquisition)
         what = "server" if server.quarantined else "items"
         ways = await self._ways(server, keys)
         return {"name": server.name, "id": server.acquisition, "denied": what, "items": list(keys), "ways": ways}

@@ -125,9 +125,15 @@ class EvidenceOf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalOf(msgspec.Struct, frozen=True, kw_only=True):
-    """``journal``: how many entries."""
+    """``journal``: how many entries, and which (see :class:`vsm_mcp.store.journal.Wanted`)."""
 
-    limit: int = 50
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    actor: str = ""
+    action: str = ""
+    verdict: Literal["", "allow", "ask", "deny"] = ""
+    subject: str = ""
+    since: float = 0.0
+    before: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Set(msgspec.Struct, frozen=True, kw_only=True):

@@ -45,6 +45,7 @@ COMMANDS: Final = (
     "lock",
     "evidence",
     "journal",
+    "events",
     "doctor",
     "sandbox",
     "bench",

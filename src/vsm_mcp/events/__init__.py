@@ -59,6 +59,10 @@ from vsm_mcp.events.servers import (
     ServerUpgraded,
     ToolsChanged,
 )
+from vsm_mcp.events.telemetry import (
+    ExportFailed,
+    ExportResumed,
+)
 
 __all__ = [
     "AccessInClear",
@@ -76,6 +80,8 @@ __all__ = [
     "CpuLimitReached",
     "Emit",
     "Event",
+    "ExportFailed",
+    "ExportResumed",
     "GatewayListening",
     "GaveUp",
     "HealthChecked",

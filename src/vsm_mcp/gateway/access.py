@@ -50,6 +50,13 @@ class Access:
         origin = headers.get(b"origin")
         return origin is not None and origin.decode("latin-1").lower() in self._origins
 
+    def reads(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether a client may read a WebSocket, which browsers let any page open: no page, or one of ours."""
+        origin = headers.get(b"origin")
+        if origin is None or self.shares_with(headers):
+            return True
+        return origin.partition(b"://")[2].lower() == headers.get(b"host", b"").lower()
+
     def _host_served(self, host: str) -> bool:
         return self._any_host or (bool(host) and (host in self._hosts or _without_port(host) in self._hosts))
 

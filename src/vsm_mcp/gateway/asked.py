@@ -11,6 +11,7 @@ from vsm_mcp.gateway import results, rounds
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.leases import Lease
 from vsm_mcp.gateway.messages import Request
+from vsm_mcp.gateway.observing import Watch
 from vsm_mcp.gateway.talk import Talk
 from vsm_mcp.gateway.tasks import task
 from vsm_mcp.gateway.tasks.support import Way
@@ -25,12 +26,12 @@ class Asked:
 
     ``begun`` is the call that was made, and ``call`` what is awaited now: the same, or the task that was made of it.
     ``lease`` is the place of a caller without a session at a stateful server, until :meth:`close`. How it ends is
-    written into ``account``, once.
+    written into ``account``, once, and told to ``watch``, who looks at it since it was made (``since``).
     """
 
     __slots__ = (
         "account", "began", "begun", "call", "caller", "channel", "lease", "modern", "params", "request", "route",
-        "talk", "way",
+        "since", "talk", "watch", "way",
     )  # fmt: skip
 
     def __init__(
@@ -43,7 +44,8 @@ class Asked:
         account: Account | None = None,
     ) -> None:
         self.account = account
-        self.began = monotonic()
+        self.began = self.since = monotonic()
+        self.watch: Watch | None = None
         self.route = route
         self.request = request
         self.caller = caller
@@ -82,11 +84,14 @@ class Asked:
         if self.talk.open:  # some answers are missing: they are asked for again ("Error Handling")
             self.call.pause()
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: Ending, error: BaseException | None = None) -> None:
         """Write down how it ended; the first time counts."""
         account, self.account = self.account, None
         if account is not None:
             account.note(ending, monotonic() - self.began)
+        watch, self.watch = self.watch, None
+        if watch is not None:
+            watch.ended(ending, error)
 
     def close(self) -> None:
         """Give the call up unless it is answered; nobody is asked any more."""

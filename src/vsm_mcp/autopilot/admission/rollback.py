@@ -56,7 +56,8 @@ async def roll_back(parts: Parts, name: str, actor: str, why: str = "") -> Outco
     )
 
     async def way() -> Outcome:
-        await passage.record("rollback", {"from": now.version, "to": before.version, "why": why})
+        given_up = {"from": now.version, "to": before.version, "given_up": now.acquisition}
+        await passage.record("rollback", {**given_up, "by": actor, "why": why})
         async with passage.step("restore") as said:
             versions = before.installation.version, now.installation.version
             await parts.installations.restore(name, *versions)

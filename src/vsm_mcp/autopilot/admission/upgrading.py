@@ -106,7 +106,7 @@ async def _asked(passage: Passage, order: Order) -> str:
     request = passage.request
     action = Action(kind=ActionKind.UPGRADE, subject=request.name, actor=request.actor, facts=facts_of(passage, order))
     try:
-        await passage.parts.performer.clear(action, detail=str(request.ref))
+        await passage.parts.performer.clear(action, str(request.ref), passage.id)
     except ApprovalNeeded as error:
         return error.message
     finally:
