@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any
+
+from vsm_mcp.app.looking_after import looking_after
 
 if TYPE_CHECKING:
     from vsm_mcp.app.application import App
@@ -19,13 +22,37 @@ class InService:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.answering: dict[str, object] = {}
+        self.healing = looking_after(app)
+        self.answering: dict[str, object] = {"conditions": self.healing}
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Let the loops of all parts run; leaving it ends them."""
-        async with contextlib.AsyncExitStack():
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(_ended, asyncio.get_running_loop().create_task(self.healing.run(), name="health"))
             yield
 
     def configured(self) -> None:
         """Take in that other settings count from now on."""
+        self.healing.configured()
+
+    async def beside(self, rows: Iterable[dict[str, Any]], *, closely: bool = False) -> list[dict[str, Any]]:
+        """Return rows about servers, each with what of it waits for a person, and how it is."""
+        found = await self._app.approvals.beside(rows)
+        return [self.healing.beside(row, closely=closely) for row in found]
+
+    def report(self) -> dict[str, Any]:
+        """Return what ``status`` says of all of it."""
+        return self.healing.report()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return what ``doctor`` says of all of it."""
+        return self.healing.rows()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """End a loop. Raises what ended it before, if anything did."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        raise failure

@@ -14,16 +14,26 @@ from vsm_mcp.events import (
     AccessRefused,
     ConfigRejected,
     CpuLimitReached,
+    Escalated,
     Event,
     GaveUp,
     PinChanged,
+    RestartsHeld,
     ServerCrashed,
     StepFailed,
     UndoFailed,
 )
 
-_ALARMS: Final = (GaveUp, UndoFailed, PinChanged)
-_TROUBLES: Final = (AccessInClear, AccessRefused, ConfigRejected, CpuLimitReached, ServerCrashed, StepFailed)
+_ALARMS: Final = (Escalated, GaveUp, UndoFailed, PinChanged)
+_TROUBLES: Final = (
+    AccessInClear,
+    AccessRefused,
+    ConfigRejected,
+    CpuLimitReached,
+    RestartsHeld,
+    ServerCrashed,
+    StepFailed,
+)
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
