@@ -12,8 +12,8 @@ from vsm_mcp.health.check import Reading
 from vsm_mcp.model.finding import CheckStatus
 
 LENGTH: Final = 100
-_CODES: Final = {CheckStatus.PASS: 0, CheckStatus.FAIL: 1, CheckStatus.UNAVAILABLE: 2}
-_WORDS: Final = tuple(str(status) for status in _CODES)
+_WORDS: Final = (str(CheckStatus.PASS), str(CheckStatus.FAIL), str(CheckStatus.UNAVAILABLE))
+_NOTHING: Final = float("nan")
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -42,32 +42,38 @@ class Series:
 
     def add(self, at: float, reading: Reading) -> None:
         """Take in one more reading; the hundredth before it is forgotten."""
-        if reading.basis and reading.basis != self.basis:
-            self.basis, self._since = reading.basis, 0
-        code = _CODES[reading.status]
-        value = reading.value if reading.value is not None and code != 2 else float("nan")
-        self._since = min(self._since + 1, LENGTH)
-        if len(self._codes) < LENGTH:
+        basis, status, value = reading.basis, reading.status, reading.value
+        if basis and basis != self.basis:
+            self.basis, self._since = basis, 0
+        code = 0 if status is CheckStatus.PASS else 1 if status is CheckStatus.FAIL else 2
+        if value is None or code == 2:
+            value = _NOTHING
+        if self._since < LENGTH:
+            self._since += 1
+        place = self._next
+        if place == len(self._codes):
             self._times.append(at)
             self._values.append(value)
             self._codes.append(code)
-            return
-        place = self._next
-        self._times[place], self._values[place], self._codes[place] = at, value, code
-        self._next = (place + 1) % LENGTH
+        else:
+            self._times[place] = at
+            self._values[place] = value
+            self._codes[place] = code
+        self._next = place + 1 if place + 1 < LENGTH else 0
 
     def measured(self) -> list[tuple[float, float]]:
         """Return what was measured on the present basis, oldest first: (at, value)."""
-        count, start = len(self._codes), self._next
-        places = ((start + number) % count for number in range(count - self._since, count))
-        pairs = [(self._times[place], self._values[place]) for place in places]
+        pairs = [(self._times[place], self._values[place]) for place in self._places()[-self._since :]]
         return [pair for pair in pairs if pair[1] == pair[1]]
 
     def points(self) -> list[Point]:
         """Return all readings, oldest first."""
-        count = len(self._codes)
-        places = ((self._next + number) % count for number in range(count))
-        return [self._point(place) for place in places]
+        return [self._point(place) for place in self._places()]
+
+    def _places(self) -> list[int]:
+        """Return where the readings are, from the oldest to the newest."""
+        count, start = len(self._codes), self._next
+        return [*range(start, count), *range(start)] if count == LENGTH else list(range(count))
 
     def _point(self, place: int) -> Point:
         value = self._values[place]

@@ -7,7 +7,8 @@ more than chance says the test of Mann and Kendall (H. B. Mann, "Nonparametric T
 by the autocorrelation of what the slope leaves over (S. Yue and C. Y. Wang, "The Mann-Kendall Test Modified by
 Effective Sample Size", Water Resources Management 18, 2004), here of the first order.
 
-A hundred readings are condensed to at most twenty medians before, which costs little and takes the noise away.
+What fills up (a cache) grows less and less: the slope of the newer half counts where it is less. A hundred readings are
+condensed to at most twenty medians before, which costs little and takes the noise away.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ _SURE: Final = 3.5
 """Standard deviations of Kendall's S under no trend, one-sided: p = 0.00023."""
 _LEAST_RISE: Final = 0.05
 """What grows by less of its limit, over all that was seen, does not matter yet."""
+
+_MOST_ALIKE: Final = 0.5
+"""So that what only ever rises, by steps, is beyond chance still."""
+_ROUNDING: Final = 1e-9
+_PLAIN: Final = 0.03
+_END: Final = 10
+"""Most things do not grow: where the medians of so many points at both ends are that near, no more is looked at."""
 
 Pairs = Sequence[tuple[float, float]]
 
@@ -45,10 +53,10 @@ def trend(points: Pairs, limit: float, horizon: float) -> Trend | None:
 
     What will not have reached ``limit`` within ``horizon`` seconds does not matter, and neither what is above it.
     """
-    if len(points) < LEAST_POINTS or horizon <= 0:
+    if len(points) < LEAST_POINTS or horizon <= 0 or _level(points[-_END:]) - _level(points[:_END]) < _PLAIN * limit:
         return None
     blocks = _condensed(points)
-    slope = _slope(blocks)
+    slope = min(_slope(blocks), _slope(blocks[len(blocks) // 2 :]))
     level = blocks[-1][1]
     if slope <= 0 or level >= limit or (limit - level) > slope * horizon:
         return None
@@ -58,6 +66,10 @@ def trend(points: Pairs, limit: float, horizon: float) -> Trend | None:
     if sure < _SURE:
         return None
     return Trend(slope=slope, eta=(limit - level) / slope, sure=sure)
+
+
+def _level(points: Pairs) -> float:
+    return sorted(value for _, value in points)[len(points) // 2]
 
 
 def _condensed(points: Pairs) -> list[tuple[float, float]]:
@@ -93,7 +105,8 @@ def _kendall(points: Pairs, slope: float) -> float:
     variance = (count * (count - 1) * (2 * count + 5) - ties) / 18
     if variance <= 0 or score <= 0:
         return 0.0
-    alike = min(max(_autocorrelation([value - slope * at for at, value in points]), 0.0), 0.9)
+    left_over = [value - slope * (at - points[0][0]) for at, value in points]
+    alike = min(max(_autocorrelation(left_over), 0.0), _MOST_ALIKE)
     return float((score - 1) / (variance * (1 + alike) / (1 - alike)) ** 0.5)
 
 
@@ -102,4 +115,5 @@ def _autocorrelation(values: Sequence[float]) -> float:
     mean = sum(values) / len(values)
     off = [value - mean for value in values]
     whole = sum(each * each for each in off)
-    return sum(one * other for one, other in pairwise(off)) / whole if whole > 0 else 0.0
+    noticeable = whole > len(values) * (_ROUNDING * max(map(abs, values))) ** 2
+    return sum(one * other for one, other in pairwise(off)) / whole if noticeable else 0.0
