@@ -64,7 +64,10 @@ def tried(home: Home, name: str) -> list[tuple[str, str]]:
 
 
 def settled(home: Home, name: str) -> dict[str, Any]:
-    return home.until(lambda: (found := condition(home, name))["attempts"] and found["state"] == "healthy" and found)
+    found: dict[str, Any] = home.until(
+        lambda: (found := condition(home, name))["attempts"] and found["state"] == "healthy" and found
+    )
+    return found
 
 
 def test_a_hung_server_is_asked_to_end_and_started_again(home: Home) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,9 +106,9 @@ def test_one_that_was_given_up_fails_until_it_runs() -> None:
 
 @given(st.text(alphabet="gbsu", max_size=80))
 def test_it_never_swings_faster_than_its_patience(text: str) -> None:
-    changes = [place for place, (one, other) in enumerate(zip("h" + conditions(text), conditions(text), strict=False))
-               if (one == "h") != (other == "h")]  # fmt: skip
-    assert all(later - earlier >= FAILURES for earlier, later in zip(changes, changes[1:], strict=False))
+    steps = enumerate(pairwise("h" + conditions(text)))
+    changes = [place for place, (one, other) in steps if (one == "h") != (other == "h")]
+    assert all(later - earlier >= FAILURES for earlier, later in pairwise(changes))
 
 
 @given(st.text(alphabet="gbsu", max_size=60), st.integers(1, 9))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +53,7 @@ def test_each_rung_in_its_order_with_longer_pauses() -> None:
     assert [remedy for remedy, _ in found] == [
         "reconnect", "reconnect", "soft_restart", "hard_restart", "full_recovery", "replace", ESCALATE,
     ]  # fmt: skip
-    pauses = [later - earlier for (_, earlier), (_, later) in zip(found, found[1:], strict=False)]
+    pauses = [later - earlier for (_, earlier), (_, later) in pairwise(found)]
     assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
 
 
@@ -60,7 +62,7 @@ def test_a_person_is_called_once_and_then_it_is_tried_now_and_then() -> None:
     assert [remedy for remedy, _ in found].count(ESCALATE) == 1
     knocks = [at for remedy, at in found if remedy == KNOCK]
     assert len(knocks) == 3
-    assert min(later - earlier for earlier, later in zip(knocks, knocks[1:], strict=False)) >= PACE.knock
+    assert min(later - earlier for earlier, later in pairwise(knocks)) >= PACE.knock
 
 
 def test_without_a_way_to_knock_it_waits() -> None:

@@ -56,7 +56,7 @@ def filling(chance: random.Random) -> list[float]:
 
 @pytest.mark.parametrize("world", [noise, skewed, sluggish, sawtooth, step, filling])
 def test_what_only_wavers_raises_no_alarm(world: World) -> None:
-    chance = random.Random(4711)
+    chance = random.Random(4711)  # noqa: S311
     alarms = sum(trend(points(world(chance)), LIMIT, HORIZON) is not None for _ in range(300))
     # one in a hundred, seen once; of what does rise, and will stop before its limit, three
     assert alarms <= (9 if world is filling else 3)
@@ -65,7 +65,7 @@ def test_what_only_wavers_raises_no_alarm(world: World) -> None:
 @pytest.mark.parametrize("hours", [0.9, 1.2, 1.6])
 @pytest.mark.parametrize("wavering", [0.0, 0.01, 0.03])
 def test_a_slow_leak_is_seen_and_when_it_will_be_full(hours: float, wavering: float) -> None:
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311
     rise = 0.6 / (hours * 3600)
     values = [0.3 + rise * EVERY * number + chance.gauss(0, wavering) for number in range(100)]
     found = trend(points(values), LIMIT, HORIZON)
