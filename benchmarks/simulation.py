@@ -74,6 +74,9 @@ PASSED = Reading(status=CheckStatus.PASS, looked_at=1, basis="question", severit
 SILENT = Reading(status=CheckStatus.FAIL, looked_at=1, basis="question", severity=Condition.FAILING, detail="silent")
 NOTHING = Reading(status=CheckStatus.UNAVAILABLE)
 CLEAN = Reading(status=CheckStatus.PASS, value=0.0, looked_at=1)
+SILENCE = {
+    "connectivity": SILENT, "response_time": NOTHING, "error_rate": NOTHING, "protocol": CLEAN, "resources": NOTHING,
+}  # fmt: skip
 
 
 class Server:
@@ -243,7 +246,7 @@ class Fleet:
         if server.fault == "flicker":
             server.fails = silent = not server.fails
         if silent:
-            return {"connectivity": SILENT, "response_time": NOTHING, "error_rate": NOTHING, "protocol": CLEAN}
+            return SILENCE
         grown = min((self.now - server.began) * server.grows, 1.0)
         seconds = server.typical * (1 + 0.2 * abs(gauss(0, 1))) + (10 * grown if server.fault == "creep" else 0)
         found = {
@@ -252,7 +255,9 @@ class Fleet:
             "error_rate": NOTHING,
             "protocol": CLEAN,
         }
-        if not server.remote:
+        if server.remote:
+            found["resources"] = NOTHING
+        else:
             share = 0.2 + server.typical + 0.01 * gauss(0, 1) + (grown * 0.8 if server.fault == "leak" else 0)
             found["resources"] = self.measured(share, 0.9, "share", "memory")
         return found
@@ -275,7 +280,7 @@ class Fleet:
         else:  # the supervision owns it
             self.schedule.put(str(number), self.now + usual)
             return None
-        if file.chart.doubtful:
+        if file.closely:
             usual = self.settings.doubt_seconds
         step = file.step(self.case(server, file.chart.condition), self.now, self.pace, self.chance.random())
         remedy = step.remedy if isinstance(step, Try) else ""

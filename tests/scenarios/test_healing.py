@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.server
 import json
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenarios.homes import Home
+from tests.scenarios.homes import FAULTY, Home
 from tests.source_trees import node_files, write
+
+from vsm_mcp import config as configuration
+from vsm_mcp.app import App
+from vsm_mcp.events import Event, ServerReplaced
+from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.stand_in import StandIn
 
 QUICK = {
     "EVERY_SECONDS": "0.4",
     "DOUBT_SECONDS": "0.2",
     "FAILURES": "2",
-    "ANSWER_SECONDS": "0.5",
+    "ANSWER_SECONDS": "1",
     "BACKOFF_SECONDS": "0.3",
     "LONGEST_BACKOFF_SECONDS": "1",
     "LASTING_SECONDS": "2",
@@ -213,3 +221,52 @@ def test_what_nothing_mends_waits_for_a_person_also_after_a_kill_of_the_daemon(h
     assert home.run("restart", "lost").code == 0
     after = home.until(lambda: (found := condition(home, "lost"))["checks"] and found["state"] == "healthy" and found)
     assert (after["attempts"], after["escalated"]) == (0, 0.0)
+
+
+class Twin:
+    """Who knows that every tool of ``sick`` is one of ``twin`` as well."""
+
+    async def settle(self) -> None:
+        """Know it already."""
+
+    def stand_ins(self, server: str, tool: str) -> tuple[StandIn, ...]:
+        return (StandIn(server="twin", tool=tool, likeness=1.0),) if server == "sick" else ()
+
+
+async def eventually(question: Callable[[], Any], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not question():  # noqa: ASYNC110 - what it waits for happens in other processes
+            await asyncio.sleep(0.05)
+
+
+async def test_what_nothing_mends_is_replaced_until_it_is_well_again(home: Home) -> None:
+    cause = home.path.parent / "cause"
+    environ = {**home.env, "VSM_MCP_HEALTH_KNOCK_SECONDS": "1"}
+    heard: list[Event] = []
+    async with App.open(configuration.load(home.path, environ)) as app:
+        app.bus.subscribe(heard.append)
+        program = f"cmd:{sys.executable} {FAULTY}"
+        sickly = Settings(args=("--only-if", str(cause), "--hang-on", "ping"), paths=((str(home.path.parent), False),))
+        for name, settings in (("sick", sickly), ("twin", Settings())):
+            outcome = await app.add(program, settings, name=name, yes=True)
+            assert outcome.outcome == "served", outcome
+        app.in_service.stand_ins = Twin()
+        cause.touch()
+        async with app.in_service.running():
+            for name in ("sick", "twin"):
+                await app.running.start(name)
+            file = app.in_service.healing.files
+            await eventually(lambda: "sick" in file and file["sick"].climb.stands_in == ("twin",))
+            assert app.gateway.router.weights["sick"] == 0.0
+            row = next(row for row in (await app.list())["servers"] if row["name"] == "sick")
+            assert row["condition"]["stands_in"] == ["twin"]
+            assert row["tools"]  # it loses its traffic, not its name
+            remembered = await app.store.health.all()
+            assert b"twin" in remembered["sick"]
+            cause.unlink()
+            await eventually(lambda: "sick" not in app.gateway.router.weights)
+            assert not file["sick"].climb.stands_in
+    told = [event.stands_in for event in heard if isinstance(event, ServerReplaced)]
+    assert told == [("twin",), ()]
+    assert [remedy for _, remedy in tried(home, "sick")][:3] == ["soft_restart", "hard_restart", "replace"]
+    assert "knock" in [remedy for _, remedy in tried(home, "sick")]

@@ -28,7 +28,7 @@ from vsm_mcp.health.file import File, weight
 from vsm_mcp.health.ladder import KNOCK, Case, Rest, Try
 from vsm_mcp.health.look import look
 from vsm_mcp.health.remedy import Patient
-from vsm_mcp.health.schedule import Schedule, pause
+from vsm_mcp.health.schedule import Schedule, pause, together
 from vsm_mcp.health.wiring import build, fitted, pace_of
 from vsm_mcp.model.health_settings import HealthSettings
 from vsm_mcp.model.ref import RefKind
@@ -65,6 +65,7 @@ class Healing:
         self._schedule = Schedule()
         self._chance: Callable[[], float] = random.random
         self._news = asyncio.Event()
+        self._until: float | None = None
         self._asking = asyncio.Semaphore(_AT_ONCE)
         self._weights: dict[str, float] = {}
         self._tasks: asyncio.TaskGroup | None = None
@@ -85,9 +86,11 @@ class Healing:
                     self._soon(status.name)
             glanced = time.monotonic()
             while True:
-                await self._due(glanced)
+                await self._due()
                 now = time.monotonic()
-                if now - glanced >= _GLANCE_SECONDS and self._schedule:
+                if not self._settings.every_seconds:
+                    continue
+                if now - glanced >= _GLANCE_SECONDS:
                     glanced = now
                     for name in self._sights.glance():
                         self._schedule.hasten(name, now)
@@ -178,7 +181,7 @@ class Healing:
             file.look(readings, time.time(), settings)
         else:
             if status.state in _SUPERVISED:
-                self._put(name, pause(settings.every_seconds, self._chance()))
+                self._usually(name)
             return
         self._became(name, before, file)
         self._step(name, file, status)
@@ -200,10 +203,10 @@ class Healing:
     def _step(self, name: str, file: File, status: Status) -> None:
         """Have done what the ladder says, and put the server down for its next look."""
         settings = self._settings
-        usual = settings.doubt_seconds if file.chart.doubtful else pause(settings.every_seconds, self._chance())
+        seconds = settings.doubt_seconds if file.closely else None
         patient = self._patient(status)
         if patient is None or not settings.heal:
-            self._put(name, usual)
+            self._again(name, seconds)
             return
         case = fitted(Case(condition=file.chart.condition), patient, self._treatment.remedies())
         step = file.step(case, time.time(), pace_of(settings), self._chance())
@@ -216,9 +219,16 @@ class Healing:
             if step.forget:
                 self._treatment.released(name, file)
                 self._weigh(name)
+        elif file.closely:
+            seconds = min(settings.doubt_seconds, max(step.seconds, _GRAIN_SECONDS))
+        self._again(name, seconds)
+
+    def _again(self, name: str, seconds: float | None) -> None:
+        """Have a server looked at in so many seconds; ``None``: when it is its turn."""
+        if seconds is None:
+            self._usually(name)
         else:
-            usual = min(usual, max(step.seconds, _GRAIN_SECONDS))
-        self._put(name, usual)
+            self._put(name, seconds)
 
     async def _treated(self, name: str, file: File) -> None:
         try:
@@ -247,11 +257,11 @@ class Healing:
 
     # --- when ---------------------------------------------------------------------------------------------------------
 
-    async def _due(self, glanced: float) -> None:
-        """Wait until somebody is due, or the ledger is."""
-        now = time.monotonic()
+    async def _due(self) -> None:
+        """Wait until somebody is due, or the ledger is: it may tell of somebody who is not."""
         due = self._schedule.next() if self._settings.every_seconds else None
-        wait = None if due is None else max(min(due, glanced + _GLANCE_SECONDS) - now, _GRAIN_SECONDS)
+        self._until = None if due is None else min(due, self._grid(time.monotonic() + _GLANCE_SECONDS / 2))
+        wait = None if self._until is None else max(self._until - time.monotonic(), _GRAIN_SECONDS)
         self._news.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
@@ -261,9 +271,19 @@ class Healing:
         """Have a server looked at for the first time, at any moment of the first round."""
         self._put(name, self._settings.every_seconds * self._chance())
 
-    def _put(self, name: str, seconds: float) -> None:
-        self._schedule.put(name, time.monotonic() + seconds)
-        self._news.set()
+    def _usually(self, name: str) -> None:
+        """Have a server looked at when it is its turn again, together with a few others."""
+        self._put(name, pause(self._settings.every_seconds, self._chance()), slack=True)
+
+    def _put(self, name: str, seconds: float, *, slack: bool = False) -> None:
+        at = time.monotonic() + seconds
+        at = self._grid(at) if slack else at
+        self._schedule.put(name, at)
+        if self._until is None or at < self._until:
+            self._news.set()
+
+    def _grid(self, at: float) -> float:
+        return together(at, self._settings.every_seconds, len(self._schedule))
 
     def _status(self, name: str) -> Status | None:
         try:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
 from vsm_mcp.app.looking_after import looking_after
+from vsm_mcp.app.ward import NoStandIns, StandIns
 
 if TYPE_CHECKING:
     from vsm_mcp.app.application import App
@@ -18,11 +19,13 @@ class InService:
 
     ``answering`` says, by operation of the control interface, which part has a method of that name. What a part does
     by itself, in a loop, it does while :meth:`running` is entered: in the daemon, never in a command on its own.
+    ``stand_ins`` knows which server can do the work of which.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.healing = looking_after(app)
+        self.stand_ins: StandIns = NoStandIns()
+        self.healing = looking_after(app, lambda: self.stand_ins)
         self.answering: dict[str, object] = {"conditions": self.healing}
 
     @contextlib.asynccontextmanager

@@ -49,12 +49,15 @@ class NoStandIns:
 
 
 class HomeWard:
-    """A :class:`~vsm_mcp.health.remedy.Ward`. ``well`` says of a server whether it may be given others' work."""
+    """A :class:`~vsm_mcp.health.remedy.Ward`. ``stand_ins`` gives who knows them now.
+
+    ``well`` says of a server whether it may be given others' work.
+    """
 
     def __init__(
         self,
         home: tuple[Runtime, Fleet, Upgrading],
-        stand_ins: StandIns,
+        stand_ins: Callable[[], StandIns],
         well: Callable[[str], bool],
     ) -> None:
         self._runtime, self._fleet, self._upgrading = home
@@ -87,10 +90,11 @@ class HomeWard:
 
     async def replace(self, name: str) -> tuple[str, ...]:
         """See :class:`~vsm_mcp.health.remedy.Ward`."""
-        await self._stand_ins.settle()
+        known = self._stand_ins()
+        await known.settle()
         offer = self._fleet.offers.get(name)
         tools = offer.of(ItemKind.TOOL) if offer is not None else ()
-        able = {each.server for tool in tools for each in self._stand_ins.stand_ins(name, tool.name)}
+        able = {each.server for tool in tools for each in known.stand_ins(name, tool.name)}
         fit = tuple(sorted(each for each in able if each != name and self._well(each)))
         if not fit:
             raise ServerDown("no other server that is well can do its work", "vsm-mcp acquire one for the same need")

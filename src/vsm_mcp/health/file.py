@@ -78,6 +78,11 @@ class File:
         """Take note that a remedy could not be applied."""
         self.climb = ladder.concluded(self.climb, at, "failed", why)
 
+    @property
+    def closely(self) -> bool:
+        """Whether it should be looked at again soon; what waits for a person, or is replaced, is in no hurry."""
+        return self.chart.doubtful and not (self.climb.escalated or self.climb.stands_in)
+
     def forget(self) -> None:
         """Forget what was tried."""
         self.climb = Climb()
@@ -97,7 +102,7 @@ class File:
         for name, reading in self.history.last.items():
             if not reading.ageing or reading.limit is None or reading.failed:
                 continue
-            grown = trend(self.history.series[name].measured(), reading.limit, horizon)
+            grown = trend(self.history.measured(name), reading.limit, horizon)
             self._seen[name] = self._seen.get(name, 0) + 1 if grown is not None else 0
             if grown is not None and self._seen[name] >= _CONFIRMED:
                 found[name] = grown

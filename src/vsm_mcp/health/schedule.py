@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import heapq
+import math
 from typing import Final
 
 _GIVE_OR_TAKE: Final = 0.1
+_TOGETHER: Final = 8
+_SHORTEST_SECONDS: Final = 0.1
+_LONGEST_SECONDS: Final = 5.0
 
 
 def pause(every: float, jitter: float) -> float:
     """Return the time until the next look, in seconds: ``every``, a tenth more or less by ``jitter`` (0 to 1)."""
     return every * (1 - _GIVE_OR_TAKE + 2 * _GIVE_OR_TAKE * min(max(jitter, 0.0), 1.0))
+
+
+def together(at: float, every: float, count: int) -> float:
+    """Return ``at`` put off a little, so that a few of ``count`` servers are looked at together.
+
+    To wake up costs more than a look. Of many servers hardly any wait for each other: they are due all the time.
+    """
+    grain = min(max(every * _TOGETHER / max(count, 1), _SHORTEST_SECONDS), _LONGEST_SECONDS, every / 4)
+    return math.ceil(at / grain) * grain if grain > 0 else at
 
 
 class Schedule:
