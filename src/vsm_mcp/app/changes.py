@@ -52,7 +52,9 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         " min_release_age_days trusted_publishers confined hosts at_once quota_bytes cache_bytes container_engine",
         "rollout": "stages",
         "routing": "failover",
-        "health": "every_seconds",
+        "health": "every_seconds checks doubt_seconds failures answer_seconds slow_seconds error_share resource_share"
+        " horizon_seconds heal remedies backoff_seconds longest_backoff_seconds lasting_seconds knock_seconds"
+        " degraded_weight restarts_per_minute restarts_at_once",
         "autopilot": "every_seconds",
         "telemetry": "metrics metrics_public metric_tools events events_kept otlp_seconds trace_ratio",
         "log": "level format calls",

@@ -178,6 +178,12 @@ class Nothing(msgspec.Struct, frozen=True, kw_only=True):
     """``list``, ``status``, ``doctor``, ``reload``, ``lock``: no parameters."""
 
 
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """``conditions``: the servers that are meant (none named: all)."""
+
+    names: tuple[str, ...] = ()
+
+
 PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "search": Search,
     "acquire": Acquire,
@@ -201,6 +207,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "lock_install": LockInstall,
     "reload": Nothing,
     "bulk": Bulk,
+    "conditions": Conditions,
     "login": Login,
     "tools": Tools,
     "capabilities": CapabilitiesOf,

@@ -19,6 +19,7 @@ class Router:
     def __init__(self) -> None:
         self.ledger = Ledger()
         self._shares: dict[str, Share] = {}
+        self._weights: dict[str, float] = {}
 
     @property
     def shares(self) -> Mapping[str, Share]:
@@ -31,6 +32,18 @@ class Router:
             self._shares.pop(server, None)
         else:
             self._shares[server] = share
+
+    def degrade(self, server: str, weight: float) -> None:
+        """Have a server count for ``weight`` (0 to 1) of itself among those that can do its work; 1: whole again."""
+        if weight >= 1.0:
+            self._weights.pop(server, None)
+        else:
+            self._weights[server] = max(weight, 0.0)
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The servers that are degraded, and for how much of themselves they count."""
+        return self._weights
 
     def directed(self, route: Route, caller: str) -> Route:
         """Return the route that a call of ``caller`` takes; ``origin`` of another one names the server asked for."""
