@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scenarios.homes import FAULTY, Home
+from tests.scenarios.homes import Home
 from tests.source_trees import node_files, write
 
 from vsm_mcp import config as configuration
 from vsm_mcp.app import App
 from vsm_mcp.events import Event, ServerReplaced
 from vsm_mcp.model.launch import Settings
-from vsm_mcp.model.stand_in import StandIn
 
+CLOCK = Path(__file__).with_name("clock.py")
 QUICK = {
     "EVERY_SECONDS": "0.4",
     "DOUBT_SECONDS": "0.2",
@@ -223,16 +223,6 @@ def test_what_nothing_mends_waits_for_a_person_also_after_a_kill_of_the_daemon(h
     assert (after["attempts"], after["escalated"]) == (0, 0.0)
 
 
-class Twin:
-    """Who knows that every tool of ``sick`` is one of ``twin`` as well."""
-
-    async def settle(self) -> None:
-        """Know it already."""
-
-    def stand_ins(self, server: str, tool: str) -> tuple[StandIn, ...]:
-        return (StandIn(server="twin", tool=tool, likeness=1.0),) if server == "sick" else ()
-
-
 async def eventually(question: Callable[[], Any], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not question():  # noqa: ASYNC110 - what it waits for happens in other processes
@@ -245,12 +235,11 @@ async def test_what_nothing_mends_is_replaced_until_it_is_well_again(home: Home)
     heard: list[Event] = []
     async with App.open(configuration.load(home.path, environ)) as app:
         app.bus.subscribe(heard.append)
-        program = f"cmd:{sys.executable} {FAULTY}"
-        sickly = Settings(args=("--only-if", str(cause), "--hang-on", "ping"), paths=((str(home.path.parent), False),))
+        program = f"cmd:{sys.executable} {CLOCK}"
+        sickly = Settings(args=("--deaf-if", str(cause)), paths=((str(home.path.parent), False),))
         for name, settings in (("sick", sickly), ("twin", Settings())):
             outcome = await app.add(program, settings, name=name, yes=True)
             assert outcome.outcome == "served", outcome
-        app.in_service.stand_ins = Twin()
         cause.touch()
         async with app.in_service.running():
             for name in ("sick", "twin"):
