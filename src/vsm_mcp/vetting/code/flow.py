@@ -66,7 +66,7 @@ class _Flow(Surroundings):
 
     def run(self, program: Sequence[Node], *, calls_only: bool, last: bool) -> None:
         """Go through a program once; ``calls_only``: who calls whom is not known yet, so nobody is a stranger."""
-        self._last, self._steps, self._calls_only = last, 0, calls_only
+        self._last, self._steps, self._calls_only, self._gates = last, 0, calls_only, 0
         for scope in (self._top, *self._scopes.values()):
             scope.older, scope.names = scope.names, {}
         self._hoist(program)
@@ -117,11 +117,12 @@ class _Flow(Surroundings):
             case Function():
                 return self._function(node)
             case Branch():
-                gated = bool(self.value(node.test).tags & {"arguments", "caller"})
+                asked = self.value(node.test).tags
+                gated = bool(asked & {"arguments", "caller"})
                 self._gates += gated
                 for each in node.body:
                     self.value(each)
-                self._gates -= gated
+                self._gates -= gated and not ("arguments" in asked and _ends(node.body))  # else the rest is behind it
             case Return():
                 value, here = self.value(node.value), self._here
                 self._returns[here] = merge([self._returns.get(here, NOTHING), value], text=value.text, like=value)
@@ -333,6 +334,17 @@ class _Flow(Surroundings):
         if text is not None:
             tags |= meaning.tags_of(text) | ({"spelled"} if opened else set())
         return Value(text=text, path=f"{seen.path}()" if seen.path else "", tags=frozenset(tags))
+
+
+def _ends(body: Sequence[Node]) -> bool:
+    """Whether a branch leaves the function, or the program."""
+    last = body[-1] if body else None
+    if isinstance(last, Mix) and last.parts:
+        last = last.parts[-1]
+    if not isinstance(last, Call):
+        return isinstance(last, Return)
+    name = last.callee.name if isinstance(last.callee, Member) else getattr(last.callee, "id", "")
+    return name in {"exit", "quit", "_exit"}
 
 
 def _filled(shape: str, args: Sequence[Value]) -> str:

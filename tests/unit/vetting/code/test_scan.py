@@ -28,6 +28,7 @@ HONEST = [
     ("a.mjs", "import { z } from 'zod'; import { exec } from 'child_process';\nserver.tool('t', 'T', { l: z.enum(['a', 'b']), n: z.number().int() }, ({ l, n }) => exec(`run ${l} ${n}`));"),
     ("a.mjs", "import { z } from 'zod'; import { exec } from 'child_process';\nserver.registerTool('t', { inputSchema: z.object({ l: z.enum(['a']) }) }, ({ l }) => exec(`run ${table[l]}`));"),
     ("a.py", "import os\nfrom typing import Literal\n@mcp.tool()\ndef t(n: int, m: Literal['a', 'b'], o: int | None = None):\n    os.system(f'head -n {n} {m} {o}')\n"),
+    ("a.py", "import sys, shutil\nfrom pathlib import Path\ndef main():\n    if len(sys.argv) < 2:\n        sys.exit(0)\n    shutil.copyfile('x', Path.home() / '.claude' / 'commands')\nmain()\n"),
     ("a.mjs", "import { exec } from 'child_process';\nexport function run(line, input) { return input ? exec(`echo ${input} | ${line}`) : exec(line); }"),
 ]  # fmt: skip
 
