@@ -1,7 +1,7 @@
 """A server that tells the time, in one file of the standard library: two of it can stand in for each other.
 
-``--tool`` and ``--parameter`` are its names for what it does, ``--writes`` leaves out that it only reads. While
-the file ``--deaf-if`` is there, it answers no ``ping``.
+``--tool`` and ``--parameter`` are its names for what it does, ``--writes`` leaves out that it only reads. One
+that is started while the file ``--deaf-if`` is there answers no ``ping``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ options.add_argument("--parameter", default="timezone")
 options.add_argument("--writes", action="store_true")
 options.add_argument("--deaf-if", type=Path)
 chosen = options.parse_args()
+deaf = chosen.deaf_if is not None and chosen.deaf_if.exists()
 
 SCHEMA = {"type": "object", "properties": {chosen.parameter: {"type": "string"}}, "required": [chosen.parameter]}
 TOOL: dict[str, Any] = {
@@ -48,7 +49,7 @@ for line in sys.stdin:
     asked = json.loads(line)
     if "id" not in asked:
         continue
-    if asked["method"] == "ping" and chosen.deaf_if is not None and chosen.deaf_if.exists():
+    if asked["method"] == "ping" and deaf:
         continue
     reply = {"jsonrpc": "2.0", "id": asked["id"]}
     try:

@@ -43,9 +43,10 @@ class Add(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Vet(msgspec.Struct, frozen=True, kw_only=True):
-    """``vet``: a reference to judge without admitting it."""
+    """``vet``: a reference to judge without admitting it; as it is, or as if its install scripts were let run."""
 
     ref: str
+    allow_scripts: bool = False
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
