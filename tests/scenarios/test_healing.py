@@ -7,6 +7,7 @@ import contextlib
 import http.server
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -24,6 +25,8 @@ from vsm_mcp.events import Event, ServerReplaced
 from vsm_mcp.model.launch import Settings
 
 CLOCK = Path(__file__).with_name("clock.py")
+pytestmark = pytest.mark.slow
+
 QUICK = {
     "EVERY_SECONDS": "0.4",
     "DOUBT_SECONDS": "0.2",
@@ -56,6 +59,11 @@ def sick(home: Home, name: str, *flags: str) -> Path:
     return cause
 
 
+def waited(home: Home, question: Callable[[], Any]) -> Any:
+    """Ask until the answer is true: each question is a command of its own, which takes long where much else runs."""
+    return home.until(question, seconds=90)
+
+
 def condition(home: Home, name: str) -> dict[str, Any]:
     found: dict[str, Any] = home.run("inspect", name).document["server"]["condition"]
     return found
@@ -71,32 +79,31 @@ def tried(home: Home, name: str) -> list[tuple[str, str]]:
     ]
 
 
-def settled(home: Home, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = home.until(
-        lambda: (found := condition(home, name))["attempts"] and found["state"] == "healthy" and found
-    )
-    return found
+def settled(home: Home, name: str) -> list[str]:
+    """Wait until something was done and the server is well; return what was done, as the daemon told it."""
+    pattern = re.compile(rf"RemedyTried server={name} remedy=(\w+) outcome=(\w+)")
+    waited(home, lambda: pattern.search(home.said) and condition(home, name)["state"] == "healthy")
+    return [f"{remedy} {outcome}" for remedy, outcome in pattern.findall(home.said)]
 
 
 def test_a_hung_server_is_asked_to_end_and_started_again(home: Home) -> None:
     cause = sick(home, "hung", "--hang-on", "ping", "--hang-on", "tools/call")
     home.serve()
-    home.until(lambda: condition(home, "hung")["checks"])
+    waited(home, lambda: condition(home, "hung")["checks"])
     cause.unlink()
-    settled(home, "hung")
+    assert settled(home, "hung") == ["soft_restart done"]
     assert tried(home, "hung") == [("restart", "soft_restart")]
     assert home.run("call", "hung__echo", "text=4711").code == 0
-    home.until(lambda: condition(home, "hung")["attempts"] == 0)  # it has been well for long
+    waited(home, lambda: condition(home, "hung")["attempts"] == 0)  # it has been well for long
 
 
 def test_one_that_does_not_end_when_it_is_asked_to_is_killed(home: Home) -> None:
     cause = sick(home, "wedged", "--hang-on", "ping", "--ignore-sigterm", "--ignore-eof")
     home.serve()
-    home.until(lambda: condition(home, "wedged")["checks"])
+    waited(home, lambda: condition(home, "wedged")["checks"])
     cause.unlink()
-    found = settled(home, "wedged")
+    assert settled(home, "wedged") == ["soft_restart failed", "hard_restart done"]
     assert tried(home, "wedged") == [("restart", "soft_restart"), ("restart", "hard_restart")]
-    assert found["last_attempt"]["outcome"] == "done"
 
 
 class Forgetful(http.server.BaseHTTPRequestHandler):
@@ -165,12 +172,11 @@ def test_a_lost_session_is_opened_again(home: Home) -> None:
     with elsewhere() as (url, kind):
         assert home.run("add", url, "--name", "far", "--yes").document["outcome"] == "served"
         home.serve()
-        home.until(lambda: condition(home, "far")["checks"])
+        waited(home, lambda: condition(home, "far")["checks"])
         before = len(kind.opened)
         kind.lost |= set(kind.opened)
-        found = settled(home, "far")
+        assert settled(home, "far")[-1] == "reconnect done"
         assert set(tried(home, "far")) == {("restart", "reconnect")}
-        assert found["last_attempt"]["outcome"] == "done"
         assert len(kind.opened) > before
         assert home.run("call", "far__hello").code == 0
         home.close()
@@ -181,17 +187,17 @@ def test_damaged_files_are_installed_again_from_the_lock(home: Home) -> None:
     added = home.run("add", f"dir:{source}", "--name", "told", "--yes")
     assert added.document["outcome"] == "served", added
     home.serve()
-    row = home.until(lambda: (row := condition_row(home, "told"))["pid"] and row)
+    row = waited(home, lambda: (row := condition_row(home, "told"))["pid"] and row)
     installed = Path(row["installation"])
     (damaged,) = [path for path in installed.rglob("server.js") if not path.is_symlink()]
     damaged.write_text("process.exit(3);")
     os.kill(row["pid"], signal.SIGKILL)
-    found = home.until(lambda: (found := condition(home, "told"))["attempts"] and found["state"] == "healthy" and found)
+    assert settled(home, "told") == ["full_recovery done"]
     assert tried(home, "told") == [("reinstall", "full_recovery")]
-    assert "from the lock" in found["last_attempt"]["detail"]
+    assert "from the lock" in home.said
     assert home.run("call", "told__told").code == 0
     assert Path(condition_row(home, "told")["installation"]) != installed
-    home.until(lambda: not installed.exists())
+    waited(home, lambda: not installed.exists())
     assert home.run("lock", "--verify").code == 0
     assert home.run("rollback", "told").code != 0  # the damaged one is no version to go back to
 
@@ -204,7 +210,7 @@ def condition_row(home: Home, name: str) -> dict[str, Any]:
 def test_what_nothing_mends_waits_for_a_person_also_after_a_kill_of_the_daemon(home: Home) -> None:
     cause = sick(home, "lost", "--hang-on", "ping")
     home.serve()
-    found = home.until(lambda: (found := condition(home, "lost"))["escalated"] and found)
+    found = waited(home, lambda: (found := condition(home, "lost"))["escalated"] and found)
     assert [remedy for _, remedy in tried(home, "lost")] == ["soft_restart", "hard_restart", "replace"]
     assert found["state"] == "failing"
     assert "no other server" in next(each["detail"] for each in found["ladder"] if each["remedy"] == "replace")
@@ -215,15 +221,15 @@ def test_what_nothing_mends_waits_for_a_person_also_after_a_kill_of_the_daemon(h
     home.daemons[-1].kill()
     home.daemons[-1].wait(20)
     home.serve()
-    again = home.until(lambda: (found := condition(home, "lost"))["escalated"] and found)
+    again = waited(home, lambda: (found := condition(home, "lost"))["escalated"] and found)
     assert again["attempts"] == found["attempts"]
     cause.unlink()
     assert home.run("restart", "lost").code == 0
-    after = home.until(lambda: (found := condition(home, "lost"))["checks"] and found["state"] == "healthy" and found)
+    after = waited(home, lambda: (found := condition(home, "lost"))["checks"] and found["state"] == "healthy" and found)
     assert (after["attempts"], after["escalated"]) == (0, 0.0)
 
 
-async def eventually(question: Callable[[], Any], seconds: float = 20) -> None:
+async def eventually(question: Callable[[], Any], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not question():  # noqa: ASYNC110 - what it waits for happens in other processes
             await asyncio.sleep(0.05)
@@ -246,7 +252,7 @@ async def test_what_nothing_mends_is_replaced_until_it_is_well_again(home: Home)
                 await app.running.start(name)
             file = app.in_service.healing.files
             await eventually(lambda: "sick" in file and file["sick"].climb.stands_in == ("twin",))
-            assert app.gateway.router.weights["sick"] == 0.0
+            await eventually(lambda: app.gateway.router.weights.get("sick") == 0.0)
             row = next(row for row in (await app.list())["servers"] if row["name"] == "sick")
             assert row["condition"]["stands_in"] == ["twin"]
             assert row["tools"]  # it loses its traffic, not its name

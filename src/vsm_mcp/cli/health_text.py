@@ -15,7 +15,7 @@ def ailment(how: dict[str, Any] | None) -> str:
     """Return what ails a server and what became of it, as a clause; empty for a healthy one."""
     if not how or not how["state"]:
         return ""
-    said = [] if how["state"] == "healthy" else [f"{how['condition']}: {how['reason']}".removesuffix(": ")]
+    said = [] if how["state"] == "healthy" else [f"{how['state']}: {how['reason']}".removesuffix(": ")]
     if how["escalated"]:
         said.append("nothing mended it, it waits for a person")
     elif how["stands_in"]:
@@ -31,7 +31,7 @@ def health_lines(how: dict[str, Any]) -> Iterator[str]:
     if not how["state"]:
         yield "nobody looks: it does not run, or no daemon does"
         return
-    yield f"{how['condition']} since {output.when(how['since'])}" if how["since"] else how["state"]
+    yield f"{how['state']} since {output.when(how['since'])}" if how["since"] else how["state"]
     for issue in how["issues"]:
         yield f"{issue['check']}: {issue['severity']}: {issue['detail']}"
     for name, reading in how["checks"].items():

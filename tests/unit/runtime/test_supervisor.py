@@ -16,10 +16,21 @@ from vsm_mcp.config import Config
 from vsm_mcp.config import Runtime as Limits
 from vsm_mcp.config import Sandbox as Bounds
 from vsm_mcp.errors import BadArgument, RequestTimeout, ServerDown, TransportError, UnknownServer
-from vsm_mcp.events import GaveUp, ServerCrashed, ServerStarted, ServerStopped, ToolsChanged
+from vsm_mcp.events import (
+    GaveUp,
+    HealthChecked,
+    RestartsHeld,
+    ServerCrashed,
+    ServerStarted,
+    ServerStopped,
+    ToolsChanged,
+)
+from vsm_mcp.health.remedies.hard_restart import killed
+from vsm_mcp.health.remedies.soft_restart import asked
 from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.launch import RestartPolicy, Settings
 from vsm_mcp.model.server import ServerState
+from vsm_mcp.policy.bucket import Rate
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.tier import Tier
 from vsm_mcp.wire.connection import Connection
@@ -351,3 +362,56 @@ async def test_a_transient_server_that_crashed_is_restarted(world: World) -> Non
     with pytest.raises(TransportError):
         await call(await world.runtime.connection("a", 15), "crash")
     await until(lambda: len(world.of(ServerStarted)) == 2)
+
+
+async def test_a_process_that_is_asked_to_end_is_no_crash(world: World) -> None:
+    world.add("a")
+    await world.runtime.start("a")
+    before = world.runtime.status("a").pid
+    await world.runtime.change_over("a", "to mend it", asked)
+    status = world.runtime.status("a")
+    assert status.state is ServerState.READY
+    assert before
+    assert status.pid != before
+    assert gone(before)
+    assert (world.of(ServerCrashed), status.crash) == ([], None)
+
+
+async def test_one_that_refuses_stays_as_it_is_and_is_killed_only_then(world: World) -> None:
+    world.add("a", "--ignore-sigterm")
+    await world.runtime.start("a")
+    before = world.runtime.status("a").pid
+    assert before
+    with pytest.raises(ServerDown, match="does not end"):
+        await world.runtime.change_over("a", "to mend it", asked)
+    assert world.runtime.status("a").pid == before
+    assert await call(await world.runtime.connection("a", 5), "echo", text="here") == "echo:here"
+    await world.runtime.change_over("a", "to mend it", killed, 0.0)
+    assert gone(before)
+    assert world.runtime.status("a").state is ServerState.READY
+    assert world.of(ServerCrashed) == []
+
+
+async def test_our_own_question_is_no_use_of_a_server(world: World) -> None:
+    world.add("a")
+    await world.runtime.start("a")
+    assert (await world.runtime.health("a", told=False)).ok
+    assert world.runtime.calls == 0
+    assert world.of(HealthChecked) == []
+    assert (await world.runtime.health("a")).ok
+    assert len(world.of(HealthChecked)) == 1
+
+
+async def test_restarts_of_the_fleet_wait_for_their_turn(world: World) -> None:
+    limit = world.runtime.starts
+    world.add("a")
+    await world.runtime.start("a")
+    limit.configure(Rate(per_minute=1, burst=1))
+    assert limit.free()
+    assert not limit.free()
+    pid = world.runtime.status("a").pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: limit.state().waited >= 2)  # ours that was refused, and the restart
+    assert world.of(RestartsHeld)
+    assert await call(await world.runtime.connection("a", 15), "echo", text="now") == "echo:now"  # a call does not wait
