@@ -50,7 +50,7 @@ class Storage:
     async def _collect(self, servers: Iterable[str], *, alone: bool) -> None:
         """Never fails: what resists goes another time."""
         named = {each.installation.path for each in await self._store.servers.all()}
-        for saga in await self._store.sagas.waiting():  # an upgrade that waits for a person
+        for saga in await self._store.sagas.ready():  # an upgrade that waits, or takes its calls by stages
             named.add(str(self._installations.path(saga.plan.server, saga.plan.version)))
         try:
             found = await collect(self._installations, servers, named, self._in_use())

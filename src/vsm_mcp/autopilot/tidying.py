@@ -33,7 +33,7 @@ class Tidying:
             if acquisition and acquisition not in {each.acquisition for each in kept}:
                 self._store.secrets.remove(acquisition)
         versions = {each.installation.version for each in kept}
-        versions |= {saga.plan.version for saga in await self._store.sagas.waiting()}
+        versions |= {saga.plan.version for saga in await self._store.sagas.ready()}
         for version in self._installations.versions(plan.server):
             if version not in versions and str(self._installations.path(plan.server, version)) not in self._used:
                 await self._installations.discard(plan.server, version)

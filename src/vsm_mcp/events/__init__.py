@@ -40,6 +40,7 @@ from vsm_mcp.events.event import (
     Event,
     ignore,
 )
+from vsm_mcp.events.rollouts import RolloutAdvanced, RolloutBegan, RolloutFinished, RolloutRolledBack
 from vsm_mcp.events.servers import (
     ConsentAsked,
     ContactRefused,
@@ -85,6 +86,10 @@ __all__ = [
     "Ranked",
     "Recovered",
     "RemedyApplied",
+    "RolloutAdvanced",
+    "RolloutBegan",
+    "RolloutFinished",
+    "RolloutRolledBack",
     "SandboxPlanned",
     "ServerAdded",
     "ServerCrashed",

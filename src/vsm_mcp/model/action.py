@@ -25,6 +25,7 @@ class ActionKind(StrEnum):
     ROLLBACK = "rollback"
     DENY = "deny"
     TRY = "try"
+    ROLLOUT = "rollout"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
