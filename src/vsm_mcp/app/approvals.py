@@ -37,11 +37,17 @@ class Approvals:
         self._actor = actor
 
     async def beside(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return rows about servers, each with what of it waits: ``frozen`` items, and an upgrade by its id."""
+        """Return rows about servers, each with what waits: ``frozen`` items, an upgrade by its id, its rollout."""
         ready = {saga.plan.server: saga.id for saga in await self._store.sagas.waiting()}
-        frozen = self._fleet.frozen
+        frozen, gradual = self._fleet.frozen, self._upgrading.gradual
         return [
-            {**row, "frozen": list(frozen.get(row["name"], ())), "waiting": ready.get(row["name"], "")} for row in rows
+            {
+                **row,
+                "frozen": list(frozen.get(row["name"], ())),
+                "waiting": ready.get(row["name"], ""),
+                "rollout": None if gradual is None else await gradual.of(row["name"]),
+            }
+            for row in rows
         ]
 
     async def approve(self, name: str, items: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from vsm_mcp.app.rollouts import ROLLOUTS, Rollouts
+
 if TYPE_CHECKING:
     from vsm_mcp.app.application import App
 
@@ -19,12 +21,14 @@ class InService:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.answering: dict[str, object] = {}
+        self.rollouts = Rollouts(app)
+        self.answering: dict[str, object] = dict.fromkeys(ROLLOUTS, self.rollouts)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Let the loops of all parts run; leaving it ends them."""
-        async with contextlib.AsyncExitStack():
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self.rollouts.running())
             yield
 
     def configured(self) -> None:

@@ -35,6 +35,7 @@ COMMANDS: Final = (
     "deny",
     "upgrade",
     "rollback",
+    "rollout",
     "remove",
     "key",
     "serve",

@@ -10,6 +10,7 @@ import click
 from vsm_mcp.cli import output
 from vsm_mcp.cli.difference_text import change_lines
 from vsm_mcp.cli.plan_text import plan_lines
+from vsm_mcp.cli.rollout_command import rollout_line
 from vsm_mcp.cli.servers import crash_lines, pool_line
 from vsm_mcp.cli.session import Session, common
 
@@ -94,6 +95,7 @@ _WRITTEN: Final[dict[str, Callable[[Any], Iterable[str]]]] = {
     "resources": _resources,
     "limits": _limits,
     "changes": lambda changes: (line for change in changes for line in change_lines(change)),
+    "rollout": lambda rollout: [rollout_line(rollout), rollout["reason"]],
     "contacts": lambda contacts: map(_contact, contacts),
 }
 """Fields that are not shown as they are: what stands for each, a line each."""

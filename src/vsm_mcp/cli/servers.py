@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.rollout_command import rollout_line
 from vsm_mcp.cli.session import Session
 from vsm_mcp.errors import BadArgument
 
@@ -58,6 +59,7 @@ def reason_of(row: dict[str, Any]) -> str:
     """
     said = [f"frozen until approved: {output.some(row['frozen'], 3)};"] if row.get("frozen") else []
     said += [f"upgrade {row['waiting']} waits for approval;"] if row.get("waiting") else []
+    said += [rollout_line(row["rollout"]) + ";"] if row.get("rollout") else []
     if row["reason"]:
         return " ".join([*said, str(row["reason"])])
     said += [pool_line(row["pool"])] if row.get("pool") else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
@@ -168,6 +168,12 @@ class Runtime:
         self._logs.pop(name, None)
         self._gone.calls += self._tallies.pop(name, Tally()).calls
 
+    async def retire(self, name: str, reason: str) -> None:
+        """Stop and forget a server once its calls in flight have ended, or had the time to."""
+        await self._pool(name).drained(self._config.runtime.drain_seconds)
+        await self.stop(name, reason)
+        await self.remove(name)
+
     async def start(self, name: str) -> None:
         """Start a server and wait until it is ready; its failures so far are forgotten.
 
@@ -282,6 +288,10 @@ class Runtime:
         """Return whether a server has a process for each session."""
         pool = self._pools.get(name)
         return pool is not None and pool.tenure.stateful
+
+    def sessions(self, name: str) -> Collection[str]:
+        """Return the sessions that have a process of a server to themselves, now and whenever it is looked at."""
+        return self._pool(name).sessions
 
     def end_session(self, session: str) -> None:
         """Begin to end every process that belongs to a session, calls in flight or not; idempotent."""
