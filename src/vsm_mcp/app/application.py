@@ -379,7 +379,7 @@ class App:
             self.runtime.add(server)
 
     def _secrets_of(self, name: str) -> dict[str, str]:
-        return self.store.secrets.of(self.fleet.get(name).acquisition)
+        return self.store.secrets.of(self.fleet.get(name.partition("@")[0]).acquisition)
 
     def _catalogue_changed(self) -> None:
         if self.locker is not None:

@@ -38,12 +38,21 @@ class Approvals:
         self._actor = actor
 
     async def beside(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return rows about servers, each with what of it waits: ``frozen`` items, and an upgrade by its id.
+        """Return rows about servers, each with what waits: ``frozen`` items, an upgrade by its id, its rollout.
 
         ``denied`` is what of it somebody said no to: of the frozen items, or a held-back server as a whole.
         """
         ready = {saga.plan.server: saga.id for saga in await self._store.sagas.waiting()}
-        return [{**row, **self._held(row["name"]), "waiting": ready.get(row["name"], "")} for row in rows]
+        gradual = self._upgrading.gradual
+        return [
+            {
+                **row,
+                **self._held(row["name"]),
+                "waiting": ready.get(row["name"], ""),
+                "rollout": None if gradual is None else await gradual.of(row["name"]),
+            }
+            for row in rows
+        ]
 
     async def approve(self, name: str, items: tuple[str, ...] = ()) -> dict[str, Any]:
         """Let in what waits: a held-back server, frozen ``items`` of a served one (all), or an upgrade by its id.

@@ -50,7 +50,8 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "appraisal": "priority weights no_key no_network offline licences runtime",
         "install": "resolve_timeout_seconds build_timeout_seconds max_package_bytes max_unpacked_bytes max_files"
         " min_release_age_days trusted_publishers confined hosts at_once quota_bytes cache_bytes container_engine",
-        "rollout": "stages",
+        "rollout": "enabled stages stage_seconds stage_calls check_seconds least_success most_errors slower"
+        " false_alarms shadow",
         "routing": "failover",
         "health": "every_seconds checks doubt_seconds failures answer_seconds slow_seconds error_share resource_share"
         " horizon_seconds heal remedies backoff_seconds longest_backoff_seconds lasting_seconds knock_seconds"

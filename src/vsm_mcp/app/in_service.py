@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsm_mcp.app.capabilities import Capabilities
 from vsm_mcp.app.looking_after import looking_after
+from vsm_mcp.app.rollouts import ROLLOUTS, Rollouts
 from vsm_mcp.app.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -27,13 +28,20 @@ class InService:
         self.telemetry = Telemetry(app)
         self.capabilities = Capabilities(lambda: app.config, app.fleet, app.store, app.tasks)
         self.healing = looking_after(app, lambda: self.capabilities)
-        self.answering: dict[str, object] = {"capabilities": self.capabilities, "conditions": self.healing}
+        self.rollouts = Rollouts(app)
+        self.rollouts.stand_ins = self.capabilities.stand_ins
+        self.answering: dict[str, object] = {
+            "capabilities": self.capabilities,
+            "conditions": self.healing,
+            **dict.fromkeys(ROLLOUTS, self.rollouts),
+        }
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Let the loops of all parts run; leaving it ends them."""
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(self.telemetry.running())
+            await stack.enter_async_context(self.rollouts.running())
             stack.push_async_callback(_ended, asyncio.get_running_loop().create_task(self.healing.run(), name="health"))
             yield
 

@@ -63,12 +63,24 @@ class Approve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
-    """``upgrade``: the servers, or ``everything``; ``to`` is the version wanted of one; whether a person agreed."""
+    """``upgrade``: the servers, or ``everything``; ``to`` is the version wanted of one; whether a person agreed.
+
+    ``at_once``: without stages.
+    """
 
     names: tuple[str, ...] = ()
     everything: bool = False
     to: str = ""
     yes: bool = False
+    at_once: bool = False
+
+
+class RolloutStart(msgspec.Struct, frozen=True, kw_only=True):
+    """``rollout_start``: the server that shall stand in for which other, for which of its tools (none named: all)."""
+
+    rival: str
+    server: str
+    tools: tuple[str, ...] = ()
 
 
 class Bulk(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,6 +212,11 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "deny": Approve,
     "upgrade": Upgrade,
     "rollback": Named,
+    "rollout_list": Nothing,
+    "rollout_start": RolloutStart,
+    "rollout_promote": Named,
+    "rollout_hold": Named,
+    "rollout_back": Named,
     "set": Set,
     "export": Export,
     "trial": Trial,
@@ -224,6 +241,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
 CHANGING = frozenset(
     {"acquire", "add", "vet", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create"}
     | {"key_revoke", "set", "reload", "deny", "upgrade", "rollback", "trial", "lock", "lock_install"}
+    | {"rollout_start", "rollout_promote", "rollout_hold", "rollout_back"}
 )
 """Operations that change what a home holds: one process at a time may do them."""
 

@@ -51,7 +51,7 @@ class Storage:
         """Never fails: what resists goes another time."""
         back = (await self._store.previous.all()).values()
         named = {each.installation.path for each in (*await self._store.servers.all(), *back)}
-        for saga in await self._store.sagas.waiting():  # an upgrade that waits for a person
+        for saga in await self._store.sagas.ready():  # an upgrade that waits, or takes its calls by stages
             named.add(str(self._installations.path(saga.plan.server, saga.plan.version)))
         try:
             found = await collect(self._installations, servers, named, self._in_use())

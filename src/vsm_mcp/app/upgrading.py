@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.autopilot.admission.rollback import drop, earlier, roll_back
-from vsm_mcp.autopilot.admission.upgrading import UNVERSIONED, Upgraded, agreed, upgrade
+from vsm_mcp.autopilot.admission.upgrading import ROLLING, UNVERSIONED, Upgraded, agreed, upgrade
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.undo import Undo
@@ -26,6 +26,30 @@ _REASON: Final = "another version of it takes its place"
 _WORDS: Final = {"served": "upgraded"}
 
 
+class Gradual(Protocol):
+    """Who gives a new version its share of the calls, stage by stage. The lock of the server is held by who asks."""
+
+    def takes(self, server: Server) -> bool:
+        """Return whether a new version of a server would go by stages."""
+        ...
+
+    async def of(self, name: str) -> dict[str, Any] | None:
+        """Return the rollout that a server is in, or ``None``."""
+        ...
+
+    async def begin(self, saga: Saga) -> str:
+        """Begin with what lies ready; return why it goes all at once instead, empty where it does not."""
+        ...
+
+    async def give_up(self, name: str, reason: str) -> None:
+        """Take a rollout back, if there is one."""
+        ...
+
+    async def forget(self, name: str) -> None:
+        """The same for a server that is removed; nothing is kept of it."""
+        ...
+
+
 class Upgrading:
     """The versions of the servers of one home. ``parts`` makes what an admission works with."""
 
@@ -36,13 +60,25 @@ class Upgrading:
         self._finder = finder
         self._actor = actor
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.gradual: Gradual | None = None
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Return what is held by whoever changes the version of a server."""
+        return self._locks[name]
 
     async def upgrade(
-        self, names: tuple[str, ...] = (), *, everything: bool = False, to: str = "", yes: bool = False
+        self,
+        names: tuple[str, ...] = (),
+        *,
+        everything: bool = False,
+        to: str = "",
+        yes: bool = False,
+        at_once: bool = False,
     ) -> dict[str, Any]:
         """Look for newer versions of servers, one after the other; return what became of each.
 
-        Raises :class:`UnknownServer` and :class:`BadArgument`.
+        In a daemon what is in service goes by stages, unless ``at_once``. Raises :class:`UnknownServer` and
+        :class:`BadArgument`.
         """
         if not names and not everything:
             raise BadArgument("no server is named", "name one, or say --all")
@@ -51,7 +87,8 @@ class Upgrading:
         chosen = tuple(self._fleet.servers) if everything else names
         for name in chosen:
             self._fleet.get(name)
-        return {"upgrades": [await self._upgraded(name, to, yes=yes) for name in chosen if name in self._fleet.servers]}
+        there = [name for name in chosen if name in self._fleet.servers]
+        return {"upgrades": [await self._upgraded(name, to, yes=yes, at_once=at_once) for name in there]}
 
     async def rollback(self, name: str) -> dict[str, Any]:
         """Go back to the previous version of a server, at once; the present one is kept for the way forward.
@@ -61,6 +98,10 @@ class Upgrading:
         """
         async with self._locks[name]:
             server, parts = self._fleet.get(name), self.parts()
+            rollout = None if self.gradual is None else await self.gradual.of(name)
+            if self.gradual is not None and rollout is not None and not rollout["rival"]:
+                await self.gradual.give_up(name, "somebody asked for the way back")
+                return row(name, _of_rollout(rollout, server, "restored"), None, rollout["after"])
             before = await earlier(parts, name)
             facts: dict[str, str | bool | float] = {"ref": str(before.ref)}
             action = Action(kind=ActionKind.ROLLBACK, subject=name, actor=self._actor, facts=facts)
@@ -108,9 +149,10 @@ class Upgrading:
             facts: dict[str, str | bool | float] = {"ref": saga.subject, "approved": True}
             action = Action(kind=ActionKind.APPROVE, subject=name, actor=self._actor, facts=facts)
             request = self._request(server, yes=True)
-            put = lambda: agreed(parts, saga, request, server)  # noqa: E731
+            gradual = self.gradual is not None and self.gradual.takes(server)
+            put = lambda: agreed(parts, saga, request, server, gradual=gradual)  # noqa: E731
             done = await parts.performer.perform(action, put, saga.id, saga.id)
-            outcome = await self.taken_in(done.outcome)
+            outcome = await self.taken_in(await self._rolling(done.outcome))
             return {"upgrades": [row(name, outcome, done, server.version)]}
 
     async def drop(self, saga: Saga) -> dict[str, Any]:
@@ -125,13 +167,38 @@ class Upgrading:
     async def forget(self, name: str) -> None:
         """Undo whatever waits for a server that is removed."""
         parts = self.parts()
-        for saga in await parts.store.sagas.waiting():
+        if self.gradual is not None:
+            await self.gradual.forget(name)
+        for saga in await parts.store.sagas.ready():
             if saga.plan.server == name:
                 await Undo(parts.store, parts.installations, parts.emit).undo(saga.id, saga.plan)
 
-    async def _upgraded(self, name: str, to: str, *, yes: bool) -> dict[str, Any]:
+    async def take_over(self, saga: Saga) -> Outcome:
+        """Put what lies ready into service for all; its server's lock is held by who asks."""
+        server = self._fleet.get(saga.plan.server)
+        done = await agreed(self.parts(), saga, self._request(server, yes=True), server)
+        return await self.taken_in(done.outcome)
+
+    async def _rolling(self, outcome: Outcome) -> Outcome:
+        """Have what is ready take its share; where that cannot be, put it into service at once."""
+        if outcome.outcome != ROLLING or self.gradual is None:
+            return outcome
+        (saga,) = (each for each in await self.parts().store.sagas.ready() if each.id == outcome.evidence)
+        why = await self.gradual.begin(saga)
+        if not why:
+            return outcome
+        server = self._fleet.get(outcome.server)
+        done = await agreed(self.parts(), saga, self._request(server, yes=True), server)
+        return msgspec.structs.replace(done.outcome, warnings=(*done.outcome.warnings, f"at once: {why}"))
+
+    async def _upgraded(self, name: str, to: str, *, yes: bool, at_once: bool) -> dict[str, Any]:
         async with self._locks[name]:
             server = self._fleet.get(name)
+            rollout = None if self.gradual is None else await self.gradual.of(name)
+            if rollout is not None and self.gradual is not None and not rollout["rival"]:
+                if not at_once and to in ("", rollout["after"]):
+                    return row(name, _of_rollout(rollout, server, ROLLING), None, server.version)
+                await self.gradual.give_up(name, "another upgrade takes its place")
             if server.ref.kind in UNVERSIONED:
                 why = (
                     "it runs elsewhere"
@@ -142,11 +209,13 @@ class Upgrading:
                 none = Outcome(outcome="current", ref=str(server.ref), evidence="", server=name, reason=reason)
                 return row(name, msgspec.structs.replace(none, version=server.version), None, server.version)
             request = self._request(server, yes=yes, to=to)
+            gradual = not at_once and self.gradual is not None and self.gradual.takes(server)
             try:
-                done = await upgrade(self.parts(), request, server, to)
+                done = await upgrade(self.parts(), request, server, to, gradual=gradual)
+                outcome = await self._rolling(done.outcome)
             except VsmError as error:
                 return row(name, outcome_of(error, request, ""), None, server.version)
-            return row(name, await self.taken_in(done.outcome), done, server.version)
+            return row(name, await self.taken_in(outcome), done, server.version)
 
     def _request(self, server: Server, *, yes: bool, to: str = "") -> Request:
         secrets = self.parts().store.secrets.of(server.acquisition)
@@ -196,6 +265,20 @@ def row(name: str, outcome: Outcome, done: Upgraded | None, before: str) -> dict
         "reason": msgspec.to_builtins(outcome.reason),
         "warnings": list(outcome.warnings),
     }
+
+
+def _of_rollout(rollout: dict[str, Any], server: Server, word: str) -> Outcome:
+    """Return the outcome of asking again for what is on its way, or for its end."""
+    version = rollout["after"] if word == ROLLING else rollout["before"]
+    reason = Reason(code=word, message=f"it takes {rollout['percent']} % of the calls") if word == ROLLING else None
+    return Outcome(
+        outcome=word,
+        ref=str(server.ref.at(version)),
+        evidence=rollout["id"],
+        server=server.name,
+        version=version,
+        reason=reason,
+    )
 
 
 def unknown(ident: str) -> NotFound:

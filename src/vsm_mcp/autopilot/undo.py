@@ -46,12 +46,16 @@ class Undo:
                 await tidied(self._store, self._installations, saga.plan)
                 await self._store.sagas.end(saga.id, "done")
                 result = "finished"
+            elif saga.rolling and saga.proposal:  # it had walked its stages, and was about to be committed
+                await self._links(saga.plan, saga.plan.previous, saga.plan.earlier)
+                await self._store.sagas.wait(saga.id, saga.proposal, rolling=True)
+                result = "goes on"
             else:
                 result = "undone" if await self.undo(saga.id, saga.plan) else "not undone"
             await self._store.evidence.add(saga.id, "recovered", {"result": result, "step": saga.step})
             self._emit(Recovered(acquisition=saga.id, result=result))
         known = {server.name for server in await self._store.servers.all()}
-        for saga in await self._store.sagas.waiting():
+        for saga in await self._store.sagas.ready():
             if saga.plan.server not in known:  # its server was removed
                 await self.undo(saga.id, saga.plan)
         for name in self._installations.servers():
@@ -65,7 +69,7 @@ class Undo:
         store = self._store
         kept = {server.acquisition for server in await store.servers.all()}
         kept |= {server.acquisition for server in (await store.previous.all()).values()}
-        kept |= {saga.id for saga in (*await store.sagas.waiting(), *await store.sagas.unfinished())}
+        kept |= {saga.id for saga in (*await store.sagas.ready(), *await store.sagas.unfinished())}
         orphans = store.secrets.acquisitions() - kept
         for acquisition in orphans & await store.sagas.ids() if orphans else ():
             store.secrets.remove(acquisition)

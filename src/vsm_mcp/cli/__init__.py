@@ -36,6 +36,7 @@ COMMANDS: Final = (
     "deny",
     "upgrade",
     "rollback",
+    "rollout",
     "remove",
     "key",
     "serve",

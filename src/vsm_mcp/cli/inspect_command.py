@@ -11,6 +11,7 @@ from vsm_mcp.cli import output
 from vsm_mcp.cli.difference_text import change_lines
 from vsm_mcp.cli.health_text import health_lines
 from vsm_mcp.cli.plan_text import plan_lines
+from vsm_mcp.cli.rollout_command import rollout_line
 from vsm_mcp.cli.servers import crash_lines, pool_line
 from vsm_mcp.cli.session import Session, common
 from vsm_mcp.model.counted import counted
@@ -97,6 +98,7 @@ _WRITTEN: Final[dict[str, Callable[[Any], Iterable[str]]]] = {
     "resources": _resources,
     "limits": _limits,
     "changes": lambda changes: (line for change in changes for line in change_lines(change)),
+    "rollout": lambda rollout: [rollout_line(rollout), rollout["reason"]],
     "contacts": lambda contacts: map(_contact, contacts),
 }
 """Fields that are not shown as they are: what stands for each, a line each."""

@@ -13,7 +13,7 @@ from vsm_mcp.cli.session import Session, common, exit_code
 from vsm_mcp.errors import BadArgument
 
 _STAYS: Final = ("failed", "rejected")
-_WELL: Final = ("upgraded", "current", "restored")
+_WELL: Final = ("upgraded", "current", "restored", "rolling")
 _HELD: Final = ("waiting", "rejected")
 
 
@@ -22,16 +22,18 @@ _HELD: Final = ("waiting", "rejected")
 @click.option("--all", "everything", is_flag=True, help="Every server of the catalogue, one after the other.")
 @click.option("--to", default="", metavar="VERSION", help="This version, be it newer or older.")
 @click.option("--yes", is_flag=True, help="Agree to the difference.")
+@click.option("--at-once", is_flag=True, help="Without a rollout: it takes all calls at once.")
 @common
-def command(session: Session, names: tuple[str, ...], everything: bool, to: str, yes: bool) -> None:
+def command(session: Session, names: tuple[str, ...], everything: bool, to: str, **given: bool) -> None:
     """Look for a newer version of server NAME, and put it into service.
 
     It is vetted and tried beside the one that serves. What differs (tools, permissions, dependencies, size, licence) is
-    shown, and on a terminal you are asked; elsewhere it waits for vsm-mcp approve ID.
+    shown, and on a terminal you are asked; elsewhere it waits for vsm-mcp approve ID. Where a daemon serves it, the new
+    version takes its calls by stages, and goes back by itself where it is worse: vsm-mcp rollout list shows it.
     """
     if not names and not everything:
         raise BadArgument("no server is named", "name one, or say --all")
-    document = session.run("upgrade", names=names, everything=everything, to=to, yes=yes)
+    document = session.run("upgrade", names=names, everything=everything, to=to, **given)
     if session.interactive:
         document["upgrades"] = [_answered(session, row) for row in document["upgrades"]]
     session.show(document, show_upgrades)
@@ -69,6 +71,8 @@ def show_upgrades(document: dict[str, Any]) -> None:
         style = "green" if row["outcome"] in _WELL else "red"
         reason = row["reason"] or {}
         output.one_line(f"{row['name']}: {row['outcome']}{moved}{_because(reason)}", style=style)
+        if row["outcome"] == "rolling":
+            output.one_line(f"  its rollout has begun: vsm-mcp rollout list, vsm-mcp evidence {row['evidence']}")
         for warning in row["warnings"]:
             output.one_line(f"  note: {warning}", style="yellow")
 

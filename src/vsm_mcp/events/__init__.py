@@ -47,6 +47,7 @@ from vsm_mcp.events.health import (
     RestartsHeld,
     ServerReplaced,
 )
+from vsm_mcp.events.rollouts import RolloutAdvanced, RolloutBegan, RolloutFinished, RolloutRolledBack
 from vsm_mcp.events.servers import (
     ConsentAsked,
     ContactRefused,
@@ -102,6 +103,10 @@ __all__ = [
     "RemedyApplied",
     "RemedyTried",
     "RestartsHeld",
+    "RolloutAdvanced",
+    "RolloutBegan",
+    "RolloutFinished",
+    "RolloutRolledBack",
     "SandboxPlanned",
     "ServerAdded",
     "ServerCrashed",

@@ -68,6 +68,10 @@ class Asking:
         """Seal with ``key`` (32 bytes) from now on."""
         self._seal = Seal(key)
 
+    def holder(self, request: Request) -> str:
+        """Return the server that a round of a call has to return to; empty where it is free."""
+        return self._seal.holder(request) if STATE in request.params else ""
+
     def begin(self, route: Route, request: Request, caller: Caller) -> Asked | None:
         """Ask a server that is ready, without waiting; ``None`` when that takes more: then :meth:`ask` does it.
 

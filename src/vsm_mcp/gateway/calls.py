@@ -14,6 +14,7 @@ from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import Request, text_or_none
 from vsm_mcp.gateway.meta.tool import MetaTool
+from vsm_mcp.gateway.sides import Sides
 from vsm_mcp.gateway.tasks.passing import LIST, Tasks
 from vsm_mcp.routing.router import Router
 from vsm_mcp.routing.table import Route
@@ -31,6 +32,7 @@ class Calls:
     ) -> None:
         self._asking = asking
         self._router = router
+        self._sides = Sides(router)
         self._own = own
         self._tasks = tasks
         self._screened = screening.METHOD if screens else ""
@@ -40,6 +42,8 @@ class Calls:
         if request.method == self._screened or self._own_tool(request, caller) is not None:
             return None
         route = self._route(request, caller)
+        if self._sides.looks_on(route):
+            return None
         try:
             return self._asking.begin(route, request, caller)
         except Fault:
@@ -55,14 +59,17 @@ class Calls:
         if own is not None:
             return await own.answer(request, caller, self.answer)
         route = self._route(request, caller)
+        copied = self._sides.params(route, request)
         result = await _told(self._asking.ask(route, request, caller), route.server, request.method, caller)
+        result = self._sides.answered(route, copied, result)
         return screening.screened(result, route.server) if request.method == self._screened else result
 
     async def alone(self, request: Request, caller: Caller) -> bytes | Raw:
         """Ask as :meth:`answer` does, for nobody behind a front: whatever goes wrong is raised as it is."""
         route = self._route(request, caller)
+        copied = self._sides.params(route, request)
         try:
-            return await self._asking.ask(route, request, caller)
+            return self._sides.answered(route, copied, await self._asking.ask(route, request, caller))
         except Fault as fault:
             raise fault.__cause__ if isinstance(fault.__cause__, RpcError) else fault from None
 
@@ -71,7 +78,9 @@ class Calls:
         return await _told(self._asking.finish(asked), asked.route.server, asked.request.method, asked.caller)
 
     def _route(self, request: Request, caller: Caller) -> Route:
-        return self._router.directed(destinations.find(request, caller), caller.owner)
+        asked = destinations.find(request, caller)
+        directed = self._router.directed(asked, caller.owner)
+        return self._sides.settled(asked, directed, request, self._asking.holder(request))
 
     async def _of_task(self, request: Request, caller: Caller) -> bytes | Raw:
         self._tasks.check(request, caller)

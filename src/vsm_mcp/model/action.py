@@ -27,6 +27,7 @@ class ActionKind(StrEnum):
     TRY = "try"
     REINSTALL = "reinstall"
     REPLACE = "replace"
+    ROLLOUT = "rollout"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

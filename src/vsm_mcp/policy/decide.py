@@ -11,7 +11,9 @@ from vsm_mcp.policy.patterns import matches
 
 Rule = Callable[[Action, Policy], Decision | None]
 _ADMISSIONS: Final = (ActionKind.ACQUIRE, ActionKind.ADD, ActionKind.UPGRADE)
-_SUPERVISION: Final = (ActionKind.START, ActionKind.RESTART, ActionKind.REINSTALL, ActionKind.REPLACE)
+_SUPERVISION: Final = (
+    ActionKind.START, ActionKind.RESTART, ActionKind.REINSTALL, ActionKind.REPLACE, ActionKind.ROLLOUT,
+)  # fmt: skip
 """What keeps running what was admitted: the same bytes, or another admitted server in its place."""
 _RUNS: Final = (*_SUPERVISION, ActionKind.APPROVE, ActionKind.ROLLBACK)
 _PEOPLE: Final = ("cli", "embedded", "file")

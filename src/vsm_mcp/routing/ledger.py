@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from math import log
 from typing import Final
 
 from vsm_mcp.model.ending import FAULTS, Ending
@@ -25,16 +26,19 @@ class Account:
     """All calls of one tool of one server (or of one of its versions).
 
     ``endings`` counts by :class:`Ending`, ``buckets`` by duration (see :data:`BOUNDS`). ``seconds`` and ``squares`` are
-    sums of the durations and of their squares, of those that were answered, whatever the answer said.
+    sums of the durations and of their squares, of those that were answered, whatever the answer said. ``logs`` and
+    ``log_squares`` are the same of ``log(seconds + 1 ms)``, of plain answers alone: what paces are compared by.
     """
 
-    __slots__ = ("buckets", "endings", "seconds", "squares")
+    __slots__ = ("buckets", "endings", "log_squares", "logs", "seconds", "squares")
 
     def __init__(self) -> None:
         self.endings = [0] * len(Ending)
         self.buckets = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
         self.squares = 0.0
+        self.logs = 0.0
+        self.log_squares = 0.0
 
     def note(self, ending: Ending, seconds: float) -> None:
         """Count one call."""
@@ -43,6 +47,10 @@ class Account:
             self.buckets[bisect_left(BOUNDS, seconds)] += 1
             self.seconds += seconds
             self.squares += seconds * seconds
+            if not ending:
+                logarithm = log(seconds + 0.001)
+                self.logs += logarithm
+                self.log_squares += logarithm * logarithm
 
     @property
     def calls(self) -> int:

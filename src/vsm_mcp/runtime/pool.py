@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from vsm_mcp.events import Emit, ToolsChanged
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import Server, ServerState
 from vsm_mcp.runtime.checkup import Health
+from vsm_mcp.runtime.lull import lull
 from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.replicas import OVERFLOW_SECONDS, Replicas
 from vsm_mcp.runtime.role import Listeners, Role, Rules
@@ -151,6 +152,16 @@ class Pool:
             if isinstance(failure, BaseException):
                 raise failure
         return bool(changed[0])
+
+    @property
+    def sessions(self) -> Collection[str]:
+        """The sessions with a process to themselves, now and later."""
+        return self._instances.keys()
+
+    async def drained(self, patience: float) -> None:
+        """Wait until no call is in flight, for ``patience`` seconds at most."""
+        running = [unit.open for unit in self._all() if unit.open is not None]
+        await asyncio.gather(*(lull(connection, patience) for connection in running))
 
     async def health(self, seconds: float) -> Health:
         """Return whether all that runs of it answers, each process within ``seconds``; nothing is started."""

@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
 import msgspec
-from msgspec import Raw
 
 from vsm_mcp import config as configuration
 from vsm_mcp.config import Config
@@ -24,6 +23,16 @@ from vsm_mcp.runtime import barred, bulk, checkup, idle, order, process, remote
 from vsm_mcp.runtime.bulk import Result
 from vsm_mcp.runtime.checkup import Health
 from vsm_mcp.runtime.custom import StartTransport, open_custom
+from vsm_mcp.runtime.hearing import (
+    AuthorizerOf,
+    OnOffer,
+    OnSaid,
+    OnStateful,
+    OnUpdated,
+    SecretsOf,
+    no_secrets,
+    nobody,
+)  # fmt: skip
 from vsm_mcp.runtime.log import RotatedFile
 from vsm_mcp.runtime.permissions import cores_of
 from vsm_mcp.runtime.pool import Pool
@@ -37,28 +46,12 @@ from vsm_mcp.runtime.tenure import Tenure, tenure_of
 from vsm_mcp.runtime.unit import Before, nothing
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.probe import probe
-from vsm_mcp.wire.authorizer import Authorizer
 from vsm_mcp.wire.connection import Connection
 from vsm_mcp.wire.tally import Tally
 
-SecretsOf = Callable[[str], Mapping[str, str]]
-OnOffer = Callable[[str, Offer], None]
-OnUpdated = Callable[[str, str], None]
-OnSaid = Callable[[str, str, str, Raw], None]
-OnStateful = Callable[[str], None]
-AuthorizerOf = Callable[[ServerSpec], Authorizer | None]
 Bulk = Literal["start", "stop", "restart", "health"]
 
 _QUEUE_SECONDS: Final = 120.0
-
-
-def _nobody(*_news: object) -> None:
-    """Drop the news."""
-
-
-def _no_secrets(_name: str) -> dict[str, str]:
-    """Know no secret beside those in a server's settings."""
-    return {}
 
 
 class Runtime:
@@ -80,15 +73,15 @@ class Runtime:
         *,
         sandbox: Sandbox | None = None,
         emit: Emit = ignore,
-        secrets_of: SecretsOf = _no_secrets,
+        secrets_of: SecretsOf = no_secrets,
     ) -> None:
         config = config or configuration.load()
-        self.on_offer: OnOffer = _nobody
-        self.on_compared: OnOffer = _nobody
-        self.on_updated: OnUpdated = _nobody
-        self.on_said: OnSaid = _nobody
-        self.on_stateful: OnStateful = _nobody
-        self.authorizer_of: AuthorizerOf = _nobody
+        self.on_offer: OnOffer = nobody
+        self.on_compared: OnOffer = nobody
+        self.on_updated: OnUpdated = nobody
+        self.on_said: OnSaid = nobody
+        self.on_stateful: OnStateful = nobody
+        self.authorizer_of: AuthorizerOf = nobody
         self.resources = Resources(self.statuses, self._cores, emit)
         self._tallies: dict[str, Tally] = {}
         self._gone = Tally()
@@ -171,6 +164,12 @@ class Runtime:
         self._custom.pop(name, None)
         self._logs.pop(name, None)
         self._gone.calls += self._tallies.pop(name, Tally()).calls
+
+    async def retire(self, name: str, reason: str) -> None:
+        """Stop and forget a server once its calls in flight have ended, or had the time to."""
+        await self._pool(name).drained(self._config.runtime.drain_seconds)
+        await self.stop(name, reason)
+        await self.remove(name)
 
     async def start(self, name: str) -> None:
         """Start a server and wait until it is ready; its failures so far are forgotten.
@@ -293,6 +292,10 @@ class Runtime:
         pool = self._pools.get(name)
         return pool is not None and pool.tenure.stateful
 
+    def sessions(self, name: str) -> Collection[str]:
+        """Return the sessions that have a process of a server to themselves, now and whenever it is looked at."""
+        return self._pool(name).sessions
+
     def end_session(self, session: str) -> None:
         """Begin to end every process that belongs to a session, calls in flight or not; idempotent."""
         for pool in self._pools.values():
@@ -355,10 +358,6 @@ class Runtime:
     def calls(self) -> int:
         """How many calls were made, of servers that are gone as well."""
         return self._gone.calls + sum(tally.calls for tally in self._tallies.values())
-
-    def is_remote(self, name: str) -> bool:
-        """Return whether a server runs elsewhere. Raises :class:`UnknownServer`."""
-        return self.server(name).installation.entry.runtime == "remote"
 
     def server(self, name: str) -> Server:
         """Return a server as it was added. Raises :class:`UnknownServer`."""

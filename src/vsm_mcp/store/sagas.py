@@ -26,7 +26,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Saga(msgspec.Struct, frozen=True, kw_only=True):
-    """One acquisition: its id, what it is about, how far it came."""
+    """One acquisition: its id, what it is about, how far it came; ``rolling``: by stages, see :meth:`Sagas.wait`."""
 
     id: str
     subject: str
@@ -34,6 +34,7 @@ class Saga(msgspec.Struct, frozen=True, kw_only=True):
     step: str
     plan: Plan
     proposal: bytes = b""
+    rolling: bool = False
 
 
 class Sagas:
@@ -60,10 +61,14 @@ class Sagas:
         sql = "UPDATE saga SET state = ?, updated = ?, proposal = NULL WHERE id = ?"
         await self._database.run(lambda connection: connection.execute(sql, (state, time.time(), saga_id)))
 
-    async def wait(self, saga_id: str, proposal: bytes) -> None:
-        """Write that an acquisition is ready and waits for a person; ``proposal`` is all that going on needs (JSON)."""
-        sql = "UPDATE saga SET state = 'waiting', updated = ?, proposal = ? WHERE id = ?"
-        await self._database.run(lambda connection: connection.execute(sql, (time.time(), proposal, saga_id)))
+    async def wait(self, saga_id: str, proposal: bytes, *, rolling: bool = False) -> None:
+        """Write that an acquisition is ready and waits; ``proposal`` is all that going on needs (JSON).
+
+        It waits for a person, or for the end of its rollout.
+        """
+        sql = "UPDATE saga SET state = 'waiting', updated = ?, proposal = ?, rolling = ? WHERE id = ?"
+        row = (time.time(), proposal, rolling, saga_id)
+        await self._database.run(lambda connection: connection.execute(sql, row))
 
     async def resume(self, saga_id: str) -> None:
         """Write that what waited goes on; what it proposed is kept until its end."""
@@ -72,6 +77,10 @@ class Sagas:
 
     async def waiting(self) -> list[Saga]:
         """Return what waits for a person, oldest first."""
+        return [saga for saga in await self.ready() if not saga.rolling]
+
+    async def ready(self) -> list[Saga]:
+        """Return what lies ready, for whatever it waits, oldest first."""
         return await self._in("'waiting'")
 
     async def unfinished(self) -> list[Saga]:
@@ -79,7 +88,8 @@ class Sagas:
         return await self._in("'running', 'stuck'")
 
     async def _in(self, states: str) -> list[Saga]:
-        sql = f"SELECT id, subject, state, step, plan, proposal FROM saga WHERE state IN ({states}) ORDER BY started"  # noqa: S608 - words of ours
+        columns = "id, subject, state, step, plan, proposal, rolling"
+        sql = f"SELECT {columns} FROM saga WHERE state IN ({states}) ORDER BY started"  # noqa: S608 - words of ours
         rows = await self._database.run(lambda connection: connection.execute(sql).fetchall())
         return [
             Saga(
@@ -89,6 +99,7 @@ class Sagas:
                 step=row[3],
                 plan=msgspec.json.decode(row[4], type=Plan),
                 proposal=row[5] or b"",
+                rolling=bool(row[6]),
             )
             for row in rows
         ]

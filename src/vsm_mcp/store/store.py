@@ -14,6 +14,7 @@ from vsm_mcp.store.health import Remembered
 from vsm_mcp.store.journal import Evidence, Journal
 from vsm_mcp.store.keys import Keys
 from vsm_mcp.store.previous import Previous
+from vsm_mcp.store.rollouts import Rollouts
 from vsm_mcp.store.sagas import Sagas
 from vsm_mcp.store.secrets import Secrets
 from vsm_mcp.store.servers import Servers
@@ -30,6 +31,7 @@ class Store:
         self.servers = Servers(self._database)
         self.previous = Previous(self._database)
         self.sagas = Sagas(self._database)
+        self.rollouts = Rollouts(self._database)
         self.journal = Journal(self._database)
         self.evidence = Evidence(self._database)
         self.cache = Cache(self._database)

@@ -76,7 +76,7 @@ def test_what_takes_a_restart_of_the_daemon_stays_as_it_was(section: str) -> Non
     """So that the next look at the settings still says that it waits."""
     kind = SECTIONS[section]
     other = {
-        field: ["7"] if isinstance(value, tuple) else not value if isinstance(value, bool) else value
+        field: ["100"] if isinstance(value, tuple) else not value if isinstance(value, bool) else value
         for field, value in msgspec.structs.asdict(getattr(OLD, section)).items()
     }
     new = msgspec.structs.replace(OLD, **{section: msgspec.convert(other, kind, strict=False)})

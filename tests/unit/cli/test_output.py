@@ -148,8 +148,9 @@ def test_bad_options_are_refused_with_a_hint(bad: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(name for name in COMMANDS if name not in {"key", "kit", "sandbox"}),
+        *(name for name in COMMANDS if name not in {"key", "kit", "rollout", "sandbox"}),
         *("key create", "key list", "key revoke", "sandbox run", "sandbox show"),
+        *(f"rollout {what}" for what in ("list", "start", "promote", "hold", "back")),
         *(f"kit {what}" for what in ("list", "show", "load", "unload", "import", "export")),
     ],
 )

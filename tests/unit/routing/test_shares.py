@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,23 @@ def test_a_place_is_stable_and_within_bounds(salt: str, caller: str) -> None:
 def test_whoever_was_taken_stays_taken_when_the_share_grows(caller: str, one: float, other: float) -> None:
     less, more = sorted((one, other))
     assert not _share(less).takes(caller) or _share(more).takes(caller)
+
+
+def test_a_session_stays_with_the_process_it_began_with() -> None:
+    staying, coming = {"old": 1}, {"new": 1}
+    share = msgspec.structs.replace(_share(50), staying=staying.keys(), coming=coming.keys())
+    all_of_it, nothing = msgspec.structs.replace(share, percent=100), msgspec.structs.replace(share, percent=0)
+    assert (all_of_it.takes("old"), nothing.takes("new")) == (False, True)
+    staying.clear()
+    coming.clear()
+    assert (all_of_it.takes("old"), nothing.takes("new")) == (True, False)
+
+
+def test_whoever_has_no_name_draws_anew_with_each_call_unless_the_server_keeps_state() -> None:
+    loose = _share(25)
+    assert 150 < sum(loose.takes("") for _ in range(1000)) < 350
+    kept = msgspec.structs.replace(loose, loose=False)
+    assert len({kept.takes("") for _ in range(1000)}) == 1
 
 
 def test_nothing_and_everything() -> None:

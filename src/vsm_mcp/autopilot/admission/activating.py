@@ -94,6 +94,6 @@ async def committed(
 async def outdated(passage: Passage) -> None:
     """Take back what else waits to become a version of the same server."""
     parts = passage.parts
-    for saga in await parts.store.sagas.waiting():
+    for saga in await parts.store.sagas.ready():
         if saga.plan.server == passage.plan.server and saga.id != passage.id:
             await Undo(parts.store, parts.installations, parts.emit).undo(saga.id, saga.plan)

@@ -37,7 +37,8 @@ class Passage:
     """The state that every step of one admission shares.
 
     ``plan`` is all that undoing needs; ``shown`` is what the server would see and reach, as far as that is known. With
-    a ``proposal`` its way ends in waiting for a person. ``resumed`` is the id of one that did, and goes on.
+    a ``proposal`` its way ends in waiting: for a person, or (``rolls``) for its rollout. ``resumed`` is the id of one
+    that did, and goes on.
     """
 
     def __init__(self, parts: Parts, request: Request, resumed: str = "") -> None:
@@ -48,6 +49,7 @@ class Passage:
         self.plan = Plan()
         self.shown: SandboxPlan | None = None
         self.proposal = b""
+        self.rolls = False
         self.facts = (request.known.launch if request.known else None) or LaunchFacts()
 
     async def take(self, way: Callable[[], Awaitable[Outcome]]) -> Outcome:
@@ -65,7 +67,7 @@ class Passage:
         try:
             outcome = await way()
             if self.proposal:
-                await parts.store.sagas.wait(self.id, self.proposal)
+                await parts.store.sagas.wait(self.id, self.proposal, rolling=self.rolls)
             else:
                 await parts.store.sagas.end(self.id, "done")
         except VsmError as error:

@@ -36,6 +36,7 @@ from vsm_mcp.store.sagas import Saga
 
 CURRENT: Final = "current"
 WAITING: Final = "waiting"
+ROLLING: Final = "rolling"
 UNVERSIONED: Final = (RefKind.REMOTE, RefKind.CMD)
 _DATED: Final = (RefKind.NPM, RefKind.PYPI)
 _REASONS: Final = 5
@@ -59,11 +60,12 @@ class Upgraded(msgspec.Struct, frozen=True, kw_only=True):
     difference: Difference | None = None
 
 
-async def upgrade(parts: Parts, request: Request, server: Server, to: str = "") -> Upgraded:
+async def upgrade(parts: Parts, request: Request, server: Server, to: str = "", *, gradual: bool = False) -> Upgraded:
     """Make the newest version ready that the policy takes, or the version ``to``, and put it into service.
 
     ``request`` names the server and holds its settings and secrets as they are. The outcome is ``served``, ``current``
     (nothing newer), ``waiting`` (for a person), ``rejected`` or ``failed``; in all but the first nothing has changed.
+    ``gradual``, it is ``rolling`` instead of ``served``: ready for its rollout, at the end of which it is agreed to.
     """
     passage = Passage(parts, request)
     compared: list[Difference] = []
@@ -82,14 +84,19 @@ async def upgrade(parts: Parts, request: Request, server: Server, to: str = "") 
         proposal = _proposal(proof, compared[0], reasons)
         if reasons:
             return await _waits(passage, proposal)
+        if gradual:
+            return await _rolls(passage, proposal)
         return await _done(passage, proposal, request.settings.secrets)
 
     outcome = await passage.take(way)
     return Upgraded(outcome=outcome, difference=compared[0] if compared else None)
 
 
-async def agreed(parts: Parts, saga: Saga, request: Request, server: Server) -> Upgraded:
-    """Put what waited into service, with the settings and secrets (of ``request``) that the server has by now."""
+async def agreed(parts: Parts, saga: Saga, request: Request, server: Server, *, gradual: bool = False) -> Upgraded:
+    """Put what waited into service, with the settings and secrets (of ``request``) that the server has by now.
+
+    ``gradual``, it waits on, for the end of its rollout.
+    """
     proposal = msgspec.json.decode(saga.proposal, type=Proposal)
     passage = Passage(parts, request, resumed=saga.id)
     installations = parts.installations
@@ -97,7 +104,13 @@ async def agreed(parts: Parts, saga: Saga, request: Request, server: Server) -> 
     passage.plan = msgspec.structs.replace(saga.plan, previous=current, earlier=earlier)
     kept = {name: getattr(server, name) for name in ("settings", "args", "env", "enabled", "tags", "origin")}
     proposal = msgspec.structs.replace(proposal, server=msgspec.structs.replace(proposal.server, **kept))
-    outcome = await passage.take(lambda: _done(passage, proposal, request.settings.secrets))
+
+    async def way() -> Outcome:
+        if gradual:
+            return await _rolls(passage, proposal)
+        return await _done(passage, proposal, request.settings.secrets)
+
+    outcome = await passage.take(way)
     return Upgraded(outcome=outcome, difference=proposal.difference)
 
 
@@ -172,11 +185,21 @@ def _proposal(proof: Proved, found: Difference, reasons: tuple[str, ...]) -> Pro
     return Proposal(server=bare, offer=report.offer, tier=report.tier, difference=found, reasons=reasons, notes=notes)
 
 
-async def _waits(passage: Passage, proposal: Proposal) -> Outcome:
-    parts, server = passage.parts, proposal.server
+async def _ready(passage: Passage, proposal: Proposal) -> None:
+    """Leave everything as going on needs it."""
     await outdated(passage)
-    await parts.installations.unstage(server.name, passage.plan.version)
+    await passage.parts.installations.unstage(proposal.server.name, passage.plan.version)
     passage.proposal = msgspec.json.encode(proposal)
+
+
+async def _rolls(passage: Passage, proposal: Proposal) -> Outcome:
+    await _ready(passage, proposal)
+    passage.rolls = True
+    return _outcome(passage, proposal, ROLLING)
+
+
+async def _waits(passage: Passage, proposal: Proposal) -> Outcome:
+    await _ready(passage, proposal)
     hint = f"vsm-mcp approve {passage.id} puts it into service, vsm-mcp deny {passage.id} drops it"
     reason = Reason(code=ApprovalNeeded.code, message="; ".join(proposal.reasons), hint=hint)
     return msgspec.structs.replace(_outcome(passage, proposal, WAITING), reason=reason)
