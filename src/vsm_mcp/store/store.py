@@ -7,11 +7,13 @@ from types import TracebackType
 from typing import Self
 
 from vsm_mcp.errors import HomeError
-from vsm_mcp.store.cache import Cache, Demand
+from vsm_mcp.store.cache import Cache
 from vsm_mcp.store.database import Database
+from vsm_mcp.store.demand import Demand
 from vsm_mcp.store.experience import Experiences
 from vsm_mcp.store.journal import Evidence, Journal
 from vsm_mcp.store.keys import Keys
+from vsm_mcp.store.memory import Memory
 from vsm_mcp.store.previous import Previous
 from vsm_mcp.store.sagas import Sagas
 from vsm_mcp.store.secrets import Secrets
@@ -32,6 +34,7 @@ class Store:
         self.evidence = Evidence(self._database)
         self.cache = Cache(self._database)
         self.demand = Demand(self._database)
+        self.memory = Memory(self._database)
         self.experience = Experiences(self._database)
         self.keys = Keys(self._database)
         self.secrets = Secrets(home)
