@@ -6,6 +6,7 @@ import msgspec
 
 from vsm_mcp.errors import Refused, VsmError
 from vsm_mcp.install.lockfile import Locked
+from vsm_mcp.model.action import Action
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import Ref
@@ -33,6 +34,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     method: str = ""
     locked: Locked | None = None
+    confidence: float | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     plan: SandboxPlan | None = None
     admitted: Server | None = None
+    asked: Action | None = None
 
 
 def reason_of(error: VsmError) -> Reason:
