@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from vsm_mcp.app.autopiloting import Autopiloting
 
 if TYPE_CHECKING:
     from vsm_mcp.app.application import App
@@ -19,13 +21,20 @@ class InService:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.answering: dict[str, object] = {}
+        self.autopilot = autopilot = Autopiloting(app)
+        self.answering: dict[str, object] = {**autopilot.answering}
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Let the loops of all parts run; leaving it ends them."""
-        async with contextlib.AsyncExitStack():
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(self.autopilot.running())
             yield
 
     def configured(self) -> None:
         """Take in that other settings count from now on."""
+        self.autopilot.configured()
+
+    async def status(self) -> dict[str, Any]:
+        """Return what ``status`` shows besides the servers."""
+        return await self.autopilot.status()

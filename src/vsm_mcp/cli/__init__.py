@@ -27,6 +27,7 @@ COMMANDS: Final = (
     "restart",
     "set",
     "health",
+    "gaps",
     "login",
     "import",
     "export",

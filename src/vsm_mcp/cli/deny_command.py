@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from vsm_mcp.cli import output
 from vsm_mcp.cli.session import Session, common
 
+_NO: Final = {
+    "acquire": "nothing is acquired for it unasked; vsm-mcp gaps --allow NEED takes that back",
+    "retire": "it stays",
+    "replace": "it is not replaced",
+}
+
 
 @click.command("deny")
 @click.argument("name", metavar="ID")
 @common
 def command(session: Session, name: str) -> None:
-    """Say no to what waits under ID (an upgrade's id, or the name of a server).
+    """Say no to what waits under ID (the id of an upgrade or a proposal, or the name of a server).
 
     An upgrade that waits is undone. What changed in a served server stays frozen, a held-back server stays out; the
     journal says that you looked.
@@ -26,6 +32,8 @@ def _human(document: dict[str, Any]) -> None:
     name = document["name"]
     if document["denied"] == "upgrade":
         output.one_line(f"{name}: the upgrade was dropped; nothing of it is left")
+    elif document["denied"] == "proposal":
+        output.one_line(f"{name}: {_NO[document['kind']]}")
     elif document["denied"] == "items":
         output.one_line(f"{name}: stays frozen: {output.some(document['items'])}")
     else:
