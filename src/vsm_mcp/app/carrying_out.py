@@ -190,7 +190,7 @@ class CarryingOut:
     async def _rest_needs(self, name: str) -> None:
         """Let the needs that a server came for rest until there is new demand."""
         found, _ = await self._gaps.variety()
-        counts = {gap.demanded.key: gap.demanded.count for gap in found.needs}
+        counts = {gap.key: gap.demanded.count for gap in found.needs}
         for key, past in (await self._memory.needs()).items():
             if past.server == name:
                 rested = msgspec.structs.replace(past, retired_at=time.time(), seen_then=counts.get(key, 0), server="")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from vsm_mcp.app.acquiring import Acquiring
     from vsm_mcp.app.application import App
 
+Match = tuple[str, str, float]
+"""The tool that matches a need best, its server, the score; empty for none."""
+
 MOST: Final = 1000
 """So many needs of a window are compared with the tools: the most wanted ones."""
 
@@ -38,7 +41,7 @@ class Gaps:
         self._app = app
         self._acquiring = acquiring
         self._standings = standings
-        self._fits: dict[str, tuple[str, str, float]] = {}
+        self._fits: dict[str, Match] = {}
         self._of: tuple[Lookup, frozenset[str]] | None = None
 
     async def gaps(self, look: bool = False, limit: int = 50) -> dict[str, Any]:
@@ -49,7 +52,7 @@ class Gaps:
         found, _ = await self.variety()
         if look:
             unlooked = [gap for gap in found.needs if not gap.met and not gap.past.denied_by]
-            await self.look([gap.demanded for gap in unlooked[:_LOOKED_FOR]])
+            await self.look(unlooked[:_LOOKED_FOR])
             found, _ = await self.variety()
         memory = self._app.store.memory
         proposals = await memory.proposals()
@@ -60,7 +63,7 @@ class Gaps:
             "met": found.met,
             "window_days": self._app.config.autopilot.window_days,
             "threshold": MET,
-            "gaps": [_row(gap, waiting.get(gap.demanded.key, "")) for gap in found.needs if not gap.met][:limit],
+            "gaps": [_row(gap, waiting.get(gap.key, "")) for gap in found.needs if not gap.met][:limit],
             "met_needs": [_met_row(gap) for gap in found.needs if gap.met][:limit],
             "proposals": [proposal_row(each) for each in proposals.values()],
             "budget": await self.budget(),
@@ -111,21 +114,21 @@ class Gaps:
         seen = await store.demand.since(time.time() - settings.window_days * DAY)
         needs = await asyncio.to_thread(_wanted, with_declared(seen, settings.needs, time.time()))
         healthy = self._standings.healthy()
-        await self._compare(needs, healthy)
-        fits = {key: Fit(tool, score) for key, (tool, _, score) in self._fits.items() if tool}
+        matches = await self._compared(needs, healthy)
+        fits = {key: Fit(tool, score) for key, (tool, _, score) in matches.items() if tool}
         found = gap_rules.variety(needs, fits, await store.memory.needs(), healthy)
         met_by: dict[str, list[Demanded]] = {}
         for gap in found.needs:
             if gap.met:
-                name, server, _ = self._fits[gap.demanded.key]
+                name, server, _ = matches[gap.demanded.key]
                 met_by.setdefault(server if gap.by == name else gap.by, []).append(gap.demanded)
         return found, met_by
 
-    async def look(self, needs: list[Demanded]) -> None:
-        """Look for the best candidate of each need, and remember it."""
-        for each in needs:
-            best = await self._acquiring.look(each.need)
-            await self.remember_best(each.key, each.need, _best(best, time.time()))
+    async def look(self, gaps: list[Gap]) -> None:
+        """Look for the best candidate for each gap, and remember it."""
+        for gap in gaps:
+            best = await self._acquiring.look(gap.demanded.need)
+            await self.remember_best(gap.key, gap.demanded.need, _best(best, time.time()))
 
     async def remember_best(self, key: str, need: str, best: Best) -> None:
         """Remember what was found for a need."""
@@ -133,16 +136,15 @@ class Gaps:
         past = (await memory.needs()).get(key, Past(need=need))
         await memory.put_need(key, msgspec.structs.replace(past, best=best))
 
-    async def _compare(self, needs: tuple[Demanded, ...], healthy: frozenset[str]) -> None:
+    async def _compared(self, needs: tuple[Demanded, ...], healthy: frozenset[str]) -> dict[str, Match]:
         """Compare needs with the tools of healthy servers; what was compared is kept as long as these stay the same."""
         lookup = self._app.gateway.view.catalogue.lookup
-        if self._of is None or self._of[0] is not lookup or self._of[1] != healthy:
-            self._of, self._fits = (lookup, healthy), {}
-        kept = self._fits
-        self._fits = {each.key: kept[each.key] for each in needs if each.key in kept}
+        kept = self._fits if self._of is not None and self._of[0] is lookup and self._of[1] == healthy else {}
+        found: dict[str, Match] = {}
         for each in needs:
-            if each.key not in self._fits:
-                self._fits[each.key] = await lookup.best(each.need, healthy)
+            found[each.key] = kept.get(each.key) or await lookup.best(each.need, healthy)
+        self._of, self._fits = (lookup, healthy), found
+        return found
 
 
 def with_declared(seen: list[Seen], declared: tuple[str, ...], now: float) -> list[Seen]:

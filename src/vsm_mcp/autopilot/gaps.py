@@ -45,12 +45,21 @@ class Fit(NamedTuple):
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A need with what meets it (``by``: a tool, or the server that came for it; empty: nothing), and its past."""
+    """A need with what meets it (``by``: a tool, or the server that came for it; empty: nothing), and its past.
+
+    ``kept_under`` is the key of its past where that is of a need in other words.
+    """
 
     demanded: Demanded
+    kept_under: str = ""
     by: str = ""
     score: float = 0.0
     past: Past = Past()
+
+    @property
+    def key(self) -> str:
+        """Under which key its past is remembered."""
+        return self.kept_under or self.demanded.key
 
     @property
     def met(self) -> bool:
@@ -166,7 +175,7 @@ def variety(
         before = past.get(key, Past())
         fit = fits.get(each.key, Fit())
         by = fit.tool if fit.score >= MET else before.server if before.server in healthy else ""
-        rows.append(Gap(demanded=each, by=by, score=fit.score, past=before))
+        rows.append(Gap(demanded=each, kept_under=key, by=by, score=fit.score, past=before))
     rows.sort(key=lambda gap: (gap.met, -gap.demanded.count, gap.demanded.first, gap.demanded.key))
     met = sum(gap.met for gap in rows)
     return Variety(needs=tuple(rows), demanded=len(rows), met=met, ratio=met / len(rows) if rows else 1.0)

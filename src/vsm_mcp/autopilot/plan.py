@@ -120,11 +120,15 @@ def _acquiring(situation: Situation, budget: Budget) -> Iterator[Proposed]:
     room = budget.room
     names = {server.name for server in situation.servers}
     eligible = (gap for gap in situation.gaps if not gap.met and _may_acquire(gap, situation, names))
+    begun: set[str] = set()
     for gap in nsmallest(room, eligible, key=_urgency):
         demanded = gap.demanded
+        if gap.key in begun:  # two that are alike a third: one past, one attempt
+            continue
+        begun.add(gap.key)
         budget.take()
         reason = f"seen {demanded.count} times, last from {'+'.join(sorted(demanded.sources))}, and no tool meets it"
-        yield Proposed(kind="acquire", key=demanded.key, need=demanded.need, reason=reason)
+        yield Proposed(kind="acquire", key=gap.key, need=demanded.need, reason=reason)
 
 
 def _urgency(gap: Gap) -> tuple[bool, int, float, str]:
@@ -138,7 +142,7 @@ def _may_acquire(gap: Gap, situation: Situation, names: set[str]) -> bool:
     declared = "declared" in demanded.sources
     if not declared and demanded.count < situation.settings.least_count:
         return False
-    if denied(past, situation.policy) or ("acquire", demanded.key) in situation.waiting:
+    if denied(past, situation.policy) or ("acquire", gap.key) in situation.waiting:
         return False
     if past.server in names:  # it came for this need: whether it should be replaced is another question
         return False

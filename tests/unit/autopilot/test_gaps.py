@@ -77,6 +77,7 @@ def test_a_server_that_came_for_a_need_meets_it_while_it_is_healthy() -> None:
     past = {key_of(stems_of("read a pdf")): Past(server="pdf")}  # in other words
     assert variety(needs, {}, past, frozenset({"pdf"})).needs[0].by == "pdf"
     assert not variety(needs, {}, past, frozenset()).needs[0].met
+    assert variety(needs, {}, past, frozenset()).needs[0].key == key_of(stems_of("read a pdf"))
 
 
 def test_what_would_close_a_gap() -> None:

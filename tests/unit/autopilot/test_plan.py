@@ -81,6 +81,12 @@ def test_a_need_has_to_be_seen_often_enough_or_declared() -> None:
     assert plan(situation(gap(), waiting=frozenset({("acquire", "pdf")}))) == ()
 
 
+def test_two_needs_that_share_a_past_are_one_attempt() -> None:
+    twins = [msgspec.structs.replace(gap(key), kept_under="third") for key in ("one", "other")]
+    assert kinds(plan(situation(*twins))) == [("acquire", "third")]
+    assert plan(situation(*twins, waiting=frozenset({("acquire", "third")}))) == ()
+
+
 def test_the_budget_goes_to_what_is_declared_then_to_what_is_wanted_most() -> None:
     gaps = (gap("a", 3), gap("b", 9), gap("c", 2), gap("d", 1, declared=True), gap("e", 4))
     assert kinds(plan(situation(*gaps))) == [("acquire", "d"), ("acquire", "b"), ("acquire", "e")]
