@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from tests.scenarios.homes import FAULTY, Home
 
-from vsm_mcp.model.need import Past
+from vsm_mcp.autopilot.gaps import key_of, stems_of
+from vsm_mcp.model.need import Past, Proposal
 
 pytestmark = pytest.mark.slow
 
@@ -236,14 +237,18 @@ async def test_what_keeps_failing_is_replaced_by_what_does_the_same(home: Home) 
         for name, mode in (("bad", "legacy"), ("good", "modern")):
             done = await app.add(f"cmd:{sys.executable} {FAULTY} --mode {mode}", name=name, yes=True)
             assert done.outcome == "served", done
-        pilot = app.in_service.autopilot
+        pilot, key = app.in_service.autopilot, key_of(stems_of("add two numbers"))
         assert await pilot.loop.look() == ()  # all is met
-        await app.store.memory.put_need("add number two", Past(need="add two numbers", server="bad"))
+        await app.store.memory.put_need(key, Past(need="add two numbers", server="bad"))
         pilot.standings.trouble("bad")
         assert await pilot.loop.look() == ()  # it has only begun to fail
         found = await pilot.loop.look()
         assert [(each.kind, each.server, each.need) for each in found] == [("replace", "bad", "add two numbers")]
         assert list(app.fleet.servers) == ["good"]
-        assert (await app.store.memory.needs())["add number two"].server == "good"
+        assert (await app.store.memory.needs())[key].server == "good"
+        waiting = [("acquire", key), ("replace", "bad"), ("retire", "good")]
+        for number, (kind, about) in enumerate(waiting):
+            await app.store.memory.put_proposal(Proposal(id=str(number), kind=kind, key=about))
         assert await pilot.loop.look() == ()
+        assert list(await app.store.memory.proposals()) == ["2"]  # the need is met, that server is gone
     assert ("retire", "allow", "bad") in journal(home, "autopilot")

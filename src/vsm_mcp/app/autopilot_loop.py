@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +17,7 @@ import msgspec
 from vsm_mcp.app.carrying_out import CarryingOut, mark_of
 from vsm_mcp.app.standings import Standings
 from vsm_mcp.app.variety import Gaps
+from vsm_mcp.autopilot.gaps import Variety
 from vsm_mcp.autopilot.plan import DAY, Proposed, Situation, plan
 from vsm_mcp.errors import VsmError
 from vsm_mcp.events import LoopFailed
@@ -76,7 +77,7 @@ class Autopilot:
             gaps=variety.needs,
             servers=self._standings.of(now, seen_at, met_by, tenures, past),
             tenures=tenures,
-            waiting=frozenset((each.kind, each.key) for each in (await memory.proposals()).values()),
+            waiting=await self._waiting(variety, tenures),
             spent=await memory.spent(now - DAY),
             expected=await self._expected(),
             settings=settings,
@@ -124,6 +125,22 @@ class Autopilot:
                 tenures[name] = msgspec.structs.replace(tenure, failing_at=since, replacements=replacements)
                 await memory.put_server(name, tenures[name])
         return tenures
+
+    async def _waiting(self, variety: Variety, tenures: Mapping[str, Tenure]) -> frozenset[tuple[str, str]]:
+        """Return what waits for a person; forget what has settled itself: a need that is met, a server that is gone."""
+        memory, servers = self._app.store.memory, self._app.fleet.servers
+        met, waiting = {gap.key for gap in variety.needs if gap.met}, set()
+        for each in (await memory.proposals()).values():
+            if each.kind == "acquire":
+                settled = each.key in met
+            else:
+                mended = each.kind == "replace" and not tenures.get(each.key, Tenure()).failing_at
+                settled = mended or each.key not in servers
+            if settled:
+                await memory.drop("proposal", each.id)
+            else:
+                waiting.add((each.kind, each.key))
+        return frozenset(waiting)
 
     async def _expected(self) -> dict[str, float]:
         """Return what one more acquisition is expected to take: on disk as much as the last ones did."""

@@ -49,8 +49,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How an admission ended: ``served``, ``quarantined``, ``rejected`` or ``failed``; ``evidence`` is its id.
 
-    ``plan`` is what the server may see and reach, or would if it were let, as far as that came to be known. ``asked`` is
-    what a person has to agree to, where that is why it ended.
+    ``plan`` is what the server may see and reach, or would if it were let, as far as that came to be known. ``asked``
+    is what a person has to agree to, where that is why it ended.
     """
 
     outcome: str
