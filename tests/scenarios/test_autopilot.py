@@ -183,7 +183,7 @@ def test_what_nobody_uses_gets_notice_and_is_retired(home: Home) -> None:
         policy={"autonomy": "auto"},
         autopilot={"every_seconds": 0.3, "unused_days": 2 * second, "notice_days": 6 * second},
     )
-    declared = {"mcpServers": {"kept": {"command": sys.executable, "args": [str(FAULTY)]}}}
+    declared = {"mcpServers": {"kept": {"command": sys.executable, "args": [str(FAULTY), "--mode", "both"]}}}
     (home.path / "mcp_servers.json").write_text(json.dumps(declared))
     assert home.add_faulty("unused").document["outcome"] == "served"
     home.serve()

@@ -87,10 +87,10 @@ class Fault(VsmError):
         self.data = data
 
 
-class UnknownTool(Fault):
+class NoSuchTool(Fault):
     """A client named a tool that nobody serves; ``tool`` is the name it gave."""
 
-    code: ClassVar[str] = "unknown_tool"
+    code: ClassVar[str] = "no_such_tool"
 
     def __init__(self, fault: Fault, tool: str) -> None:
         super().__init__(fault.rpc_code, fault.message, fault.data)
@@ -186,7 +186,7 @@ def url_elicitations(error: RpcError) -> list[Raw]:
 
 def unknown_tool(name: str, alike: Sequence[str]) -> Fault:
     """Return the error for a tool that nobody serves (specification, "Tools: Error Handling": -32602)."""
-    return UnknownTool(_unknown("tool", name, alike, era.INVALID_PARAMS), name)
+    return NoSuchTool(_unknown("tool", name, alike, era.INVALID_PARAMS), name)
 
 
 def unknown_prompt(name: str, alike: Sequence[str]) -> Fault:

@@ -16,7 +16,7 @@ from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.calls import Calls
 from vsm_mcp.gateway.catalogue import PAGE_ITEMS, Catalogue
 from vsm_mcp.gateway.changes import KINDS, Listener
-from vsm_mcp.gateway.faults import Fault, UnknownTool
+from vsm_mcp.gateway.faults import Fault, NoSuchTool
 from vsm_mcp.gateway.flights import Flights
 from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.meta.consent import Consents
@@ -360,7 +360,7 @@ class Gateway:
         try:
             return Answer(messages.result(ident, await asking))
         except Fault as error:
-            if isinstance(error, UnknownTool) and self._needs is not None:
+            if isinstance(error, NoSuchTool) and self._needs is not None:
                 self._needs.missed(error.tool)
             return Answer(messages.fault(ident, error), error.rpc_code)
 
