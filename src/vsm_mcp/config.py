@@ -25,6 +25,8 @@ from vsm_mcp.model.discovery import Discovery
 from vsm_mcp.model.health_settings import HealthSettings
 from vsm_mcp.model.installing import Install
 from vsm_mcp.model.permissions import BUILT_IN, NAMED_PATHS, Permissions, with_built_in
+from vsm_mcp.model.policy_settings import AUTONOMY
+from vsm_mcp.model.policy_settings import Policy as Policy  # noqa: PLC0414 - it is one of the sections
 from vsm_mcp.model.profile import Profile
 from vsm_mcp.model.rollout_settings import RolloutSettings
 from vsm_mcp.model.routing_settings import RoutingSettings
@@ -66,40 +68,6 @@ class Gateway(Section, frozen=True, kw_only=True):
         bool, Meta(description="Whether agents may ask for new capabilities, as far as the policy lets them.")
     ] = True
     hidden_prompts: Annotated[str, Meta(description="Prompts that hide characters: refuse or pass.")] = "refuse"
-
-
-class Policy(Section, frozen=True, kw_only=True):
-    """``[policy]``: what is allowed, and who is asked.
-
-    ``allow`` and ``deny`` hold patterns over references (``npm:@scope/*``, ``pypi:*``); deny wins; an empty
-    ``allow`` admits everything that is not denied. ``autonomy`` is manual, ask, guarded or auto. The ``allow_…``
-    switches say what a person may grant to a server with the option of the same name.
-    """
-
-    autonomy: Annotated[str, Meta(description="What may happen without a person: manual, ask, guarded or auto.")] = (
-        "ask"
-    )
-    allow: Annotated[
-        tuple[str, ...], Meta(description="Patterns over references; when given, nothing else is admitted.")
-    ] = ()
-    deny: Annotated[
-        tuple[str, ...], Meta(description="Patterns over references that are never admitted nor started.")
-    ] = ()
-    deny_tools: Annotated[
-        tuple[str, ...], Meta(description="Patterns over exposed tool names that are neither listed nor called.")
-    ] = ()
-    changed_items: Annotated[str, Meta(description="Items changed after approval: ask, deny or allow.")] = "ask"
-    new_items: Annotated[str, Meta(description="Items that appear only later: ask, deny or allow.")] = "ask"
-    changed_resources: Annotated[str, Meta(description="The same for resources that change.")] = "ask"
-    new_resources: Annotated[str, Meta(description="The same for resources that are new.")] = "allow"
-    profile: Annotated[str, Meta(description="How strictly checks are judged: strict, standard or lax.")] = "standard"
-    allow_unsandboxed: Annotated[bool, Meta(description="Whether --allow-unsandboxed may be used.")] = True
-    allow_network: Annotated[bool, Meta(description="Whether --allow-host may be used.")] = True
-    allow_scripts: Annotated[bool, Meta(description="Whether --allow-scripts may be used.")] = True
-    permissions_unasked: Annotated[
-        tuple[str, ...],
-        Meta(description="Permission profiles (patterns) that need no person's leave; any other does, always."),
-    ] = ("none", "read-only")
 
 
 class Sandbox(Section, frozen=True, kw_only=True):
@@ -231,7 +199,7 @@ _CHOICES: Final = {
     ("gateway", "hidden_prompts"): ("refuse", "pass"),
     ("gateway", "mode"): ("all", "search", "auto"),
     ("profiles", "mode"): ("all", "search", "auto", None),
-    ("policy", "autonomy"): ("manual", "ask", "guarded", "auto"),
+    ("policy", "autonomy"): AUTONOMY,
     ("permissions", "named_paths"): NAMED_PATHS,
     ("policy", "profile"): ("strict", "standard", "lax"),
     ("vetting", "required"): ASKING,

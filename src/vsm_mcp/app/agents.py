@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
+
+import msgspec
 
 from vsm_mcp import events
 from vsm_mcp.autopilot.outcome import Outcome
@@ -14,10 +16,12 @@ from vsm_mcp.config import Policy
 from vsm_mcp.discovery.screen import clean
 from vsm_mcp.errors import Refused, VsmError
 from vsm_mcp.events import Emit, Event
-from vsm_mcp.gateway.needs import Acquired, Tell
+from vsm_mcp.gateway.needs import Acquired, Agreed, Consent, Tell
+from vsm_mcp.matching.tokens import stems, words
 from vsm_mcp.model.action import Action, ActionKind, Verdict
-from vsm_mcp.policy import decide
-from vsm_mcp.store.cache import Demand
+from vsm_mcp.policy import decide, least_of
+from vsm_mcp.policy.bucket import Bucket, Rate, full, take
+from vsm_mcp.store.demand import Demand
 
 T = TypeVar("T")
 ACTOR: Final = "agent"
@@ -30,9 +34,28 @@ _AGAIN_SECONDS: Final = 3600.0
 _FRESH_SECONDS: Final = 600.0
 _NAMED: Final = 3
 _MESSAGE: Final = 400
+_NEED: Final = 500
+_TOOL_NAME, _TOOL_WORDS = 100, 8
+_MISSED: Final = Rate(per_minute=30, burst=30)
 
 Acquire = Callable[[str], Awaitable[Outcome]]
 """Acquires a capability in the name of an agent; raises :class:`VsmError`."""
+
+
+class Consents(Protocol):
+    """What may be agreed to through clients, and what follows."""
+
+    def offered(self, need: str, outcome: Outcome) -> Consent | None:
+        """Return what the person at a client may be asked after an acquisition ended so; ``None`` for nothing."""
+        ...
+
+    async def agreed(self, need: str, agreed: Agreed) -> Outcome:
+        """Acquire what was agreed to. Raises :class:`VsmError`."""
+        ...
+
+    async def declined(self, need: str, via: str) -> None:
+        """Remember a no. Raises :class:`VsmError`."""
+        ...
 
 
 class AgentNeeds:
@@ -40,18 +63,27 @@ class AgentNeeds:
 
     At most two acquisitions run at a time; whoever asks for the same need waits for the same one. One that outlasts
     the patience of its agent goes on, and its end is kept for ten minutes for who asks again. ``listen`` lets a
-    listener hear what happens in the name of the current task.
+    listener hear what happens in the name of the current task. Without ``consents`` nobody is asked through clients.
     """
 
-    def __init__(self, acquire: Acquire, demand: Demand, policy: Policy, listen: Callable[[Emit], None]) -> None:
+    def __init__(
+        self,
+        acquire: Acquire,
+        demand: Demand,
+        policy: Policy,
+        listen: Callable[[Emit], None],
+        consents: Consents | None = None,
+    ) -> None:
         self._acquire = acquire
+        self._consents = consents
+        self._missed: Bucket = full(_MISSED, monotonic())
         self._demand = demand
         self._listen = listen
         self.acquires = may_acquire(policy)
         self._runs: dict[str, _Run] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._writing = 0
-        self._noted: dict[tuple[str, bool], float] = {}
+        self._writes: set[asyncio.Task[Any]] = set()
+        self._noted: dict[tuple[str, str, bool], float] = {}
 
     def govern(self, policy: Policy) -> None:
         """Have another policy decide from now on whether agents may ask for anything."""
@@ -63,31 +95,50 @@ class AgentNeeds:
     async def __aexit__(self, *_exc: object) -> None:
         tasks = tuple(self._tasks)
         for task in tasks:
-            task.cancel()
+            if task not in self._writes:  # they are short, and what a person looked for is not to be lost
+                task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
     def noticed(self, need: str, *, met: bool) -> None:
-        """Write a need down in the background: once an hour, however often it is looked for."""
-        now, key = monotonic(), (need, met)
-        if now - self._noted.get(key, -_AGAIN_SECONDS) < _AGAIN_SECONDS or self._writing >= _WRITING:
+        """Write down what an agent looks for."""
+        self.note(need, ACTOR, met=met)
+
+    def missed(self, tool: str) -> None:
+        """Write down the call of a tool that does not exist, as the words of its name; at most 30 a minute."""
+        need = need_of_call(tool)
+        if not need:
+            return
+        self._missed, wait = take(self._missed, _MISSED, monotonic())
+        if not wait:
+            self.note(need, "call", met=False)
+
+    def declined(self, need: str, via: str) -> None:
+        """See :meth:`vsm_mcp.gateway.needs.Needs.declined`."""
+        if self._consents is not None:
+            self._write(self._consents.declined(need, via))
+
+    def note(self, need: str, source: str, *, met: bool) -> None:
+        """Write a need down in the background: once an hour from one source, however often it is looked for."""
+        need = clean(need, _NEED)
+        now, key = monotonic(), (need, source, met)
+        if now - self._noted.get(key, -_AGAIN_SECONDS) < _AGAIN_SECONDS or len(self._writes) >= _WRITING:
             return
         if len(self._noted) >= _NOTED:
             del self._noted[next(iter(self._noted))]
         self._noted.pop(key, None)
         self._noted[key] = now
-        self._writing += 1
-        self._spawn(self._write(need, met=met))
+        self._write(self._demand.record(need, source, met=met))
 
-    async def acquire(self, need: str, tell: Tell, seconds: float) -> Acquired | None:
+    async def acquire(self, need: str, tell: Tell, seconds: float, agreed: Agreed | None = None) -> Acquired | None:
         """See :meth:`vsm_mcp.gateway.needs.Needs.acquire`."""
         key = need.lower()
         run = self._runs.get(key)
-        if run is None or run.is_stale():
+        if run is None or run.is_stale() or (agreed is not None and run.ended is not None):
             if sum(not run.task.done() for run in self._runs.values()) >= _AT_ONCE:
                 return Acquired(outcome="busy", message=f"{_AT_ONCE} acquisitions are under way; try again in a minute")
             self._forget_oldest()
-            run = self._runs[key] = self._begun(need)
+            run = self._runs[key] = self._begun(need, agreed)
         run.tells.append(tell)
         try:
             done, _ = await asyncio.wait({run.task}, timeout=seconds)
@@ -103,13 +154,16 @@ class AgentNeeds:
         self._runs.pop(key, None)
         return run.task.result()
 
-    def _begun(self, need: str) -> _Run:
+    def _begun(self, need: str, agreed: Agreed | None) -> _Run:
         run = _Run()
 
         async def through() -> Acquired:
             self._listen(run.hear)
             try:
-                return acquired(await self._acquire(need))
+                outcome = await self._begin(need, agreed)
+                consents = self._consents
+                consent = consents.offered(need, outcome) if consents is not None and agreed is None else None
+                return msgspec.structs.replace(acquired(outcome), consent=consent)
             except VsmError as error:
                 return not_acquired(error)
             finally:
@@ -118,18 +172,25 @@ class AgentNeeds:
         run.task = self._spawn(through())
         return run
 
+    def _begin(self, need: str, agreed: Agreed | None) -> Awaitable[Outcome]:
+        if agreed is not None and self._consents is not None:
+            return self._consents.agreed(need, agreed)
+        return self._acquire(need)
+
     def _forget_oldest(self) -> None:
         """Keep room for the ends that nobody has asked for."""
         ended = [key for key, run in self._runs.items() if run.task.done()]
         for key in ended[: max(0, len(self._runs) - _KEPT + 1)]:
             del self._runs[key]
 
-    async def _write(self, need: str, *, met: bool) -> None:
-        try:
+    def _write(self, writing: Awaitable[None]) -> None:
+        async def work() -> None:
             with contextlib.suppress(VsmError):  # a full disk must not stop an agent from finding tools
-                await self._demand.record(need, ACTOR, met=met)
-        finally:
-            self._writing -= 1
+                await writing
+
+        task = self._spawn(work())
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
 
     def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
@@ -158,7 +219,17 @@ class _Run:
 
 def may_acquire(policy: Policy) -> bool:
     """Say whether the policy leaves agents room: it does not deny outright what they ask for, whatever is found."""
-    return decide(Action(kind=ActionKind.ACQUIRE, subject="", actor=ACTOR), policy).verdict is not Verdict.DENY
+    freest = msgspec.structs.replace(policy, autonomy=least_of(policy), autonomy_for={})
+    return decide(Action(kind=ActionKind.ACQUIRE, subject="", actor=ACTOR), freest).verdict is not Verdict.DENY
+
+
+def need_of_call(tool: str) -> str:
+    """Return the words of a tool's name, which its caller made up; empty where they say nothing.
+
+    Letters and digits alone are left of it, and not many: nothing that could speak to a model.
+    """
+    found = [word for word in words(tool[:_TOOL_NAME]) if not word.isdigit()][:_TOOL_WORDS]
+    return " ".join(found) if stems(" ".join(found)) else ""
 
 
 def acquired(outcome: Outcome) -> Acquired:

@@ -14,7 +14,8 @@ import msgspec
 from vsm_mcp import config as configuration
 from vsm_mcp.app import appraisals, declared, kits, operations, views
 from vsm_mcp.app.accounting import Accounting
-from vsm_mcp.app.agents import ACTOR, AgentNeeds
+from vsm_mcp.app.acquiring import Acquiring
+from vsm_mcp.app.agents import AgentNeeds
 from vsm_mcp.app.altering import Altering
 from vsm_mcp.app.answering import answering
 from vsm_mcp.app.approvals import Approvals
@@ -37,14 +38,13 @@ from vsm_mcp.app.running import Running
 from vsm_mcp.app.storage import Storage
 from vsm_mcp.app.upgrading import Upgrading
 from vsm_mcp.app.wiring import Machine, open_machine
-from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.admission.admit import admit
 from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.autopilot.remove import remove
 from vsm_mcp.autopilot.undo import Undo
-from vsm_mcp.errors import NotFound, UnknownProfile
+from vsm_mcp.errors import UnknownProfile
 from vsm_mcp.events import Emit, ServerRemoved, ignore
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.view import View
@@ -114,7 +114,9 @@ class App:
             Runtime(config, sandbox=self.machine.sandbox, emit=emit, secrets_of=self._secrets_of)
         )
         self.accounting = Accounting(self.runtime, self.counters, self.machine.isolation, lambda: self.config)
-        self.needs = needs = await enter(AgentNeeds(self._for_agent, self.store.demand, config.policy, self.bus.listen))
+        self.acquiring = asks = Acquiring(self._parts, lambda: (self.finder, self.upgrading))
+        needs = AgentNeeds(asks.for_agent, self.store.demand, config.policy, self.bus.listen, asks)
+        self.needs = await enter(needs)
         self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
         self.runtime.on_updated = self.gateway.updated
         self.runtime.on_said = self.gateway.announcements.said
@@ -190,6 +192,7 @@ class App:
 
     async def search(self, need: str, limit: int = 10, wants: Wants = ANYTHING) -> dict[str, Any]:
         """Return candidates for a need, ranked. Raises :class:`NothingFound`."""
+        self.needs.note(need, "person", met=False)
         return appraisals.document(need, await self.finder.find(need, Settings(), wants, self.bus.emit), limit)
 
     async def acquire(
@@ -206,7 +209,7 @@ class App:
         settings, nothing_yet = settings or Settings(), parse_ref("cmd:none")
         self.running.check(settings, name)
         template = Request(ref=nothing_yet, settings=settings, name=name, actor=self.actor, approved=yes, need=need)
-        return await self._acquire(template, tries, wants)
+        return await self.acquiring.acquire(template, tries, wants)
 
     async def add(
         self,
@@ -236,21 +239,23 @@ class App:
         """Stop a server, forget it, delete its files and secrets. Raises :class:`UnknownServer`."""
         server = self.fleet.get(name)
 
-        async def act() -> None:
-            self.witness.count(name)
-            if not server.quarantined:
-                await self.runtime.remove(name)
-            await self.upgrading.forget(name)
-            await remove(self.store, self.installations, self.runtime.log_path(name), server)
-            self.bus.emit(ServerRemoved(server=name))
-            await self.fleet.refresh(name)
-            self.logins.forget(server)
-            self.counters.forget(name)
-            self.machine.sandbox.forget(name)
-
         action = msgspec.structs.replace(self._action(ActionKind.REMOVE, server), actor=actor or self.actor)
-        await self.performer.perform(action, act, evidence=server.acquisition)
+        await self.performer.perform(action, lambda: self.take_out(name), evidence=server.acquisition)
         return {"name": name, "removed": True}
+
+    async def take_out(self, name: str) -> None:
+        """Do what :meth:`remove` does, for who has asked the policy already. Raises :class:`UnknownServer`."""
+        server = self.fleet.get(name)
+        self.witness.count(name)
+        if not server.quarantined:
+            await self.runtime.remove(name)
+        await self.upgrading.forget(name)
+        await remove(self.store, self.installations, self.runtime.log_path(name), server)
+        self.bus.emit(ServerRemoved(server=name))
+        await self.fleet.refresh(name)
+        self.logins.forget(server)
+        self.counters.forget(name)
+        self.machine.sandbox.forget(name)
 
     async def approve(self, name: str) -> dict[str, Any]:
         """Let a quarantined server, changed definitions of a served one, or an upgrade by its id into service."""
@@ -283,7 +288,9 @@ class App:
         """
         lookup = self.view(profile).catalogue.lookup
         if query:
-            return views.tools((await lookup.find(query, limit)).tools)
+            found = await lookup.find(query, limit)
+            self.needs.note(query, "person", met=found.met)
+            return views.tools(found.tools)
         return views.tools((card, 1.0) for card in lookup.cards(limit))
 
     def view(self, profile: str) -> View:
@@ -308,7 +315,7 @@ class App:
             "sources": self.finder.lookout.report(),
             "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
             "flows": self.judging.flows(self.gateway.views.values()),
-        } | self.in_service.report()
+        } | await self.in_service.status()
 
     async def doctor(self) -> dict[str, Any]:
         """Return what this machine gives, and what would improve it."""
@@ -357,22 +364,6 @@ class App:
         self.running.check(request.settings, request.name, request.ref)
         known = msgspec.structs.replace(request, known=self.finder.known(request.ref))
         return await self.upgrading.taken_in(await admit(self._parts(), known))
-
-    async def _for_agent(self, need: str) -> Outcome:
-        """In the name of an agent, who may not agree to what a person may."""
-        return await self._acquire(Request(ref=parse_ref("cmd:none"), actor=ACTOR, need=need), 3, ANYTHING)
-
-    async def _acquire(self, template: Request, tries: int, wants: Wants) -> Outcome:
-        need, actor = template.need, template.actor
-        try:
-            found = await self.finder.find(need, template.settings, wants, self.bus.emit)
-        except NotFound:
-            await self.store.demand.record(need, actor, met=False)
-            raise
-        template = msgspec.structs.replace(template, method=wants.method)
-        outcome = await acquire(self._parts(), template, found.ranked, tries, admit)
-        await self.store.demand.record(need, actor, met=outcome.outcome == "served")
-        return await self.upgrading.taken_in(outcome)
 
     def _supervise(self, server: Server) -> None:
         if not server.quarantined and server.enabled:

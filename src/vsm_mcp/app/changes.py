@@ -36,7 +36,8 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
     How.APPLIED: {
         "gateway": "max_sessions session_idle_seconds call_timeout_seconds call_limit_seconds mode tool_limit acquire"
         " hidden_prompts",
-        "policy": "autonomy allow deny deny_tools changed_items new_items changed_resources new_resources profile"
+        "policy": "autonomy autonomy_for guarded_risk guarded_sources ask_through_clients allow deny deny_tools"
+        " changed_items new_items changed_resources new_resources profile"
         " allow_unsandboxed allow_network allow_scripts permissions_unasked",
         "vetting": "required source_timeout_seconds licences publishers deny_publishers young_days hosts advisories"
         " signatures",
@@ -56,7 +57,8 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "health": "every_seconds checks doubt_seconds failures answer_seconds slow_seconds error_share resource_share"
         " horizon_seconds heal remedies backoff_seconds longest_backoff_seconds lasting_seconds knock_seconds"
         " degraded_weight restarts_per_minute restarts_at_once",
-        "autopilot": "every_seconds",
+        "autopilot": "every_seconds needs window_days least_count installs_per_day disk_bytes_per_day"
+        " memory_bytes_per_day tokens_per_day cooldown_seconds unused_days notice_days rest_days failing_seconds",
         "telemetry": "metrics metrics_public metric_tools events events_kept otlp_seconds trace_ratio",
         "log": "level format calls",
         "profiles": "description servers tools deny_tools mode tool_limit plain_names acquire",

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable
 from typing import TYPE_CHECKING, Any
 
+from vsm_mcp.app.autopiloting import Autopiloting
 from vsm_mcp.app.capabilities import Capabilities
 from vsm_mcp.app.looking_after import looking_after
 from vsm_mcp.app.rollouts import ROLLOUTS, Rollouts
@@ -30,10 +31,12 @@ class InService:
         self.healing = looking_after(app, lambda: self.capabilities)
         self.rollouts = Rollouts(app)
         self.rollouts.stand_ins = self.capabilities.stand_ins
+        self.autopilot = Autopiloting(app)
         self.answering: dict[str, object] = {
             "capabilities": self.capabilities,
             "conditions": self.healing,
             **dict.fromkeys(ROLLOUTS, self.rollouts),
+            **self.autopilot.answering,
         }
 
     @contextlib.asynccontextmanager
@@ -42,6 +45,7 @@ class InService:
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(self.telemetry.running())
             await stack.enter_async_context(self.rollouts.running())
+            await stack.enter_async_context(self.autopilot.running())
             stack.push_async_callback(_ended, asyncio.get_running_loop().create_task(self.healing.run(), name="health"))
             yield
 
@@ -49,15 +53,16 @@ class InService:
         """Take in that other settings count from now on."""
         self.telemetry.configured()
         self.healing.configured()
+        self.autopilot.configured()
 
     async def beside(self, rows: Iterable[dict[str, Any]], *, closely: bool = False) -> list[dict[str, Any]]:
         """Return rows about servers, each with what of it waits for a person, and how it is."""
         found = await self._app.approvals.beside(rows)
         return [self.healing.beside(row, closely=closely) for row in found]
 
-    def report(self) -> dict[str, Any]:
-        """Return what ``status`` says of all of it."""
-        return self.healing.report()
+    async def status(self) -> dict[str, Any]:
+        """Return what ``status`` shows besides the servers."""
+        return self.healing.report() | await self.autopilot.status()
 
     def rows(self) -> list[dict[str, Any]]:
         """Return what ``doctor`` says of all of it."""

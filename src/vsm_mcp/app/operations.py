@@ -187,6 +187,19 @@ class LockInstall(msgspec.Struct, frozen=True, kw_only=True):
     yes: bool = False
 
 
+class GapsOf(msgspec.Struct, frozen=True, kw_only=True):
+    """``gaps``: whether candidates are sought now, and how many needs to return of each kind."""
+
+    look: bool = False
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+
+
+class NeedOf(msgspec.Struct, frozen=True, kw_only=True):
+    """``allow_need``, ``deny_need``: a need in plain words."""
+
+    need: Annotated[str, msgspec.Meta(max_length=500)]
+
+
 class Nothing(msgspec.Struct, frozen=True, kw_only=True):
     """``list``, ``status``, ``doctor``, ``reload``, ``lock``: no parameters."""
 
@@ -235,6 +248,9 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "key_revoke": Named,
     "evidence": EvidenceOf,
     "journal": JournalOf,
+    "gaps": GapsOf,
+    "allow_need": NeedOf,
+    "deny_need": NeedOf,
     "status": Nothing,
     "doctor": Nothing,
 }
@@ -242,6 +258,7 @@ CHANGING = frozenset(
     {"acquire", "add", "vet", "remove", "approve", "start", "stop", "restart", "bulk", "login", "key_create"}
     | {"key_revoke", "set", "reload", "deny", "upgrade", "rollback", "trial", "lock", "lock_install"}
     | {"rollout_start", "rollout_promote", "rollout_hold", "rollout_back"}
+    | {"allow_need", "deny_need"}
 )
 """Operations that change what a home holds: one process at a time may do them."""
 

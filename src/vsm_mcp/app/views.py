@@ -27,8 +27,8 @@ _SECRETIVE = ("key", "token", "secret", "password", "passwd", "credential", "aut
 
 def outcome(result: Outcome) -> dict[str, Any]:
     """Return the document of ``acquire`` and ``add``."""
-    document: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(result, admitted=None))
-    del document["admitted"]
+    document: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(result, admitted=None, asked=None))
+    del document["admitted"], document["asked"]
     return document
 
 

@@ -52,7 +52,7 @@ async def acquire(parts: Parts, template: Request, ranked: Sequence[Appraisal], 
         if candidate.installed:
             return await _served_already(parts, candidate)
         for way in here.ways(candidate):
-            outcome = await admit(parts, msgspec.structs.replace(template, ref=way.ref, known=way))
+            outcome = await admit(parts, asked_for(template, way, appraisal))
             await parts.store.evidence.add(outcome.evidence, "ranked", [_shown(each) for each in ranked[:8]])
             code = outcome.reason.code if outcome.reason else ""
             if outcome.outcome == "served" or code in _FINAL:
@@ -63,6 +63,11 @@ async def acquire(parts: Parts, template: Request, ranked: Sequence[Appraisal], 
             if code not in _NEXT_WAY:
                 break
     return outcome or outcome_of(NothingFound(f"nothing was found for {need!r}"), template, "")
+
+
+def asked_for(template: Request, way: Candidate, appraisal: Appraisal) -> Request:
+    """Return what is asked for one candidate."""
+    return msgspec.structs.replace(template, ref=way.ref, known=way, confidence=appraisal.confidence)
 
 
 class Here(msgspec.Struct, frozen=True, kw_only=True):

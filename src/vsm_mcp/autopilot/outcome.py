@@ -6,6 +6,7 @@ import msgspec
 
 from vsm_mcp.errors import Refused, VsmError
 from vsm_mcp.install.lockfile import LockedServer
+from vsm_mcp.model.action import Action
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import Ref
@@ -20,7 +21,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     reference was chosen for a need, not named. ``origin`` is kept with the server: nobody looks on while what a file
     asks for is admitted, so findings that want a look hold it back, agreed or not. ``method`` is the kind of reference
     that a candidate for a need is to be installed by (empty: any). ``locked`` is what a lock holds of it: exactly that
-    is admitted, or nothing.
+    is admitted, or nothing. ``confidence`` is that of its appraisal, where there was one.
     """
 
     ref: Ref
@@ -33,6 +34,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     origin: str = ""
     method: str = ""
     locked: LockedServer | None = None
+    confidence: float | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +49,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How an admission ended: ``served``, ``quarantined``, ``rejected`` or ``failed``; ``evidence`` is its id.
 
-    ``plan`` is what the server may see and reach, or would if it were let, as far as that came to be known.
+    ``plan`` is what the server may see and reach, or would if it were let, as far as that came to be known. ``asked``
+    is what a person has to agree to, where that is why it ended.
     """
 
     outcome: str
@@ -61,6 +64,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     plan: SandboxPlan | None = None
     admitted: Server | None = None
+    asked: Action | None = None
 
 
 def reason_of(error: VsmError) -> Reason:

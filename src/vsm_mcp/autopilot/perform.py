@@ -41,6 +41,10 @@ class Performer:
         decision = Decision(verdict=Verdict.DENY, rule=rule, reason=reason)
         await self._store.journal.append(action, decision, reason)
 
+    async def noted(self, action: Action, rule: str, reason: str) -> None:
+        """Write down what somebody decided that changes nothing of what runs, so that the policy is not asked."""
+        await self._store.journal.append(action, Decision(verdict=Verdict.ALLOW, rule=rule, reason=reason), reason)
+
     async def clear(self, action: Action, detail: str = "", evidence: str = "") -> Decision:
         """Ask the policy and write its answer down; raise unless it allows. See :meth:`perform`."""
         decision = decide(action, self._policy)

@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "restart",
     "set",
     "health",
+    "gaps",
     "login",
     "import",
     "export",

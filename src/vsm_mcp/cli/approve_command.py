@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.asking import show_outcome
 from vsm_mcp.cli.difference_text import change_lines
 from vsm_mcp.cli.servers import show_state
 from vsm_mcp.cli.session import OperationFailed, Session, common
@@ -20,17 +21,21 @@ from vsm_mcp.cli.upgrade_command import code_of, show_upgrades
 @click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
 @common
 def command(session: Session, name: str, items: tuple[str, ...], yes: bool) -> None:
-    """Approve what waits under ID: the name of a server, or the id of an upgrade.
+    """Approve what waits under ID: the name of a server, or the id of an upgrade or of a proposal.
 
     What changed in a served server is shown, vetted again, and then pinned as it is now.
     """
     if session.interactive and not yes and not _agreed(session, name, items):
         sys.exit(1)
     document = session.run("approve", name=name, items=items)
+    if "proposal" in document and "retired" in document:
+        return session.show(document, lambda found: output.one_line(f"{found['name']}: {found['retired']}"))
+    if "proposal" in document:
+        sys.exit(show_outcome(session, document))
     if "upgrades" in document:
         session.show(document, show_upgrades)
         sys.exit(code_of(document["upgrades"]))
-    session.show(document, _human)
+    return session.show(document, _human)
 
 
 def _agreed(session: Session, name: str, items: tuple[str, ...]) -> bool:

@@ -14,6 +14,11 @@ _WAYS: Final = {
     "remove": "take the server out",
     "approve": "should you change your mind",
 }
+_NO: Final = {
+    "acquire": "nothing is acquired for it unasked; vsm-mcp gaps --allow NEED takes that back",
+    "retire": "it stays",
+    "replace": "it is not replaced",
+}
 
 
 @click.command("deny")
@@ -21,7 +26,7 @@ _WAYS: Final = {
 @click.option("--item", "items", multiple=True, metavar="KEY", help="This frozen item alone, such as tool:search.")
 @common
 def command(session: Session, name: str, items: tuple[str, ...]) -> None:
-    """Say no to what waits under ID (an upgrade's id, or the name of a server).
+    """Say no to what waits under ID (the id of an upgrade or a proposal, or the name of a server).
 
     An upgrade that waits is undone. What changed in a served server stays frozen, a held-back server stays out; both
     are shown as denied, and nobody is asked again unless they change once more. `rollback` and `remove` are the ways
@@ -34,6 +39,8 @@ def _human(document: dict[str, Any]) -> None:
     name = document["name"]
     if document["denied"] == "upgrade":
         output.one_line(f"{name}: the upgrade was dropped; nothing of it is left")
+    elif document["denied"] == "proposal":
+        output.one_line(f"{name}: {_NO[document['kind']]}")
     elif document["denied"] == "items":
         output.one_line(f"{name}: denied, stays frozen: {output.some(document['items'])}")
     else:

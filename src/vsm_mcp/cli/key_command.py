@@ -30,6 +30,7 @@ def command() -> None:
 @click.option("--burst", type=click.IntRange(0), default=0, help="Requests at once (default: a minute's worth).")
 @click.option("--concurrency", type=click.IntRange(0), default=0, help="Requests that may be open at a time.")
 @click.option("--max-body", type=click.IntRange(0), default=0, metavar="BYTES", help="The largest request.")
+@click.option("--may-consent", "consents", is_flag=True, help="Its client may ask its person whether to install.")
 @click.option("--expires", default="", metavar="DURATION", help="How long it holds: 90m, 12h, 30d, 8w.")
 @click.option("--watch", is_flag=True, help="It may read metrics and events (GET /metrics, /v1/events) as well.")
 @common
@@ -47,6 +48,7 @@ def create(session: Session, name: str, expires: str, rate: str, **given: Any) -
         "concurrency": given["concurrency"],
         "max_body_bytes": given["max_body"],
         "watch": given["watch"],
+        "consents": given["consents"],
         "expires": time.time() + _duration(expires) if expires else 0.0,
     }
     session.show(session.run("key_create", name=name, grant=grant), _created)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.gaps_command import show_proposals
 from vsm_mcp.cli.servers import reason_of
 from vsm_mcp.cli.session import Session, common
 from vsm_mcp.model.counted import counted
@@ -46,6 +47,12 @@ def _human(document: dict[str, Any]) -> None:
     for entry in document["mcp_servers"]:
         if entry["outcome"] != "served":
             output.line(f"mcp_servers.json: {entry['title']}: {entry['outcome']} {entry['reason']}".rstrip())
+    show_proposals(document["proposals"])
+    for row in document["retiring"]:
+        due = output.when(row["due"])
+        output.one_line(
+            f"{row['name']}: nobody uses it; it is retired after {due} unless somebody does", style="yellow"
+        )
     since = {name: number for name, number in document["counters"].items() if number}
     output.line("")
     output.line(f"since the start: {', '.join(f'{name} {number}' for name, number in since.items()) or 'nothing'}")

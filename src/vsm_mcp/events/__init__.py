@@ -71,6 +71,15 @@ from vsm_mcp.events.telemetry import (
     ExportFailed,
     ExportResumed,
 )
+from vsm_mcp.events.variety import (
+    ActionFailed,
+    ActionPlanned,
+    ActionProposed,
+    LoopFailed,
+    RetirementNoticed,
+    RetirementWithdrawn,
+    ServerRetired,
+)
 
 __all__ = [
     "AccessInClear",
@@ -78,6 +87,9 @@ __all__ = [
     "AcquisitionFinished",
     "AcquisitionStarted",
     "ActionDecided",
+    "ActionFailed",
+    "ActionPlanned",
+    "ActionProposed",
     "CandidateRejected",
     "CandidatesLeftOut",
     "CleanedUp",
@@ -96,6 +108,7 @@ __all__ = [
     "GaveUp",
     "HealthChecked",
     "LockNotWritten",
+    "LoopFailed",
     "PinChanged",
     "PinsApproved",
     "Ranked",
@@ -103,6 +116,8 @@ __all__ = [
     "RemedyApplied",
     "RemedyTried",
     "RestartsHeld",
+    "RetirementNoticed",
+    "RetirementWithdrawn",
     "RolloutAdvanced",
     "RolloutBegan",
     "RolloutFinished",
@@ -113,6 +128,7 @@ __all__ = [
     "ServerFoundStateful",
     "ServerRemoved",
     "ServerReplaced",
+    "ServerRetired",
     "ServerRolledBack",
     "ServerStarted",
     "ServerStopped",

@@ -87,6 +87,16 @@ class Fault(VsmError):
         self.data = data
 
 
+class NoSuchTool(Fault):
+    """A client named a tool that nobody serves; ``tool`` is the name it gave."""
+
+    code: ClassVar[str] = "no_such_tool"
+
+    def __init__(self, fault: Fault, tool: str) -> None:
+        super().__init__(fault.rpc_code, fault.message, fault.data)
+        self.tool = tool
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "class"}):
     """Why a server gave no result: which server, which class of failure, whether to retry, and what to do."""
 
@@ -176,7 +186,7 @@ def url_elicitations(error: RpcError) -> list[Raw]:
 
 def unknown_tool(name: str, alike: Sequence[str]) -> Fault:
     """Return the error for a tool that nobody serves (specification, "Tools: Error Handling": -32602)."""
-    return _unknown("tool", name, alike, era.INVALID_PARAMS)
+    return NoSuchTool(_unknown("tool", name, alike, era.INVALID_PARAMS), name)
 
 
 def unknown_prompt(name: str, alike: Sequence[str]) -> Fault:

@@ -17,10 +17,11 @@ from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.calls import Calls
 from vsm_mcp.gateway.catalogue import PAGE_ITEMS, Catalogue
 from vsm_mcp.gateway.changes import KINDS, Listener
-from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.gateway.faults import Fault, NoSuchTool
 from vsm_mcp.gateway.flights import Flights
 from vsm_mcp.gateway.lookup import Favour, alike
 from vsm_mcp.gateway.messages import Request, encode
+from vsm_mcp.gateway.meta.consent import Consents
 from vsm_mcp.gateway.meta.tools import own_tools
 from vsm_mcp.gateway.narrowing import Narrowings
 from vsm_mcp.gateway.needs import Needs
@@ -112,6 +113,7 @@ class Gateway:
         self.tasks = Tasks(upstream, seconds, limit)
         self.following = Following(self.tasks)
         self.router = Router()
+        self._consents = Consents()
         self._asking = Asking(upstream, seconds, limit, self.tasks, self.router.ledger)
         self._calls = self._made_calls()
 
@@ -125,6 +127,7 @@ class Gateway:
     def seal_with(self, key: bytes) -> None:
         """Seal what clients carry back with ``key`` (32 bytes), so that it is good for another process as well."""
         self._asking.seal_with(key)
+        self._consents.seal_with(key)
         self.tasks.seal_with(key)
 
     def observe(self, observer: Observer | None) -> None:
@@ -201,7 +204,9 @@ class Gateway:
     def _made_calls(self) -> Calls:
         patience = min(self.settings.call_timeout_seconds, self.limits.acquire_seconds)
         screens = self.settings.hidden_prompts == "refuse"
-        return Calls(self._asking, own_tools(self._needs, patience), self.tasks, self.router, screens=screens)
+        return Calls(
+            self._asking, own_tools(self._needs, patience, self._consents), self.tasks, self.router, screens=screens
+        )
 
     # --- answering ------------------------------------------------------------------------------------------------
 
@@ -227,11 +232,11 @@ class Gateway:
 
         Cancelling the caller cancels the call at the server.
         """
-        return await _answer(request.id, self._calls.answer(request, caller))
+        return await self._answered(request.id, self._calls.answer(request, caller))
 
     async def finish(self, asked: Asked) -> Answer:
         """Answer what was begun, as :meth:`answer`."""
-        return await _answer(asked.request.id, self._calls.finish(asked))
+        return await self._answered(asked.request.id, self._calls.finish(asked))
 
     async def call(self, tool: str, arguments: bytes) -> bytes | Raw:
         """Call a tool for whoever sits at this machine, and return its result as a modern client gets it.
@@ -363,6 +368,14 @@ class Gateway:
             raise faults.unknown_resource(uri, (), modern=False)
         return _EMPTY
 
+    async def _answered(self, ident: bytes, asking: Awaitable[bytes | Raw]) -> Answer:
+        try:
+            return Answer(messages.result(ident, await asking))
+        except Fault as error:
+            if isinstance(error, NoSuchTool) and self._needs is not None:
+                self._needs.missed(error.tool)
+            return Answer(messages.fault(ident, error), error.rpc_code)
+
     @staticmethod
     def _discovered(view: View) -> bytes:
         members = encode(
@@ -373,10 +386,3 @@ class Gateway:
             }
         )
         return results.modern(members[1:-1], cacheable=True)
-
-
-async def _answer(ident: bytes, asking: Awaitable[bytes | Raw]) -> Answer:
-    try:
-        return Answer(messages.result(ident, await asking))
-    except Fault as error:
-        return Answer(messages.fault(ident, error), error.rpc_code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -24,6 +24,7 @@ _PARAMETERS: Final = 16
 _PARAMETER: Final = 100
 _CHOICES: Final = 6
 _WIDER: Final = 2  # so many times more are looked at than are returned: one that is favoured may move up among them
+_LOOKED_AT, _RATED = 64, 8
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -82,6 +83,14 @@ class Lookup:
         index = await self._built()
         return await asyncio.to_thread(self._find, index, need, limit, server)
 
+    async def best(self, need: str, servers: Collection[str]) -> tuple[str, str, float]:
+        """Return the tool of ``servers`` that matches a need best by the yardstick of candidates.
+
+        Its name, its server, and the score (0…1; see :data:`~vsm_mcp.matching.relevance.MET`); empty for none.
+        """
+        index = await self._built()
+        return await asyncio.to_thread(self._best, index, need, servers)
+
     def cards(self, limit: int) -> list[Card]:
         """Return the first ``limit`` tools in the order of their names."""
         return [self._card(name) for name in sorted(self._entries)[:limit]]
@@ -126,12 +135,20 @@ class Lookup:
         moved = [(key, score * self._favour(routes[key].server, routes[key].name)) for key, score in found]
         return sorted(moved, key=lambda each: -each[1])
 
+    def _best(self, index: ToolIndex, need: str, servers: Collection[str]) -> tuple[str, str, float]:
+        ranked = [key for key, _ in index.search(need, _LOOKED_AT) if self._routes[key].server in servers]
+        rated = ((key, self._routes[key].server, self._rated(need, key)) for key in ranked[:_RATED])
+        return max(rated, key=lambda found: found[2], default=("", "", 0.0))
+
     def _meets(self, need: str, name: str) -> bool:
+        return self._rated(need, name) >= MET
+
+    def _rated(self, need: str, name: str) -> float:
         """Compare one tool with a need by the yardstick that candidates are measured with."""
         text = self._text(name, {})
         thing = Thing(text.name, text.description, (), self._routes[name].server, text.parameters)
         yardstick = matcher()
-        return yardstick.rate(yardstick.need(need), [thing])[0].score >= MET
+        return yardstick.rate(yardstick.need(need), [thing])[0].score
 
 
 def _opened(entry: Entry) -> dict[str, Any]:

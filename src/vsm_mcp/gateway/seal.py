@@ -20,14 +20,15 @@ from vsm_mcp.wire import era
 STATE: Final = "requestState"
 RESPONSES: Final = "inputResponses"
 
-Kind = Literal["inner", "parked", "again"]
+Kind = Literal["inner", "parked", "again", "consent"]
 
 
 class State(msgspec.Struct, frozen=True, array_like=True):
     """What is sealed.
 
     ``kind`` says what goes on: ``inner`` a modern server's own state, ``parked`` a call that waits here under the
-    ticket ``inner``, ``again`` a call to be made anew. ``until`` is in seconds since the epoch.
+    ticket ``inner``, ``again`` a call to be made anew, ``consent`` an acquisition of ``inner`` that somebody has to
+    agree to. ``until`` is in seconds since the epoch.
     """
 
     kind: Kind

@@ -28,13 +28,15 @@ class ActionKind(StrEnum):
     REINSTALL = "reinstall"
     REPLACE = "replace"
     ROLLOUT = "rollout"
+    RETIRE = "retire"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
     """One wish: what, on whom, by whom, and the facts policy needs to decide.
 
     ``facts`` hold primitive values (``ref``, ``kind``, ``publisher``, ``tier``, ``scripts``, ``network``,
-    ``unsandboxed``, ``judgement``; of a change, what it adds, and ``widens`` where it adds anything).
+    ``unsandboxed``, ``judgement``, ``sources`` and ``tags`` with blanks between; of a change, what it adds, and
+    ``widens`` where it adds anything).
     """
 
     kind: ActionKind

@@ -15,7 +15,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     deny wins. ``rate`` is requests a minute, of which ``burst`` may come at once (0: a minute's worth);
     ``concurrency`` is requests at a time, and as many streams; ``max_body_bytes`` the size of one request. ``expires``
     is in seconds since the epoch. 0 means no limit of its own, or never. ``watch`` lets it read metrics and events,
-    which tell of everything that is served.
+    which tell of everything that is served. ``consents`` says that its word counts when the person at the client is
+    asked whether a server may be installed.
     """
 
     profiles: tuple[str, ...] = ("*",)
@@ -27,6 +28,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     max_body_bytes: int = 0
     expires: float = 0.0
     watch: bool = False
+    consents: bool = False
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,9 @@
 ``bucket`` decide in the same way about those who call: what a key covers, and how often it may be used.
 """
 
-from vsm_mcp.policy.decide import decide
+from vsm_mcp.policy.autonomy import least_of
+from vsm_mcp.policy.decide import THROUGH_CLIENT, beyond_clients, decide
 from vsm_mcp.policy.patterns import matches, tool_denied
+from vsm_mcp.policy.risk import risk_of
 
-__all__ = ["decide", "matches", "tool_denied"]
+__all__ = ["THROUGH_CLIENT", "beyond_clients", "decide", "least_of", "matches", "risk_of", "tool_denied"]

@@ -1,4 +1,4 @@
-"""Answers worth keeping for a while (registry texts), and the record of demand."""
+"""Answers worth keeping for a while: registry texts."""
 
 from __future__ import annotations
 
@@ -35,17 +35,3 @@ class Cache:
         sql, now = "DELETE FROM cache WHERE at < ? OR at > ?", time.time()
         limits = (now - older_than, now + older_than)
         return await self._database.run(lambda connection: int(connection.execute(sql, limits).rowcount))
-
-
-class Demand:
-    """Needs as they were seen: searched for, acquired, called and not found."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def record(self, need: str, source: str, *, met: bool) -> None:
-        """Write down one need."""
-        sql = "INSERT INTO demand(at, need, source, met) VALUES (?,?,?,?)"
-        await self._database.run(
-            lambda connection: connection.execute(sql, (time.time(), need[:500], source, int(met)))
-        )

@@ -38,6 +38,11 @@ class Experiences:
         rows = await self._database.run(lambda connection: connection.execute(sql).fetchall())
         return {identity: _read(body).faded(now - at) for identity, body, at in rows}
 
+    async def seen_at(self) -> dict[str, float]:
+        """Return when something was seen of each server last, by identity."""
+        sql = "SELECT identity, at FROM experience"
+        return dict(await self._database.run(lambda connection: connection.execute(sql).fetchall()))
+
 
 def _read(body: bytes) -> Experience:
     return msgspec.json.decode(body, type=Experience)

@@ -7,12 +7,14 @@ from types import TracebackType
 from typing import Self
 
 from vsm_mcp.errors import HomeError
-from vsm_mcp.store.cache import Cache, Demand
+from vsm_mcp.store.cache import Cache
 from vsm_mcp.store.database import Database
+from vsm_mcp.store.demand import Demand
 from vsm_mcp.store.experience import Experiences
 from vsm_mcp.store.health import Remembered
 from vsm_mcp.store.journal import Evidence, Journal
 from vsm_mcp.store.keys import Keys
+from vsm_mcp.store.memory import Memory
 from vsm_mcp.store.previous import Previous
 from vsm_mcp.store.rollouts import Rollouts
 from vsm_mcp.store.sagas import Sagas
@@ -36,6 +38,7 @@ class Store:
         self.evidence = Evidence(self._database)
         self.cache = Cache(self._database)
         self.demand = Demand(self._database)
+        self.memory = Memory(self._database)
         self.experience = Experiences(self._database)
         self.tool_experience = ToolExperiences(self._database)
         self.health = Remembered(self._database)

@@ -18,7 +18,7 @@ from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.gateway import Limits
 from vsm_mcp.gateway.messages import Request
 from vsm_mcp.gateway.meta import definitions
-from vsm_mcp.gateway.needs import Acquired, Tell
+from vsm_mcp.gateway.needs import Acquired, Agreed, Consent, Tell
 from vsm_mcp.model.profile import Profile
 
 SEARCH = config.Gateway(mode="search")
@@ -257,12 +257,26 @@ class Shop:
         self.seen: list[tuple[str, bool]] = []
         self.endpoint: Any = None
         self.patience: list[float] = []
+        self.absent: list[str] = []
+        self.said: list[tuple[str, str]] = []
+
+    def missed(self, tool: str) -> None:
+        self.absent.append(tool)
+
+    def declined(self, need: str, via: str) -> None:
+        self.said.append((need, via))
 
     def noticed(self, need: str, *, met: bool) -> None:
         self.seen.append((need, met))
 
-    async def acquire(self, need: str, tell: Tell, seconds: float) -> Acquired | None:
+    async def acquire(self, need: str, tell: Tell, seconds: float, agreed: Agreed | None = None) -> Acquired | None:
         self.patience.append(seconds)
+        if need == "leave" and agreed is None:
+            return Acquired(
+                outcome="rejected", ref="npm:x", message="no", consent=Consent(ref="npm:x", question="May I?")
+            )
+        if agreed is not None:
+            self.said.append((agreed.ref, agreed.via))
         if need == "long":
             return None
         if need == "guarded":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 import msgspec
 
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.grants import check_project, with_named_paths
+from vsm_mcp.autopilot.known import known_facts
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
 from vsm_mcp.autopilot.naming import check_name
 from vsm_mcp.autopilot.verdicts import masked
@@ -71,6 +73,8 @@ def facts_of(passage: Passage, order: Order) -> dict[str, str | bool | float]:
         "secrets": bool(settings.secrets),
         "curated": bool(request.known and request.known.curated),
         "approved": request.approved,
+        **(known_facts(request.known, time.time()) if request.known is not None else {}),
+        **({"confidence": request.confidence} if request.confidence is not None else {}),
     }
 
 
@@ -79,6 +83,7 @@ async def cleared(passage: Passage, order: Order) -> None:
     request = passage.request
     kind = ActionKind.ACQUIRE if request.need else ActionKind.ADD
     action = Action(kind=kind, subject=str(request.ref), actor=request.actor, facts=facts_of(passage, order))
+    passage.asked = action
     await passage.parts.performer.clear(action, request.need, passage.id)
     await recorded(passage, order)
 

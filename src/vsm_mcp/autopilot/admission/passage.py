@@ -14,7 +14,7 @@ import msgspec
 from vsm_mcp.autopilot.outcome import Outcome, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.undo import Undo
-from vsm_mcp.errors import VsmError
+from vsm_mcp.errors import ApprovalNeeded, VsmError
 from vsm_mcp.events import (
     AcquisitionFinished,
     AcquisitionStarted,
@@ -22,6 +22,7 @@ from vsm_mcp.events import (
     StepFinished,
     StepStarted,
 )
+from vsm_mcp.model.action import Action
 from vsm_mcp.model.launch import LaunchFacts
 from vsm_mcp.model.sandbox_plan import SandboxPlan
 from vsm_mcp.store.sagas import Plan
@@ -50,6 +51,7 @@ class Passage:
         self.shown: SandboxPlan | None = None
         self.proposal = b""
         self.rolls = False
+        self.asked: Action | None = None
         self.facts = (request.known.launch if request.known else None) or LaunchFacts()
 
     async def take(self, way: Callable[[], Awaitable[Outcome]]) -> Outcome:
@@ -73,10 +75,12 @@ class Passage:
         except VsmError as error:
             await self.take_back()
             outcome = outcome_of(error, request, self.id, self.shown)
+            if isinstance(error, ApprovalNeeded):
+                outcome = msgspec.structs.replace(outcome, asked=self.asked)
         except BaseException:
             await asyncio.shield(self.take_back())
             raise
-        await self.record("outcome", msgspec.structs.replace(outcome, admitted=None))
+        await self.record("outcome", msgspec.structs.replace(outcome, admitted=None, asked=None))
         code = outcome.reason.code if outcome.reason else ""
         parts.emit(AcquisitionFinished(acquisition=self.id, outcome=outcome.outcome, server=outcome.server, code=code))
         return outcome

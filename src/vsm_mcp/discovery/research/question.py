@@ -81,6 +81,21 @@ def said(body: bytes, api: str) -> str:
     return words
 
 
+def used(body: bytes, api: str, asked: int) -> int:
+    """Return how many tokens a question took: as the answer counts them, else a quarter of all its characters.
+
+    ``asked`` is the size of the question.
+    """
+    try:
+        usage = table(table(msgspec.json.decode(body)).get("usage"))
+    except (msgspec.DecodeError, RecursionError):
+        usage = {}
+    names = ("input_tokens", "output_tokens") if api == "anthropic" else ("total_tokens",)
+    counted = [usage.get(name) for name in names]
+    whole = [count for count in counted if isinstance(count, int) and not isinstance(count, bool) and count >= 0]
+    return sum(whole) if len(whole) == len(names) else (asked + len(body)) // 4
+
+
 def named(words: str, most: int) -> list[Named]:
     """Return the packages that an answer names, the surest first; each once. What is of another form is left out.
 

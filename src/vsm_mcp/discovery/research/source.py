@@ -20,7 +20,7 @@ from vsm_mcp.discovery.network.secret import read_secret
 from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.discovery.packument import npm_facts, pypi_facts
 from vsm_mcp.discovery.research.post import post
-from vsm_mcp.discovery.research.question import Named, named, request, said
+from vsm_mcp.discovery.research.question import Named, named, request, said, used
 from vsm_mcp.discovery.selection import calls_itself_server
 from vsm_mcp.discovery.source import Context, SourceOff, SourceState
 from vsm_mcp.errors import ConfigError, NotFound, SourceUnavailable, VsmError
@@ -33,6 +33,8 @@ _MOST: Final = 12
 _SETTING: Final = "[discovery.research]"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _DAY: Final = 86_400.0
+TOKENS: Final = "research tokens"
+"""Under this key the cache holds how many tokens were ever used."""
 
 
 class ResearchSource:
@@ -90,7 +92,9 @@ class ResearchSource:
         if parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK):
             raise ConfigError(f"{_SETTING} url begins with https://, or is on this machine", "mend the setting")
         await self._spend(web)
-        body = await post(request(need, most, settings), secret, await web.addresses(), settings.timeout_seconds)
+        question = request(need, most, settings)
+        body = await post(question, secret, await web.addresses(), settings.timeout_seconds)
+        await self._count(used(body, settings.api, len(question.body)), web)
         try:
             return said(body, settings.api)
         except ValueError as error:
@@ -107,6 +111,15 @@ class ResearchSource:
         if spent >= self._settings.calls_per_day:
             raise SourceUnavailable(f"today's {spent} questions are asked; {_SETTING} calls_per_day")
         await web.cache.put(key, msgspec.json.encode(spent + 1))
+
+    async def _count(self, tokens: int, web: Web) -> None:
+        """Add to the tokens that were ever used; whoever has a budget takes the difference."""
+        kept = await web.cache.get(TOKENS)
+        try:
+            before = msgspec.json.decode(kept[0], type=float) if kept is not None else 0.0
+        except msgspec.DecodeError:
+            before = 0.0
+        await web.cache.put(TOKENS, msgspec.json.encode(before + tokens))
 
     async def _confirmed(self, guesses: Sequence[Named], web: Web) -> tuple[list[Candidate], int]:
         async with Registries(

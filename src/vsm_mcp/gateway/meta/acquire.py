@@ -12,8 +12,9 @@ from vsm_mcp.gateway import messages
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.meta import definitions
+from vsm_mcp.gateway.meta.consent import Consents, Said
 from vsm_mcp.gateway.meta.tool import Onward, arguments, refused, result
-from vsm_mcp.gateway.needs import Acquired, Needs, Tell
+from vsm_mcp.gateway.needs import Acquired, Agreed, Needs, Tell
 
 _MOST_ASKED: Final = 500
 _SHOWN: Final = 24
@@ -28,23 +29,56 @@ class _Arguments(msgspec.Struct):
 
 
 class AcquireCapability:
-    """Answers ``acquire_capability`` within ``seconds``; the acquisition itself may take longer and goes on."""
+    """Answers ``acquire_capability`` within ``seconds``; the acquisition itself may take longer and goes on.
 
-    def __init__(self, needs: Needs, seconds: float) -> None:
+    Where a person has to agree, and may through the client, the client is asked to ask: in the middle of the call, or
+    by a result that asks and is answered with the next call, as its era has it.
+    """
+
+    def __init__(self, needs: Needs, seconds: float, consents: Consents) -> None:
         self._needs = needs
         self._seconds = seconds
+        self._consents = consents
 
     async def answer(self, request: Request, caller: Caller, _onward: Onward) -> bytes | Raw:
-        """Return what was acquired, or what a person has to do."""
+        """Return what was acquired, or what a person has to do, or the question whether it may be.
+
+        Raises :class:`Fault` for a state that is not ours.
+        """
         try:
             need = " ".join(arguments(request, _Arguments).need.split())
             if not need:
                 raise BadArgument("need is empty: say what is lacking")
         except BadArgument as error:
             return refused(definitions.ACQUIRE, error, caller)
-        acquired = await self._needs.acquire(need, _teller(request, caller), self._seconds) or _WORKING
+        said = self._consents.answer(request, caller)
+        if said is not None:
+            acquired = await self._after(said, need, request, caller)
+        else:
+            acquired = await self._needs.acquire(need, _teller(request, caller), self._seconds) or _WORKING
+            if acquired.consent is not None and self._consents.can_ask(request, caller):
+                if caller.modern:
+                    return self._consents.question(acquired.consent, request, caller)
+                live = await self._consents.ask(acquired.consent, request, caller)
+                acquired = acquired if live is None else await self._after(live, need, request, caller)
+        return await self._told(need, acquired, caller)
+
+    async def _after(self, said: Said, need: str, request: Request, caller: Caller) -> Acquired:
+        """Go on after a person said yes or no."""
+        via = caller.principal.name
+        if said.yes:
+            agreed = Agreed(ref=said.ref, via=via)
+            return await self._needs.acquire(need, _teller(request, caller), self._seconds, agreed) or _WORKING
+        if said.no:
+            self._needs.declined(need, via)
+        message = "a person said no" if said.no else "nobody answered whether it may be installed"
+        return Acquired(outcome="rejected", ref=said.ref, message=message)
+
+    async def _told(self, need: str, acquired: Acquired, caller: Caller) -> bytes | Raw:
         tools = await _tools_of(acquired.server, need, caller) if acquired.outcome == "served" else []
-        structured = {"need": need, **msgspec.structs.asdict(acquired), "tools": tools[:_SHOWN]}
+        shown = msgspec.structs.asdict(acquired)
+        del shown["consent"]
+        structured = {"need": need, **shown, "tools": tools[:_SHOWN]}
         text = _served(acquired, tools, caller) if acquired.outcome == "served" else _not_served(acquired)
         return result(text, structured, caller, is_error=acquired.outcome not in ("served", "working"))
 
