@@ -226,6 +226,7 @@ async def test_what_keeps_failing_is_replaced_by_what_does_the_same(home: Home) 
     """In process: two servers do the same, and of one it is known that nothing mends it."""
     from vsm_mcp import config
     from vsm_mcp.app import App
+    from vsm_mcp.events import Escalated
 
     settings(
         home,
@@ -240,7 +241,7 @@ async def test_what_keeps_failing_is_replaced_by_what_does_the_same(home: Home) 
         pilot, key = app.in_service.autopilot, key_of(stems_of("add two numbers"))
         assert await pilot.loop.look() == ()  # all is met
         await app.store.memory.put_need(key, Past(need="add two numbers", server="bad"))
-        pilot.standings.trouble("bad")
+        app.bus.emit(Escalated(server="bad", reason="nothing mends it", tried=()))
         assert await pilot.loop.look() == ()  # it has only begun to fail
         found = await pilot.loop.look()
         assert [(each.kind, each.server, each.need) for each in found] == [("replace", "bad", "add two numbers")]

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class Autopiloting:
-    """See the module. ``standings`` is told by who watches health that a server is beyond mending."""
+    """See the module. ``standings`` hears from who watches health that a server is beyond mending."""
 
     def __init__(self, app: App) -> None:
         self._app = app
         self.standings = Standings(app.fleet, app.runtime, lambda: app.gateway.router.ledger)
+        app.bus.subscribe(self.standings)
         self.gaps = Gaps(app, app.acquiring, self.standings)
         self.carrying_out = CarryingOut(app, app.acquiring, self.gaps)
         self.loop = Autopilot(app, self.gaps, self.standings, self.carrying_out)

@@ -11,6 +11,7 @@ from vsm_mcp.app.kits import kit_of
 from vsm_mcp.autopilot.gaps import Demanded
 from vsm_mcp.autopilot.plan import Standing
 from vsm_mcp.errors import VsmError
+from vsm_mcp.events import ConditionChanged, Escalated, Event
 from vsm_mcp.model.need import Past, Tenure
 from vsm_mcp.model.server import Server, ServerState
 from vsm_mcp.routing.ledger import Ledger
@@ -22,7 +23,7 @@ _MOST_FAULTS: Final = 0.5
 
 
 class Standings:
-    """Looks at the servers. Who knows more about one's health says so by :meth:`trouble`."""
+    """Looks at the servers; a subscriber of the bus, which tells of those that nothing mends."""
 
     def __init__(self, fleet: Fleet, runtime: Runtime, ledger: Callable[[], Ledger]) -> None:
         self._fleet = fleet
@@ -30,6 +31,14 @@ class Standings:
         self._ledger = ledger
         self._totals: dict[str, tuple[int, int]] = {}
         self._troubled: set[str] = set()
+
+    def __call__(self, event: Event) -> None:
+        """Take note of servers that nothing mends, and of those that are well again."""
+        match event:
+            case Escalated(server=name):
+                self.trouble(name)
+            case ConditionChanged(server=name, after="healthy"):
+                self.trouble(name, over=True)
 
     def trouble(self, name: str, *, over: bool = False) -> None:
         """Take note that a server keeps failing though all was tried to mend it, or that this is over."""

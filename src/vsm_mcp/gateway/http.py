@@ -43,7 +43,7 @@ class Endpoint:
 
     With an ``authentication`` every request needs a key or a token but one for the metadata that leads to tokens, and
     for a path that ``beside.public(path)`` says is open; what is beside needs a key that may ``watch``. Paths that
-    ``beside.upgrades(path)`` names speak WebSocket.
+    ``beside.upgrades(path)`` names speak WebSocket, and those that ``beside.serves(path)`` does not know are not there.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Endpoint:
         self._gateway = gateway
         self._access = access
         self._beside = beside
+        self._serves: Callable[[str], bool] = getattr(beside, "serves", lambda _path: True)
         self._public: Callable[[str], bool] | None = getattr(beside, "public", None)
         self.upgrades: Callable[[str], bool] = getattr(beside, "upgrades", lambda _path: False)
         self._entrance = Entrance(gateway, authentication)
@@ -105,7 +106,7 @@ class Endpoint:
             if scope["method"] not in {"GET", "HEAD"}:
                 raise Refusal(405, f"{scope['method']} is not used", _ALLOW_STREAM)
             return await respond(send, 200, document)
-        if self._beside is None:
+        if self._beside is None or not self._serves(path):
             raise Refusal(404, f"nothing is served here but {PATH}")
         if TUNNEL in scope and not self._access.reads(headers):
             raise Refusal(403, "this Origin may not read here; see [gateway] allowed_origins", CLOSE)

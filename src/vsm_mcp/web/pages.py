@@ -54,12 +54,12 @@ class Pages:
 
     def upgrades(self, path: str) -> bool:
         """Whether a path speaks WebSocket to those who offer it."""
-        return path == EVENTS and self._serves(path)
+        return path == EVENTS and self.serves(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
         path = scope["path"]
-        if not self._serves(path):
+        if not self.serves(path):
             return await plain(send, 404, b"not found\n")
         if scope["method"] not in {"GET", "HEAD"}:
             return await plain(send, 405, b"only GET is used here\n", (b"allow", b"GET"))
@@ -67,7 +67,8 @@ class Pages:
             return await self._metrics(scope, send)
         return await self._events(scope, receive, send)
 
-    def _serves(self, path: str) -> bool:
+    def serves(self, path: str) -> bool:
+        """Whether there is anything at a path."""
         telemetry = self._config().telemetry
         return path in PATHS and (self._always or (telemetry.metrics if path == METRICS else telemetry.events))
 

@@ -132,6 +132,7 @@ async def test_only_a_key_that_may_watch_opens_them(tmp_path: Any) -> None:
             assert (await world.get(path, authorization=f"Bearer {texts['prometheus']}"))[0] == 200
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await world.http.ws_connect(f"{world.origin}/v1/events")
+        assert (await world.get("/v1/status", authorization=f"Bearer {texts['agent']}"))[0] == 404
         world.settings = TelemetrySettings(metrics_public=True)
         assert (await world.get("/metrics"))[0] == 200
         assert (await world.get("/v1/events?once=1"))[0] == 401
