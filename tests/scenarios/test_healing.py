@@ -86,11 +86,20 @@ def settled(home: Home, name: str) -> list[str]:
     return [f"{remedy} {outcome}" for remedy, outcome in pattern.findall(home.said)]
 
 
+def failing(home: Home, name: str, cause: Path) -> None:
+    """Have a server seen to be failing, and only then mended: its next process will be well."""
+    settings = home.path / "vsm-mcp.toml"
+    settings.write_text("[health]\nheal = false\n")
+    home.serve()
+    waited(home, lambda: condition(home, name)["state"] == "failing")
+    cause.unlink()
+    settings.write_text("[health]\nheal = true\n")
+    assert home.run("reload").code == 0
+
+
 def test_a_hung_server_is_asked_to_end_and_started_again(home: Home) -> None:
     cause = sick(home, "hung", "--hang-on", "ping", "--hang-on", "tools/call")
-    home.serve()
-    waited(home, lambda: condition(home, "hung")["checks"])
-    cause.unlink()
+    failing(home, "hung", cause)
     assert settled(home, "hung") == ["soft_restart done"]
     assert tried(home, "hung") == [("restart", "soft_restart")]
     assert home.run("call", "hung__echo", "text=4711").code == 0
@@ -99,9 +108,7 @@ def test_a_hung_server_is_asked_to_end_and_started_again(home: Home) -> None:
 
 def test_one_that_does_not_end_when_it_is_asked_to_is_killed(home: Home) -> None:
     cause = sick(home, "wedged", "--hang-on", "ping", "--ignore-sigterm", "--ignore-eof")
-    home.serve()
-    waited(home, lambda: condition(home, "wedged")["checks"])
-    cause.unlink()
+    failing(home, "wedged", cause)
     assert settled(home, "wedged") == ["soft_restart failed", "hard_restart done"]
     assert tried(home, "wedged") == [("restart", "soft_restart"), ("restart", "hard_restart")]
 

@@ -35,7 +35,8 @@ def rate_of(settings: HealthSettings) -> Rate:
 class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What the limit is and does: restarts ``per_minute`` in the long run and ``at_once``, how many ``waited`` so far.
 
-    ``waiting`` is how many seconds the next one would wait.
+    Remedies that found no start to spare are not among those: they ask again. ``waiting`` is how many seconds the next
+    one would wait.
     """
 
     per_minute: float
@@ -58,6 +59,7 @@ class StartLimit:
     def turn(self) -> float:
         """Take one start, and return for how many seconds to wait for it; it is taken in any case."""
         self._bucket, wait = reserve(self._bucket, self._rate, self._clock())
+        self._waited += wait > 0
         self._told(wait)
         return wait
 
@@ -79,8 +81,6 @@ class StartLimit:
         )
 
     def _told(self, wait: float) -> None:
-        if wait > 0:
-            self._waited += 1
-            if not self._holding:
-                self._emit(RestartsHeld(seconds=round(wait, 1), per_minute=self._rate.per_minute))
+        if wait > 0 and not self._holding:
+            self._emit(RestartsHeld(seconds=round(wait, 1), per_minute=self._rate.per_minute))
         self._holding = wait > 0

@@ -15,7 +15,7 @@ def test_a_fleet_in_trouble_neither_storms_nor_swings() -> None:
     assert spec.loader is not None
     simulation = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(simulation)
-    given = argparse.Namespace(servers=200, failures=200, seed=11, together=1, out=None)
+    given = argparse.Namespace(servers=400, failures=200, seed=11, together=1, out=None)
     found = simulation.figures(*simulation.run(given, 2.0))
     assert found["failures"] == 400
     assert found["restarts_held"] > 0  # all of the second hour's come at once: the limit was needed

@@ -45,7 +45,7 @@ def test_two_ways_of_asking_share_it() -> None:
     assert limit.turn() == 2.0
     assert len(told) == 1
     assert isinstance(told[0], RestartsHeld)
-    assert (limit.state().waited, limit.state().waiting) == (3, 3.0)
+    assert (limit.state().waited, limit.state().waiting) == (2, 3.0)
     now[0] = 2.5
     assert not limit.free()
     now[0] = 3.0
