@@ -59,6 +59,12 @@ from vsm_mcp.events.servers import (
     ServerUpgraded,
     ToolsChanged,
 )
+from vsm_mcp.events.traffic import (
+    BreakerClosed,
+    BreakerHalfOpened,
+    BreakerOpened,
+    FailedOver,
+)
 
 __all__ = [
     "AccessInClear",
@@ -66,6 +72,9 @@ __all__ = [
     "AcquisitionFinished",
     "AcquisitionStarted",
     "ActionDecided",
+    "BreakerClosed",
+    "BreakerHalfOpened",
+    "BreakerOpened",
     "CandidateRejected",
     "CandidatesLeftOut",
     "CleanedUp",
@@ -76,6 +85,7 @@ __all__ = [
     "CpuLimitReached",
     "Emit",
     "Event",
+    "FailedOver",
     "GatewayListening",
     "GaveUp",
     "HealthChecked",
