@@ -27,7 +27,7 @@ from vsm_mcp.model.installing import Install
 from vsm_mcp.model.permissions import BUILT_IN, NAMED_PATHS, Permissions, with_built_in
 from vsm_mcp.model.profile import Profile
 from vsm_mcp.model.rollout_settings import RolloutSettings
-from vsm_mcp.model.routing_settings import RoutingSettings
+from vsm_mcp.model.routing_settings import FAILOVERS, RoutingSettings
 from vsm_mcp.model.telemetry_settings import TelemetrySettings
 from vsm_mcp.model.vetting import ASKING, Vetting
 from vsm_mcp.model.wants import Appraising, Priority
@@ -237,6 +237,7 @@ _CHOICES: Final = {
     ("sandbox", "least_tier"): ("full", "full-soft", "reduced"),
     ("discovery.research", "api"): ("openai", "anthropic"),
     ("install", "container_engine"): ("auto", "podman", "docker"),
+    ("routing", "failover"): FAILOVERS,
     ("log", "level"): ("debug", "info", "warning", "error"),
     ("log", "format"): ("text", "json"),
     **{("policy", f"{when}_{what}"): PIN_RULES for when in ("changed", "new") for what in ("items", "resources")},

@@ -51,7 +51,9 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "install": "resolve_timeout_seconds build_timeout_seconds max_package_bytes max_unpacked_bytes max_files"
         " min_release_age_days trusted_publishers confined hosts at_once quota_bytes cache_bytes container_engine",
         "rollout": "stages",
-        "routing": "failover",
+        "routing": "retries failover failover_deny affinity breakers breaker_window_seconds breaker_calls"
+        " breaker_error_rate breaker_in_a_row breaker_open_seconds breaker_longest_seconds cache_seconds cache_bytes"
+        " cache_tools",
         "health": "every_seconds",
         "autopilot": "every_seconds",
         "telemetry": "metrics",
