@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 
 from msgspec import Raw
@@ -19,18 +20,21 @@ from vsm_mcp.model.ending import Ending
 from vsm_mcp.routing.ledger import Account
 from vsm_mcp.routing.table import Route
 
+After = Callable[["Asked", Ending], None]
+"""Hears how a call ended."""
+
 
 class Asked:
     """Who was asked what, in whose name. ``params`` is what was sent, ``way`` what becomes of a task.
 
     ``begun`` is the call that was made, and ``call`` what is awaited now: the same, or the task that was made of it.
     ``lease`` is the place of a caller without a session at a stateful server, until :meth:`close`. How it ends is
-    written into ``account``, once.
+    written into ``account``, once, and told to ``after``, where somebody waits for that.
     """
 
     __slots__ = (
-        "account", "began", "begun", "call", "caller", "channel", "lease", "modern", "params", "request", "route",
-        "talk", "way",
+        "account", "after", "began", "begun", "call", "caller", "channel", "lease", "modern", "params", "request",
+        "route", "talk", "way",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +47,7 @@ class Asked:
         account: Account | None = None,
     ) -> None:
         self.account = account
+        self.after: After | None = None
         self.began = monotonic()
         self.route = route
         self.request = request
@@ -87,6 +92,19 @@ class Asked:
         account, self.account = self.account, None
         if account is not None:
             account.note(ending, monotonic() - self.began)
+            if self.after is not None:
+                self.after(self, ending)
+
+    def tell(self, after: After) -> None:
+        """Have ``after`` called when it has ended, with how it did."""
+        before = self.after
+
+        def both(asked: Asked, ending: Ending) -> None:
+            if before is not None:
+                before(asked, ending)
+            after(asked, ending)
+
+        self.after = after if before is None else both
 
     def close(self) -> None:
         """Give the call up unless it is answered; nobody is asked any more."""

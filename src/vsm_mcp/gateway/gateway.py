@@ -26,6 +26,7 @@ from vsm_mcp.gateway.sessions import Session, Sessions
 from vsm_mcp.gateway.tasks import support
 from vsm_mcp.gateway.tasks.following import Following
 from vsm_mcp.gateway.tasks.passing import Tasks
+from vsm_mcp.gateway.traffic import Traffic
 from vsm_mcp.gateway.updates import Updates
 from vsm_mcp.gateway.upstream import Upstream
 from vsm_mcp.gateway.view import View
@@ -108,6 +109,7 @@ class Gateway:
         self.following = Following(self.tasks)
         self.router = Router()
         self._asking = Asking(upstream, seconds, limit, self.tasks, self.router.ledger)
+        self.traffic = Traffic(self._asking, self.router, upstream)
         self._calls = self._made_calls()
 
     # --- what is served -------------------------------------------------------------------------------------------
@@ -134,6 +136,7 @@ class Gateway:
         """
         self._offers = dict(offers)
         self.announcements.forget(self._offers)
+        self.traffic.show(self._offers)
         if denied is not None:
             self._denied = tuple(denied)
         for view in self.views.values():
@@ -189,7 +192,7 @@ class Gateway:
     def _made_calls(self) -> Calls:
         patience = min(self.settings.call_timeout_seconds, self.limits.acquire_seconds)
         screens = self.settings.hidden_prompts == "refuse"
-        return Calls(self._asking, own_tools(self._needs, patience), self.tasks, self.router, screens=screens)
+        return Calls(self._asking, own_tools(self._needs, patience), self.tasks, self.traffic, screens=screens)
 
     # --- answering ------------------------------------------------------------------------------------------------
 

@@ -67,6 +67,11 @@ class Seal:
             raise Fault(era.INVALID_PARAMS, "requestState is too old: make the request again without it")
         return state
 
+    def server(self, request: Request) -> str:
+        """Return whose state a request brings back, if it is one of ours; nothing else about it is checked."""
+        state = self._opened(text_or_none(request.params.get(STATE)) or "")
+        return "" if state is None else state.server
+
     def _opened(self, text: str) -> State | None:
         body = self._stamp.open(text)
         try:
