@@ -266,6 +266,11 @@ class Runtime:
         pool = self._pools.get(name)
         return None if pool is None else pool.ready(session)
 
+    def load(self, name: str) -> int | None:
+        """Return how many calls a server works on (0 where the next one starts it), ``None`` while it cannot answer."""
+        pool = self._pools.get(name)
+        return None if pool is None else pool.load()
+
     async def connection(self, name: str, timeout: float, session: str = "") -> Connection:
         """Return the open connection to a server, starting it if need be, within ``timeout`` seconds.
 

@@ -95,6 +95,11 @@ class Unit:
         """Whether a call is in flight, or somebody waits for its start."""
         return self._waiting > 0 or (self._instance is not None and self._instance.connection.calls > 0)
 
+    @property
+    def calls(self) -> int:
+        """How many calls are in flight, or wait for its start."""
+        return self._waiting + (0 if self._instance is None else self._instance.connection.calls)
+
     def quiet(self, now: float) -> float:
         """Return for how many seconds (of the loop's time) nobody has used it, as far as anybody looked.
 
