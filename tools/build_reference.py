@@ -1,4 +1,4 @@
-"""Writes docs/reference/{settings,commands,events,errors}.md from the code; ``--check`` only compares."""
+"""Writes docs/reference/{settings,commands,events,errors,metrics,evidence}.md from the code; ``--check`` compares."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import msgspec
 
 import vsm_mcp
 from vsm_mcp import cli, config, errors, events
+from vsm_mcp.model import evidence
+from vsm_mcp.web import metrics
+from vsm_mcp.web.families import Kind
 
 FOLDER = Path("docs/reference")
 NOTE = "<!-- Written by tools/build_reference.py from the code; change it there. -->\n"
@@ -111,6 +114,25 @@ def error_page() -> str:
     return "\n".join([*lines, ""])
 
 
+def metric_page() -> str:
+    """Return the page of all metrics."""
+    lines = ["# Metrics", "", NOTE, (inspect.getdoc(metrics) or "").split("\n\n", 1)[-1], ""]
+    lines += ["| metric | type | labels | meaning |", "|---|---|---|---|"]
+    for metric in metrics.METRICS:
+        name = f"{metric.name}_total" if metric.kind is Kind.COUNTER else metric.name
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        lines.append(f"| `{name}` | {metric.kind.value} | {labels} | {metric.help} |")
+    return "\n".join([*lines, ""])
+
+
+def evidence_page() -> str:
+    """Return the page of what the records of evidence hold."""
+    lines = ["# Evidence", "", NOTE, (inspect.getdoc(evidence) or "").replace("``", "`"), ""]
+    lines += ["| kind | what it says |", "|---|---|"]
+    lines += [f"| `{kind}` | {meaning} |" for kind, meaning in evidence.KINDS.items()]
+    return "\n".join([*lines, ""]).replace(":data:`KINDS`", "the kinds below")
+
+
 def _below(kind: type[Any]) -> Iterator[type[Any]]:
     for child in sorted(
         kind.__subclasses__(), key=lambda child: (child.__module__ != errors.__name__, child.__module__)
@@ -126,6 +148,7 @@ def _one_line(kind: type[Any]) -> str:
 def main() -> int:
     """Write the pages, or with ``--check`` say which ones differ."""
     pages = {"settings": settings(), "commands": commands(), "events": event_page(), "errors": error_page()}
+    pages |= {"metrics": metric_page(), "evidence": evidence_page()}
     stale = []
     for name, page in pages.items():
         path = FOLDER / f"{name}.md"

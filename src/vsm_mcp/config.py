@@ -159,6 +159,7 @@ class Log(Section, frozen=True, kw_only=True):
 
     level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"
     format: Annotated[str, Meta(description="text for people, json for machines.")] = "text"
+    calls: Annotated[str, Meta(description="Calls that get a line of their own: off, failed or all.")] = "off"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -240,6 +241,7 @@ _CHOICES: Final = {
     ("routing", "failover"): FAILOVERS,
     ("log", "level"): ("debug", "info", "warning", "error"),
     ("log", "format"): ("text", "json"),
+    ("log", "calls"): ("off", "failed", "all"),
     **{("policy", f"{when}_{what}"): PIN_RULES for when in ("changed", "new") for what in ("items", "resources")},
 }
 _NAME: Final = re.compile(r"[a-z0-9-]{1,32}")

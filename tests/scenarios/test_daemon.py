@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -66,6 +67,30 @@ def test_a_second_daemon_is_refused_and_changes_nothing(home: Home) -> None:
     assert second.document["error"]["code"] == "home_busy"
     assert str(home.daemons[0].pid) in second.document["error"]["message"]
     assert home.run("status").document["daemon"] is True
+
+
+@pytest.mark.slow
+def test_a_command_waits_for_another_one_on_its_home_and_says_so(home: Home) -> None:
+    hold = (
+        "import asyncio, sys, pathlib\nfrom vsm_mcp.store import HomeLock\n"
+        "asyncio.run(HomeLock(pathlib.Path(sys.argv[1])).acquire())\nprint('held', flush=True)\nsys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(home.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        command = [PROGRAM, "remove", "nobody"]
+        with subprocess.Popen(command, env=home.env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as waiting:
+            assert waiting.stderr is not None
+            said = waiting.stderr.readline().decode()  # it comes after one round, and would hang without it
+            holder.kill()
+            rest = waiting.stderr.read().decode()
+            assert waiting.wait(60) == 4
+    assert f"pid {holder.pid}" in said
+    assert "waiting" in said
+    assert "waiting" not in rest
+    assert "nobody" in rest
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.scenarios.homes import FAULTY, Home
-from tests.source_trees import node_files, python_files, write
+from tests.source_trees import BACKEND, PYPROJECT, node_files, python_files, write
 
 SECRET = "hush-hush-5f4dcc3b5aa765d61d83"
 
@@ -101,16 +101,23 @@ def test_what_is_not_as_it_was_locked_is_refused_and_leaves_nothing(home: Home, 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is needed")
 def test_folders_travel_like_packages(home: Home, second: Home, tmp_path: Path) -> None:
-    """Of npm's kind with a real dependency, and of Python's: the same lock on both sides, to the byte."""
+    """Of npm's kind with a real dependency, of Python's, and one that is built: the same lock on both sides."""
     node = node_files(dependencies={"ms": "^2.1.0"})
-    for name, files in {"node": node, "python": python_files()}.items():
-        done = home.run("add", f"dir:{write(tmp_path / name, files)}", "--name", name, "--yes")
+    built = {**python_files(), "pyproject.toml": PYPROJECT + BACKEND}
+    for name, files in {"node": node, "python": python_files(), "built": built}.items():
+        words = ("--allow-scripts",) if name == "built" else ()
+        done = home.run("add", f"dir:{write(tmp_path / name, files)}", "--name", name, "--yes", *words)
         assert done.document["outcome"] == "served", done
     path, locked = home.path / "vsm-mcp.lock", lock_of(home)["servers"]
     assert "node_modules/ms" in locked["node"]["tree"]["packages"]
     assert locked["node"]["provenance"] == {}  # nobody signs a folder, so nobody says that one was
+    assert (locked["python"]["licences"], locked["python"]["builders"]) == ({"": "MIT"}, [])
+    assert any(line.startswith("hatchling==") for line in locked["built"]["builders"])
+    bill = {each["bom-ref"]: each for each in home.run("lock", "--sbom").document["components"]}
+    assert bill["server:built"]["licenses"] == [{"license": {"id": "MIT"}}]
+    assert [each["licenses"] for each in bill["server:node"]["components"]] == [[{"license": {"id": "MIT"}}]]  # of ms
     done = second.run("lock", "--install", str(path), "--yes")
-    assert outcomes(done.document) == {"node": "served", "python": "served"}, done.document
+    assert outcomes(done.document) == dict.fromkeys(("node", "python", "built"), "served"), done.document
     assert second.run("lock", "--verify", str(path)).code == 0
     assert (second.path / "vsm-mcp.lock").read_bytes() == path.read_bytes()
 

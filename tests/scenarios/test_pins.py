@@ -69,6 +69,25 @@ def turned(home: Home, trigger: Path, address: str) -> None:
         assert home.run("call", "turn__add", "a=1", "b=2").code == 0
 
 
+def denied(home: Home) -> None:
+    """Say no: it stays, nobody is asked again, and what waits beside it is no part of that."""
+    said = home.run("deny", "turn", "--item", "tool:echo").document
+    assert (said["denied"], said["items"]) == ("items", ["tool:echo"])
+    assert said["ways"] == ["vsm-mcp remove turn", "vsm-mcp approve turn --item tool:echo"]
+    (row,) = home.run("list").document["servers"]
+    assert row["denied"] == ["tool:echo"]
+    assert "tool:echo" in row["frozen"]
+    changes = home.run("inspect", "turn").document["server"]["changes"]
+    assert [each["item"] for each in changes if each["denied"]] == ["tool:echo"]
+    home.run("deny", "turn")
+    assert set(home.run("list").document["servers"][0]["denied"]) == set(frozen(home))
+    nothing = home.run("deny", "turn")
+    assert (nothing.code, nothing.document["error"]["code"]) == (4, "not_found")
+    again = home.run("approve", "turn")
+    assert again.code == 2
+    assert "--item" in again.document["error"]["hint"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["legacy", "modern"])
 @pytest.mark.parametrize("told", ["told", "silent"])
@@ -116,6 +135,8 @@ def test_a_server_that_turns_is_frozen_where_it_turned(home: Home, tmp_path: Pat
     assert (blocked.code, blocked.document["error"]["code"]) == (3, "vetting_rejected")
     assert "tool:added" not in frozen(home)
     assert KEYS["twin"] in frozen(home)
+    denied(home)
+    assert "turn__echo" not in everything(address)
     # what was pinned is harmless when it comes back, and the pins outlive the daemon
     trigger.unlink()
     assert home.run("restart", "turn").code == 0

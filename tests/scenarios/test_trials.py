@@ -17,9 +17,9 @@ from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.confinement import Command, Confinement
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.sandbox.tier import Tier
-from vsm_mcp.testing import faulty, nonconforming
+from vsm_mcp.testing import faulty, faulty_http, nonconforming
 from vsm_mcp.vetting.trials.advice import advise
-from vsm_mcp.vetting.trials.examine import RULES, Examined, examine, in_era
+from vsm_mcp.vetting.trials.examine import RULES, UNTRIED, UNTRIED_MODERN, Examined, elsewhere, examine, in_era
 
 FAULTY = str(Path(faulty.__file__).resolve())
 NONCONFORMING = str(Path(nonconforming.__file__).resolve())
@@ -148,3 +148,48 @@ async def test_what_cannot_be_served_is_rejected_with_its_cause(sandbox: Sandbox
     assert advice.recommendation is Recommendation.REJECT
     assert "SOME_KEY" in advice.reasons[0]
     assert found.compliance == ()
+
+
+@pytest.mark.parametrize(
+    ("era", "flags"),
+    [("legacy", ()), ("legacy", ("--sessions", "--sse", "--crlf")), ("modern", ("--mode", "modern", "--sse"))],
+)
+async def test_a_server_that_runs_elsewhere_is_asked_what_is_polite(
+    tmp_path: Path, era: str, flags: tuple[str, ...]
+) -> None:
+    async with faulty_http.serving(*flags) as (url, _):
+        away = ServerSpec(name="away", url=url, start_timeout=10.0)
+        found = {row.check: row for row in await elsewhere(away, config(tmp_path), [era])}
+    assert set(found) == {rule.name for rule in RULES if era in rule.eras}
+    said = {status: {name for name, row in found.items() if row.status is status} for status in CheckStatus}
+    assert said[CheckStatus.FAIL] == {"unknown resource", "unknown prompt"}, found  # the double answers them
+    untried = UNTRIED_MODERN if era == "modern" else UNTRIED
+    assert {name: found[name].detail for name in said[CheckStatus.UNAVAILABLE]} == untried
+
+
+@pytest.mark.parametrize(
+    ("flags", "check", "detail"),
+    [
+        (("--status", "tools/list=500"), "pagination", "tools/list: it answered with status 500 and no message"),
+        (("--bad-schema",), "schemas", "inputSchema"),
+        (("--change-after", "1"), "after calls", "after calls its definitions differ"),
+        (("--html",), "unknown tool", "it answered with status 200 and no message"),
+    ],
+)
+async def test_what_a_server_elsewhere_does_wrong_is_seen(
+    tmp_path: Path, flags: tuple[str, ...], check: str, detail: str
+) -> None:
+    async with faulty_http.serving("--mode", "legacy", *flags) as (url, _):
+        away = ServerSpec(name="away", url=url, start_timeout=10.0)
+        (row,) = [row for row in await elsewhere(away, config(tmp_path), ["legacy"]) if row.check == check]
+    assert row.status is CheckStatus.FAIL, row
+    assert detail in row.detail
+
+
+async def test_who_asks_us_to_come_less_often_is_asked_no_more(tmp_path: Path) -> None:
+    async with faulty_http.serving("--mode", "legacy", "--status", "ping=429", "--times", "1") as (url, _):
+        away = ServerSpec(name="away", url=url, start_timeout=10.0)
+        found = await elsewhere(away, config(tmp_path))
+    asked = [row.check for row in found if row.status is not CheckStatus.UNAVAILABLE]
+    assert asked == ["handshake", "version"]
+    assert all("429" in row.detail or row.check in UNTRIED for row in found if row.check not in asked)

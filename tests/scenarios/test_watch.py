@@ -262,3 +262,16 @@ def test_what_it_did_decides_whether_it_is_served(
     assert done.document["outcome"] == outcome, done
     assert rule in str(done.document["reason"])
     assert done.code == (0 if outcome == "served" else 3)
+    if outcome == "quarantined":
+        said_no(home)
+
+
+def said_no(home: Home) -> None:
+    """Deny what is held back: it is shown as denied, nobody is asked again; a person may change their mind."""
+    document = home.run("deny", "deed").document
+    assert (document["denied"], document["ways"]) == ("server", ["vsm-mcp remove deed", "vsm-mcp approve deed"])
+    (row,) = home.run("list").document["servers"]
+    assert (row["state"], row["denied"]) == ("quarantined", ["server:deed"])
+    assert home.run("deny", "deed").document["error"]["code"] == "not_found"
+    assert home.run("approve", "deed").document["state"] == "stopped"
+    assert home.run("list").document["servers"][0]["denied"] == []

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from vsm_mcp import config as configuration
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.events import AccessInClear, Emit
-from vsm_mcp.gateway.access import is_loopback
 from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.keyring import Keyring
 from vsm_mcp.gateway.server import ASK_WHO
 from vsm_mcp.model.auth import Auth
+from vsm_mcp.model.loopback import on_loopback
 
 _ASYMMETRIC: Final = frozenset(
     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
@@ -29,7 +29,7 @@ def mode_of(auth: Auth, host: str) -> str:
     """Return ``none``, ``keys`` or ``oauth``: what ``[auth] mode`` comes to at an address."""
     if auth.mode != "auto":
         return auth.mode
-    if is_loopback(host):
+    if on_loopback(host):
         return "none"
     return "oauth" if auth.issuer else "keys"
 
@@ -41,7 +41,7 @@ def authentication(config: configuration.Config, keyring: Keyring, emit: Emit) -
     """
     auth, host = config.auth, config.gateway.host
     check(auth)
-    mode, elsewhere = mode_of(auth, host), not is_loopback(host)
+    mode, elsewhere = mode_of(auth, host), not on_loopback(host)
     if mode == "none":
         if elsewhere:
             raise ConfigError(f"[auth] mode is none, and {host} can be reached from other machines", ASK_WHO)
@@ -62,7 +62,7 @@ def authentication(config: configuration.Config, keyring: Keyring, emit: Emit) -
 
 def warn_in_clear(config: configuration.Config, address: str, emit: Emit) -> None:
     """Say so when keys and tokens travel in clear where others may listen."""
-    if not is_loopback(config.gateway.host) and not config.auth.public_url.startswith("https://"):
+    if not on_loopback(config.gateway.host) and not config.auth.public_url.startswith("https://"):
         emit(AccessInClear(address=address, hint=_ENCRYPT))
 
 

@@ -58,7 +58,7 @@ from vsm_mcp.runtime.barred import barred
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import HomeLock, Store
 
-_WAIT_FOR_OTHERS_SECONDS: Final = 20.0
+_WAIT_FOR_OTHERS_SECONDS: Final = 5.0
 
 
 class App:
@@ -127,7 +127,7 @@ class App:
         self.running = Running(self.fleet, self.runtime, self.performer, self._action, self._state)
         self.logins = Logins(config, self.store.secrets, self.fleet, emit, self.running.restart)
         self.runtime.authorizer_of = self.logins.authorizer_of
-        self.witness = learn(self.store, self.fleet, self.runtime, self.bus, self.tasks)
+        self.witness = await learn(self.store, (self.fleet, self.runtime, self.gateway), self.bus, self.tasks)
         self._stack.push_async_callback(self.witness.close)
         await self.fleet.load()
         for server in self.fleet.servers.values():
@@ -248,7 +248,7 @@ class App:
             self.machine.sandbox.forget(name)
 
         action = msgspec.structs.replace(self._action(ActionKind.REMOVE, server), actor=actor or self.actor)
-        await self.performer.perform(action, act)
+        await self.performer.perform(action, act, evidence=server.acquisition)
         return {"name": name, "removed": True}
 
     async def approve(self, name: str) -> dict[str, Any]:

@@ -56,8 +56,8 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         " cache_tools",
         "health": "every_seconds",
         "autopilot": "every_seconds",
-        "telemetry": "metrics",
-        "log": "level format",
+        "telemetry": "metrics metrics_public metric_tools events events_kept otlp_seconds trace_ratio",
+        "log": "level format calls",
         "profiles": "description servers tools deny_tools mode tool_limit plain_names acquire",
         "permissions": "description paths hosts named_paths memory_bytes cpus processes open_files scratch_bytes"
         " shared_memory_bytes",
@@ -68,6 +68,7 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "auth": "mode public_url issuer audience jwks_url required_scopes claim algorithms leeway_seconds token_rate"
         " token_concurrency",
         "sandbox": "least_tier",
+        "telemetry": "otlp_endpoint",
         "": "home environ",
     },
 }

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
 
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.errors import InstallFailed, MissingValue, VettingRejected, VsmError
 from vsm_mcp.events import (
     AcquisitionFinished,
     AcquisitionStarted,
+    ActionDecided,
     Event,
     ServerCrashed,
     ServerRemoved,
     StepFailed,
     StepFinished,
 )
+from vsm_mcp.model.action import ActionKind, Verdict
+from vsm_mcp.model.ending import Ending
 from vsm_mcp.model.experience import Experience
 from vsm_mcp.model.ref import parse_ref
+from vsm_mcp.routing.ledger import Ledger
 from vsm_mcp.store.experience import Experiences
 from vsm_mcp.wire.tally import Tally
 
@@ -34,20 +38,58 @@ _ENDS: Final[Mapping[str, Experience]] = {
 
 Other ends say nothing about it: a policy that denies, a value that is missing, a registry that does not answer.
 """
+_SAID: Final[Mapping[str, Experience]] = {
+    ActionKind.APPROVE.value: Experience(approved=1),
+    ActionKind.DENY.value: Experience(denied=1),
+}
+"""What people say of a server, by the action that the policy then allowed; no agent may do either."""
+
+_REVERTED: Final = frozenset({"ServerRolledBack", "RolloutRolledBack"})
+"""Events, by name, that say that a newer version of a server gave way to the one before."""
+
+_CLASSES: Final[Mapping[Ending, str]] = {
+    Ending.TIMEOUT: "timed_out",
+    Ending.TRANSPORT: "broken",
+    Ending.TOOL_ERROR: "tool_errors",
+    Ending.REFUSED: "refused",
+    Ending.PROTOCOL: "garbled",
+}
+_NO_CALLS: Final[Sequence[int]] = (0,) * len(Ending)
 _NONE: Final = (0, 0, 0.0)
 _PASSED: Final = Experience(trials_passed=1)
 _FAILED: Final = Experience(trials_failed=1)
 
 
+class Also(Protocol):
+    """Whoever gathers experience of another kind: :class:`vsm_mcp.app.repute.Repute`."""
+
+    def count(self, name: str) -> None:
+        """Take in what is new of one server."""
+        ...
+
+    async def write(self) -> None:
+        """Put into the store what was seen since the last time. Raises :class:`VsmError`."""
+        ...
+
+
 class Witness:
     """Gathers what events and tallies say, by the identity of each server's reference, and puts it into the store.
 
-    ``tally_of`` gives the counts of a server's calls. What cannot be written (a full disk) is kept for the next time.
+    ``tally_of`` gives the counts of a server's calls, ``ledger`` holds how they ended. What cannot be written (a full
+    disk) is kept for the next time. ``also`` counts and writes at the same times.
     """
 
     def __init__(
-        self, store: Experiences, fleet: Fleet, tally_of: Callable[[str], Tally], tasks: asyncio.TaskGroup
+        self,
+        store: Experiences,
+        fleet: Fleet,
+        tally_of: Callable[[str], Tally],
+        tasks: asyncio.TaskGroup,
+        ledger: Ledger | None = None,
     ) -> None:
+        self.also: list[Also] = []
+        self._ledger = ledger or Ledger()
+        self._ended: dict[str, Sequence[int]] = {}
         self._store = store
         self._fleet = fleet
         self._tally_of = tally_of
@@ -71,12 +113,17 @@ class Witness:
                 seen = self._trials.pop(ident, Experience()) + _ENDS.get(outcome, _ENDS.get(code, Experience()))
                 self._note(self._identities.pop(ident, ""), seen)
                 self.later()
+            case ActionDecided(action=action, subject=name, verdict=Verdict.ALLOW.value) if action in _SAID:
+                self._note_server(name, _SAID[action])
             case ServerCrashed(server=name):
                 self._note_server(name, Experience(crashed=1))
             case ServerRemoved(server=name):
                 self._counted.pop(name, None)
                 self._note_server(name, Experience(removed=1))
+                self._forget(name)
                 self.later()
+            case _ if type(event).__name__ in _REVERTED:
+                self._note_server(getattr(event, "server", ""), Experience(reverted=1))
 
     def later(self) -> None:
         """Put into the store in the background what was seen since the last time."""
@@ -85,8 +132,9 @@ class Witness:
     async def write(self) -> None:
         """Put into the store what was seen since the last time."""
         async with self._lock:
+            totals = self._totals()
             for name in tuple(self._fleet.servers):
-                self.count(name)
+                self._count(name, totals)
             seen, self._seen = self._seen, {}
             if not seen:
                 return
@@ -99,11 +147,33 @@ class Witness:
 
     async def close(self) -> None:
         """Do so, or leave it for the next time: a full disk is no reason not to go on, or not to end."""
-        with contextlib.suppress(VsmError):
-            await self.write()
+        for write in (self.write, *(each.write for each in self.also)):
+            with contextlib.suppress(VsmError):
+                await write()
 
     def count(self, name: str) -> None:
-        """Take in what the tally of a server's calls has grown by; to be done before that is forgotten."""
+        """Take in what the counts of a server's calls have grown by; to be done before they are forgotten."""
+        self._count(name, self._totals())
+        for each in self.also:
+            each.count(name)
+
+    def _totals(self) -> Mapping[str, Mapping[str, Sequence[int]]]:
+        """Return how calls ended, by server and by who was asked: itself, or a newcomer (``NAME@VERSION``)."""
+        found: dict[str, dict[str, list[int]]] = {}
+        for (asked, _), account in self._ledger.accounts().items():
+            sums = found.setdefault(asked.partition("@")[0], {}).setdefault(asked, [0] * len(Ending))
+            for ending in _CLASSES:
+                sums[ending] += account.endings[ending]
+        return found
+
+    def _count(self, name: str, totals: Mapping[str, Mapping[str, Sequence[int]]]) -> None:
+        for asked, now_ended in totals.get(name, {}).items():
+            before_ended = self._ended.get(asked, _NO_CALLS)
+            if any(new < old for new, old in zip(now_ended, before_ended, strict=True)):  # it was opened anew
+                before_ended = _NO_CALLS
+            grown = {field: float(now_ended[ending] - before_ended[ending]) for ending, field in _CLASSES.items()}
+            self._ended[asked] = now_ended
+            self._note_server(name, Experience(**grown))
         tally = self._tally_of(name)
         now = (tally.answered, tally.lost, tally.log_seconds)
         before = self._counted.get(name, _NONE)
@@ -111,6 +181,12 @@ class Witness:
             answered, lost, log_seconds = (new - old for new, old in zip(now, before, strict=True))
             self._note_server(name, Experience(answered=answered, lost=lost, log_seconds=log_seconds))
             self._counted[name] = now
+
+    def _forget(self, name: str) -> None:
+        """Close the accounts of a server that is gone, and of its newcomers; they were counted before."""
+        for asked in {asked for asked, _ in self._ledger.accounts() if asked.partition("@")[0] == name}:
+            self._ledger.forget(asked)
+            self._ended.pop(asked, None)
 
     def _note_server(self, name: str, more: Experience) -> None:
         server = self._fleet.servers.get(name)

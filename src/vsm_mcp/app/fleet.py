@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -14,7 +15,7 @@ from vsm_mcp.model.server import Server
 from vsm_mcp.policy.pins import rule
 from vsm_mcp.runtime.barred import barred
 from vsm_mcp.store import Store
-from vsm_mcp.vetting.pins import INSTRUCTIONS, Comparison, compare, keyed
+from vsm_mcp.vetting.pins import INSTRUCTIONS, Comparison, compare, digest, keyed
 
 
 def _nobody(_server: str) -> None:
@@ -31,6 +32,8 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
 class Fleet:
     """One loop owns it; every change ends in ``changed``, which swaps the gateway's catalogue.
 
+    ``revision`` counts the changes.
+
     What differs from its pin is frozen at once. ``on_frozen`` is told of a server where the policy may let something of
     it in by itself.
     """
@@ -39,10 +42,12 @@ class Fleet:
         self._policy = policy or Policy()
         self._store = store
         self._emit = emit
-        self._changed = changed
+        self._tell = changed
+        self.revision = 0
         self._pinned: dict[str, Pinned] = {}
         self._seen: dict[str, Offer] = {}
         self._turned: dict[str, dict[str, Definition]] = {}
+        self._denied: dict[str, tuple[str, ...]] = {}
         self.on_frozen: Callable[[str], None] = _nobody
         self.servers: dict[str, Server] = {}
         self.offers: dict[str, Offer] = {}
@@ -69,7 +74,7 @@ class Fleet:
         try:
             self.servers[name] = await self._store.servers.get(name)
         except UnknownServer:
-            for table in (self.servers, self.offers, self._seen, self._pinned, self.frozen, self._turned):
+            for table in (self.servers, self.offers, self._seen, self._pinned, self.frozen, self._turned, self._denied):
                 table.pop(name, None)
         else:
             await self._read_pins(name)
@@ -80,11 +85,14 @@ class Fleet:
         self._changed()
 
     async def repin(self, name: str) -> None:
-        """Read anew what is approved of a server; what its processes offer stays as it was seen last."""
-        if name in self.servers:
-            await self._read_pins(name)
-            self._judge(name)
-            self._changed()
+        """Read anew what is approved of a server, and denied; what it offers stays as it was seen last."""
+        if name not in self.servers:
+            return
+        with contextlib.suppress(UnknownServer):  # it is being removed
+            self.servers[name] = await self._store.servers.get(name)
+        await self._read_pins(name)
+        self._judge(name)
+        self._changed()
 
     def get(self, name: str) -> Server:
         """Return a server. Raises :class:`UnknownServer`."""
@@ -107,6 +115,13 @@ class Fleet:
         found = Comparison() if offer is None else compare(pinned.pins, offer, pinned.approved)
         turned = self._turned.get(name, {})
         return msgspec.structs.replace(found, changed=tuple(sorted({*found.changed, *turned})))
+
+    def denied(self, name: str) -> tuple[str, ...]:
+        """Return the frozen items that a person said no to as they are now."""
+        server = self.servers.get(name)
+        said = {} if server is None else server.denied
+        items = self.items(name) if said else {}
+        return tuple(key for key in self.frozen.get(name, ()) if key in items and said.get(key) == digest(items[key]))
 
     def items(self, name: str) -> dict[str, Definition]:
         """Return a server's definitions by key, as they were seen last: a differing one before the pinned one."""
@@ -150,6 +165,10 @@ class Fleet:
         """Return the names of every server's tools."""
         return {name: tuple(tool.name for tool in offer.of(ItemKind.TOOL)) for name, offer in self._seen.items()}
 
+    def _changed(self) -> None:
+        self.revision += 1
+        self._tell()
+
     async def _read_pins(self, name: str) -> None:
         servers = self._store.servers
         self._pinned[name] = Pinned(pins=await servers.pins(name), approved=await servers.approved(name))
@@ -161,9 +180,13 @@ class Fleet:
             return
         found, before = self.differing(name), self.frozen.get(name, ())
         frozen = self.frozen[name] = (*found.changed, *found.new)
-        rules = {key: rule(key, self._policy, changed=key in found.changed) for key in frozen}
-        for key in frozen:  # what is new and may come in by itself raises no alarm before it was looked at
-            if key not in before and (key in found.changed or rules[key] != "allow"):
+        denied, before_denied = self.denied(name), self._denied.get(name, ())
+        self._denied[name] = denied
+        asked = [key for key in frozen if key not in denied]  # once somebody said no, that is that
+        rules = {key: rule(key, self._policy, changed=key in found.changed) for key in asked}
+        for key in asked:  # what is new and may come in by itself raises no alarm before it was looked at
+            fresh = key not in before or key in before_denied
+            if fresh and (key in found.changed or rules[key] != "allow"):
                 self._emit(PinChanged(server=name, item=key))
         self.offers[name] = without(offer, frozen)
         if "allow" in rules.values():

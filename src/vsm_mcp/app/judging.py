@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.wiring import Machine
+from vsm_mcp.autopilot.admission.upgrading import UNVERSIONED
 from vsm_mcp.autopilot.subjects import granted_to, packages_of
 from vsm_mcp.config import Config
 from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway.view import View
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.finding import CheckResult, CheckStatus, Severity
 from vsm_mcp.model.granted import Granted
 from vsm_mcp.model.ref import RefKind
@@ -76,7 +78,7 @@ class Judging:
             rows += _new(server, results, known)
         if not served or rows:
             return rows
-        said = f"{len(served)} servers judged again, nothing new"
+        said = f"{counted(len(served), 'servers')} judged again, nothing new"
         said += f"; {older} were admitted under other rules" if older else ""
         said += f"; could not look: {', '.join(sorted(silent))}" if silent else ""
         return [_row("vetting", "ok", said)]
@@ -136,8 +138,17 @@ def _new(server: Server, results: Iterable[CheckResult], known: set[tuple[str, s
     findings.sort(key=lambda finding: finding.severity is not Severity.BLOCK)
     said = "; ".join(f"{each.rule} ({each.severity.value}) {each.where}: {each.text}" for each in findings[:_SHOWN])
     more = f"; {len(findings) - _SHOWN} more" if len(findings) > _SHOWN else ""
-    remedy = f"vsm-mcp upgrade {server.name} looks for a newer version; vsm-mcp stop {server.name} until then"
-    return [_row("vetting", "warn", f"{server.name} has findings that are new: {said}{more}", remedy)]
+    return [_row("vetting", "warn", f"{server.name} has findings that are new: {said}{more}", remedy_for(server))]
+
+
+def remedy_for(server: Server) -> str:
+    """Return what helps against new findings: what has no version here cannot be upgraded."""
+    name, stop = server.name, f"vsm-mcp stop {server.name} until then"
+    if server.ref.kind is RefKind.CMD:
+        return f"update the program by the way it came to this machine, then vsm-mcp restart {name}; {stop}"
+    if server.ref.kind in UNVERSIONED:
+        return f"who runs it has to mend it; {stop}, or vsm-mcp remove {name}"
+    return f"vsm-mcp upgrade {name} looks for a newer version; {stop}"
 
 
 def _row(name: str, state: str, detail: str, remedy: str = "") -> dict[str, Any]:

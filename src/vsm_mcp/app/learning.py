@@ -8,7 +8,9 @@ import contextlib
 from vsm_mcp.app.bus import Bus
 from vsm_mcp.app.experience import Witness
 from vsm_mcp.app.fleet import Fleet
+from vsm_mcp.app.repute import Repute
 from vsm_mcp.errors import VsmError
+from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.store import Store
@@ -41,11 +43,20 @@ class Learning:
             await self._fleet.refresh(name)
 
 
-def learn(store: Store, fleet: Fleet, runtime: Runtime, bus: Bus, tasks: asyncio.TaskGroup) -> Witness:
-    """Have what servers show of themselves written down, and what becomes of them: by the witness, who is returned."""
+async def learn(store: Store, parts: tuple[Fleet, Runtime, Gateway], bus: Bus, tasks: asyncio.TaskGroup) -> Witness:
+    """Have what servers show of themselves written down, and what becomes of them: by the witness, who is returned.
+
+    What was seen of tools has a word in how the gateway ranks them.
+    """
+    fleet, runtime, gateway = parts
     learning = Learning(store, fleet, tasks)
     runtime.on_offer, runtime.on_stateful = learning.observed, learning.found_stateful
     runtime.on_compared = fleet.compare
-    witness = Witness(store.experience, fleet, runtime.tally, tasks)
+    ledger = gateway.router.ledger
+    witness = Witness(store.experience, fleet, runtime.tally, tasks, ledger)
+    repute = Repute(store.tool_experience, fleet, ledger)
+    await repute.load()
+    gateway.favour = repute.factor
+    witness.also.append(repute)
     bus.subscribe(witness)
     return witness

@@ -28,7 +28,8 @@ class Local:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._front = Front(Endpoint(app.gateway, Access(), beside=ControlApi(app.operate)))
+        beside = ControlApi(app.operate, app.in_service.telemetry.pages(always=True))
+        self._front = Front(Endpoint(app.gateway, Access(), beside=beside))
         self._sockets = contextlib.ExitStack()
         self._lines: dict[str, tuple[View, contextlib.ExitStack, asyncio.Task[None]]] = {}
         self._ending: set[asyncio.Task[None]] = set()

@@ -13,19 +13,22 @@ from vsm_mcp.autopilot.expected import pinned, tried, vetted
 from vsm_mcp.errors import StoreError
 from vsm_mcp.install.archive import digest_of
 from vsm_mcp.install.file_digest import files_digest, platform_of
-from vsm_mcp.install.lockfile import MASK, Files, Locked, Tried, Vetted, digest, portable, tree_of
+from vsm_mcp.install.licences import statements
+from vsm_mcp.install.lockfile import MASK, Files, LockedServer, Tried, Vetted, digest, portable, tree_of
+from vsm_mcp.install.sbom import OWN as ITSELF
 from vsm_mcp.model.finding import CheckStatus, VetReport
 from vsm_mcp.model.kit import OWN, entry_of, variable_of
 from vsm_mcp.model.ref import RefKind
 from vsm_mcp.model.secretive import address_holds_secret, holds_secret, masked
 from vsm_mcp.model.server import Server
 from vsm_mcp.store import Store
+from vsm_mcp.vetting.licence import expression_of
 
 _LOCKS: Final = ("package-lock.json", "requirements.lock")
 _PROVENANCE: Final = ("signatures", "provenance", "attestations")
 
 
-async def locked_of(store: Store, server: Server, home: str, *, rehash: bool, keep: bool) -> Locked:
+async def locked_of(store: Store, server: Server, home: str, *, rehash: bool, keep: bool) -> LockedServer:
     """Return what a lock holds of a server.
 
     Its files are hashed once and the hash is kept with its evidence (where ``keep`` lets it), or again with
@@ -39,9 +42,14 @@ async def locked_of(store: Store, server: Server, home: str, *, rehash: bool, ke
             await store.evidence.add(server.acquisition, "files", files)
     else:
         files = msgspec.convert(kept, Files)
+    licences: dict[str, str] = bodies.get("licences") or {}
+    if "licences" not in bodies:
+        licences = await asyncio.to_thread(_licences, server)
+        if keep:
+            await store.evidence.add(server.acquisition, "licences", licences)
     verdict = msgspec.convert(bodies["judged"], VetReport) if "judged" in bodies else None
     settings = server.settings
-    return Locked(
+    return LockedServer(
         ref=_ref(server),
         version=server.version,
         integrity=server.installation.integrity,
@@ -53,6 +61,8 @@ async def locked_of(store: Store, server: Server, home: str, *, rehash: bool, ke
         vetting=vetted(verdict) if verdict is not None else Vetted(),
         trial=_tried(bodies.get("trial")),
         entry=portable(clean(entry_of(server, sorted(store.secrets.of(server.acquisition)))), home),
+        licences=licences,
+        builders=bodies.get("resolved", {}).get("builders", []),
         scripts=settings.allow_scripts,
         network=settings.network,
     )
@@ -77,6 +87,17 @@ def _files(server: Server) -> Files:
         return Files(platform=platform_of(root), sha256=files_digest(root))
     except OSError as error:
         raise StoreError(f"the files of {server.name} cannot be read: {error.strerror}", "install it again") from error
+
+
+def _licences(server: Server) -> dict[str, str]:
+    """Return what the server and its Python packages say of their licences, in SPDX where it can be read."""
+    try:
+        found = statements(Path(server.installation.path))
+    except OSError as error:
+        raise StoreError(f"the files of {server.name} cannot be read: {error.strerror}", "install it again") from error
+    found = {ITSELF: (server.installation.licence,), **found}
+    said = {name: next(filter(None, map(expression_of, words)), "".join(words[:1])) for name, words in found.items()}
+    return {name: word for name, word in said.items() if word}
 
 
 def _programs(argv: Sequence[str]) -> list[str]:

@@ -20,14 +20,24 @@ from vsm_mcp.config import Config
 from vsm_mcp.errors import HomeError, VsmError
 from vsm_mcp.events import Emit, LockNotWritten
 from vsm_mcp.install import lockfile
-from vsm_mcp.install.lockfile import Lock, Locked
+from vsm_mcp.install.lockfile import Lock, LockedServer
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
 from vsm_mcp.store import Store
 
 _PAUSE_SECONDS: Final = 0.2
-_THE_SAME: Final = ("ref", "version", "integrity", "dependencies", "files", "settings", "scripts", "network")
+_THE_SAME: Final = (
+    "ref",
+    "version",
+    "integrity",
+    "dependencies",
+    "builders",
+    "files",
+    "settings",
+    "scripts",
+    "network",
+)
 
 
 Admit = Callable[[Request], Awaitable[Outcome]]
@@ -107,7 +117,7 @@ class Locker:
         return {"ok": not rows, "servers": sorted(locked.servers), "differences": differing, "files_unavailable": other}
 
     async def lock_install(
-        self, name: str, locked: Locked, settings: Settings | None = None, *, yes: bool = False
+        self, name: str, locked: LockedServer, settings: Settings | None = None, *, yes: bool = False
     ) -> dict[str, Any]:
         """Have one server of a lock served exactly as it was locked; one that is there as it should be stays."""
         current = self._fleet.servers.get(name)
@@ -118,7 +128,7 @@ class Locker:
         shown = views.outcome(done)
         return {"name": name, **{key: shown[key] for key in ("ref", "outcome", "reason", "evidence")}}
 
-    async def _is(self, server: Server, locked: Locked) -> bool:
+    async def _is(self, server: Server, locked: LockedServer) -> bool:
         now = await self._locked(server, rehash=True)
         return not any(item in _THE_SAME or item.startswith("pin ") for item, _, _ in lockfile.unlike(locked, now))
 
@@ -127,7 +137,7 @@ class Locker:
         served = [each for each in self._fleet.servers.values() if each.enabled and not each.quarantined]
         return Lock(servers={each.name: await self._locked(each, rehash=rehash) for each in served})
 
-    async def _locked(self, server: Server, *, rehash: bool) -> Locked:
+    async def _locked(self, server: Server, *, rehash: bool) -> LockedServer:
         home = self._config().environ.get("HOME", "")
         return await locked_of(self._store, server, home, rehash=rehash, keep=self._writes)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from vsm_mcp.errors import BadArgument
-from vsm_mcp.install.lockfile import Locked
+from vsm_mcp.install.lockfile import LockedServer
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.principal import Grant
 from vsm_mcp.model.wants import ANYTHING, Wants
@@ -49,16 +49,13 @@ class Vet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
-    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``rollback``: a server; ``key_revoke``: a key.
-
-    ``deny``: a server, or the id of what waits.
-    """
+    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``rollback``: a server; ``key_revoke``: a key."""
 
     name: str
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):
-    """``approve``: a server or the id of what waits, and the frozen items that are meant (none named: all)."""
+    """``approve``, ``deny``: a server or the id of what waits; the frozen items meant (none: all that wait)."""
 
     name: str
     items: tuple[str, ...] = ()
@@ -97,6 +94,15 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = ""
 
 
+class CapabilitiesOf(msgspec.Struct, frozen=True, kw_only=True):
+    """``capabilities``: a query and a server (empty for all), whether to compare tools, how many items to return."""
+
+    query: str = ""
+    server: str = ""
+    stand_ins: bool = False
+    limit: Annotated[int, msgspec.Meta(ge=1)] = 200
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """``call``: an exposed tool name; ``arguments`` as JSON, ``typed`` as text to be read by the tool's schema."""
 
@@ -119,9 +125,15 @@ class EvidenceOf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalOf(msgspec.Struct, frozen=True, kw_only=True):
-    """``journal``: how many entries."""
+    """``journal``: how many entries, and which (see :class:`vsm_mcp.store.journal.Wanted`)."""
 
-    limit: int = 50
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    actor: str = ""
+    action: str = ""
+    verdict: Literal["", "allow", "ask", "deny"] = ""
+    subject: str = ""
+    since: float = 0.0
+    before: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Set(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +169,7 @@ class LockInstall(msgspec.Struct, frozen=True, kw_only=True):
     """``lock_install``: one server of a lock, with the settings that follow from it, and whether a person agreed."""
 
     name: str
-    locked: Locked
+    locked: LockedServer
     settings: Settings = Settings()
     yes: bool = False
 
@@ -178,7 +190,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "stop": Named,
     "restart": Named,
     "approve": Approve,
-    "deny": Named,
+    "deny": Approve,
     "upgrade": Upgrade,
     "rollback": Named,
     "set": Set,
@@ -191,6 +203,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "bulk": Bulk,
     "login": Login,
     "tools": Tools,
+    "capabilities": CapabilitiesOf,
     "call": Call,
     "key_create": KeyCreate,
     "key_list": Nothing,

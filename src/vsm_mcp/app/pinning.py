@@ -60,18 +60,34 @@ class Pinning:
         found, items = self._fleet.differing(name), self._fleet.items(name)
         approved = self._fleet.pinned(name).approved
         before = {} if approved is None else keyed(approved)
-        frozen = self._fleet.frozen.get(name, ())
+        frozen, denied = self._fleet.frozen.get(name, ()), self._fleet.denied(name)
         return [
-            change(key, before.get(key), items[key], changed=key in found.changed) for key in frozen if key in items
+            change(key, before.get(key), items[key], changed=key in found.changed) | {"denied": key in denied}
+            for key in frozen
+            if key in items
         ]
 
     def chosen(self, name: str, keys: Collection[str]) -> tuple[str, ...]:
-        """Return the frozen items that are meant (all where none is named). Raises :class:`BadArgument`."""
+        """Return the frozen items that are meant: where none is named, all that nobody denied.
+
+        Raises :class:`BadArgument`.
+        """
         frozen = self._fleet.frozen.get(name, ())
         for key in keys:
             if key not in frozen:
                 raise BadArgument(f"{name} has no frozen item {key!r}", f"frozen: {', '.join(frozen) or 'nothing'}")
-        return tuple(key for key in frozen if not keys or key in keys)
+        return tuple(key for key in frozen if key in keys) if keys else self.waiting(name)
+
+    def waiting(self, name: str) -> tuple[str, ...]:
+        """Return the frozen items that wait for somebody to say yes or no."""
+        denied = self._fleet.denied(name)
+        return tuple(key for key in self._fleet.frozen.get(name, ()) if key not in denied)
+
+    async def deny(self, name: str, keys: Collection[str]) -> None:
+        """Remember that a person said no to frozen items as they are now: they stay, and raise no alarm any more."""
+        items = self._fleet.items(name)
+        await self._store.servers.deny(name, {key: digest(items[key]) for key in keys if key in items})
+        await self._fleet.repin(name)
 
     def barring(self, name: str, keys: Collection[str]) -> str:
         """Return the setting of ``[policy]`` that keeps one of these frozen items back for good; empty for none."""
@@ -105,11 +121,11 @@ class Pinning:
 
     async def _let_in(self, name: str) -> None:
         """Pin whatever the policy lets in by itself and vetting has nothing against."""
-        found, policy = self._fleet.differing(name), self._config().policy
+        found, policy, waiting = self._fleet.differing(name), self._config().policy, self.waiting(name)
         items = {
             key: item
             for key, item in self._fleet.items(name).items()
-            if key in self._fleet.frozen.get(name, ())
+            if key in waiting
             and rule(key, policy, changed=key in found.changed) == "allow"
             and (name, key, digest(item)) not in self._refused
         }
@@ -123,7 +139,8 @@ class Pinning:
             self._refused.add((name, key, digest(items[key])))
             if key not in found.changed:  # for what changed the alarm was raised at once
                 self._emit(PinChanged(server=name, item=key))
-        if passed:
+        waiting = self.waiting(name)  # somebody may have said no meanwhile
+        if passed := {key: item for key, item in passed.items() if key in waiting}:
             await self._pin(name, passed)
 
     async def _harmless(self, name: str, items: Mapping[str, Definition]) -> dict[str, Definition]:

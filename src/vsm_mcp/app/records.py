@@ -8,6 +8,7 @@ import msgspec
 
 from vsm_mcp.errors import NotFound
 from vsm_mcp.store import Store
+from vsm_mcp.store.journal import Wanted
 
 
 class Records:
@@ -23,6 +24,12 @@ class Records:
             raise NotFound(f"there is no acquisition {acquisition!r}", "vsm-mcp inspect NAME shows a server's")
         return {"acquisition": acquisition, "records": records}
 
-    async def journal(self, limit: int = 50) -> dict[str, Any]:
-        """Return the newest entries of the journal."""
-        return {"entries": [msgspec.to_builtins(entry) for entry in await self._store.journal.last(limit)]}
+    async def journal(self, limit: int = 50, **wanted: Any) -> dict[str, Any]:
+        """Return the newest entries of the journal that are wanted (:class:`vsm_mcp.store.journal.Wanted`).
+
+        ``earlier`` is what to give as ``before`` for those that come before them; 0: there are none.
+        """
+        found = await self._store.journal.last(limit + 1, Wanted(**wanted))
+        shown = found[-limit:]
+        earlier = shown[0].id if len(found) > limit else 0
+        return {"entries": [msgspec.to_builtins(entry) for entry in shown], "earlier": earlier}

@@ -60,13 +60,16 @@ async def serve(
                 await _until(stop, serve_stdio(app.gateway, 0, 1, view))
                 return
             at = (config.gateway.host, config.gateway.port)
-            async with serve_http(app.gateway, *at, authentication=asks, emit=app.bus.emit) as address:
+            telemetry = app.in_service.telemetry
+            beside = telemetry.pages()
+            async with serve_http(app.gateway, *at, beside=beside, authentication=asks, emit=app.bus.emit) as address:
                 app.address = address.url
                 warn_in_clear(config, address.url, app.bus.emit)
                 ready(address.url)
                 notifier.ready(f"serving MCP at {address.url}")
                 await stop.wait()
                 notifier.stopping()
+                telemetry.stream.close()
 
 
 async def _start_all(app: App) -> None:

@@ -49,7 +49,8 @@ class Storage:
 
     async def _collect(self, servers: Iterable[str], *, alone: bool) -> None:
         """Never fails: what resists goes another time."""
-        named = {each.installation.path for each in await self._store.servers.all()}
+        back = (await self._store.previous.all()).values()
+        named = {each.installation.path for each in (*await self._store.servers.all(), *back)}
         for saga in await self._store.sagas.waiting():  # an upgrade that waits for a person
             named.add(str(self._installations.path(saga.plan.server, saga.plan.version)))
         try:

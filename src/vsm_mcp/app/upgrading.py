@@ -65,7 +65,8 @@ class Upgrading:
             facts: dict[str, str | bool | float] = {"ref": str(before.ref)}
             action = Action(kind=ActionKind.ROLLBACK, subject=name, actor=self._actor, facts=facts)
             detail = f"{server.version} -> {before.version}"
-            outcome = await parts.performer.perform(action, lambda: roll_back(parts, name, self._actor), detail)
+            back, given_up = lambda: roll_back(parts, name, self._actor), server.acquisition
+            outcome = await parts.performer.perform(action, back, detail, given_up)
             failure = await self._changed_over(outcome.admitted) if outcome.admitted is not None else None
             word = "restored" if outcome.admitted is not None else "failed"
             reason = outcome.reason if failure is None else Reason(code=failure.code, message=failure.message)
@@ -107,7 +108,8 @@ class Upgrading:
             facts: dict[str, str | bool | float] = {"ref": saga.subject, "approved": True}
             action = Action(kind=ActionKind.APPROVE, subject=name, actor=self._actor, facts=facts)
             request = self._request(server, yes=True)
-            done = await parts.performer.perform(action, lambda: agreed(parts, saga, request, server), saga.id)
+            put = lambda: agreed(parts, saga, request, server)  # noqa: E731
+            done = await parts.performer.perform(action, put, saga.id, saga.id)
             outcome = await self.taken_in(done.outcome)
             return {"upgrades": [row(name, outcome, done, server.version)]}
 
@@ -117,7 +119,7 @@ class Upgrading:
         async with self._locks[name]:
             action = Action(kind=ActionKind.DENY, subject=name, actor=self._actor, facts={"ref": saga.subject})
             undo = Undo(parts.store, parts.installations, parts.emit)
-            clean = await parts.performer.perform(action, lambda: undo.undo(saga.id, saga.plan), saga.id)
+            clean = await parts.performer.perform(action, lambda: undo.undo(saga.id, saga.plan), saga.id, saga.id)
             return {"name": name, "id": saga.id, "denied": "upgrade", "undone": clean}
 
     async def forget(self, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
@@ -11,6 +10,7 @@ from typing import Final, NamedTuple
 import httpx2
 
 from vsm_mcp.errors import HttpRefused
+from vsm_mcp.model.loopback import on_loopback
 
 _SECONDS: Final = 15.0
 _MAX_BYTES: Final = 1024 * 1024
@@ -27,7 +27,7 @@ class Way(NamedTuple):
 async def asking(server_url: str) -> AsyncIterator[Way]:
     """Give a way to ask about the MCP server at ``server_url``."""
     async with httpx2.AsyncClient(timeout=_SECONDS, follow_redirects=False) as client:
-        yield Way(client, _loopback(httpx2.URL(server_url).host))
+        yield Way(client, on_loopback(httpx2.URL(server_url).host))
 
 
 async def ask(way: Way, request: httpx2.Request) -> httpx2.Response:
@@ -38,7 +38,7 @@ async def ask(way: Way, request: httpx2.Request) -> httpx2.Response:
     "Authorization: Communication Security"); a server on this machine may do without.
     """
     url = request.url
-    if not (url.scheme == "https" or (url.scheme == "http" and way.local and _loopback(url.host))):
+    if not (url.scheme == "https" or (url.scheme == "http" and way.local and on_loopback(url.host))):
         raise HttpRefused(
             401, f"the server sends us to {url.scheme}://{url.host} for authorization", "OAuth needs https"
         )
@@ -64,12 +64,3 @@ async def _body(response: httpx2.Response) -> bytes:
         if size > _MAX_BYTES:
             raise HttpRefused(401, f"{response.request.url.host} answers with more than {_MAX_BYTES} bytes")
     return b"".join(parts)
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

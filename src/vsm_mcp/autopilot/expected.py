@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from vsm_mcp.errors import LockMismatch
 from vsm_mcp.install.installer import Built, Resolved
-from vsm_mcp.install.lockfile import Locked, Tried, Vetted, digest, text_of, tree_of
+from vsm_mcp.install.lockfile import LockedServer, Tried, Vetted, digest, text_of, tree_of
 from vsm_mcp.model.finding import Severity, VetReport
 from vsm_mcp.model.ref import RefKind
 from vsm_mcp.model.trial import TrialReport
@@ -16,22 +16,27 @@ UNPINNED: Final = "resource:"
 """Resources come and go with the data: they are in no lock."""
 
 
-def constraints(locked: Locked | None) -> tuple[str, ...]:
+def constraints(locked: LockedServer | None) -> tuple[str, ...]:
     """Return what its dependencies were bound to."""
     return locked.constraints if locked is not None else ()
 
 
-def remedies(locked: Locked | None, report: TrialReport) -> tuple[tuple[str, ...], ...]:
+def remedies(locked: LockedServer | None, report: TrialReport) -> tuple[tuple[str, ...], ...]:
     """Return what would mend a failed trial; what is locked is not mended, for it would be something else."""
     return report.cause.remedies if report.cause is not None and locked is None else ()
 
 
-def lock_text(locked: Locked | None, bound: tuple[str, ...]) -> str:
+def lock_text(locked: LockedServer | None, bound: tuple[str, ...]) -> str:
     """Return the tool's lock to install from, where nothing else than what was locked is bound."""
     return text_of(locked.tree) if locked is not None and bound == locked.constraints else ""
 
 
-def check_built(locked: Locked | None, resolved: Resolved, built: Built) -> None:
+def builders_text(locked: LockedServer | None) -> str:
+    """Return uv's lock of what built it, to build with again."""
+    return "\n".join([*locked.builders, ""]) if locked is not None and locked.builders else ""
+
+
+def check_built(locked: LockedServer | None, resolved: Resolved, built: Built) -> None:
     """Raise :class:`LockMismatch` unless what was installed is what was locked."""
     if locked is None:
         return
@@ -49,7 +54,7 @@ def _tree(resolved: Resolved) -> dict[str, Any] | list[str] | None:
     return None if resolved.ref.kind is RefKind.OCI else tree_of(resolved.lock)
 
 
-def check_seen(locked: Locked | None, report: TrialReport, verdict: VetReport) -> None:
+def check_seen(locked: LockedServer | None, report: TrialReport, verdict: VetReport) -> None:
     """Raise :class:`LockMismatch` unless it offers and is what was locked, and nothing more is found against it."""
     if locked is None:
         return

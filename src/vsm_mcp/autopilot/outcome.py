@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from vsm_mcp.errors import Refused, VsmError
-from vsm_mcp.install.lockfile import Locked
+from vsm_mcp.install.lockfile import LockedServer
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import Ref
@@ -32,7 +32,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     need: str = ""
     origin: str = ""
     method: str = ""
-    locked: Locked | None = None
+    locked: LockedServer | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,13 +27,13 @@ class Performer:
         """Have another policy decide from now on."""
         self._policy = policy
 
-    async def perform(self, action: Action, act: Callable[[], Awaitable[T]], detail: str = "") -> T:
+    async def perform(self, action: Action, act: Callable[[], Awaitable[T]], detail: str = "", evidence: str = "") -> T:
         """Do ``act`` if the policy allows ``action``.
 
         Raises :class:`PolicyDenied` or :class:`ApprovalNeeded`, and whatever ``act`` raises. The journal holds the
-        decision before the act begins.
+        decision before the act begins, and so does the record with the id ``evidence``, if one is given.
         """
-        await self.clear(action, detail)
+        await self.clear(action, detail, evidence)
         return await act()
 
     async def refused(self, action: Action, rule: str, reason: str) -> None:
@@ -41,13 +41,19 @@ class Performer:
         decision = Decision(verdict=Verdict.DENY, rule=rule, reason=reason)
         await self._store.journal.append(action, decision, reason)
 
-    async def clear(self, action: Action, detail: str = "") -> Decision:
-        """Ask the policy and write its answer down; raise unless it allows."""
+    async def clear(self, action: Action, detail: str = "", evidence: str = "") -> Decision:
+        """Ask the policy and write its answer down; raise unless it allows. See :meth:`perform`."""
         decision = decide(action, self._policy)
         await self._store.journal.append(action, decision, detail)
+        if evidence:
+            await self._store.evidence.add(evidence, "policy", _decided(action, decision))
         self._emit(
             ActionDecided(
-                action=action.kind.value, subject=action.subject, verdict=decision.verdict.value, rule=decision.rule
+                action=action.kind.value,
+                subject=action.subject,
+                verdict=decision.verdict.value,
+                rule=decision.rule,
+                actor=action.actor,
             )
         )
         if decision.verdict is Verdict.DENY:
@@ -61,3 +67,16 @@ class Performer:
                 "agree with --yes, or on a terminal",
             )
         return decision
+
+
+def _decided(action: Action, decision: Decision) -> dict[str, object]:
+    """Return a decision as evidence: what was asked, by the facts it was decided by, and by which rule."""
+    return {
+        "action": action.kind.value,
+        "subject": action.subject,
+        "by": action.actor,
+        "facts": action.facts,
+        "rule": decision.rule,
+        "decision": decision.verdict.value,
+        "reason": decision.reason,
+    }

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
+from vsm_mcp.autopilot.mending import Mending
 from vsm_mcp.autopilot.outcome import Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.subjects import after_trial, granted_to
@@ -51,6 +52,7 @@ class Rehearsal:
         self._known = known
         self._facts = (known.launch if known else None) or LaunchFacts()
         self._name = f"{_PREFIX}{secrets.token_hex(6)}"
+        self._notes: tuple[str, ...] = ()
         self.stand_ins: set[str] = set()
 
     async def of(self, ref: Ref) -> Examination:
@@ -84,7 +86,7 @@ class Rehearsal:
     async def _of(self, ref: Ref) -> Examination:
         launch = self._launch(ref)
         constraints: tuple[str, ...] = ()
-        tried: set[tuple[str, ...]] = set()
+        mending = Mending(self._name, self._parts.emit)
         while True:
             made = await self._made(ref, constraints)
             if isinstance(made, Examination):
@@ -92,12 +94,9 @@ class Rehearsal:
             resolved, fetched, built, before = made
             server = self._server(resolved, built, launch)
             found = await self._with_stand_ins(server)
-            cause = found.report.cause
-            left = [remedy for remedy in (cause.remedies if cause else ()) if remedy not in tried]
-            if found.report.passed or not left:
+            constraints = mending.after(found.report)
+            if not constraints:
                 break
-            constraints = left[0]
-            tried.add(constraints)
         subject = after_trial(self._parts, server, found.report, built, fetched)
         subject = msgspec.structs.replace(subject, fleet=await self._others(ref))
         after = await self._after(subject) if found.report.passed else ()
@@ -112,6 +111,7 @@ class Rehearsal:
         request = Request(ref=ref, settings=self._settings, known=self._known)
         async with self._step("resolve"):
             resolved = await installer.resolve(ref, options)
+            self._notes = resolved.notes
         async with self._step("fetch"):
             fetched = await installer.fetch(resolved, await parts.installations.stage(self._name, "tried"))
         async with self._step("vet"):
@@ -202,8 +202,9 @@ class Rehearsal:
             verdict = None
         advice = advise(verdict, found.report, found.compliance, found.calls_watch, found.figures)
         unseen = unwatched(found.report)
-        if unseen and not any(reason.startswith("nobody saw") for reason in advice.reasons):
-            advice = msgspec.structs.replace(advice, reasons=(*advice.reasons, *unseen))
+        if any(reason.startswith("nobody saw") for reason in advice.reasons):
+            unseen = ()
+        advice = msgspec.structs.replace(advice, reasons=(*advice.reasons, *unseen, *self._notes))
         return Examination(
             ref=str(ref),
             version=version,

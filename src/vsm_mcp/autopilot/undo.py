@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from vsm_mcp.autopilot.tidying import Tidying
+from vsm_mcp.autopilot.tidying import tidied
 from vsm_mcp.errors import UnknownServer, VsmError
 from vsm_mcp.events import Emit, Recovered, StepUndone, UndoFailed
 from vsm_mcp.install.transaction import Installations
@@ -43,7 +43,7 @@ class Undo:
         """Finish or undo what a dead process left: an admission that reached the catalogue is done, others are not."""
         for saga in await self._store.sagas.unfinished():
             if await self._committed(saga):
-                await Tidying(self._store, self._installations).after(saga.plan)
+                await tidied(self._store, self._installations, saga.plan)
                 await self._store.sagas.end(saga.id, "done")
                 result = "finished"
             else:

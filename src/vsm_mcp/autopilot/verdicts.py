@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from vsm_mcp.errors import MissingInput, MissingValue, TrialFailed, VsmError
 from vsm_mcp.install.installer import Built
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.finding import CheckResult, CheckStatus, VetReport
 from vsm_mcp.model.launch import Settings, names_secret
 from vsm_mcp.model.trial import TrialReport
@@ -74,7 +75,7 @@ def summary(results: Sequence[CheckResult]) -> str:
     """Return one line on a stage of checks: ``2 checks passed``, or what did not."""
     words = [f"{result.check} {result.status.value}" for result in results if result.status is not CheckStatus.PASS]
     passed = len(results) - len(words)
-    return ", ".join([f"{passed} checks passed", *words])
+    return ", ".join([f"{counted(passed, 'checks')} passed", *words])
 
 
 def masked(settings: Settings) -> dict[str, Any]:

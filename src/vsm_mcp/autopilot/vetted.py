@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from vsm_mcp.autopilot.outcome import Request
 from vsm_mcp.autopilot.parts import Parts
@@ -12,9 +13,12 @@ from vsm_mcp.autopilot.subjects import before_install
 from vsm_mcp.autopilot.verdicts import judged
 from vsm_mcp.errors import VettingRejected
 from vsm_mcp.install.installer import Fetched, Options, Resolved
-from vsm_mcp.model.finding import CheckResult, Judgement
+from vsm_mcp.model.finding import CheckResult, CheckStatus, Judgement
 from vsm_mcp.model.launch import LaunchFacts, Settings
-from vsm_mcp.vetting.check import Stage, Subject, run_checks
+from vsm_mcp.model.ref import Ref, RefKind
+from vsm_mcp.vetting.check import Stage, Subject, run_checks, unavailable
+
+_IMAGE: Final = "the files of an image are not looked at"
 
 
 def options_of(parts: Parts, settings: Settings, facts: LaunchFacts, constraints: tuple[str, ...] = ()) -> Options:
@@ -35,7 +39,7 @@ async def fetched_vetted(
 ) -> tuple[CheckResult, ...]:
     """Look at what was fetched, and at how it differs from the version that is served now."""
     subject = await before_install(parts, request, resolved, fetched)
-    results = await run_checks(parts.checks, subject, Stage.BEFORE_INSTALL)
+    results = honest(resolved.ref, await run_checks(parts.checks, subject, Stage.BEFORE_INSTALL))
     return compared(results, await earlier(parts.store, resolved.ref))
 
 
@@ -52,5 +56,18 @@ def unscripted(parts: Parts, resolved: Resolved) -> Callable[[Path], Awaitable[N
 
 async def built_vetted(parts: Parts, resolved: Resolved, into: Path) -> tuple[CheckResult, ...]:
     """Look at what was installed, dependencies and all, before any of it runs."""
-    subject = Subject(ref=resolved.ref, version=resolved.version, installed=into)
-    return await run_checks(parts.checks, subject, Stage.AFTER_BUILD)
+    image = resolved.ref.kind is RefKind.OCI  # its files lie with the engine
+    subject = Subject(ref=resolved.ref, version=resolved.version, installed=None if image else into)
+    return honest(resolved.ref, await run_checks(parts.checks, subject, Stage.AFTER_BUILD))
+
+
+def honest(ref: Ref, results: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
+    """Return the results; of an image, a check that looked at nothing could not look: its files are nobody's to see."""
+    if ref.kind is not RefKind.OCI:
+        return tuple(results)
+    return tuple(
+        unavailable(each.check, each.unit, _IMAGE, needed=False)
+        if each.status is CheckStatus.PASS and not each.looked_at
+        else each
+        for each in results
+    )

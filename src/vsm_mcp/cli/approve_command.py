@@ -39,7 +39,7 @@ def _agreed(session: Session, name: str, items: tuple[str, ...]) -> bool:
         changes = session.run("inspect", name=name)["server"]["changes"]
     except OperationFailed:
         return True  # it is no name but an id
-    meant = [change for change in changes if not items or change["item"] in items]
+    meant = [change for change in changes if (change["item"] in items if items else not change["denied"])]
     for change in meant:
         for line in change_lines(change):
             output.one_line(line)

@@ -19,7 +19,7 @@ from vsm_mcp.bench.plan import Plan
 from vsm_mcp.cli import output
 from vsm_mcp.cli.session import Session, common
 from vsm_mcp.errors import BadArgument
-from vsm_mcp.gateway.access import is_loopback
+from vsm_mcp.model.loopback import on_loopback
 
 _SIZES: Final = click.IntRange(32, 8 * 1024 * 1024)
 _CLIENTS: Final = click.IntRange(1, 512)
@@ -103,7 +103,7 @@ def _elsewhere(url: str, options: dict[str, Any], environ: Mapping[str, str]) ->
     if arguments and not options["tool"]:
         raise BadArgument("--args goes with --tool", "name the tool that takes them")
     place = Place.of(url, environ.get(key, ""))
-    local = is_loopback(place.host)
+    local = on_loopback(place.host)
     if not local and not options["yes"]:
         raise BadArgument(f"{place.host} is not this machine", "if it is yours to load, say so with --yes")
     return run.Elsewhere(place=place, tool=options["tool"], arguments=_object(arguments), local=local)

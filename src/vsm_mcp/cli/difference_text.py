@@ -12,7 +12,7 @@ _SHOWN: Final = 12
 
 def change_lines(change: Mapping[str, Any]) -> Iterator[str]:
     """Yield one item that differs, with the lines of its difference."""
-    yield f"{change['kind']} {change['item']}"
+    yield f"{change['kind']} {change['item']}{' (denied)' if change.get('denied') else ''}"
     for line in change["diff"]:
         yield f"    {line}"
 

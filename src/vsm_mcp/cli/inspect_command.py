@@ -13,6 +13,7 @@ from vsm_mcp.cli.plan_text import plan_lines
 from vsm_mcp.cli.routing_text import breaker_line
 from vsm_mcp.cli.servers import crash_lines, pool_line
 from vsm_mcp.cli.session import Session, common
+from vsm_mcp.model.counted import counted
 
 
 @click.command("inspect")
@@ -80,7 +81,7 @@ def _contact(item: dict[str, Any]) -> str:
     place = f"{item['host']}:{item['port']}" if item["port"] else item["host"]
     verdict = "allowed" if item["allowed"] else "refused"
     why = f": {item['reason']}" if item["reason"] else ""
-    return f"{verdict} {place}, {item['count']} times, last {output.when(item['last'])}{why}"
+    return f"{verdict} {place}, {counted(item['count'], 'times')}, last {output.when(item['last'])}{why}"
 
 
 _WRITTEN: Final[dict[str, Callable[[Any], Iterable[str]]]] = {

@@ -31,6 +31,7 @@ def command() -> None:
 @click.option("--concurrency", type=click.IntRange(0), default=0, help="Requests that may be open at a time.")
 @click.option("--max-body", type=click.IntRange(0), default=0, metavar="BYTES", help="The largest request.")
 @click.option("--expires", default="", metavar="DURATION", help="How long it holds: 90m, 12h, 30d, 8w.")
+@click.option("--watch", is_flag=True, help="It may read metrics and events (GET /metrics, /v1/events) as well.")
 @common
 def create(session: Session, name: str, expires: str, rate: str, **given: Any) -> None:
     """Make a key and print it, once: only a hash of it is kept.
@@ -45,6 +46,7 @@ def create(session: Session, name: str, expires: str, rate: str, **given: Any) -
         "burst": given["burst"],
         "concurrency": given["concurrency"],
         "max_body_bytes": given["max_body"],
+        "watch": given["watch"],
         "expires": time.time() + _duration(expires) if expires else 0.0,
     }
     session.show(session.run("key_create", name=name, grant=grant), _created)

@@ -19,6 +19,7 @@ from vsm_mcp.cli.session import OperationFailed, Session, common
 from vsm_mcp.discovery.files.kits import FOLDER, Shelf, find_kits, kit_folders
 from vsm_mcp.errors import BadArgument, HomeError, UnknownKit
 from vsm_mcp.model.client_file import variables
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.kit import Kit, asked_by_kit, joined, kit_of, usable_stem
 from vsm_mcp.model.ref import parse_ref
 
@@ -128,7 +129,10 @@ def import_kit(session: Session, file: Path, name: str, force: bool) -> None:
     _write(target, kit.document)
     wanted, unusable = asked_by_kit(kit, session.config.environ)
     result = {"kit": stem, "path": str(target), "servers": len(wanted), "unusable": [each.title for each in unusable]}
-    session.show(result, lambda done: output.line(f"{done['kit']}: {done['servers']} servers; vsm-mcp kit load {stem}"))
+    session.show(
+        result,
+        lambda done: output.line(f"{done['kit']}: {counted(done['servers'], 'servers')}; vsm-mcp kit load {stem}"),
+    )
 
 
 @command.command("export")

@@ -15,8 +15,9 @@ from vsm_mcp.cli.session import OperationFailed, Session, common
 from vsm_mcp.cli.taking_in import asked_of_kit
 from vsm_mcp.errors import BadArgument, VsmError
 from vsm_mcp.install import lockfile
-from vsm_mcp.install.lockfile import Lock, Locked
+from vsm_mcp.install.lockfile import Lock, LockedServer
 from vsm_mcp.model.client_file import variables
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.kit import OWN, Kit
 
 _WELL: Final = ("served", "present")
@@ -74,7 +75,7 @@ def _written(document: dict[str, Any]) -> None:
         output.one_line("nothing is served: the lock names nothing")
         return
     word = "written" if document["written"] else "up to date"
-    output.one_line(f"{document['path']}: {word} ({len(servers)} server{'s' * (len(servers) != 1)})", style="green")
+    output.one_line(f"{document['path']}: {word} ({counted(len(servers), 'servers')})", style="green")
     for name, locked in servers.items():
         output.one_line(f"  {name}: {locked['ref']} {locked['version']}")
 
@@ -97,7 +98,7 @@ def _install(session: Session, lock: Lock, *, yes: bool) -> int:
     return 3 if outcomes.intersection(_HELD) else 1
 
 
-def _ordered(servers: Mapping[str, Locked]) -> list[tuple[str, Locked]]:
+def _ordered(servers: Mapping[str, LockedServer]) -> list[tuple[str, LockedServer]]:
     """Return the servers so that each comes after those it waits for, as far as they do not wait for each other."""
     left, done = dict(sorted(servers.items())), []
     while left:
@@ -106,13 +107,13 @@ def _ordered(servers: Mapping[str, Locked]) -> list[tuple[str, Locked]]:
     return done
 
 
-def _after(locked: Locked) -> list[str]:
+def _after(locked: LockedServer) -> list[str]:
     own = locked.entry.get(OWN)
     after = (own.get("settings") or {}).get("after", []) if isinstance(own, dict) else []
     return [str(name) for name in after] if isinstance(after, list) else []
 
 
-def _one(session: Session, name: str, locked: Locked, *, yes: bool) -> dict[str, Any]:
+def _one(session: Session, name: str, locked: LockedServer, *, yes: bool) -> dict[str, Any]:
     """Install one server; whatever goes wrong is its row, and stops no other."""
     row = {"name": name, "ref": locked.ref, "evidence": "", "missing": []}
     try:
@@ -130,7 +131,7 @@ def _one(session: Session, name: str, locked: Locked, *, yes: bool) -> dict[str,
     return {**row, **done, "reason": reason.get("message", ""), "missing": missing}
 
 
-def _settings(session: Session, name: str, locked: Locked) -> tuple[dict[str, Any], list[str]]:
+def _settings(session: Session, name: str, locked: LockedServer) -> tuple[dict[str, Any], list[str]]:
     """Return the settings that an entry stands for, and the variables that nobody gave a value."""
     entry = lockfile.expanded(locked.entry, session.config.environ.get("HOME", ""))
     own = entry.get(OWN)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from vsm_mcp.cli.output import some
+from vsm_mcp.model.counted import counted
 
 _MOST: Final = 8
 _IN_MEMORY: Final = "; a private home, /tmp and /dev/shm, gone when it ends"
@@ -54,8 +55,8 @@ def _network(plan: Mapping[str, Any]) -> str:
 def _limits(limits: Mapping[str, float]) -> str:
     cpus = f"{limits['cpus']:g} CPU" if limits["cpus"] else "all CPUs"
     return (
-        f"{_size(limits['memory_bytes'])} memory, {cpus}, {limits['processes']:g} processes, "
-        f"{limits['open_files']:g} open files, {_size(limits['scratch_bytes'])} for the home and for /tmp, "
+        f"{_size(limits['memory_bytes'])} memory, {cpus}, {counted(limits['processes'], 'processes')}, "
+        f"{counted(limits['open_files'], 'open files')}, {_size(limits['scratch_bytes'])} for the home and for /tmp, "
         f"{_size(limits['shared_memory_bytes'])} /dev/shm"
     )
 

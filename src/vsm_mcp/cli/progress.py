@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from vsm_mcp.cli.output import clean, console, note
 from vsm_mcp.cli.plan_text import plan_lines
+from vsm_mcp.model.counted import counted
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -29,6 +30,7 @@ class Progress:
         self._quiet = quiet
         self._browse = browse
         self._live: Status | None = None
+        self._waits = False
         self._terminal = sys.stderr.isatty()
 
     def __enter__(self) -> Self:
@@ -38,6 +40,13 @@ class Progress:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._rest()
+
+    def waits(self, why: str) -> None:
+        """Say once why nothing happens yet."""
+        if not (self._quiet or self._waits):
+            self._rest()
+            note(f"{why}: waiting for it; with a daemon (vsm-mcp serve) several install at once")
+        self._waits = True
 
     def show(self, event: dict[str, Any]) -> None:
         """Show one event, in its wire form."""
@@ -95,7 +104,7 @@ class Progress:
         note(f"  ✗ {event['ref']}: {event['message']}", style="yellow")
 
     def _on_CandidatesLeftOut(self, event: dict[str, Any]) -> None:  # noqa: N802
-        note(f"  {event['count']} candidates do not meet what is required: {event['reasons']}")
+        note(f"  {counted(event['count'], 'candidates')} left out for what is required: {event['reasons']}")
 
     def _on_Recovered(self, event: dict[str, Any]) -> None:  # noqa: N802
         note(f"  an interrupted acquisition was {event['result']}", style="yellow")

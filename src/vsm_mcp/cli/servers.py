@@ -10,6 +10,7 @@ import click
 from vsm_mcp.cli import output
 from vsm_mcp.cli.session import Session
 from vsm_mcp.errors import BadArgument
+from vsm_mcp.model.counted import counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,7 +57,10 @@ def reason_of(row: dict[str, Any]) -> str:
 
     Before all of that comes what waits for a person.
     """
-    said = [f"frozen until approved: {output.some(row['frozen'], 3)};"] if row.get("frozen") else []
+    denied = row.get("denied", ())
+    asked = [key for key in row.get("frozen", ()) if key not in denied]
+    said = [f"frozen until approved: {output.some(asked, 3)};"] if asked else []
+    said += [f"denied: {output.some(denied, 3)};"] if denied else []
     said += [f"upgrade {row['waiting']} waits for approval;"] if row.get("waiting") else []
     if row["reason"]:
         return " ".join([*said, str(row["reason"])])
@@ -69,7 +73,9 @@ def reason_of(row: dict[str, Any]) -> str:
 def pool_line(pool: dict[str, Any]) -> str:
     """Return what a pool does now, for a person."""
     most = pool["size"] + pool["overflow"]
-    return f"{pool['ready']} of {most} processes, {pool['calls']} calls, {pool['waiting']} waiting"
+    return (
+        f"{pool['ready']} of {counted(most, 'processes')}, {counted(pool['calls'], 'calls')}, {pool['waiting']} waiting"
+    )
 
 
 def crash_lines(crash: dict[str, Any]) -> list[str]:

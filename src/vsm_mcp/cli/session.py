@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
@@ -32,6 +33,8 @@ else:
     asyncio = deferred("asyncio")  # a daemon that runs is asked without it
 
 SCHEMA: Final = 1
+_PATIENCE_SECONDS: Final = 300.0
+"""So long other commands on the same home are waited for: five installations, one after the other."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -95,12 +98,22 @@ class Session:
         return self._config
 
     def run(self, operation: str, **params: Any) -> dict[str, Any]:
-        """Run an operation and return its document. Raises :class:`OperationFailed`."""
+        """Run an operation and return its document. Raises :class:`OperationFailed`.
+
+        Without a daemon commands that change a home run one after the other: the others are waited for.
+        """
+        until = time.monotonic() + _PATIENCE_SECONDS
         with Progress(quiet=self.json, browse=self.browse) as progress:
-            connection = daemon(self.config.home)
-            if connection is not None:
-                return _remote(connection, operation, params, progress)
-            return _local(self.config, operation, params, progress)
+            while True:
+                connection = daemon(self.config.home)
+                if connection is not None:
+                    return _remote(connection, operation, params, progress)
+                try:
+                    return _local(self.config, operation, params, progress)
+                except errors.HomeBusy as busy:
+                    if time.monotonic() > until:
+                        raise
+                    progress.waits(busy.message)
 
     def show(self, document: dict[str, Any], human: Callable[[dict[str, Any]], None]) -> None:
         """Print a document: as JSON, or as ``human`` does it."""

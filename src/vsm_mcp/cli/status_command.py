@@ -10,6 +10,7 @@ from vsm_mcp.cli import output
 from vsm_mcp.cli.routing_text import routing_lines
 from vsm_mcp.cli.servers import reason_of
 from vsm_mcp.cli.session import Session, common
+from vsm_mcp.model.counted import counted
 
 
 @click.command("status")
@@ -23,8 +24,12 @@ def _human(document: dict[str, Any]) -> None:
     if document["daemon"]:
         own = document["process"]
         output.line(f"daemon: pid {document['pid']}, {document['address'] or 'no HTTP endpoint'}")
-        used = f"{output.size(own['rss_bytes'])}, {own['threads']} threads, {own['open_files']} open files"
-        output.line(f"        {used}, {own['cpu_seconds']:g} s of CPU")
+        used = [
+            output.size(own["rss_bytes"]),
+            counted(own["threads"], "threads"),
+            counted(own["open_files"], "open files"),
+        ]
+        output.line(f"        {', '.join(used)}, {own['cpu_seconds']:g} s of CPU")
     else:
         output.line("daemon: not running (vsm-mcp serve starts it)")
     output.table(
@@ -43,9 +48,9 @@ def _human(document: dict[str, Any]) -> None:
     for entry in document["mcp_servers"]:
         if entry["outcome"] != "served":
             output.line(f"mcp_servers.json: {entry['title']}: {entry['outcome']} {entry['reason']}".rstrip())
-    counted = {name: number for name, number in document["counters"].items() if number}
+    since = {name: number for name, number in document["counters"].items() if number}
     output.line("")
-    output.line(f"since the start: {', '.join(f'{name} {number}' for name, number in counted.items()) or 'nothing'}")
+    output.line(f"since the start: {', '.join(f'{name} {number}' for name, number in since.items()) or 'nothing'}")
 
 
 def _source(row: dict[str, Any]) -> tuple[object, ...]:

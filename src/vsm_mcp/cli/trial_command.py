@@ -12,6 +12,7 @@ from vsm_mcp.cli import output
 from vsm_mcp.cli.session import Session, common
 from vsm_mcp.cli.settings_options import reach_from, reach_options
 from vsm_mcp.errors import HomeError
+from vsm_mcp.model.counted import counted
 
 _STYLES: Final = {"admit": "green", "admit with care": "yellow", "reject": "red"}
 _MARKS: Final = {"pass": "ok", "warn": "warn", "fail": "FAIL", "skipped": "-", "unavailable": "-"}
@@ -82,7 +83,7 @@ def _human(document: dict[str, Any]) -> None:
 def _vetting(vetting: dict[str, Any]) -> None:
     output.one_line(f"vetting: {_VERDICTS[vetting['judgement']]}", style="bold")
     for check in vetting["checks"]:
-        looked = f"{check['looked_at']} {check['unit']}"
+        looked = counted(check["looked_at"], check["unit"])
         output.one_line(f"  {_MARKS[check['status']]:<5}{check['check']:<18}{looked} {check['detail']}")
         for finding in check["findings"]:
             output.one_line(f"       {finding['severity']}: {finding['rule']} in {finding['where']}: {finding['text']}")
@@ -101,7 +102,7 @@ def _era(era: str, rows: list[dict[str, Any]]) -> None:
         output.one_line(f"protocol, {era} era: not looked at: {rows[0]['detail']}", style="bold")
         return
     kept = sum(row["status"] == "pass" for row in asked)
-    output.one_line(f"protocol, {era} era: {kept} of {len(asked)} rules kept", style="bold")
+    output.one_line(f"protocol, {era} era: {kept} of {counted(len(asked), 'rules')} kept", style="bold")
     for row in rows:
         style = "red" if row["status"] == "fail" and row["severity"] != "note" else ""
         output.one_line(f"  {_MARKS[row['status']]:<5}{row['check']:<18}{row['detail']}", style=style)

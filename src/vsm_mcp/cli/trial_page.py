@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from vsm_mcp.cli.output import flat
 from vsm_mcp.cli.trial_command import shown_figures
+from vsm_mcp.model.counted import counted
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1a1d21; --dim: #5b636e; --line: #d9dde2; --card: #f6f7f9;
@@ -94,7 +95,7 @@ def _vetting(vetting: dict[str, Any]) -> str:
     rows = []
     for check in vetting["checks"]:
         found = "".join(f"<br>{_marked(each['severity'])} {_finding(each)}" for each in check["findings"])
-        looked = _text(f"{check['looked_at']} {check['unit']}")
+        looked = _text(counted(check["looked_at"], check["unit"]))
         rows.append((_text(check["check"]), _marked(check["status"]), looked, _text(check["detail"]) + found))
     return "<h2>Vetting</h2>\n" + _table(("check", "result", "looked at", "findings"), rows)
 
@@ -139,7 +140,7 @@ def _behaviour(document: dict[str, Any]) -> str:
     for when, check in (("in its trial", trial["watch"]), ("when it was called", document["calls_watch"])):
         if check is not None:
             found = "".join(f"<br>{_marked(each['severity'])} {_finding(each)}" for each in check["findings"])
-            looked = f"{check['looked_at']} {check['unit']} {check['detail']}"
+            looked = f"{counted(check['looked_at'], check['unit'])} {check['detail']}"
             rows.append((_text(when), _marked(check["status"]), _text(looked) + found))
     for kind, seen in (trial["behaviour"] or {}).items():
         if kind != "calls" and seen:

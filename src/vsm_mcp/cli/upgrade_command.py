@@ -12,6 +12,7 @@ from vsm_mcp.cli.difference_text import difference_lines
 from vsm_mcp.cli.session import Session, common, exit_code
 from vsm_mcp.errors import BadArgument
 
+_STAYS: Final = ("failed", "rejected")
 _WELL: Final = ("upgraded", "current", "restored")
 _HELD: Final = ("waiting", "rejected")
 
@@ -64,6 +65,7 @@ def show_upgrades(document: dict[str, Any]) -> None:
             show_difference(row)
         versions = row["version"]
         moved = f" ({versions['from']} -> {versions['to']})" if row["outcome"] != "current" else ""
+        moved = f", stays at {versions['from']}" if row["outcome"] in _STAYS else moved
         style = "green" if row["outcome"] in _WELL else "red"
         reason = row["reason"] or {}
         output.one_line(f"{row['name']}: {row['outcome']}{moved}{_because(reason)}", style=style)

@@ -11,6 +11,7 @@ import msgspec
 from vsm_mcp.cli import output
 from vsm_mcp.cli.session import Session
 from vsm_mcp.errors import BadArgument
+from vsm_mcp.model.counted import counted
 from vsm_mcp.vetting.definitions import MAX_BYTES, judge_definitions, read_definitions
 
 _REFUSED = 3
@@ -56,4 +57,4 @@ def _human(document: dict[str, Any]) -> None:
     output.table(("VERDICT", "NAME", "RULE", "SEVERITY", "WHERE", "TEXT"), rows, wide=5)
     verdicts = [item["verdict"] for item in document["items"]]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in ("block", "review", "pass"))
-    output.note(f"{len(verdicts)} definitions: {counts}")
+    output.note(f"{counted(len(verdicts), 'definitions')}: {counts}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from vsm_mcp.cli import output
+from vsm_mcp.model.counted import counted
 
 _ORDER: Final = {"block": 0, "review": 1, "note": 2}
 _STYLES: Final = {"admit": "green", "quarantine": "yellow", "reject": "red"}
@@ -19,7 +20,9 @@ def show_vetting(document: dict[str, Any]) -> None:
         output.table(("SEVERITY", "RULE", "WHERE", "TEXT"), rows, wide=3)
     for check in document["checks"]:
         detail = f": {check['detail']}" if check["detail"] else ""
-        output.note(f"{check['check']}: {check['status']}, looked at {check['looked_at']} {check['unit']}{detail}")
+        output.note(
+            f"{check['check']}: {check['status']}, looked at {counted(check['looked_at'], check['unit'])}{detail}"
+        )
     verdict = document["judgement"]
     output.line(f"{document['ref']}: {verdict}", style=_STYLES[verdict])
     output.note(f"evidence: {document['evidence']} (vsm-mcp evidence {document['evidence']})")

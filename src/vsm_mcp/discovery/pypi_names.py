@@ -24,6 +24,7 @@ from vsm_mcp.errors import SourceUnavailable, VsmError
 from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.matching.tokens import words
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.ref import Ref, parse_ref
 from vsm_mcp.registries.client import json_api
 
@@ -93,7 +94,7 @@ class PypiNamesSource:
         told = await self._names(await self._index(), patient(self._limits))
         if told.trouble:
             raise SourceUnavailable(told.trouble)
-        return f"{len(told.answer)} names"
+        return counted(len(told.answer), "names")
 
     async def _index(self) -> str:
         addresses = await self._web.addresses()

@@ -169,6 +169,7 @@ def _tried(experience: Experience) -> Seen:
     seen = Seen()
     seen.happened(experience.trials_failed, 0.0, "failed its trial here {}")
     seen.happened(experience.rolled_back, 0.0, "could not be installed here {}")
+    seen.happened(experience.reverted, 0.0, "a newer version of it had to give way here {}")
     seen.happened(experience.trials_passed, 1.0, "passed its trial here {}")
     return seen
 

@@ -14,14 +14,17 @@ from vsm_mcp.model.ref import RefKind
 _START: Final = {RefKind.NPM: 0.75, RefKind.PYPI: 0.7, RefKind.OCI: 0.4, RefKind.REMOTE: 0.6}
 _GUESSED: Final = 0.45
 _STRENGTH: Final = 20.0
+_TOOL_ERROR: Final = 0.8
+_REFUSED: Final = 0.5
 _UNMEASURED: Final = Fact("not measured yet", "experience", telling=False)
 
 
 class Performance:
     """A guess from facts that bear on it, whose confidence stays below one half; then what was measured in use.
 
-    A call that was answered is worth ``1 / (1 + seconds)``, by the typical time of an answer; one that was lost is
-    worth nothing, and so is a process that ended by itself.
+    A call that was answered is worth ``1 / (1 + seconds)``, by the typical time of an answer: all of that with a
+    result, 0.8 of it with the tool's own error, which may be the caller's fault, and 0.5 with a JSON-RPC error. One
+    that was lost or answered with junk is worth nothing, and so is a process that ended by itself.
     """
 
     name = "performance"
@@ -59,11 +62,31 @@ def _measured(experience: Experience) -> Seen:
     seen = Seen()
     typical = experience.typical_seconds
     if typical is not None:
-        seen.add(experience.answered, 1.0 / (1.0 + typical))
-        seen.say(f"answered {often(experience.answered)} here, typically in {_duration(typical)}")
-    seen.happened(experience.lost, 0.0, "gave no answer {} here")
+        worth = 1.0 / (1.0 + typical)
+        errors = min(experience.answered, experience.tool_errors)
+        refused = min(experience.answered - errors, experience.refused)
+        seen.add(experience.answered - errors - refused, worth)
+        seen.add(errors, _TOOL_ERROR * worth)
+        seen.add(refused, _REFUSED * worth)
+        seen.say(f"answered {often(experience.answered)} here, typically in {_duration(typical)}{_said(experience)}")
+    seen.happened(experience.lost, 0.0, f"gave no answer {{}} here{_lost(experience)}")
+    seen.happened(experience.garbled, 0.0, "answered with what is no MCP {} here")
     seen.happened(experience.crashed, 0.0, "ended by itself {} here")
     return seen
+
+
+def _said(experience: Experience) -> str:
+    """Return, as the end of a sentence, how many of the answers were errors, by class."""
+    return _classes((experience.tool_errors, "errors of the tool"), (experience.refused, "refusals"))
+
+
+def _lost(experience: Experience) -> str:
+    return _classes((experience.timed_out, "not in time"), (experience.broken, "broken off"))
+
+
+def _classes(*counted: tuple[float, str]) -> str:
+    words = [f"{round(count):,} {text}" for count, text in counted if round(count)]
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _duration(seconds: float) -> str:

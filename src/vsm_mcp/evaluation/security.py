@@ -1,4 +1,4 @@
-"""Security, as far as it shows before the files are fetched, and what vetting said of it here before."""
+"""Security, as far as it shows before the files are fetched, and what vetting and people said of it here before."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Security:
     name = "security"
 
     def score(self, candidate: Candidate, circumstances: Circumstances) -> Score:
-        """Return the mean of what is known, then of what vetting said.
+        """Return the mean of what is known, then of what vetting and people said.
 
         Curation weighs 4, a name in disguise 4, everything else 1: dependencies, network, secrets, maintainers,
         republications, running elsewhere.
@@ -75,6 +75,8 @@ def _asked_for(evidence: Evidence, candidate: Candidate, launch: LaunchFacts | N
 
 def _vetted(experience: Experience) -> Seen:
     seen = Seen()
+    seen.happened(experience.denied, 0.0, "a person said no to it here {}")
     seen.happened(experience.objected, 0.0, "vetting objected to it here {}")
+    seen.happened(experience.approved, 1.0, "a person looked and agreed to it here {}")
     seen.happened(experience.cleared, 1.0, "passed vetting here {}")
     return seen

@@ -59,6 +59,10 @@ from vsm_mcp.events.servers import (
     ServerUpgraded,
     ToolsChanged,
 )
+from vsm_mcp.events.telemetry import (
+    ExportFailed,
+    ExportResumed,
+)
 from vsm_mcp.events.traffic import (
     BreakerClosed,
     BreakerHalfOpened,
@@ -85,6 +89,8 @@ __all__ = [
     "CpuLimitReached",
     "Emit",
     "Event",
+    "ExportFailed",
+    "ExportResumed",
     "FailedOver",
     "GatewayListening",
     "GaveUp",

@@ -26,12 +26,13 @@ class AccessInClear(Event, frozen=True, tag=True):
 
 
 class ActionDecided(Event, frozen=True, tag=True):
-    """Policy decided on an action: ``verdict`` is allow, ask or deny."""
+    """Policy decided on an action that ``actor`` wants: ``verdict`` is allow, ask or deny."""
 
     action: str
     subject: str
     verdict: str
     rule: str
+    actor: str = ""
 
 
 class Recovered(Event, frozen=True, tag=True):

@@ -7,7 +7,6 @@ a page knows no key, and a browser never adds one by itself.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -51,6 +50,13 @@ class Access:
         origin = headers.get(b"origin")
         return origin is not None and origin.decode("latin-1").lower() in self._origins
 
+    def reads(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether a client may read a WebSocket, which browsers let any page open: no page, or one of ours."""
+        origin = headers.get(b"origin")
+        if origin is None or self.shares_with(headers):
+            return True
+        return origin.partition(b"://")[2].lower() == headers.get(b"host", b"").lower()
+
     def _host_served(self, host: str) -> bool:
         return self._any_host or (bool(host) and (host in self._hosts or _without_port(host) in self._hosts))
 
@@ -62,14 +68,6 @@ class Access:
             return parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK and not parts.path
         except ValueError:
             return False
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host to listen on is reachable from this machine only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def _without_port(host: str) -> str:

@@ -22,6 +22,10 @@ VISIT: Final = "vsm_mcp.visit"
 """Our own extension of the scope: where everybody is asked who they are, this request's
 :class:`~vsm_mcp.gateway.visitors.Visit`."""
 
+TUNNEL: Final = "vsm_mcp.tunnel"
+"""Our own extension of the scope: the :class:`~vsm_mcp.gateway.tunnel.Tunnel`, where a client offers WebSocket and the
+application takes such offers."""
+
 JSON: Final = (b"content-type", b"application/json")
 CLOSE: Final = (b"connection", b"close")
 

@@ -12,6 +12,7 @@ from vsm_mcp.gateway import results, rounds
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.leases import Lease
 from vsm_mcp.gateway.messages import Request
+from vsm_mcp.gateway.observing import Watch
 from vsm_mcp.gateway.talk import Talk
 from vsm_mcp.gateway.tasks import task
 from vsm_mcp.gateway.tasks.support import Way
@@ -29,12 +30,13 @@ class Asked:
 
     ``begun`` is the call that was made, and ``call`` what is awaited now: the same, or the task that was made of it.
     ``lease`` is the place of a caller without a session at a stateful server, until :meth:`close`. How it ends is
-    written into ``account``, once, and told to ``after``, where somebody waits for that.
+    written into ``account``, once, and told to ``watch``, who looks at it since it was made (``since``), and to
+    ``after``, where somebody waits for that.
     """
 
     __slots__ = (
         "account", "after", "began", "begun", "call", "caller", "channel", "lease", "modern", "params", "request",
-        "route", "talk", "way",
+        "route", "since", "talk", "watch", "way",
     )  # fmt: skip
 
     def __init__(
@@ -48,7 +50,8 @@ class Asked:
     ) -> None:
         self.account = account
         self.after: After | None = None
-        self.began = monotonic()
+        self.began = self.since = monotonic()
+        self.watch: Watch | None = None
         self.route = route
         self.request = request
         self.caller = caller
@@ -87,13 +90,16 @@ class Asked:
         if self.talk.open:  # some answers are missing: they are asked for again ("Error Handling")
             self.call.pause()
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: Ending, error: BaseException | None = None) -> None:
         """Write down how it ended; the first time counts."""
         account, self.account = self.account, None
         if account is not None:
             account.note(ending, monotonic() - self.began)
             if self.after is not None:
                 self.after(self, ending)
+        watch, self.watch = self.watch, None
+        if watch is not None:
+            watch.ended(ending, error)
 
     def tell(self, after: After) -> None:
         """Have ``after`` called when it has ended, with how it did."""

@@ -20,6 +20,7 @@ from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.leases import Lease, Leases
 from vsm_mcp.gateway.messages import Request, encode
+from vsm_mcp.gateway.observing import Observer
 from vsm_mcp.gateway.parking import SECONDS, Parking
 from vsm_mcp.gateway.rounds import Ask, InputRequired
 from vsm_mcp.gateway.seal import RESPONSES, STATE, Kind, Seal, State
@@ -45,10 +46,11 @@ _MAX_ROUNDS: Final = 16
 class Asking:
     """The one who asks. ``timeout`` (seconds) is for one call; progress puts it off until ``limit`` at most.
 
-    What becomes of each request is written into ``ledger``.
+    What becomes of each request is written into ``ledger``, and told to ``observer``, if there is one.
     """
 
     def __init__(self, upstream: Upstream, timeout: float, limit: float, tasks: Tasks, ledger: Ledger) -> None:
+        self.observer: Observer | None = None
         self._ledger = ledger
         self._upstream = upstream
         self._timeout = timeout
@@ -114,7 +116,10 @@ class Asking:
             asked = await self._reached(route, request, caller, whole)
         except BaseException as error:
             self._account(route, request).note(ending_of(error), 0.0)
+            if self.observer is not None:
+                self.observer.unreached(route, request, caller, began, error)
             raise
+        asked.since = began
         left = whole - (time.monotonic() - began)
         asked.way = _way(route, request, caller)
         try:
@@ -122,7 +127,7 @@ class Asking:
                 raise RequestTimeout(f"{route.server} was not ready within {whole:g} s")
             return self._put(asked, state, left)
         except VsmError as error:
-            asked.end(ending_of(error))
+            asked.end(ending_of(error), error)
             if asked.lease is not None:
                 asked.lease.give_back()
             raise
@@ -132,7 +137,7 @@ class Asking:
         try:
             return await self._rounds(asked)
         except BaseException as error:
-            asked.end(ending_of(error))
+            asked.end(ending_of(error), error)
             if isinstance(error, RpcError):
                 return self._elsewhere(error, asked)
             raise
@@ -185,6 +190,8 @@ class Asking:
             _declare_tasks(asked)
         if asked.way != "passed":
             asked.params.pop("task", None)
+        if self.observer is not None:
+            asked.watch = self.observer.begun(asked)
         self._call(asked, left)
         return asked
 

@@ -13,7 +13,7 @@ from vsm_mcp.gateway import results
 from vsm_mcp.gateway.display import Display
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.instructions import instructions
-from vsm_mcp.gateway.lookup import Lookup
+from vsm_mcp.gateway.lookup import Favour, Lookup, alike
 from vsm_mcp.gateway.messages import encode
 from vsm_mcp.gateway.param_headers import Rules
 from vsm_mcp.gateway.shelf import Entry, Omitted, Shelf
@@ -85,7 +85,8 @@ class Catalogue:
 
     Whatever of ``offers`` the ``display`` shows is in the table and can be called by its name; the list of tools holds
     it, or where the display searches, the gateway's own tools that find it. ``searching`` says which, ``own`` are the
-    names of the gateway's own tools that are listed. ``tasking`` holds the servers that make tasks of calls.
+    names of the gateway's own tools that are listed. ``tasking`` holds the servers that make tasks of calls. ``favour``
+    has a word in how tools are ranked for a need.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Catalogue:
         before: Catalogue | None = None,
         display: Display | None = None,
     ) -> None:
+        self.favour: Favour = alike
         display = display or Display()
         served = {server: offers[server] for server in sorted(offers) if display.serves(server)}
         name = display.naming(served, name)
@@ -122,7 +124,8 @@ class Catalogue:
     @cached_property
     def lookup(self) -> Lookup:
         """What finds tools of this catalogue by need; it makes its index when it is first asked."""
-        return Lookup(self.tools, self.table, {name: shelf.offer for name, shelf in self.shelves.items()})
+        offers = {name: shelf.offer for name, shelf in self.shelves.items()}
+        return Lookup(self.tools, self.table, offers, self.favour)
 
     @property
     def omitted(self) -> tuple[Omitted, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Collection, Mapping
 from typing import Final, NamedTuple
 
@@ -18,10 +19,12 @@ from vsm_mcp.gateway.catalogue import PAGE_ITEMS, Catalogue
 from vsm_mcp.gateway.changes import KINDS, Listener
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.flights import Flights
+from vsm_mcp.gateway.lookup import Favour, alike
 from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.meta.tools import own_tools
 from vsm_mcp.gateway.narrowing import Narrowings
 from vsm_mcp.gateway.needs import Needs
+from vsm_mcp.gateway.observing import Observer
 from vsm_mcp.gateway.sessions import Session, Sessions
 from vsm_mcp.gateway.tasks import support
 from vsm_mcp.gateway.tasks.following import Following
@@ -75,7 +78,7 @@ class Gateway:
 
     One instance serves any number of fronts at a time, all in one event loop. Lists never wait for a server; a server
     that is dead or slow costs only the calls to itself. ``profiles`` are views beside that of everything; ``needs`` is
-    whoever looks after what agents lack.
+    whoever looks after what agents lack. ``favour`` has a word in how tools are ranked for a need.
     """
 
     def __init__(
@@ -96,10 +99,12 @@ class Gateway:
         self._upstream = upstream
         self._needs = needs
         self._name = name
+        self.favour: Favour = alike
         self.views = {each.profile: self._view(each) for each in self._displays(profiles or {})}
         self.view = self.views[""]
         self.flights = Flights()
         self.vigil = Vigil(limits.keep_alive_seconds)
+        self.refused: Counter[int] = Counter()  # requests over HTTP that were turned away, by status
         self.visitors = Visitors()
         self.narrowings = Narrowings(self.find_view)
         self._offers: dict[str, Offer] = {}
@@ -123,6 +128,10 @@ class Gateway:
         """Seal what clients carry back with ``key`` (32 bytes), so that it is good for another process as well."""
         self._asking.seal_with(key)
         self.tasks.seal_with(key)
+
+    def observe(self, observer: Observer | None) -> None:
+        """Have somebody look at every call of a server from now on, or nobody."""
+        self._asking.observer = observer
 
     def find_view(self, profile: str) -> View | None:
         """Return what a profile shows (``""``: everything), or ``None`` when there is no such profile."""
@@ -183,7 +192,10 @@ class Gateway:
         self.tasks.close()
 
     def _view(self, each: display.Display) -> View:
-        return View(self.limits.listeners, self.limits.page_items, self._name, display=each)
+        return View(self.limits.listeners, self.limits.page_items, self._name, display=each, favour=self._favoured)
+
+    def _favoured(self, server: str, tool: str) -> float:
+        return self.favour(server, tool)
 
     def _displays(self, profiles: Mapping[str, Profile]) -> list[display.Display]:
         acquires = self._needs is not None and self._needs.acquires

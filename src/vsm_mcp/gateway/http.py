@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from vsm_mcp.gateway import cors, envelopes, messages
+from vsm_mcp.gateway import cors, envelopes, messages, traced
 from vsm_mcp.gateway.access import FORBIDDEN, Access
-from vsm_mcp.gateway.asgi import CLOSE, TURN, App, Headers, Receive, Scope, Send, respond
+from vsm_mcp.gateway.asgi import CLOSE, TUNNEL, TURN, App, Headers, Receive, Scope, Send, respond
 from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.bodies import Bodies
 from vsm_mcp.gateway.caller import Caller
@@ -41,7 +41,9 @@ Serve = Callable[[str, Scope, Fields, Receive, Send], Awaitable[None]]
 class Endpoint:
     """The ASGI application. ``beside`` serves every path but ours; host and origin are checked for it too.
 
-    With an ``authentication`` every request needs a key or a token but one for the metadata that leads to tokens.
+    With an ``authentication`` every request needs a key or a token but one for the metadata that leads to tokens, and
+    for a path that ``beside.public(path)`` says is open; what is beside needs a key that may ``watch``. Paths that
+    ``beside.upgrades(path)`` names speak WebSocket.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Endpoint:
         self._gateway = gateway
         self._access = access
         self._beside = beside
+        self._public: Callable[[str], bool] | None = getattr(beside, "public", None)
+        self.upgrades: Callable[[str], bool] = getattr(beside, "upgrades", lambda _path: False)
         self._entrance = Entrance(gateway, authentication)
         self._legacy = Legacy(gateway)
         limits = gateway.limits
@@ -81,6 +85,7 @@ class Endpoint:
                     return await self._inside(profile, serve, scope, headers, receive, send)
             return await self._elsewhere(scope, headers, receive, send)
         except Refusal as refusal:
+            self._gateway.refused[refusal.status] += 1
             return await refuse(send, refusal)
 
     async def _inside(
@@ -102,9 +107,19 @@ class Endpoint:
             return await respond(send, 200, document)
         if self._beside is None:
             raise Refusal(404, f"nothing is served here but {PATH}")
-        if authentication is not None:
-            await authentication.principal(scope, headers, "")
-        return await self._beside(scope, receive, send)
+        if TUNNEL in scope and not self._access.reads(headers):
+            raise Refusal(403, "this Origin may not read here; see [gateway] allowed_origins", CLOSE)
+        if authentication is None or (self._public is not None and self._public(path)):
+            return await self._beside(scope, receive, send)
+        visit = await self._entrance.enter("", scope, headers)
+        try:
+            if not principal_of(scope).grant.watch:
+                raise Refusal(403, "this key may not watch: vsm-mcp key create NAME --watch makes one that may")
+            stay(scope)
+            return await self._beside(scope, receive, send)
+        finally:
+            if visit is not None:
+                visit.leave()
 
     def _check_access(self, headers: Fields) -> None:
         status = self._access.refusal(headers)
@@ -174,9 +189,11 @@ class Endpoint:
             ident = bytes(message.id)
             request = messages.request_of(message)
             if not is_modern(headers):
+                traced.carry(request, headers)
                 return await self._legacy.request(request, headers, pairs, exchange)
             envelopes.check(request, headers, pairs)
             check_param_headers(request, exchange.view, pairs)
+            traced.carry(request, headers)
             return await self._modern(request, exchange)
         except Fault as error:
             answer = Answer(messages.fault(ident, error), error.rpc_code)

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import httptools
 
-from vsm_mcp.gateway.asgi import TURN, App
+from vsm_mcp.gateway.asgi import TUNNEL, TURN, App
 from vsm_mcp.gateway.head import Head, Known, known
 from vsm_mcp.gateway.opened import Open
+from vsm_mcp.gateway.tunnel import Tunnel
 from vsm_mcp.gateway.turn import Turn
 
 _MAX_HEAD: Final = 64 * 1024
@@ -49,12 +50,14 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "__weakref__", "_app", "_arriving", "_deaf", "_fields", "_full", "_full_since", "_head_since", "_head_size",
         "_known", "_late", "_loop", "_mute", "_opened", "_parser", "_patience", "_paused", "_quick", "_refusal",
-        "_since", "_transport", "_turns", "_unread", "_url", "peer",
+        "_since", "_takes", "_transport", "_tunnel", "_turns", "_unread", "_url", "peer",
     )  # fmt: skip
 
     def __init__(self, app: App, opened: Open) -> None:
         self._app = app
         self._quick: Callable[[Turn], bool] | None = getattr(app, "quick", None)
+        self._takes: Callable[[str], bool] | None = getattr(app, "upgrades", None)
+        self._tunnel: Tunnel | None = None
         self._opened = opened
         self._loop = asyncio.get_running_loop()
         self.peer: tuple[str, int] | None = None
@@ -96,6 +99,8 @@ class Connection(asyncio.Protocol):
         self.resume_writing()
         for turn in tuple(self._turns):
             turn.lost()
+        if self._tunnel is not None:
+            self._tunnel.lost()
         self._parser = None  # it knows us: a circle, which only the garbage collector could undo
 
     def data_received(self, data: bytes) -> None:
@@ -103,6 +108,8 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return None
         self._since = self._loop.time()
+        if self._tunnel is not None:
+            return self._tunnel.feed(data)
         if not self._between or not self._known_again(data):
             self._read(data)
         return self._advance()
@@ -211,8 +218,19 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
-            return memoryview(data)[offer.args[0] :] if self._declined() else b""
+            rest = memoryview(data)[offer.args[0] :]
+            return rest if not self._taken_up(rest) and self._declined() else b""
         return b""
+
+    def _taken_up(self, rest: memoryview) -> bool:
+        """Take an offer of WebSocket, where the application wants it: its answer decides (RFC 6455, section 4.2)."""
+        turn = self._turns[-1]
+        offered = turn.complete and turn.head.method == "GET" and turn.head.fields.get(b"upgrade", b"").lower()
+        if offered != b"websocket" or self._takes is None or not self._takes(turn.head.path):
+            return False
+        turn.keep = False
+        self._tunnel = turn.scope[TUNNEL] = Tunnel(self, turn, self.abort, bytes(rest))
+        return True
 
     def _declined(self) -> bool:
         """Read the request again without its offer of another protocol (RFC 9110, section 7.8)."""
@@ -325,6 +343,7 @@ class Connection(asyncio.Protocol):
         self._turns.pop(0)
         self._unread -= turn.forget()
         turn.scope.pop(TURN, None)  # a circle, which only the garbage collector could undo
+        turn.scope.pop(TUNNEL, None)
         if self._transport.is_closing():
             return None
         if turn.ended and turn.keep and not turn.gone:

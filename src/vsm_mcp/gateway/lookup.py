@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -23,6 +23,7 @@ _PURPOSE: Final = 300
 _PARAMETERS: Final = 16
 _PARAMETER: Final = 100
 _CHOICES: Final = 6
+_WIDER: Final = 2  # so many times more are looked at than are returned: one that is favoured may move up among them
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -51,10 +52,25 @@ class Finding(msgspec.Struct, frozen=True):
     met: bool
 
 
-class Lookup:
-    """Finds tools of one catalogue. ``entries`` are its tools by name, ``offers`` those of its servers."""
+Favour = Callable[[str, str], float]
+"""Takes a server and the name of a tool there; returns what its score for a need is multiplied by, 1.0 for no more."""
 
-    def __init__(self, entries: Mapping[str, Entry], table: Table, offers: Mapping[str, Offer]) -> None:
+
+def alike(_server: str, _tool: str) -> float:
+    """Favour no tool."""
+    return 1.0
+
+
+class Lookup:
+    """Finds tools of one catalogue. ``entries`` are its tools by name, ``offers`` those of its servers.
+
+    ``favour`` moves a tool that fits about as well as its neighbours among them (``model.tool_experience``).
+    """
+
+    def __init__(
+        self, entries: Mapping[str, Entry], table: Table, offers: Mapping[str, Offer], favour: Favour = alike
+    ) -> None:
+        self._favour = favour
         self._entries = entries
         self._routes = table.tools
         self._offers = offers
@@ -97,11 +113,18 @@ class Lookup:
         return ToolText(name, route.name, _string(tool.get("description")), words, servers.get(route.server, ""))
 
     def _find(self, index: ToolIndex, need: str, limit: int, server: str) -> Finding:
-        ranked = index.search(need, len(index) if server else limit)
-        kept = [(key, score) for key, score in ranked if not server or self._routes[key].server == server][:limit]
+        ranked = index.search(need, len(index) if server else _WIDER * limit)
+        found = [(key, score) for key, score in ranked if not server or self._routes[key].server == server]
+        kept = self._favoured(found)[:limit]
         searched = sum(1 for route in self._routes.values() if not server or route.server == server)
         tools = tuple((self._card(key), score) for key, score in kept)
         return Finding(tools, searched, any(self._meets(need, key) for key, _ in kept))
+
+    def _favoured(self, found: list[tuple[str, float]]) -> list[tuple[str, float]]:
+        """Return what was found in the order of the favoured scores; of equal ones the earlier stays first."""
+        routes = self._routes
+        moved = [(key, score * self._favour(routes[key].server, routes[key].name)) for key, score in found]
+        return sorted(moved, key=lambda each: -each[1])
 
     def _meets(self, need: str, name: str) -> bool:
         """Compare one tool with a need by the yardstick that candidates are measured with."""

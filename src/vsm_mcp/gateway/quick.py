@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from time import monotonic
 
-from vsm_mcp.gateway import envelopes, messages
+from vsm_mcp.gateway import envelopes, messages, traced
 from vsm_mcp.gateway.access import Access
 from vsm_mcp.gateway.asgi import WHOLE, Headers
 from vsm_mcp.gateway.asked import Asked
@@ -22,6 +22,7 @@ from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
 from vsm_mcp.gateway.messages import Request
 from vsm_mcp.gateway.refusals import Refusal
+from vsm_mcp.gateway.traced import TRACE
 from vsm_mcp.gateway.turn import Turn
 from vsm_mcp.gateway.view import View
 
@@ -65,6 +66,8 @@ class QuickLane:
             caller = self._caller(request, exchange, headers, turn.head.pairs)
             if caller is None:
                 return False
+            if TRACE in headers:
+                traced.carry(request, headers)
             answer = self._gateway.at_once(request, caller)
         except Fault:
             return False

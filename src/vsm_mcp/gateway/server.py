@@ -13,7 +13,7 @@ import msgspec
 
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.events import Emit, GatewayListening, ignore
-from vsm_mcp.gateway.access import Access, is_loopback
+from vsm_mcp.gateway.access import Access
 from vsm_mcp.gateway.asgi import App
 from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.entrance import PATH
@@ -21,6 +21,7 @@ from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.http import Endpoint
 from vsm_mcp.gateway.http11 import Connection
 from vsm_mcp.gateway.opened import Open, Timing
+from vsm_mcp.model.loopback import on_loopback
 
 _BACKLOG: Final = 2048
 _LAST_SECONDS: Final = 2.0
@@ -69,7 +70,7 @@ async def serve(
     """
     settings = gateway.settings
     host = host or settings.host
-    if not is_loopback(host) and authentication is None:
+    if not on_loopback(host) and authentication is None:
         raise ConfigError(f"{host} can be reached from other machines, so the gateway has to ask who calls", ASK_WHO)
     listening = _bind(host, settings.port if port is None else port)
     bound = listening.getsockname()

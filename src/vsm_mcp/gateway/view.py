@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from vsm_mcp.gateway.catalogue import Catalogue
 from vsm_mcp.gateway.changes import ChangeBus
 from vsm_mcp.gateway.display import Display
+from vsm_mcp.gateway.lookup import Favour, alike
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.routing.table import Naming
@@ -16,13 +17,20 @@ class View:
     """The catalogue as one profile shows it; swapped whole, and whoever listens is told what changed."""
 
     def __init__(
-        self, listeners: int, page_items: int, name: Naming = exposed, *, display: Display | None = None
+        self,
+        listeners: int,
+        page_items: int,
+        name: Naming = exposed,
+        *,
+        display: Display | None = None,
+        favour: Favour = alike,
     ) -> None:
         self.display = display or Display()
         self.changes = ChangeBus(listeners)
         self.catalogue = Catalogue({}, name=name, display=self.display)
         self._page_items = page_items
         self._name = name
+        self._favour = favour
 
     def show(self, offers: Mapping[str, Offer], denied: Collection[str], alike: Catalogue | None = None) -> None:
         """Show what the display lets through of ``offers`` (server → what it offers) and ``denied`` does not name.
@@ -38,6 +46,7 @@ class View:
             before=before if alike is None or self.display.plain_names else alike,
             display=self.display,
         )
+        self.catalogue.favour = self._favour
         changed = self.catalogue.changed_since(before)
         if changed:
             self.changes.publish(changed)

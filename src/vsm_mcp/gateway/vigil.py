@@ -23,6 +23,9 @@ class Vigil:
         self._old: set[Slow] = set()
         self._timer: asyncio.TimerHandle | None = None
 
+    def __len__(self) -> int:
+        return len(self._fresh) + len(self._old)
+
     def enter(self, request: Slow) -> None:
         """Look after a request."""
         self._fresh.add(request)

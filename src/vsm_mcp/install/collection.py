@@ -1,7 +1,7 @@
 """What nobody needs any more goes: old versions, and caches that have grown too large.
 
-Of each server these versions stay: the current one, the one before it (for ``vsm-mcp rollback``), the one that the
-catalogue names, and every one of which a process runs.
+Of each server these versions stay: the current one, those that somebody names (the catalogue, the way back of
+``vsm-mcp rollback``, an upgrade that waits), and every one of which a process runs.
 """
 
 from __future__ import annotations
@@ -33,15 +33,14 @@ async def collect(
 ) -> Collected:
     """Remove what is superfluous of ``servers``; those being installed must not be among them.
 
-    ``named`` and ``used`` are paths of installations: those that the catalogue has, and those of which something runs.
+    ``named`` and ``used`` are paths of installations: those that somebody may want, and those of which something runs.
     Raises :class:`HomeError`.
     """
     removed, size = [], 0
     for server in servers:
-        kept = {installations.current(server), installations.previous(server)}
-        for version in superfluous(installations.versions(server), kept):
-            if str(installations.path(server, version)) in {*named, *used}:
-                continue
+        at = {version: str(installations.path(server, version)) for version in installations.versions(server)}
+        kept = {version for version, path in at.items() if path in named or path in used}
+        for version in superfluous(at, {installations.current(server), *kept}):
             size += await installations.size(server, version)
             await installations.discard(server, version)
             removed.append(f"{server}/{version}")

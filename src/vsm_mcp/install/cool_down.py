@@ -11,6 +11,7 @@ from typing import Final
 
 from vsm_mcp.errors import InstallFailed
 from vsm_mcp.install.installer import Options
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
 from vsm_mcp.policy.patterns import matches
 
@@ -64,10 +65,10 @@ def too_young(package: str, options: Options, published: Iterable[str] = ()) -> 
     """Return the error for a ``package`` (``name@version``) within the cool-down; ``published`` are ISO 8601 times."""
     when = min((text for text in published if text), default="")
     since = f", and was published {when[:16].replace('T', ' ')}" if when else ""
-    kind, days = ("pypi" if "==" in package else "npm"), f"{options.min_release_age_days:g}"
+    kind, days = ("pypi" if "==" in package else "npm"), counted(options.min_release_age_days, "days")
     name = package.partition("==")[0] if kind == "pypi" else package.rpartition("@")[0] or package
     return TooYoung(
-        f"{package} is younger than the cool-down of {days} days{since}",
+        f"{package} is younger than the cool-down of {days}{since}",
         f'wait, take an older version, or trust its publisher: [install] trusted_publishers = ["{kind}:{name}"]'
         f" (is the clock of this machine right? it says {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC)",
     )

@@ -25,8 +25,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     cool-down: nothing published later is taken, but for packages that ``trusted_publishers`` (patterns over
     references) name. ``executable`` names one of several programs of a package. ``given`` are the values that were
     given for the server, by name (of secrets the name alone, with no value). ``locked`` is the tool's lock of an
-    earlier resolution: exactly that is taken, and no cool-down applies. ``before_scripts`` looks at an installation, by
-    its folder, before the first of its scripts runs, and raises where none may.
+    earlier resolution: exactly that is taken, and no cool-down applies; ``builders`` is the same for what builds it.
+    ``before_scripts`` looks at an installation, by its folder, before the first of its scripts runs, and raises where
+    none may.
     """
 
     constraints: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     executable: str = ""
     given: Mapping[str, str] = {}
     locked: str = ""
+    builders: str = ""
     before_scripts: Callable[[Path], Awaitable[None]] | None = None
 
     async def clear_scripts(self, into: Path) -> None:
@@ -61,6 +63,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     ``scripts`` are the packages that the lock says run install scripts (building looks for itself). ``build_lock``
     locks what builds the package, where building was allowed; ``inputs`` are the values that the server asks for.
     ``undated`` are the packages for which an index gives no date of publication: no cool-down could be held to.
+    ``notes`` are what a person should know of how it was resolved.
     """
 
     ref: Ref
@@ -75,6 +78,7 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     build_lock: str = ""
     inputs: tuple[Input, ...] = ()
     undated: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class ArchiveMember(msgspec.Struct, frozen=True):

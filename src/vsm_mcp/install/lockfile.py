@@ -48,13 +48,16 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
 
 
-class Locked(msgspec.Struct, frozen=True, kw_only=True):
+class LockedServer(msgspec.Struct, frozen=True, kw_only=True):
     """One server.
 
     ``tree`` is the tool's own lock: npm's as an object (without addresses), uv's as its lines. ``integrity`` is
     ``algorithm:hex`` of the top-level archive. ``provenance`` are the answers of the checks that look at signatures
     and attestations. ``entry`` is the server as a kit has it: arguments, variables, names of secrets, permissions,
-    hosts. ``scripts`` and ``network`` say that install scripts, or the whole network, were allowed.
+    hosts. ``licences`` is what the server (under the empty name) and its Python packages say of theirs, in SPDX where
+    it can be read; npm's lock says those of npm's packages. ``builders`` is uv's lock of what built it, as lines; what
+    builds a project of npm's is in ``tree``. ``scripts`` and ``network`` say that install scripts, or the whole
+    network, were allowed.
     """
 
     ref: str
@@ -68,6 +71,8 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     vetting: Vetted = Vetted()
     trial: Tried = Tried()
     entry: dict[str, Any] = {}
+    licences: dict[str, str] = {}
+    builders: list[str] = []
     scripts: bool = False
     network: bool = False
 
@@ -76,7 +81,7 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     """The document: its ``schema``, and every server by name."""
 
     schema: int = SCHEMA
-    servers: dict[str, Locked] = {}
+    servers: dict[str, LockedServer] = {}
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,21 +179,24 @@ def differences(locked: Lock, found: Lock) -> tuple[Difference, ...]:
     return tuple(rows)
 
 
-def unlike(locked: Locked, found: Locked) -> Iterator[tuple[str, str, str]]:
+def unlike(locked: LockedServer, found: LockedServer) -> Iterator[tuple[str, str, str]]:
     """Yield what of one server differs: ``(item, locked, found)``; files only where both are of one platform."""
     one, other = _facts(locked), _facts(found)
     if locked.files.platform != found.files.platform:
         other["files"] = one["files"]
+    if not locked.builders:  # nothing built it, or the lock is older than that this is written down
+        other["builders"] = one["builders"]
     for item in dict.fromkeys([*one, *other]):
         if one.get(item) != other.get(item):
             yield item, one.get(item, _ABSENT), other.get(item, _ABSENT)
 
 
-def _facts(locked: Locked) -> dict[str, str]:
+def _facts(locked: LockedServer) -> dict[str, str]:
     """Return what counts of a server, each as a short text by name."""
     return {
         **{item: getattr(locked, item) for item in ("ref", "version", "integrity")},
         "dependencies": digest(locked.tree),
+        "builders": digest(locked.builders),
         "files": locked.files.sha256,
         **{f"pin {key}": value for key, value in sorted(locked.pins.items())},
         "vetting": locked.vetting.digest,

@@ -29,7 +29,7 @@ from vsm_mcp.install.pypi_file import download
 from vsm_mcp.install.python_lock import hashes, pinned_to_file, versions
 from vsm_mcp.install.sdist.building import Sources, Wheel
 from vsm_mcp.install.sdist.reading import best_sdist
-from vsm_mcp.install.uv_tool import Locked, Uv
+from vsm_mcp.install.uv_tool import Uv, UvLock
 from vsm_mcp.install.wheel import best_wheel, newest, read_manifest, same_version
 from vsm_mcp.model.launch import Entry
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
@@ -75,7 +75,7 @@ class PypiInstaller:
         async for python, wheel in self._fitting(pinned, files):
             try:
                 urls = tuple(str(file.get("url", "")) for file in files)
-                lock = Locked(options.locked, frozenset())
+                lock = UvLock(options.locked, frozenset())
                 if not options.locked:
                     lock = await self._uv.compile((pinned,), python, options, pinned, urls, ref)
             except PythonTooOld as error:

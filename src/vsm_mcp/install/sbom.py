@@ -15,10 +15,13 @@ from urllib.parse import quote
 
 from vsm_mcp import __version__
 from vsm_mcp.install import python_lock
-from vsm_mcp.install.lockfile import Lock, Locked, digest, text_of
+from vsm_mcp.install.licences import choices
+from vsm_mcp.install.lockfile import Lock, LockedServer, digest, text_of
 from vsm_mcp.model.ref import RefKind, parse_ref
 
 _ALGORITHMS: Final = {"sha1": "SHA-1", "sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
+OWN: Final = ""
+"""What the server itself is called among the ``licences`` of a lock."""
 _TREE: Final = "node_modules/"
 
 
@@ -46,7 +49,7 @@ def cyclonedx(lock: Lock) -> dict[str, Any]:
     }
 
 
-def _server(name: str, locked: Locked) -> dict[str, Any]:
+def _server(name: str, locked: LockedServer) -> dict[str, Any]:
     ref = parse_ref(locked.ref)
     purl = _purl(ref.kind.value, ref.name, locked.version)
     properties = {"vsm-mcp:server": name, "vsm-mcp:ref": locked.ref}
@@ -57,25 +60,29 @@ def _server(name: str, locked: Locked) -> dict[str, Any]:
         "version": locked.version,
         **({"purl": purl} if purl else {}),
         **_hashes([locked.integrity]),
+        **_licences(locked.licences.get(OWN, "")),
         "properties": [{"name": key, "value": value} for key, value in properties.items()],
     }
     inside = [each for each in _packages(locked, name) if each["purl"] != purl]
     return {**component, **({"components": inside} if inside else {})}
 
 
-def _packages(locked: Locked, server: str) -> Iterator[dict[str, Any]]:
+def _packages(locked: LockedServer, server: str) -> Iterator[dict[str, Any]]:
     if isinstance(locked.tree, dict):
         for path, entry in sorted(locked.tree.get("packages", {}).items()):
             if path and isinstance(entry, dict):
                 name = str(entry.get("name") or path.rsplit(_TREE, 1)[-1])
-                yield _package("npm", name, str(entry.get("version", "")), path, _sri(entry.get("integrity")), server)
+                found = _package("npm", name, str(entry.get("version", "")), path, _sri(entry.get("integrity")), server)
+                said = entry.get("license")
+                yield {**found, **_licences(said if isinstance(said, str) else "")}
     elif isinstance(locked.tree, list):
         text = text_of(locked.tree)
         hashes = python_lock.hashes(text)
         for name, version in sorted(python_lock.versions(text).items()):
             # the lock holds every file of a version; a component has the hash of one, so it has none where several are
             known = sorted(hashes.get(name, ()))
-            yield _package("pypi", name, version, name, known if len(known) == 1 else [], server)
+            found = _package("pypi", name, version, name, known if len(known) == 1 else [], server)
+            yield {**found, **_licences(locked.licences.get(name, ""))}
 
 
 def _package(kind: str, name: str, version: str, path: str, hashes: list[str], server: str) -> dict[str, Any]:
@@ -89,12 +96,18 @@ def _package(kind: str, name: str, version: str, path: str, hashes: list[str], s
     }
 
 
+def _licences(said: str) -> dict[str, Any]:
+    found = list(choices(said))
+    return {"licenses": found} if found else {}
+
+
 def _purl(kind: str, name: str, version: str) -> str:
     """Return a package URL (purl-spec); empty for what is no package."""
     if kind not in (RefKind.NPM.value, RefKind.PYPI.value):
         return ""
     steps = "/".join(quote(step, safe="") for step in name.split("/"))
-    return f"pkg:{kind}/{steps.lower() if kind == 'pypi' else steps}@{quote(version, safe='')}"
+    steps = steps.lower().replace("_", "-") if kind == RefKind.PYPI.value else steps
+    return f"pkg:{kind}/{steps}@{quote(version, safe='')}"
 
 
 def _sri(integrity: Any) -> list[str]:

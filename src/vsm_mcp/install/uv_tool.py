@@ -24,7 +24,7 @@ from vsm_mcp.sandbox.confinement import Completed
 QUIET: Final = ("--no-progress", "--color=never")
 
 
-class Locked(NamedTuple):
+class UvLock(NamedTuple):
     """A lock with hashes; ``undated`` are packages that an index gives no dates for: no cool-down holds for these."""
 
     text: str
@@ -67,7 +67,7 @@ class Uv:
         package: str,
         urls: tuple[str, ...] = (),
         ref: Ref | None = None,
-    ) -> Locked:
+    ) -> UvLock:
         """Return the lock of requirements, with hashes, for what ``package`` names (``ref``, where it has one).
 
         Raises what :meth:`run` does, and ``PythonTooOld``.
@@ -84,7 +84,7 @@ class Uv:
                     sources = (str(folder / "requirements.in"), "-c", str(folder / "constraints.txt"))
                     work, seconds = Work(tool="uv", folder=folder, reads=python.roots, urls=urls), self._resolve_seconds
                     done = await self.run(("pip", "compile", *QUIET, *flags, *sources), package, seconds, work)
-                return Locked(done.stdout.decode("utf-8", "replace"), undated)
+                return UvLock(done.stdout.decode("utf-8", "replace"), undated)
             except Undated as error:
                 if error.packages <= undated:
                     raise

@@ -20,6 +20,11 @@ class Experience(msgspec.Struct, frozen=True, kw_only=True):
     was taken out by somebody. ``crashed`` counts processes that ended by themselves or never came up. ``answered``
     calls got an answer, ``lost`` ones got none (no answer in time, the connection broke). ``log_seconds`` is the sum of
     the natural logarithms of how long those answers took.
+
+    How calls failed, by class: ``timed_out`` and ``broken`` are among the lost; ``tool_errors`` and ``refused`` among
+    the answered (the tool's own word, and JSON-RPC errors); ``garbled`` ones were answered with what is no MCP.
+    ``approved`` and ``denied`` are what people said of it, ``reverted`` how often a newer version had to give way to
+    the one before: found worse in a rollout, or rolled back.
     """
 
     cleared: float = 0.0
@@ -33,6 +38,14 @@ class Experience(msgspec.Struct, frozen=True, kw_only=True):
     answered: float = 0.0
     lost: float = 0.0
     log_seconds: float = 0.0
+    timed_out: float = 0.0
+    broken: float = 0.0
+    tool_errors: float = 0.0
+    refused: float = 0.0
+    garbled: float = 0.0
+    approved: float = 0.0
+    denied: float = 0.0
+    reverted: float = 0.0
 
     def __add__(self, more: Experience) -> Experience:
         return Experience(**{name: getattr(self, name) + getattr(more, name) for name in self.__struct_fields__})

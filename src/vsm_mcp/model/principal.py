@@ -14,7 +14,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     ``allow_tools`` and ``deny_tools`` are patterns over tools as ``SERVER__TOOL``, whatever name a profile gives them;
     deny wins. ``rate`` is requests a minute, of which ``burst`` may come at once (0: a minute's worth);
     ``concurrency`` is requests at a time, and as many streams; ``max_body_bytes`` the size of one request. ``expires``
-    is in seconds since the epoch. 0 means no limit of its own, or never.
+    is in seconds since the epoch. 0 means no limit of its own, or never. ``watch`` lets it read metrics and events,
+    which tell of everything that is served.
     """
 
     profiles: tuple[str, ...] = ("*",)
@@ -25,6 +26,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 0
     max_body_bytes: int = 0
     expires: float = 0.0
+    watch: bool = False
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

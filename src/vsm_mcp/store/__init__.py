@@ -2,8 +2,8 @@
 
 One connection in one thread (one writer), WAL, numbered migrations, an append-only journal and append-only evidence.
 :class:`Store` is opened once per process; its parts are the tables a reader would name: ``servers``, ``sagas``,
-``journal``, ``evidence``, ``cache``, ``demand``, ``keys``, ``experience``. Secrets are not in the database: see
-:mod:`vsm_mcp.store.secrets`.
+``journal``, ``evidence``, ``cache``, ``demand``, ``keys``, ``experience``, ``tool_experience``. Secrets are not in
+the database: see :mod:`vsm_mcp.store.secrets`.
 """
 
 from vsm_mcp.store.lock import HomeLock

@@ -26,6 +26,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines of the journal are wanted: all of these hold; empty or 0 means any.
+
+    ``actor``, ``action``, ``verdict`` and ``subject`` are compared as they are, ``subject`` from its beginning.
+    ``since`` is in seconds since the epoch, ``before`` the number of a line: those written before it are wanted.
+    """
+
+    actor: str = ""
+    action: str = ""
+    verdict: str = ""
+    subject: str = ""
+    since: float = 0.0
+    before: int = 0
+
+
 class Journal:
     """Written before every action; the table refuses updates and deletions by trigger."""
 
@@ -50,10 +65,16 @@ class Journal:
 
         return await self._database.run(work)
 
-    async def last(self, limit: int = 100) -> list[Entry]:
-        """Return the newest lines, oldest of them first."""
-        sql = "SELECT id, at, actor, action, subject, verdict, rule, detail FROM journal ORDER BY id DESC LIMIT ?"
-        rows = await self._database.run(lambda connection: connection.execute(sql, (limit,)).fetchall())
+    async def last(self, limit: int = 100, wanted: Wanted | None = None) -> list[Entry]:
+        """Return the newest lines that are wanted, oldest of them first."""
+        asked = wanted or Wanted()
+        sql = (
+            "SELECT id, at, actor, action, subject, verdict, rule, detail FROM journal WHERE ?1 IN ('', actor)"
+            " AND ?2 IN ('', action) AND ?3 IN ('', verdict) AND substr(subject, 1, length(?4)) = ?4 AND at >= ?5"
+            " AND (?6 = 0 OR id < ?6) ORDER BY id DESC LIMIT ?7"
+        )
+        values = (asked.actor, asked.action, asked.verdict, asked.subject, asked.since, asked.before, limit)
+        rows = await self._database.run(lambda connection: connection.execute(sql, values).fetchall())
         fields = Entry.__struct_fields__
         return [Entry(**dict(zip(fields, row, strict=True))) for row in reversed(rows)]
 

@@ -55,13 +55,30 @@ class Servers:
         await self._database.run(work)
 
     async def approve(self, name: str, approved: Offer, pins: Mapping[str, str]) -> None:
-        """Write what is approved of a server from now on, and its pins; one that is gone is left alone."""
+        """Write what is approved of a server from now on, and its pins; one that is gone is left alone.
+
+        What is approved is denied no more.
+        """
         body = msgspec.json.encode(approved)
 
         def work(connection: sqlite3.Connection) -> None:
-            if connection.execute("SELECT 1 FROM server WHERE name = ?", (name,)).fetchone() is not None:
-                put_pins(connection, name, pins)
-                put_approved(connection, name, body)
+            server = _read(connection, name)
+            if server is None:
+                return
+            put_pins(connection, name, pins)
+            put_approved(connection, name, body)
+            denied = {key: value for key, value in server.denied.items() if pins.get(key) != value}
+            _rewrite(connection, msgspec.structs.replace(server, denied=denied))
+
+        await self._database.run(work)
+
+    async def deny(self, name: str, denied: Mapping[str, str]) -> None:
+        """Remember what of a server a person said no to (see :class:`Server`), beside what there is of that."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            server = _read(connection, name)
+            if server is not None:
+                _rewrite(connection, msgspec.structs.replace(server, denied=server.denied | dict(denied)))
 
         await self._database.run(work)
 
@@ -75,10 +92,9 @@ class Servers:
         """Remember that a server was seen to be stateful; one that is gone meanwhile is left alone."""
 
         def work(connection: sqlite3.Connection) -> None:
-            row = connection.execute("SELECT body FROM server WHERE name = ?", (name,)).fetchone()
-            if row is not None:
-                server = msgspec.structs.replace(msgspec.json.decode(row[0], type=Server), observed_stateful=True)
-                connection.execute("UPDATE server SET body = ? WHERE name = ?", (msgspec.json.encode(server), name))
+            server = _read(connection, name)
+            if server is not None:
+                _rewrite(connection, msgspec.structs.replace(server, observed_stateful=True))
 
         await self._database.run(work)
 
@@ -115,6 +131,16 @@ class Servers:
     async def remove(self, name: str) -> None:
         """Forget a server with its offer and pins; idempotent."""
         await self._database.run(lambda connection: connection.execute("DELETE FROM server WHERE name = ?", (name,)))
+
+
+def _read(connection: sqlite3.Connection, name: str) -> Server | None:
+    row = connection.execute("SELECT body FROM server WHERE name = ?", (name,)).fetchone()
+    return None if row is None else msgspec.json.decode(row[0], type=Server)
+
+
+def _rewrite(connection: sqlite3.Connection, server: Server) -> None:
+    body = msgspec.json.encode(server)
+    connection.execute("UPDATE server SET body = ? WHERE name = ?", (body, server.name))
 
 
 def put_pins(connection: sqlite3.Connection, name: str, pins: Mapping[str, str]) -> None:

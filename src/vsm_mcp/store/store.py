@@ -16,6 +16,7 @@ from vsm_mcp.store.previous import Previous
 from vsm_mcp.store.sagas import Sagas
 from vsm_mcp.store.secrets import Secrets
 from vsm_mcp.store.servers import Servers
+from vsm_mcp.store.tool_experience import ToolExperiences
 
 
 class Store:
@@ -33,6 +34,7 @@ class Store:
         self.cache = Cache(self._database)
         self.demand = Demand(self._database)
         self.experience = Experiences(self._database)
+        self.tool_experience = ToolExperiences(self._database)
         self.keys = Keys(self._database)
         self.secrets = Secrets(home)
 

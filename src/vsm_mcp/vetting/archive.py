@@ -11,7 +11,7 @@ from typing import Any, Final
 from vsm_mcp.config import Config
 from vsm_mcp.model.finding import CheckResult, Finding, Severity
 from vsm_mcp.model.ref import RefKind
-from vsm_mcp.vetting import install_script
+from vsm_mcp.vetting import builds, install_script
 from vsm_mcp.vetting.check import Member, Rule, Script, Stage, Subject, result, unavailable
 from vsm_mcp.vetting.folding import hidden_characters
 
@@ -110,6 +110,7 @@ def examine(subject: Subject) -> list[Finding]:
         findings += _npm_sources(subject.manifest)
         findings += _npm_files(subject)
         findings += _scripts(subject)
+        findings += _setup_script(subject)
     return _capped(findings)
 
 
@@ -230,11 +231,11 @@ def _scripts(subject: Subject) -> Iterator[Finding]:
     own = subject.manifest.get("scripts")
     # what lies in a folder of this machine is its owner's: allowing it to run is a word about one's own scripts
     armed = subject.runs_scripts and subject.ref.kind is not RefKind.DIR
-    for name in _INSTALL_WORDS[:3]:
+    for name in _INSTALL_WORDS[:3] + (builds.SCRIPTS if builds.of_tree(subject) else ()):
         command = own.get(name) if isinstance(own, dict) else None
         if isinstance(command, str):
             sources = install_script.read_files(subject.root, command)
-            yield _judged(f"package.json {name}", command, sources, armed=armed)
+            yield _judged(f"package.json {name}", command, sources, armed=armed and name not in builds.SCRIPTS)
     top = subject.manifest.get("name")
     for script in subject.scripts:
         if script.package != top:
@@ -242,11 +243,15 @@ def _scripts(subject: Subject) -> Iterator[Finding]:
 
 
 def _setup_script(subject: Subject) -> Iterator[Finding]:
-    """Judge the setup.py of a source distribution: a build runs it. A wheel may hold a file of that name, unused."""
-    sources = install_script.read_files(subject.root, "setup.py") if subject.archive_name.endswith(_SOURCES) else {}
-    if sources:
-        # a build has no network and its files are its own: starting programs there is usual, and a person looks at it
-        yield _judged("setup.py", "python setup.py", sources, armed=False)
+    """Judge what the build of a source distribution or of a tree runs; a wheel may hold such files, unused.
+
+    That is setup.py, and the build backend that a project brings along (PEP 517, "In-tree build backends").
+    """
+    if not (subject.archive_name.endswith(_SOURCES) or builds.of_tree(subject)):
+        return
+    for file in builds.files(subject.root):
+        # a build has no network and its files are its own: to start programs there is usual, and a person looks
+        yield _judged(file, f"python {file}", install_script.read_files(subject.root, file), armed=False)
 
 
 def _judged(where: str, command: str, sources: Mapping[str, str], *, armed: bool) -> Finding:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -22,6 +22,19 @@ Operate = Callable[[str, bytes, Emit], Awaitable[Any]]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Application(Protocol):
+    """Whoever answers beside the operations: :class:`vsm_mcp.web.pages.Pages`."""
+
+    def upgrades(self, path: str) -> bool:
+        """Whether a path speaks WebSocket to those who offer it."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI 3)."""
+        ...
+
 
 _log = logging.getLogger(__name__)
 _MAX_BODY: Final = 16 * 1024 * 1024
@@ -42,10 +55,15 @@ def error_document(error: VsmError) -> dict[str, Any]:
 
 
 class ControlApi:
-    """An ASGI application over one ``operate(name, params, emit)`` callable."""
+    """An ASGI application over one ``operate(name, params, emit)`` callable; ``pages`` answers what is only read."""
 
-    def __init__(self, operate: Operate) -> None:
+    def __init__(self, operate: Operate, pages: Application | None = None) -> None:
         self._operate = operate
+        self._pages = pages
+
+    def upgrades(self, path: str) -> bool:
+        """Whether a path speaks WebSocket to those who offer it."""
+        return self._pages is not None and self._pages.upgrades(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI 3)."""
@@ -54,18 +72,20 @@ class ControlApi:
         path: str = scope["path"]
         if scope["method"] == "POST" and path.startswith(_PREFIX):
             await self._run(path.removeprefix(_PREFIX), receive, send)
+        elif self._pages is not None:
+            await self._pages(scope, receive, send)
         else:
-            await _plain(send, 404, b"not found\n")
+            await plain(send, 404, b"not found\n")
 
     async def _run(self, operation: str, receive: Receive, send: Send) -> None:
         body = await _read(receive)
         if body is None:
-            await _plain(send, 413, b"request too large\n")
+            await plain(send, 413, b"request too large\n")
             return
         headers = [(b"content-type", b"application/x-ndjson")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         lines: asyncio.Queue[Event] = asyncio.Queue()
-        async with _until_gone(receive) as gone:
+        async with until_gone(receive) as gone:
             task = asyncio.ensure_future(self._operate(operation, body, lines.put_nowait))
             try:
                 await _stream(task, lines, gone, send)
@@ -107,11 +127,12 @@ def _ending(task: asyncio.Future[Any]) -> dict[str, Any]:
     }
 
 
-class _until_gone:  # noqa: N801 - reads as a statement: async with _until_gone(receive)
-    """An event that is set when the client closes its connection."""
+class until_gone:  # noqa: N801 - reads as a statement: async with until_gone(receive)
+    """An event that is set when the client closes its connection; ``then`` is called as well."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, then: Callable[[], None] = lambda: None) -> None:
         self._receive = receive
+        self._then = then
         self._event = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -128,6 +149,7 @@ class _until_gone:  # noqa: N801 - reads as a statement: async with _until_gone(
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._event.set()
+        self._then()
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -149,6 +171,8 @@ async def _line(send: Send, document: dict[str, Any]) -> None:
     await send({"type": "http.response.body", "body": msgspec.json.encode(document) + b"\n", "more_body": True})
 
 
-async def _plain(send: Send, status: int, text: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/plain")]})
+async def plain(send: Send, status: int, text: bytes, *fields: tuple[bytes, bytes]) -> None:
+    """Send a whole answer as text."""
+    head = [(b"content-type", b"text/plain"), *fields]
+    await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": text})

@@ -13,6 +13,7 @@ from msgspec import Raw
 
 import vsm_mcp
 from vsm_mcp.errors import RequestTimeout, TransportError, VsmError
+from vsm_mcp.model import trace_context
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.wire import envelope, era, listing
 from vsm_mcp.wire.call import Call
@@ -326,6 +327,7 @@ class Connection:
         if isinstance(name, Raw):
             name = envelope.text_of(name)
         name = name if isinstance(name, str) else None
+        meta = (params or {}).get("_meta")
         return Head(
             kind="notification" if ident is None else "request",
             method=method,
@@ -334,6 +336,7 @@ class Connection:
             version=self.protocol or None,
             modern=self.era == "modern",
             arguments=self._mirror.headers(name, (params or {}).get("arguments")) if method == "tools/call" else {},
+            trace=trace_context.header_lines(meta) if isinstance(meta, dict) and "traceparent" in meta else b"",
         )
 
     async def _send_call(self, data: bytes, head: Head, call: Call) -> None:

@@ -31,7 +31,7 @@ def encode(value: str) -> str:
 
 def of_message(head: Head) -> bytes:
     """Return the header lines that repeat what a message says about itself."""
-    lines = _version(head.version) if head.version else b""
+    lines = (_version(head.version) if head.version else b"") + head.trace
     if not head.modern:
         return lines
     name = head.name or ""

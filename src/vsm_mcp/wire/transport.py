@@ -47,6 +47,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
     ``id`` is the id of a request, ``name`` what ``Mcp-Name`` repeats, ``version`` the protocol version the message is
     sent under (``None`` while nothing is agreed on), ``arguments`` the values that ``Mcp-Param-*`` headers repeat.
+    ``trace`` are header lines with the trace context of the message.
     """
 
     kind: Literal["request", "notification", "response"]
@@ -56,6 +57,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None
     modern: bool = False
     arguments: Mapping[str, str] = {}
+    trace: bytes = b""
 
 
 class Transport(Protocol):

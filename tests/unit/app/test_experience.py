@@ -15,17 +15,21 @@ from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.events import (
     AcquisitionFinished,
     AcquisitionStarted,
+    ActionDecided,
     Event,
     ServerCrashed,
     ServerRemoved,
+    ServerRolledBack,
     StepFailed,
     StepFinished,
     ignore,
 )
+from vsm_mcp.model.ending import Ending
 from vsm_mcp.model.experience import Experience
 from vsm_mcp.model.launch import Entry, Settings
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Installation, Server
+from vsm_mcp.routing.ledger import Ledger
 from vsm_mcp.store import Store
 from vsm_mcp.wire.tally import Tally
 
@@ -40,7 +44,9 @@ class World:
     def __init__(self, store: Store, fleet: Fleet, tasks: asyncio.TaskGroup) -> None:
         self.store, self.fleet = store, fleet
         self.tallies: dict[str, Tally] = {}
-        self.witness = Witness(store.experience, fleet, lambda name: self.tallies.setdefault(name, Tally()), tasks)
+        self.ledger = Ledger()
+        tally_of = lambda name: self.tallies.setdefault(name, Tally())  # noqa: E731
+        self.witness = Witness(store.experience, fleet, tally_of, tasks, self.ledger)
 
     async def told(self, events: Iterable[Event]) -> Experience:
         for event in events:
@@ -112,6 +118,41 @@ async def test_calls_are_counted_once_and_over_a_new_tally(world: World) -> None
     assert await world.known() == Experience(answered=2, lost=1, removed=1)
     world.tallies["demo"].took(1.0)
     assert await world.known() == Experience(answered=3, lost=1, removed=1)
+
+
+async def test_failures_are_counted_by_class_and_a_newcomers_are_its_servers(world: World) -> None:
+    for name, ending in (
+        ("demo", Ending.TIMEOUT),
+        ("demo", Ending.TOOL_ERROR),
+        ("demo@2.0.0", Ending.TRANSPORT),
+        ("demo@2.0.0", Ending.REFUSED),
+        ("demo@2.0.0", Ending.REFUSED),
+        ("demo", Ending.PROTOCOL),
+        ("demo", Ending.GIVEN_UP),
+        ("demo", Ending.ANSWERED),
+        ("other", Ending.TIMEOUT),
+    ):
+        world.ledger.of(name, "echo").note(ending, 0.1)
+    classes = Experience(timed_out=1, broken=1, tool_errors=1, refused=2, garbled=1)
+    assert await world.known() == classes
+    assert await world.known() == classes, "counted once"
+    world.ledger.forget("demo@2.0.0")  # it has taken the place of the incumbent
+    assert await world.known() == classes, "counted once"
+    world.ledger.of("demo", "other").note(Ending.TIMEOUT, 0.1)
+    world.witness.count("demo")
+    world.witness(ServerRemoved(server="demo"))
+    assert await world.known() == classes + Experience(timed_out=1, removed=1)
+
+
+def decided(action: str, verdict: str = "allow") -> ActionDecided:
+    return ActionDecided(action=action, subject="demo", verdict=verdict, rule="x", actor="cli")
+
+
+async def test_what_people_say_and_what_is_taken_back_is_remembered(world: World) -> None:
+    said = [decided("approve"), decided("deny"), decided("deny"), decided("deny", "deny"), decided("start")]
+    assert await world.told(said) == Experience(approved=1, denied=2)
+    back = ServerRolledBack(server="demo", before="2", after="1")
+    assert await world.told([back]) == Experience(approved=1, denied=2, reverted=1)
 
 
 async def test_what_cannot_be_written_is_kept_for_the_next_time(world: World) -> None:

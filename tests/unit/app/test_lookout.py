@@ -98,7 +98,7 @@ async def test_it_is_refreshed_again_and_again_and_a_failure_is_only_said(tmp_pa
             keeping_fresh(made, tasks, events.put_nowait),
         ):
             first, second = await _next(events), await _next(events)
-            assert (first.state, first.detail, second.state) == ("ok", "1 servers", "ok")
+            assert (first.state, first.detail, second.state) == ("ok", "1 server", "ok")
             host.handler = FAULTS["500"]
             while (said := await _next(events)).state == "ok":
                 pass

@@ -125,6 +125,38 @@ async def test_a_person_lets_in_what_vetting_does_not_block(scene: Scene) -> Non
     assert scene.shown() == ["read"]
 
 
+async def test_a_no_holds_until_the_server_changes_it_again(scene: Scene) -> None:
+    scene.fleet.observe("demo", tools(read="Reads one note.", write="Writes a note."))
+    assert scene.alarms() == ["tool:read", "tool:write"]
+    await scene.pinning.deny("demo", scene.pinning.chosen("demo", ["tool:write"]))
+    assert scene.fleet.denied("demo") == ("tool:write",)
+    assert scene.pinning.waiting("demo") == ("tool:read",)
+    assert {each["item"]: each["denied"] for each in scene.pinning.changes("demo")} == {
+        "tool:read": False,
+        "tool:write": True,
+    }
+    scene.govern(new_items="allow", changed_items="allow")  # a person's no outlasts that
+    await scene.settled()
+    assert scene.shown() == ["read"]
+    assert scene.fleet.frozen["demo"] == ("tool:write",)
+
+    await scene.store.servers.put_offer("demo", tools(read="Reads one note.", write="Writes a note."))
+    scene.heard.clear()
+    await scene.fleet.load()  # as the next daemon does
+    await scene.settled()
+    assert (scene.shown(), scene.alarms()) == (["read"], [])
+    scene.govern(new_items="ask", changed_items="ask")
+    scene.fleet.observe("demo", tools(read="Reads one note.", write="Writes two notes."))
+    assert scene.alarms() == ["tool:write"]
+    assert scene.pinning.waiting("demo") == ("tool:write",)
+    scene.fleet.observe("demo", tools(read="Reads one note.", write="Writes a note."))
+    assert scene.pinning.waiting("demo") == ()  # that very text was denied
+
+    await scene.pinning.accept("demo", scene.pinning.chosen("demo", ["tool:write"]))  # named, it comes in nonetheless
+    assert scene.shown() == ["read", "write"]
+    assert (await scene.store.servers.get("demo")).denied == {}
+
+
 async def test_a_session_cannot_turn_unseen_and_shows_nothing_of_its_own(scene: Scene) -> None:
     scene.fleet.compare("demo", tools(read="Reads a note.", mine="Only of this session."))
     assert (scene.shown(), scene.alarms()) == (["read"], [])

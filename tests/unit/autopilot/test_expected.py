@@ -10,7 +10,7 @@ import pytest
 from vsm_mcp.autopilot import expected
 from vsm_mcp.errors import LockMismatch
 from vsm_mcp.install.installer import Built, Resolved
-from vsm_mcp.install.lockfile import Locked
+from vsm_mcp.install.lockfile import LockedServer
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
 from vsm_mcp.model.finding import CheckResult, CheckStatus, Finding, Judgement, Severity, VetReport
 from vsm_mcp.model.launch import Entry
@@ -40,7 +40,7 @@ def verdict(*severities: Severity) -> VetReport:
     return VetReport(judgement=Judgement.ADMIT, checks=(check,))
 
 
-LOCKED = Locked(
+LOCKED = LockedServer(
     ref="pypi:a==1",
     version="1",
     integrity="sha256:00",

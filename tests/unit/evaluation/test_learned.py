@@ -70,6 +70,9 @@ def test_it_is_the_mean_of_the_beta_binomial_posterior(good: int, bad: int, shar
         ("security", "cleared", "objected"),
         ("compatibility", "trials_passed", "trials_failed"),
         ("compatibility", "trials_passed", "rolled_back"),
+        ("compatibility", "trials_passed", "reverted"),
+        ("security", "approved", "denied"),
+        ("performance", "", "garbled"),
         ("adoption", "admitted", "removed"),
         ("performance", "", "lost"),
         ("performance", "", "crashed"),
@@ -124,3 +127,13 @@ def test_a_few_slow_answers_hardly_move_what_is_typical() -> None:
 
 def test_what_happened_is_never_said_to_have_happened_no_times() -> None:
     assert [often(count) for count in (0.01, 1.0, 1.6, 1234.0)] == ["once", "once", "2 times", "1,234 times"]
+
+
+def test_failures_are_said_by_class_and_errors_in_answers_are_worth_less() -> None:
+    clean = ask("performance", answered=100, log_seconds=100 * math.log(0.02))
+    errors = ask("performance", answered=100, log_seconds=100 * math.log(0.02), tool_errors=40)
+    refused = ask("performance", answered=100, log_seconds=100 * math.log(0.02), refused=40)
+    assert clean.score > errors.score > refused.score > 0.5
+    assert errors.facts[0].text.endswith("typically in 20 ms (40 errors of the tool)")
+    lost = ask("performance", lost=7, timed_out=5, broken=2)
+    assert lost.facts[0].text == "gave no answer 7 times here (5 not in time, 2 broken off)"

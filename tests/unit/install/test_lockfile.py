@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.install import lockfile
 from vsm_mcp.install.file_digest import files_digest
-from vsm_mcp.install.lockfile import Files, Lock, Locked, Tried
+from vsm_mcp.install.lockfile import Files, Lock, LockedServer, Tried
 
 NPM = {
     "name": "installation",
@@ -31,7 +31,7 @@ PYTHON = "a==1 \\\n    --hash=sha256:00\nb==2 ; python_version > '3'\n"
 
 
 def one(**fields: object) -> Lock:
-    return Lock(servers={"s": Locked(**{"ref": "npm:a@1.0.0", "version": "1.0.0", **fields})})  # type: ignore[arg-type]
+    return Lock(servers={"s": LockedServer(**{"ref": "npm:a@1.0.0", "version": "1.0.0", **fields})})  # type: ignore[arg-type]
 
 
 def test_it_comes_back_as_it_was_written() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,6 +20,7 @@ from vsm_mcp.model.launch import Entry, Settings
 from vsm_mcp.model.ref import Ref, RefKind, parse_ref
 from vsm_mcp.model.server import Installation, Server
 from vsm_mcp.store import HomeLock, Store
+from vsm_mcp.store.journal import Wanted
 from vsm_mcp.store.sagas import Plan
 
 
@@ -234,3 +236,26 @@ async def test_the_key_of_a_home_is_kept(tmp_path: Path) -> None:
         assert store.secrets.own_key() == key
         kept.write_text("rubbish")
         assert store.secrets.own_key() != key
+
+
+async def test_the_journal_is_filtered_and_read_page_by_page(store: Store) -> None:
+    for number in range(6):
+        kind = ActionKind.ADD if number % 2 else ActionKind.REMOVE
+        action = Action(kind=kind, subject=f"npm:{number}_%", actor="cli" if number < 4 else "agent")
+        verdict = Verdict.DENY if number == 3 else Verdict.ALLOW
+        await store.journal.append(action, Decision(verdict=verdict, rule="r", reason=""))
+
+    async def found(limit: int = 10, **wanted: Any) -> list[str]:
+        return [entry.subject[4] for entry in await store.journal.last(limit, Wanted(**wanted))]
+
+    assert await found() == list("012345")
+    assert await found(actor="agent") == ["4", "5"]
+    assert await found(action="add") == ["1", "3", "5"]
+    assert await found(verdict="deny") == ["3"]
+    assert await found(subject="npm:4") == ["4"]
+    assert await found(subject="npm:%") == [], "patterns mean themselves"
+    assert await found(since=9e9) == []
+    page = await store.journal.last(2)
+    assert [entry.subject[4] for entry in page] == ["4", "5"]
+    assert await found(2, before=page[0].id) == ["2", "3"]
+    assert await found(actor="agent", action="add", before=page[0].id) == []

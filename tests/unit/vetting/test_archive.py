@@ -233,3 +233,45 @@ async def test_what_builds_a_source_distribution_is_judged(
     (tmp_path / "setup.py").write_text(text)
     subject = Subject(ref=PYPI, root=tmp_path, members=(Entry("setup.py"),), archive_name=archive)
     assert await found(subject) == rules
+
+
+BLOCKED = {"archive.install_script_hostile": "block"}
+HOSTILE = "import base64\nexec(base64.b64decode('eA=='))\n"
+IN_TREE = '[build-system]\nrequires = []\nbuild-backend = "own.backend:Backend"\nbackend-path = ["_build"]\n'
+
+
+@pytest.mark.parametrize("ref", ["dir:/srv/x", "git+https://example.org/x@0123456789abcdef0123456789abcdef01234567"])
+@pytest.mark.parametrize(
+    ("files", "manifest", "rules"),
+    [
+        ({"setup.py": HOSTILE}, {}, BLOCKED),
+        (
+            {"setup.py": "import subprocess\nsubprocess.run(['git'])\n"},
+            {},
+            {"archive.install_script_unusual": "review"},
+        ),
+        (
+            {"_build/own/backend.py": HOSTILE, "pyproject.toml": IN_TREE},
+            {},
+            BLOCKED,
+        ),
+        ({"elsewhere/own/backend.py": HOSTILE, "pyproject.toml": IN_TREE}, {}, {}),
+        ({"setup.cfg": "", "pyproject.toml": "[broken"}, {}, {}),
+        (
+            {"a.js": ""},
+            {"scripts": {"build": "curl https://example.org/x | sh"}},
+            BLOCKED,
+        ),
+        ({"a.js": ""}, {"scripts": {"build": "tsc"}}, {"archive.install_script": "note"}),
+    ],
+)
+async def test_what_builds_a_tree_is_judged_where_it_may_run(
+    tmp_path: Path, ref: str, files: dict[str, str], manifest: dict[str, Any], rules: dict[str, str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    members = tuple(Entry(name) for name in files)
+    subject = Subject(ref=parse_ref(ref), root=tmp_path, members=members, manifest=manifest, runs_scripts=True)
+    assert await found(subject) == rules
+    assert await found(msgspec.structs.replace(subject, runs_scripts=False)) == {}

@@ -10,7 +10,7 @@ import msgspec
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.admission.proving import Proved
 from vsm_mcp.autopilot.outcome import Outcome, Reason
-from vsm_mcp.autopilot.tidying import Tidying
+from vsm_mcp.autopilot.tidying import tidied
 from vsm_mcp.autopilot.undo import Undo
 from vsm_mcp.errors import VettingRejected
 from vsm_mcp.events import ServerAdded
@@ -81,8 +81,8 @@ async def committed(passage: Passage, server: Server, offer: Offer, secrets: Map
         succeeds = any(not old.quarantined for old in now)
         await store.servers.put(server, offer, pins_of(offer), succeeds=succeeds)
         await outdated(passage)
-        await Tidying(store, installations, passage.parts.sandbox.in_use()).after(passage.plan)
-        await passage.parts.collect(name)
+        await tidied(store, installations, passage.plan)
+    await passage.parts.collect(name)
     return server
 
 

@@ -18,6 +18,7 @@ from vsm_mcp.autopilot.verdicts import judged, summary
 from vsm_mcp.autopilot.vetted import built_vetted, fetched_vetted, options_of
 from vsm_mcp.errors import BadArgument, VettingRejected
 from vsm_mcp.install.installer import Built, Fetched, Options, Resolved
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.finding import CheckResult, Judgement, VetReport
 from vsm_mcp.model.server import Installation, Server
 from vsm_mcp.store.sagas import Plan
@@ -45,7 +46,10 @@ class Made(NamedTuple):
 
 def _options(passage: Passage, order: Order, constraints: tuple[str, ...]) -> Options:
     options = options_of(passage.parts, order.settings, passage.facts, constraints)
-    return msgspec.structs.replace(options, locked=expected.lock_text(passage.request.locked, constraints))
+    wanted = passage.request.locked
+    return msgspec.structs.replace(
+        options, locked=expected.lock_text(wanted, constraints), builders=expected.builders_text(wanted)
+    )
 
 
 async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] = ()) -> Resolved:
@@ -54,8 +58,10 @@ async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] 
     async with passage.step("resolve") as said:
         found = await installer.resolve(passage.request.ref, options)
         require(found.inputs, order.settings)
-        said.append(f"{found.version} with {len(found.packages)} packages")
+        said.append(f"{found.version} with {counted(len(found.packages), 'packages')}")
     seen = {"version": found.version, "packages": found.packages, "undated": found.undated}
+    builders = [line.rstrip() for line in found.build_lock.splitlines() if line.strip()]
+    seen |= {name: value for name, value in (("builders", builders), ("notes", found.notes)) if value}
     await passage.record("resolved", seen)
     return found
 
@@ -74,7 +80,7 @@ async def installed(passage: Passage, order: Order, found: Resolved) -> Installe
     name, label = passage.plan.server, passage.plan.version
     async with passage.step("fetch") as said:
         fetched = await installer.fetch(found, await parts.installations.stage(name, label))
-        said.append(f"{len(fetched.members)} files, {fetched.archive_sha[:19]}")
+        said.append(f"{counted(len(fetched.members), 'files')}, {fetched.archive_sha[:19]}")
     async with passage.step("vet") as said:
         checks = await _vetted(passage, found, fetched)
         said.append(summary(checks))

@@ -79,7 +79,7 @@ async def cleared(passage: Passage, order: Order) -> None:
     request = passage.request
     kind = ActionKind.ACQUIRE if request.need else ActionKind.ADD
     action = Action(kind=kind, subject=str(request.ref), actor=request.actor, facts=facts_of(passage, order))
-    await passage.parts.performer.clear(action, detail=request.need)
+    await passage.parts.performer.clear(action, request.need, passage.id)
     await recorded(passage, order)
 
 

@@ -8,10 +8,12 @@ from vsm_mcp.autopilot import expected
 from vsm_mcp.autopilot.admission.installing import Installed, installed, rejected, resolved
 from vsm_mcp.autopilot.admission.order import Order, warnings
 from vsm_mcp.autopilot.admission.passage import Passage
+from vsm_mcp.autopilot.mending import Mending
 from vsm_mcp.autopilot.subjects import after_trial
 from vsm_mcp.autopilot.verdicts import failed_trial, judged, unconfined, unwatched, watched
-from vsm_mcp.events import RemedyApplied, SandboxPlanned, ignore
+from vsm_mcp.events import SandboxPlanned, ignore
 from vsm_mcp.install.installer import Resolved
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.finding import VetReport
 from vsm_mcp.model.launch import Settings
@@ -45,28 +47,26 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
 
     Raises :class:`VsmError` for every end but a passed trial that vetting does not reject.
     """
-    tried: set[tuple[str, ...]] = set()
     locked = passage.request.locked
+    mending = Mending(passage.id, passage.parts.emit, locked)
     found = found or await resolved(passage, order, expected.constraints(locked))
+    told = False
     while True:
         async with passage.parts.quota.kept():
             made = await installed(passage, order, found)
-        if not tried:
+        if not told:
             await _planned_for(passage, made.server, order.settings)
+        told = True
         report = await _tried(passage, made.server, order.settings)
-        if report.passed:
+        constraints = mending.after(report)
+        if not constraints:
             break
-        remedies = [remedy for remedy in expected.remedies(locked, report) if remedy not in tried]
-        if not remedies:
-            raise failed_trial(report)
-        constraints = remedies[0]
-        tried.add(constraints)
-        why = report.cause.message if report.cause else ""
-        passage.parts.emit(RemedyApplied(acquisition=passage.id, remedy=" ".join(constraints), reason=why))
         await passage.record("remedy", {"constraints": constraints, "cause": report.cause})
         found = await resolved(passage, order, constraints)
+    if not report.passed:
+        raise failed_trial(report)
     verdict = await _judged(passage, made, report)
-    notes = (*warnings(passage, order.settings), *unconfined(made.built), *unwatched(report))
+    notes = (*warnings(passage, order.settings), *found.notes, *unconfined(made.built), *unwatched(report))
     return Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
 
 
@@ -87,7 +87,7 @@ async def _tried(passage: Passage, server: Server, settings: Settings) -> TrialR
         report = await trial(spec, parts.sandbox, parts.config, ignore)
         tools = len(report.offer.of(ItemKind.TOOL))
         if report.passed:
-            said.append(f"{report.protocol}, {tools} tools, tier {report.tier}")
+            said.append(f"{report.protocol}, {counted(tools, 'tools')}, tier {report.tier}")
         else:
             said.failed = failed_trial(report)
     names = [item.name for item in report.offer.items]

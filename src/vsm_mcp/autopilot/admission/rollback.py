@@ -5,7 +5,7 @@ from __future__ import annotations
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.autopilot.parts import Parts
-from vsm_mcp.autopilot.tidying import Tidying
+from vsm_mcp.autopilot.tidying import tidied
 from vsm_mcp.errors import InstallFailed, NoEarlierVersion
 from vsm_mcp.events import ServerRolledBack
 from vsm_mcp.model.server import Server
@@ -35,7 +35,8 @@ async def drop(parts: Parts, name: str) -> None:
     await parts.store.previous.forget(name)
     await parts.installations.restore(name, parts.installations.current(name), "")
     plan = Plan(server=name, version=left.installation.version, superseded=(left.acquisition,))
-    await Tidying(parts.store, parts.installations).after(plan)
+    await tidied(parts.store, parts.installations, plan)
+    await parts.collect(name)
 
 
 async def roll_back(parts: Parts, name: str, actor: str, why: str = "") -> Outcome:
@@ -55,7 +56,8 @@ async def roll_back(parts: Parts, name: str, actor: str, why: str = "") -> Outco
     )
 
     async def way() -> Outcome:
-        await passage.record("rollback", {"from": now.version, "to": before.version, "why": why})
+        given_up = {"from": now.version, "to": before.version, "given_up": now.acquisition}
+        await passage.record("rollback", {**given_up, "by": actor, "why": why})
         async with passage.step("restore") as said:
             versions = before.installation.version, now.installation.version
             await parts.installations.restore(name, *versions)

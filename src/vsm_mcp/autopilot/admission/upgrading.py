@@ -25,6 +25,7 @@ from vsm_mcp.events import ServerUpgraded
 from vsm_mcp.install.installer import Resolved
 from vsm_mcp.install.versions import newer
 from vsm_mcp.model.action import Action, ActionKind
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.finding import Judgement
 from vsm_mcp.model.ref import RefKind
@@ -105,7 +106,7 @@ async def _asked(passage: Passage, order: Order) -> str:
     request = passage.request
     action = Action(kind=ActionKind.UPGRADE, subject=request.name, actor=request.actor, facts=facts_of(passage, order))
     try:
-        await passage.parts.performer.clear(action, detail=str(request.ref))
+        await passage.parts.performer.clear(action, str(request.ref), passage.id)
     except ApprovalNeeded as error:
         return error.message
     finally:
@@ -121,7 +122,7 @@ def _current(found: Resolved, server: Server, to: str, cool_down: float) -> str:
     if newer(kind, version, server.version):
         return ""
     cool_down = cool_down if kind in _DATED else 0
-    waits = f" (what is younger than {cool_down:g} days waits)" if cool_down else ""
+    waits = f" (what is younger than {counted(cool_down, 'days')} waits)" if cool_down else ""
     return f"there is nothing newer than {server.version}{waits}"
 
 

@@ -24,6 +24,7 @@ from vsm_mcp.discovery.source import Context, SourceOff, SourceState
 from vsm_mcp.errors import BadReference, ConfigError, SourceUnavailable, VsmError
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.client_shapes import entries_of
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.kit import Kit, kit_of
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.registries.addresses import shown
@@ -78,7 +79,7 @@ class ListSource:
         told = await asyncio.gather(*(self._told(address, patient(self._limits)) for address in elsewhere))
         if failed := [trouble for finds, some, old in told if finds is None or old for trouble in some]:
             raise SourceUnavailable(summary(failed))
-        return f"{sum(len(finds.candidates) for finds, _, _ in told if finds is not None)} servers"
+        return counted(sum(len(finds.candidates) for finds, _, _ in told if finds is not None), "servers")
 
     async def _told(self, address: str, limits: Limits) -> tuple[Finds | None, list[str], bool]:
         """Return what a document holds, what is wrong with it, and whether it is an old copy."""

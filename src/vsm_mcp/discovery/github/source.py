@@ -22,6 +22,7 @@ from vsm_mcp.errors import ConfigError, SourceUnavailable, VsmError
 from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.matching.tokens import stems
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.discovery import Discovery, GitHub
 
 _MOST_QUERY: Final = 200
@@ -80,7 +81,7 @@ class GitHubSource:
         troubles += [each.trouble for each in told if each.trouble]
         if troubles:
             raise SourceUnavailable("; ".join(dict.fromkeys(troubles)))
-        return f"{sum(len(each.answer) for each in told)} entries of {len(told)} lists"
+        return f"{counted(sum(len(each.answer) for each in told), 'entries')} of {counted(len(told), 'lists')}"
 
     def _say(self, troubles: Sequence[str]) -> None:
         self.state = SourceState.STALE if troubles else SourceState.OK

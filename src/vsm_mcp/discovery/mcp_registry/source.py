@@ -18,6 +18,7 @@ from vsm_mcp.discovery.source import Context, SourceOff, SourceState
 from vsm_mcp.errors import SourceUnavailable, VsmError
 from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.discovery import McpRegistry
 from vsm_mcp.registries.addresses import shown
 
@@ -129,7 +130,7 @@ class McpRegistrySource:
         if troubles:
             raise SourceUnavailable("; ".join(troubles))
         count = sum([len((await each.copy()).entries) for each in self._registries])
-        return f"{count} servers"
+        return counted(count, "servers")
 
 
 def build(context: Context) -> McpRegistrySource:

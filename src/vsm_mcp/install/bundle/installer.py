@@ -23,7 +23,7 @@ from vsm_mcp.install.files import home_errors, make_readable
 from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved
 from vsm_mcp.install.npm_tool import Npm
 from vsm_mcp.install.transaction import Installations
-from vsm_mcp.install.tree.locked import Locked
+from vsm_mcp.install.tree.locked import LockedTree
 from vsm_mcp.install.tree.python import PythonTree
 from vsm_mcp.install.uv_tool import Uv
 from vsm_mcp.model.launch import Entry
@@ -104,7 +104,7 @@ class McpbInstaller:
 
     async def _locked(
         self, manifest: Manifest, words: Words, tree: Path, names: Iterable[str], options: Options
-    ) -> Locked:
+    ) -> LockedTree:
         """Return what the bundle needs beside what is in it, and which program of this machine runs it."""
         if words.runner == "uv":
             return await self._python.lock(tree, manifest.name, _for_uv(options, words))
@@ -116,15 +116,15 @@ class McpbInstaller:
         if words.runner == "node":
             node = await self._npm.node()
             fitting.check_node(manifest, node.version)
-            return Locked(requires=runtimes.get("node", ""), interpreter=node.path)
+            return LockedTree(requires=runtimes.get("node", ""), interpreter=node.path)
         if words.runner == "native":
             fitting.check_program(manifest, tree / words.program)
-            return Locked()
+            return LockedTree()
         minors, tried = fitting.wanted_minors(manifest, names, sys.platform), []
         async for python in self._uv.interpreters():
             tried.append(python.version)
             if fitting.python_fits(manifest, python, minors):
-                return Locked(requires=runtimes.get("python", ""), interpreter=python.path)
+                return LockedTree(requires=runtimes.get("python", ""), interpreter=python.path)
         raise fitting.no_python(manifest, minors, tried)
 
     async def _entry(self, words: Words, resolved: Resolved, root: Path, into: Path) -> Entry:

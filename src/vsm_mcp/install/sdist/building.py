@@ -24,7 +24,7 @@ from vsm_mcp.install.sdist.reading import Sdist, check_same, read_sdist, without
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.install.tree.python_project import check_requirements
 from vsm_mcp.install.tree.wheel_build import build_wheel, examined_wheel
-from vsm_mcp.install.uv_tool import Locked, Uv
+from vsm_mcp.install.uv_tool import Uv, UvLock
 from vsm_mcp.model.ref import Ref, normalise_pypi
 
 
@@ -64,10 +64,12 @@ class Sources:
             if not python.fits(requires):
                 continue
             try:
-                lock = Locked(options.locked, frozenset())
+                lock = UvLock(options.locked, frozenset())
                 if not options.locked:
                     lock = await self._compiled(sdist.dependencies or (), python, options, package, ref)
-                builders = await self._compiled(sdist.build_requires, python, options, package, ref)
+                builders = UvLock(options.builders, frozenset())
+                if not options.builders:
+                    builders = await self._compiled(sdist.build_requires, python, options, package, ref)
             except PythonTooOld as error:
                 failure = error
                 continue
@@ -117,10 +119,10 @@ class Sources:
 
     async def _compiled(
         self, wanted: Sequence[str], python: Interpreter, options: Options, package: str, ref: Ref
-    ) -> Locked:
+    ) -> UvLock:
         check_requirements(package, wanted)
         if not wanted:
-            return Locked("", frozenset())
+            return UvLock("", frozenset())
         return await self._uv.compile(wanted, python, options, package, ref=ref)
 
     async def _unpacked(self, archive: Archive, into: Path, package: str) -> Fetched:

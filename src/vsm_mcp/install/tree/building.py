@@ -7,7 +7,7 @@ from typing import Any
 
 from vsm_mcp.install.archive import Limits
 from vsm_mcp.install.installer import Bench, Built, Fetched, Options, Resolved
-from vsm_mcp.install.tree.locked import Locked
+from vsm_mcp.install.tree.locked import LockedTree
 from vsm_mcp.install.tree.node import NodeTree
 from vsm_mcp.install.tree.project import kind_of, package_json
 from vsm_mcp.install.tree.python import PythonTree
@@ -22,7 +22,7 @@ class Trees:
         limits = bench.config.install
         self.limits = Limits(size=limits.max_unpacked_bytes, files=limits.max_files)
 
-    async def lock(self, root: Path, name: str, options: Options) -> Locked:
+    async def lock(self, root: Path, name: str, options: Options) -> LockedTree:
         """Return what the tree at ``root`` needs, locked; ``name`` is what it is called in errors."""
         return await self._of[kind_of(root, name)].lock(root, name, options)
 

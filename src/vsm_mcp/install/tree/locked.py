@@ -8,7 +8,7 @@ from vsm_mcp.install.installer import Archive, Resolved
 from vsm_mcp.model.ref import Ref
 
 
-class Locked(msgspec.Struct, frozen=True, kw_only=True):
+class LockedTree(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a :class:`~vsm_mcp.install.installer.Resolved` that a tree tells; the fields are the same."""
 
     lock: str = ""
@@ -18,6 +18,7 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True):
     scripts: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     build_lock: str = ""
+    notes: tuple[str, ...] = ()
 
     def resolved(self, ref: Ref, version: str, archive: Archive | None = None) -> Resolved:
         """Return it as the resolution of a reference."""

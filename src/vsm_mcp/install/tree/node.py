@@ -19,7 +19,8 @@ from vsm_mcp.install.npm import cool_down, overrides_of
 from vsm_mcp.install.npm_scripts import run_project_script, run_scripts
 from vsm_mcp.install.npm_tool import CAREFUL, LOCK, QUIET, SAFE, Npm, write_project
 from vsm_mcp.install.transaction import Installations
-from vsm_mcp.install.tree.locked import Locked
+from vsm_mcp.install.tree import foreign
+from vsm_mcp.install.tree.locked import LockedTree
 from vsm_mcp.install.tree.project import package_json, text_of
 
 _BUILDS: Final = ("preinstall", "install", "postinstall", "build")
@@ -33,7 +34,7 @@ class NodeTree:
         self._npm = Npm(bench)
         self._installations = Installations(bench.config.home)
 
-    async def lock(self, root: Path, name: str, options: Options) -> Locked:
+    async def lock(self, root: Path, name: str, options: Options) -> LockedTree:
         """Return everything that is to be installed beside the tree.
 
         What was locked before counts, else the tree's own lock file where it has one, unless constraints were given.
@@ -41,21 +42,26 @@ class NodeTree:
         """
         manifest, node = package_json(root, name), await self._npm.node()
         _check_program(root, name, manifest, options)
-        lock = text_of(root, LOCK) or text_of(root, "npm-shrinkwrap.json")
+        lock, alone, notes = text_of(root, LOCK) or text_of(root, "npm-shrinkwrap.json"), manifest, tuple[str, ...]()
         if options.locked:
             lock = options.locked
-        elif not _usable(lock) or options.constraints:
-            lock = await self._locked(manifest, "" if options.constraints else lock, name, options)
+        elif not _usable(lock) or options.constraints or "workspaces" in manifest:
+            alone = foreign.alone(root, name, manifest)
+            foreign.check_dependencies(name, alone, dev=options.allow_scripts)
+            notes = foreign.said(root, manifest, lock)
+            kept = "" if options.constraints or alone is not manifest else lock
+            lock = await self._locked(alone, kept, name, options)
         npm_lock.check(name, lock, dev=options.allow_scripts)
         scripted = [path for path, each in npm_lock.entries(lock).items() if each.get("hasInstallScript")]
         engines = manifest.get("engines")
-        return Locked(
+        return LockedTree(
             lock=lock,
             packages=npm_lock.versions(lock, dev=False),
             requires=str(engines.get("node", "")) if isinstance(engines, dict) else "",
             interpreter=node.path,
             scripts=tuple(path.removeprefix("node_modules/") for path in scripted),
             constraints=options.constraints,
+            notes=notes,
         )
 
     async def build(self, resolved: Resolved, fetched: Fetched, into: Path, options: Options) -> Built:
@@ -113,8 +119,9 @@ def _usable(lock: str) -> bool:
 
 
 def _installable(manifest: dict[str, Any], constraints: tuple[str, ...]) -> dict[str, Any]:
-    """Return package.json as npm gets it: with the constraints, which count as overrides."""
+    """Return package.json as npm gets it: without workspaces, with the constraints, which count as overrides."""
     overrides = overrides_of(constraints)
+    manifest = {key: value for key, value in manifest.items() if key != "workspaces"}
     own = manifest.get("overrides")
     return manifest | ({"overrides": {**(own if isinstance(own, dict) else {}), **overrides}} if overrides else {})
 
@@ -135,8 +142,12 @@ def _program(name: str, manifest: dict[str, Any], options: Options) -> str:
 def _check_program(root: Path, name: str, manifest: dict[str, Any], options: Options) -> None:
     """Refuse at once what could not be started: a program that is not there and that nothing may or can build."""
     path = _program(name, manifest, options)
+    if options.allow_scripts:
+        foreign.check_scripts(name, {each: _script(manifest, each) for each in _scripts_of(manifest)})
     if (root / path).is_file():
         return
+    if not npm_programs(manifest) and "main" not in manifest and (refusal := foreign.several(root, name, manifest)):
+        raise refusal
     build = next((each for each in ("build", "prepare") if _script(manifest, each)), "")
     if not build:
         raise InstallFailed(

@@ -16,7 +16,7 @@ from vsm_mcp.install.interpreter import Interpreter
 from vsm_mcp.install.pypi_errors import PythonTooOld
 from vsm_mcp.install.python_lock import versions
 from vsm_mcp.install.transaction import Installations
-from vsm_mcp.install.tree.locked import Locked
+from vsm_mcp.install.tree.locked import LockedTree
 from vsm_mcp.install.tree.placing import place, root_of
 from vsm_mcp.install.tree.project import text_of
 from vsm_mcp.install.tree.python_project import PythonProject, check_requirements, read_python_project
@@ -36,7 +36,7 @@ class PythonTree:
         self._uv = Uv(bench)
         self._installations = Installations(bench.config.home)
 
-    async def lock(self, root: Path, name: str, options: Options) -> Locked:
+    async def lock(self, root: Path, name: str, options: Options) -> LockedTree:
         """Return everything that is to be installed beside the tree.
 
         What was locked before counts, else its ``uv.lock`` where it has one, unless constraints were given. Raises
@@ -56,13 +56,13 @@ class PythonTree:
                 failure = error
                 continue
             builds = options.allow_scripts and project.build_requires
-            return Locked(
+            return LockedTree(
                 lock=lock,
                 packages=versions(lock),
                 requires=project.requires_python,
                 interpreter=python.path,
                 constraints=options.constraints,
-                build_lock=await self._compiled(project.build_requires, python, options, name) if builds else "",
+                build_lock=await self._builders(project, python, options, name) if builds else "",
             )
         raise failure or InstallFailed(
             f"{name} needs Python {project.requires_python}, and this machine has {', '.join(tried)}",
@@ -115,6 +115,9 @@ class PythonTree:
         if (root / _LOCK).is_file() and not options.constraints:
             return await self._exported(root, project, python)
         return await self._compiled(project.dependencies, python, options, project.name)
+
+    async def _builders(self, project: PythonProject, python: Interpreter, options: Options, name: str) -> str:
+        return options.builders or await self._compiled(project.build_requires, python, options, name)
 
     async def _compiled(self, wanted: tuple[str, ...], python: Interpreter, options: Options, name: str) -> str:
         check_requirements(name, wanted)

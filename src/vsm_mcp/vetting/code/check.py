@@ -35,7 +35,10 @@ class CodeCheck:
         if subject.ref.kind in {RefKind.REMOTE, RefKind.CMD}:
             return result(_NAME, 0, _UNIT, (), "nothing is fetched for this kind of reference")
         if subject.root is None:
-            return unavailable(_NAME, _UNIT, "nothing was unpacked")
+            image = subject.ref.kind is RefKind.OCI
+            return unavailable(
+                _NAME, _UNIT, "the files of an image are not looked at" if image else "nothing was unpacked"
+            )
         return await examine(subject.root)
 
 

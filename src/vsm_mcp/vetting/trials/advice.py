@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.finding import CheckResult, CheckStatus, Finding, Judgement, Severity, VetReport
 from vsm_mcp.model.trial import Advice, Compliance, Figures, Recommendation, TrialReport
 
@@ -100,11 +101,11 @@ def _in_favour(
     if vetting is not None:
         silent = [each.check for each in vetting.checks if each.status is CheckStatus.UNAVAILABLE]
         unseen = f"; {', '.join(silent)} could not look" if silent else ""
-        yield f"vetting has nothing against it ({len(vetting.checks) - len(silent)} checks{unseen})"
+        yield f"vetting has nothing against it ({counted(len(vetting.checks) - len(silent), 'checks')}{unseen})"
     if report is not None:
         yield "it starts, lists what it offers, and starts again"
     if report is not None and report.watch is not None:
-        yield f"nothing to object to in what it did ({report.watch.looked_at} {report.watch.unit})"
+        yield f"nothing to object to in what it did ({counted(report.watch.looked_at, report.watch.unit)})"
     asked = [each for each in compliance if each.status is not CheckStatus.UNAVAILABLE]
     if asked:
         kept = sum(each.status is CheckStatus.PASS for each in asked)

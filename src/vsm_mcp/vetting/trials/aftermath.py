@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vsm_mcp.deferred import deferred
 from vsm_mcp.errors import ProtocolError
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.definition import Definition, ItemKind
 from vsm_mcp.model.finding import Severity
 from vsm_mcp.vetting.pins import digest
@@ -45,7 +46,7 @@ async def calls(room: Room) -> Verdict:
         return failed(wrong[0])
     if not chosen:
         return unavailable("no tool says that calling it changes nothing and needs no argument")
-    return passed(f"{len(chosen)} of {len(room.tools)} tools, twice")
+    return passed(f"{len(chosen)} of {counted(len(room.tools), 'tools')}, twice")
 
 
 async def _asked(room: Room, params: dict[str, Any]) -> Answer:
@@ -108,7 +109,11 @@ def _compared(room: Room, now: dict[str, list[dict[str, Any]]], when: str) -> Ve
         for word, keys in (("changed", changed), ("new", new), ("gone", gone))
         if keys
     ]
-    return failed(f"{when} its definitions differ: {', '.join(said)}") if said else passed(f"{len(before)} definitions")
+    return (
+        failed(f"{when} its definitions differ: {', '.join(said)}")
+        if said
+        else passed(counted(len(before), "definitions"))
+    )
 
 
 def _digests(lists: dict[str, list[dict[str, Any]]]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import json
 import re
 from typing import Final
 
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
 from vsm_mcp.model.finding import Severity
 from vsm_mcp.vetting.schemas import check_schemas, duplicates
@@ -23,7 +24,7 @@ async def schemas(room: Room) -> Verdict:
     report = await asyncio.to_thread(check_schemas, offer, budget_seconds=_SCHEMA_SECONDS)
     if not report.total:
         return unavailable("it has no tools")
-    looked = f"{report.checked} of {report.total} tools"
+    looked = f"{report.checked} of {counted(report.total, 'tools')}"
     if report.wrong:
         tool, problem = report.wrong[0]
         return failed(f"{len(report.wrong)} problems in {looked}; {tool!a:.80}: {problem}")
@@ -43,7 +44,7 @@ async def names(room: Room) -> Verdict:
     if twice:
         return failed(f"several tools are called {twice[0]!a:.80}")
     odd = [str(tool["name"]) for tool in room.tools if not _NAME.match(str(tool["name"]))]
-    return failed(f"{odd[0]!a:.80} is no tool name") if odd else passed(f"{len(room.tools)} tools")
+    return failed(f"{odd[0]!a:.80} is no tool name") if odd else passed(counted(len(room.tools), "tools"))
 
 
 def _offer(room: Room) -> Offer:

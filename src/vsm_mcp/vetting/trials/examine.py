@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from vsm_mcp.runtime.process import Spawner
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.vetting.trial import trial
+from vsm_mcp.vetting.trials import posts
 from vsm_mcp.vetting.trials.aftermath import AFTERMATH
 from vsm_mcp.vetting.trials.definitions import DEFINITIONS
 from vsm_mcp.vetting.trials.greetings import FIRST, LAST
@@ -26,10 +28,25 @@ from vsm_mcp.vetting.trials.questions import QUESTIONS
 from vsm_mcp.vetting.trials.room import Room
 from vsm_mcp.vetting.trials.verdict import Rule, Verdict, unavailable
 from vsm_mcp.vetting.watch import Watch
+from vsm_mcp.wire.http import HttpTransport
 
 ERAS: Final = ("legacy", "modern")
 RULES: Final = (*FIRST, *QUESTIONS, *DEFINITIONS, *AFTERMATH, *LAST)
 _SPARE_SECONDS: Final = 120.0
+_THEIRS: Final = "not tried: it runs elsewhere, and"
+UNTRIED: Final = {
+    "malformed line": "not tried: over HTTP there are no lines",
+    "stdout": "not tried: it runs elsewhere, and has no standard output here",
+    "calls": f"{_THEIRS} none of its tools is made to work there",
+    "cancellation": f"{_THEIRS} no request is left behind there",
+    "time-out": f"{_THEIRS} no request is left behind there",
+}
+"""What is not asked of a server that runs elsewhere, and why. No calls but of tools that it has not."""
+UNTRIED_MODERN: Final = {
+    **UNTRIED,
+    "envelope": "not tried: over HTTP a request without them is one of the older era",
+    "notification": "not tried: over HTTP nothing but requests is sent in this era",
+}
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +66,11 @@ async def examine(spec: ServerSpec, sandbox: Sandbox, config: Config, emit: Emit
     report = await trial(spec, sandbox, config, emit)
     if not report.passed:
         return Examined(report=report, figures=report.figures)
+    if spec.url is not None and report.transport == HttpTransport.kind:
+        rows = await elsewhere(spec, config)
+        return Examined(report=report, compliance=rows, figures=report.figures)
     if spec.command is None or spec.listens:
-        why = f"looked at only over the standard streams of a program, not over {report.transport}"
+        why = f"looked at only over streamable HTTP and the standard streams of a program, not over {report.transport}"
         rows = tuple(_row(rule, era, unavailable(why)) for era in ERAS for rule in RULES if era in rule.eras)
         return Examined(report=report, compliance=rows, figures=report.figures)
     watch = Watch(sandbox, spec.secrets)
@@ -71,16 +91,44 @@ async def in_era(
 
     A question is given up after ``patience`` seconds.
     """
+    return await _asked(_room(spec, spawner, config, era, patience), 3 * spec.start_timeout + _SPARE_SECONDS)
+
+
+async def elsewhere(spec: ServerSpec, config: Config, eras: Sequence[str] = ERAS) -> tuple[Compliance, ...]:
+    """Ask, politely, what may be asked of a server that is somebody else's: see :data:`UNTRIED`.
+
+    Once it wants to be asked less often, nothing more is asked.
+    """
+
+    async def start(which: str) -> Interview:
+        return await posts.interview(spec, which)
+
+    rows: list[Compliance] = []
+    barred = ""
+    for era in eras:
+        if barred:
+            rows += [_row(rule, era, unavailable(barred)) for rule in RULES if era in rule.eras]
+            continue
+        room = Room(start, era, config.runtime.stop_grace_seconds)
+        untried = UNTRIED_MODERN if era == "modern" else UNTRIED
+        rows += await _asked(room, 3 * spec.start_timeout + _SPARE_SECONDS, untried)
+        barred = room.barred
+    return tuple(rows)
+
+
+async def _asked(room: Room, seconds: float, untried: Mapping[str, str] = {}) -> tuple[Compliance, ...]:
+    """Ask every rule of the room's era but the ``untried`` ones, by why."""
+    era = room.era
     rules = [rule for rule in RULES if era in rule.eras]
-    room = _room(spec, spawner, config, era, patience)
     rows: list[Compliance] = []
     try:
-        async with asyncio.timeout(3 * spec.start_timeout + _SPARE_SECONDS):
+        async with asyncio.timeout(seconds):
             if why := await _stranger(room):
                 return tuple(_row(rule, era, unavailable(why)) for rule in rules)
             for rule in rules:
-                row = await _checked(rule, room)
-                rows.append(row)
+                why = untried.get(rule.name) or room.barred
+                row = _row(rule, era, unavailable(why)) if why else await _checked(rule, room)
+                rows.append(_row(rule, era, unavailable(room.barred)) if room.barred else row)
     except TimeoutError:
         rows += [_row(rule, era, unavailable("there was no time left")) for rule in rules[len(rows) :]]
     finally:
@@ -93,7 +141,7 @@ async def _stranger(room: Room) -> str:
     try:
         await room.talk()
     except VsmError as error:
-        return f"it does not speak this era: {error.message}"
+        return room.barred or f"it does not speak this era: {error.message}"
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.finding import Severity
 from vsm_mcp.vetting.trials.interview import Answer
 from vsm_mcp.vetting.trials.room import LISTS, Room, greet
@@ -84,7 +85,9 @@ async def result_type(room: Room) -> Verdict:
     results = [answer.result for answer in answers if answer.result is not None]
     without = sum(result.get("resultType") != "complete" for result in results)
     return (
-        failed(f"{without} of {len(results)} results lack resultType") if without else passed(f"{len(results)} results")
+        failed(f"{without} of {len(results)} results lack resultType")
+        if without
+        else passed(counted(len(results), "results"))
     )
 
 
@@ -95,7 +98,7 @@ async def caching(room: Room) -> Verdict:
     good = [each for each in results if _ttl(each.get("ttlMs")) and each.get("cacheScope") in ("public", "private")]
     if len(good) < len(results):
         return failed(f"{len(results) - len(good)} of {len(results)} results lack ttlMs or cacheScope")
-    return passed(f"{len(results)} results")
+    return passed(counted(len(results), "results"))
 
 
 def _ttl(value: object) -> bool:
@@ -125,7 +128,7 @@ async def jsonrpc(room: Room) -> Verdict:
     talk = await room.talk()
     messages = [*room.messages, *talk.messages]
     wrong = next((why for message in messages if (why := _malformed(message))), "")
-    return failed(wrong) if wrong else passed(f"{len(messages)} messages")
+    return failed(wrong) if wrong else passed(counted(len(messages), "messages"))
 
 
 def _malformed(message: dict[str, Any]) -> str:
@@ -158,7 +161,7 @@ async def unasked(room: Room) -> Verdict:
         return failed(f"it asks for {asked[0]:.60}, though the client declared nothing")
     if room.era == "modern" and "notifications/message" in said:
         return failed("it sends log messages that no request asked for")
-    return passed(f"{len(said)} notifications, no question")
+    return passed(f"{counted(len(said), 'notifications')}, no question")
 
 
 def _asks(message: dict[str, Any]) -> bool:

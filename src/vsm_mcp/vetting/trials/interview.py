@@ -1,4 +1,4 @@
-"""One process of a server, spoken to message by message: what it says is kept as it came.
+"""A server, spoken to message by message: what it says is kept as it came.
 
 A :class:`~vsm_mcp.wire.connection.Connection` hides what a trial of the protocol is about (ids, stray answers, lines
 that are no message), so this one has none. It declares no client capability, and answers nothing a server asks but with
@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -40,10 +40,14 @@ _MODERN_META: Final = {
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What came back to a request: its whole ``message``; empty where nothing came in time, or it was ``gone``."""
+    """What came back to a request: its whole ``message``; empty where nothing came in time, or it was ``gone``.
+
+    ``how`` is what came instead of a message, in words.
+    """
 
     message: dict[str, Any]
     gone: bool = False
+    how: str = ""
 
     @property
     def result(self) -> dict[str, Any] | None:
@@ -69,19 +73,50 @@ class Answer(msgspec.Struct, frozen=True):
         if self.gone:
             return "it ended"
         if not self.message:
-            return "it did not answer"
+            return self.how or "it did not answer"
         if "error" in self.message:
             return f"it refused with {self.code}"
         return "it answered with an error result" if self.refused else "it answered with a result"
 
 
+Over = Callable[[], None]
+
+
+class Carrier(Protocol):
+    """Carries the messages of one interview."""
+
+    @property
+    def peak_memory(self) -> int | None:
+        """The most bytes that the server held at once, as far as anybody counted."""
+
+    @property
+    def barred(self) -> str:
+        """Why nothing more is to be asked; empty while it may be."""
+
+    async def open(self, take: Callable[[bytes], bool], nothing: Callable[[Any, str], None], over: Over) -> None:
+        """Begin. Raises :class:`TransportError`.
+
+        ``take`` is called with each message and says whether it answers a request that waits, ``nothing`` with the id
+        of a request that brought no message, and what came instead.
+        """
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Send a message."""
+
+    def write(self, line: bytes) -> None:
+        """Send bytes as they are, where that can be; nothing happens when it is gone."""
+
+    async def end(self, grace: float) -> None:
+        """Leave nothing of it; what has to be asked to end gets ``grace`` seconds."""
+
+
 class Interview:
-    """A process that is asked; made by :func:`interview`.
+    """A server that is asked, by way of a ``carrier``.
 
     ``era`` says how its requests are written, ``patience`` how long an answer is waited for, in seconds.
     """
 
-    def __init__(self, child: Child, era: str, max_line: int) -> None:
+    def __init__(self, carrier: Carrier, era: str) -> None:
         self.era = era
         self.patience = ANSWER_SECONDS
         self.messages: list[dict[str, Any]] = []
@@ -90,26 +125,27 @@ class Interview:
         self.gone = asyncio.Event()
         self._kept = self._notices = 0
         self._sent: set[str] = set()
-        self._child = child
-        self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._carrier = carrier
+        self._waiting: dict[str, asyncio.Future[Answer]] = {}
         self._ids = itertools.count(_FIRST_ID)
-        self._drain = Drain(child.stderr_fd, lambda _data: None)
-        self._transport = StdioTransport(child.stdout_fd, child.stdin_fd, max_line=max_line)
 
     async def open(self) -> None:
-        """Attach to its pipes. Raises :class:`TransportError`."""
-        await self._transport.open(self._take, lambda _reason: self._over())
+        """Begin. Raises :class:`TransportError`."""
+        await self._carrier.open(self._take, self._nothing, self.gone.set)
 
     async def end(self, grace: float) -> None:
-        """Leave nothing of it; it is asked to end, and killed after ``grace`` seconds."""
-        await self._transport.close()
-        await self._child.stop(grace)
-        await self._drain.finish(_LAST_WORDS_SECONDS)
+        """Leave nothing of it; what has to be asked to end gets ``grace`` seconds."""
+        await self._carrier.end(grace)
 
     @property
     def peak_memory(self) -> int | None:
         """The most bytes it held at once, as far as anybody counted."""
-        return self._child.peak_memory()
+        return self._carrier.peak_memory
+
+    @property
+    def barred(self) -> str:
+        """Why nothing more is to be asked; empty while it may be."""
+        return self._carrier.barred
 
     async def ask(
         self,
@@ -132,7 +168,7 @@ class Interview:
         """Send a request as it is and return its id."""
         self._sent.add(str(message["id"]))
         self._waiting[str(message["id"])] = asyncio.get_running_loop().create_future()
-        self.write(json.dumps(message).encode())
+        self._carrier.send(message)
         return message["id"]
 
     async def answer(self, ident: Any, seconds: float | None = None) -> Answer:
@@ -147,18 +183,18 @@ class Interview:
             over.cancel()
             del self._waiting[str(ident)]
         if future.done():
-            return Answer(future.result())
+            return future.result()
         if not self.gone.is_set():
             self.unanswered.append(str(ident))
         return Answer({}, gone=self.gone.is_set())
 
     def tell(self, method: str, params: Mapping[str, Any] | None = None) -> None:
         """Send a notification."""
-        self.write(json.dumps({"jsonrpc": "2.0", "method": method, "params": dict(params or {})}).encode())
+        self._carrier.send({"jsonrpc": "2.0", "method": method, "params": dict(params or {})})
 
     def write(self, line: bytes) -> None:
         """Send a line as it is; nothing happens when it is gone."""
-        self._transport.try_send(line)
+        self._carrier.write(line)
 
     def dressed(self, params: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return parameters as the era wants them: in the modern one, each request says who asks."""
@@ -175,7 +211,7 @@ class Interview:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    def _take(self, line: bytes, _about: int | None) -> bool:
+    def _take(self, line: bytes) -> bool:
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):
@@ -195,16 +231,52 @@ class Interview:
         future = self._waiting.get(str(message.get("id")))
         if future is None or future.done():
             return False
-        future.set_result(message)
+        future.set_result(Answer(message))
         return True
+
+    def _nothing(self, ident: Any, how: str) -> None:
+        future = self._waiting.get(str(ident))
+        if future is not None and not future.done():
+            future.set_result(Answer({}, how=how))
 
     def _refuse(self, message: dict[str, Any]) -> None:
         if message.get("id") is not None:
             error = {"code": eras.METHOD_NOT_FOUND, "message": "the trial offers nothing"}
-            self.write(json.dumps({"jsonrpc": "2.0", "id": message["id"], "error": error}).encode())
+            self._carrier.send({"jsonrpc": "2.0", "id": message["id"], "error": error})
 
-    def _over(self) -> None:
-        self.gone.set()
+
+class Pipes:
+    """The standard streams of a process: a carrier."""
+
+    barred = ""
+
+    def __init__(self, child: Child, max_line: int) -> None:
+        self._child = child
+        self._drain = Drain(child.stderr_fd, lambda _data: None)
+        self._transport = StdioTransport(child.stdout_fd, child.stdin_fd, max_line=max_line)
+
+    @property
+    def peak_memory(self) -> int | None:
+        """See :class:`Carrier`."""
+        return self._child.peak_memory()
+
+    async def open(self, take: Callable[[bytes], bool], _nothing: Callable[[Any, str], None], over: Over) -> None:
+        """Attach to the pipes. Raises :class:`TransportError`."""
+        await self._transport.open(lambda line, _about: take(line), lambda _reason: over())
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Write a message as a line."""
+        self.write(json.dumps(message).encode())
+
+    def write(self, line: bytes) -> None:
+        """Write a line as it is."""
+        self._transport.try_send(line)
+
+    async def end(self, grace: float) -> None:
+        """Ask it to end, and kill it after ``grace`` seconds."""
+        await self._transport.close()
+        await self._child.stop(grace)
+        await self._drain.finish(_LAST_WORDS_SECONDS)
 
 
 async def interview(spec: ServerSpec, spawner: Spawner, era: str, max_line: int) -> Interview:
@@ -215,7 +287,7 @@ async def interview(spec: ServerSpec, spawner: Spawner, era: str, max_line: int)
     if spec.command is None or spec.confinement is None:
         raise TransportError(f"{spec.name} has no program to speak to")
     child = await spawner.spawn(spec.command, spec.confinement, name=spec.name, unsandboxed=spec.unsandboxed)
-    talk = Interview(child, era, max_line)
+    talk = Interview(Pipes(child, max_line), era)
     try:
         await talk.open()
     except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from vsm_mcp.model.counted import counted
 from vsm_mcp.model.finding import Severity
 from vsm_mcp.vetting.trials.interview import Answer, Interview
 from vsm_mcp.vetting.trials.room import LISTS, Room, greet
@@ -35,7 +36,7 @@ async def pagination(room: Room) -> Verdict:
         pages += count
         if why:
             return failed(f"{method}: {why}")
-    return passed(f"{pages} pages") if pages else unavailable("it declares nothing that can be listed")
+    return passed(counted(pages, "pages")) if pages else unavailable("it declares nothing that can be listed")
 
 
 async def all_pages(talk: Interview, method: str, member: str) -> tuple[list[dict[str, Any]], int, str]:
@@ -76,7 +77,7 @@ async def ids(room: Room) -> Verdict:
     for ident in _IDS:
         count = sum(type(each) is type(ident) and each == ident for each in said)
         if count != 1:
-            return failed(f"a request with the id {ident!r} was answered {count} times")
+            return failed(f"a request with the id {ident!r} was answered {counted(count, 'times')}")
     return passed(f"{len(_IDS)} kinds of ids")
 
 
@@ -230,7 +231,7 @@ async def same_list(room: Room) -> Verdict:
         return failed(f"asked again: {why}")
     names = [[tool.get("name") for tool in tools] for tools in (room.tools, again)]
     if again == room.tools:
-        return passed(f"{len(again)} tools")
+        return passed(counted(len(again), "tools"))
     return failed("their order differs" if sorted(map(str, names[0])) == sorted(map(str, names[1])) else "they differ")
 
 

@@ -45,6 +45,7 @@ class Room:
         self._patience = patience
         self._talk: Interview | None = None
         self._starts = 0
+        self._barred = ""
 
     @property
     def declared(self) -> dict[str, Any]:
@@ -56,6 +57,11 @@ class Room:
     def tools(self) -> list[dict[str, Any]]:
         """Its tools, as it listed them."""
         return self.lists.get("tools/list", [])
+
+    @property
+    def barred(self) -> str:
+        """Why nothing more is to be asked; empty while it may be."""
+        return self._barred or (self._talk.barred if self._talk is not None else "")
 
     async def talk(self) -> Interview:
         """Return the process that all checks share, greeted; a new one where the last is gone.
@@ -101,6 +107,7 @@ class Room:
 
     async def _close(self, talk: Interview | None) -> None:
         if talk is not None:
+            self._barred = self._barred or talk.barred
             self.messages += talk.messages
             self.junk += talk.junk
             self.unanswered += len(talk.unanswered)

@@ -75,7 +75,7 @@ def test_checks_that_could_not_look_are_named_and_not_counted() -> None:
     seen = CheckResult(check="archive", status=CheckStatus.PASS, looked_at=1, unit="")
     silent = CheckResult(check="advisories", status=CheckStatus.UNAVAILABLE, looked_at=0, unit="")
     advice = advise(VetReport(judgement=Judgement.ADMIT, checks=(seen, silent)), report())
-    assert advice.reasons[0] == "vetting has nothing against it (1 checks; advisories could not look)"
+    assert advice.reasons[0] == "vetting has nothing against it (1 check; advisories could not look)"
 
 
 def test_what_is_blocked_or_cannot_be_served_is_rejected() -> None:
