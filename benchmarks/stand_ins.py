@@ -146,22 +146,13 @@ def scale(records: list[dict[str, Any]], wanted: int = 1_000, tools: int = 10) -
     every = [(record["tags"], tool) for record in records for tool in record["tools"]]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     matrix = compatibility()
-<<<<<<< HEAD
-    began = time.perf_counter()
-=======
     began = time.process_time()
->>>>>>> capmap
     for number in range(wanted):
         mine = [every[(number * 37 + step) % len(every)] for step in range(tools)]
         record = {"tools": [tool for _, tool in mine]}
         matrix.put(f"s{number}", reader().shapes(f"s{number}", offer(record), Known(tags=tuple(mine[0][0]))))
-<<<<<<< HEAD
-    read = time.perf_counter() - began
-    print(f"reading {wanted * tools} tools: {read:.2f} s, {read / wanted * 1e3:.2f} ms a server")
-=======
     read = time.process_time() - began
     print(f"reading {wanted * tools} tools: {read:.2f} s of CPU, {read / wanted * 1e3:.2f} ms a server")
->>>>>>> capmap
     print(f"memory: {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024:.0f} MiB more")
     _asked(matrix, wanted)
 
@@ -172,18 +163,6 @@ def _asked(matrix: Compatibility, wanted: int) -> None:
     times = []
     for number in range(0, wanted, 10):
         for tool in matrix.tools(f"s{number}"):
-<<<<<<< HEAD
-            began = time.perf_counter()
-            matrix.stand_ins(f"s{number}", tool)
-            times.append(time.perf_counter() - began)
-    times.sort()
-    print(f"who stands in for a tool: median {times[len(times) // 2] * 1e3:.2f} ms, worst {times[-1] * 1e3:.2f} ms")
-    began = time.perf_counter()
-    for _ in range(10):
-        for tool in matrix.tools("s0"):
-            matrix.stand_ins("s0", tool)
-    print(f"asked again: {(time.perf_counter() - began) / 10 / max(1, len(matrix.tools('s0'))) * 1e6:.1f} µs a tool")
-=======
             began = time.process_time()
             matrix.stand_ins(f"s{number}", tool)
             times.append(time.process_time() - began)
@@ -194,7 +173,6 @@ def _asked(matrix: Compatibility, wanted: int) -> None:
         for tool in matrix.tools("s0"):
             matrix.stand_ins("s0", tool)
     print(f"asked again: {(time.process_time() - began) / 10 / max(1, len(matrix.tools('s0'))) * 1e6:.1f} µs a tool")
->>>>>>> capmap
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the checks before an installation say of real packages, and how long they take: a table, one line a reference.
+"""What the checks before an installation say of real packages, and how long they take: seconds, a line a reference.
 
 ``python benchmarks/vetting_code.py npm:NAME@VERSION pypi:NAME==VERSION … [--file LINES.jsonl]`` fetches each
 (nothing is run or installed) and vets it. A line of the file is a JSON object with a ``ref``.
@@ -10,7 +10,6 @@ import asyncio
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from vsm_mcp.app import App
@@ -33,21 +32,21 @@ async def main(words: list[str]) -> None:
     counts: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as home:
         async with App.open(load(Path(home)), for_operation="vet") as app:
-            print(f"{'VERDICT':11} {'SECONDS':>8} {'FILES':>6}  REF")
+            print(f"{'VERDICT':11} {'RESOLVE':>8} {'FETCH':>6} {'VET':>6} {'FILES':>6}  REF")
             for ref in references(words):
-                began = time.perf_counter()
                 try:
                     body = json.dumps({"ref": ref}).encode()
                     found = await app.operate("vet", body)
                 except VsmError as error:
-                    print(f"{'-':11} {time.perf_counter() - began:8.1f} {'-':>6}  {ref}: {error.message}")
+                    print(f"{'-':11} {'-':>8} {'-':>6} {'-':>6} {'-':>6}  {ref}: {error.message}")
                     continue
                 verdict = found["judgement"]
                 counts[verdict] = counts.get(verdict, 0) + 1
                 files = sum(check["looked_at"] for check in found["checks"] if check["check"] == "code")
-                print(
-                    f"{verdict:11} {time.perf_counter() - began:8.1f} {files:6}  {ref}", *found["reasons"][:2], sep="  "
-                )
+                took = found["seconds"]
+                times = f"{took['resolve']:8.1f} {took['fetch']:6.1f} {took['vet']:6.2f}"
+                counted = [reason for reason in found["reasons"] if "could not look" not in reason]
+                print(f"{verdict:11} {times} {files:6}  {ref}", *counted[:3], sep="  ", flush=True)
     print(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
 
 

@@ -1,8 +1,8 @@
 """Finds parts by entry point; only those that the configuration names are loaded.
 
 Built-in parts use the same way in as everyone else's: the entry-point groups ``vsm_mcp.sources``,
-``vsm_mcp.criteria``, ``vsm_mcp.installers``, ``vsm_mcp.transports`` and ``vsm_mcp.checks`` of the installed
-distributions.
+``vsm_mcp.criteria``, ``vsm_mcp.installers``, ``vsm_mcp.transports``, ``vsm_mcp.checks``, ``vsm_mcp.health_checks`` and
+``vsm_mcp.remedies`` of the installed distributions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from vsm_mcp.errors import ConfigError
 
-POINTS: Final = ("sources", "criteria", "installers", "transports", "checks")
+POINTS: Final = ("sources", "criteria", "installers", "transports", "checks", "health_checks", "remedies")
 
 
 def names(point: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A server that tells the time, in one file of the standard library: two of it can stand in for each other.
 
-``--tool`` and ``--parameter`` are its names for what it does, ``--writes`` leaves out that it only reads.
+``--tool`` and ``--parameter`` are its names for what it does, ``--writes`` leaves out that it only reads. One
+that is started while the file ``--deaf-if`` is there answers no ``ping``.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ import argparse
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 options = argparse.ArgumentParser()
 options.add_argument("--tool", default="get_current_time")
 options.add_argument("--parameter", default="timezone")
 options.add_argument("--writes", action="store_true")
+options.add_argument("--deaf-if", type=Path)
 chosen = options.parse_args()
+deaf = chosen.deaf_if is not None and chosen.deaf_if.exists()
 
 SCHEMA = {"type": "object", "properties": {chosen.parameter: {"type": "string"}}, "required": [chosen.parameter]}
 TOOL: dict[str, Any] = {
@@ -44,6 +48,8 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any]:
 for line in sys.stdin:
     asked = json.loads(line)
     if "id" not in asked:
+        continue
+    if asked["method"] == "ping" and deaf:
         continue
     reply = {"jsonrpc": "2.0", "id": asked["id"]}
     try:

@@ -73,6 +73,8 @@ def test_it_is_built_only_where_that_is_allowed(front: Front, indexed: Home, can
         assert not canary.exists() and indexed.left() == []
     looked = indexed.run("vet", "pypi:told-mcp").document
     assert "--allow-scripts" in str(looked) and not canary.exists()
+    looked = indexed.run("vet", "pypi:told-mcp", "--allow-scripts").document
+    assert "setup.py" in str(looked["checks"]) and not canary.exists()
     done = indexed.run("add", "pypi:told-mcp", "--name", "told", "--yes", "--allow-scripts", timeout=300).document
     assert done["outcome"] == "served", done
     assert not canary.exists()

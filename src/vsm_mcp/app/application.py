@@ -261,7 +261,7 @@ class App:
         """Return the servers of the catalogue."""
         servers, offers = self.fleet.servers, self.fleet.offers
         rows = [views.row(each, self._state(name), offers.get(name)) for name, each in servers.items()]
-        return {"servers": await self.approvals.beside(rows)}
+        return {"servers": await self.in_service.beside(rows)}
 
     async def inspect(self, name: str) -> dict[str, Any]:
         """Return everything known about one server. Raises :class:`UnknownServer`."""
@@ -273,7 +273,7 @@ class App:
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
         shown |= self._state(name) | self.routing.inspected(name) | {"stderr": words}
         shown |= {} if server.quarantined else await self.accounting.closely(name)
-        return {"server": (await self.approvals.beside([shown]))[0]}
+        return {"server": (await self.in_service.beside([shown], closely=True))[0]}
 
     async def tools(self, query: str = "", limit: int = 200, profile: str = "") -> dict[str, Any]:
         """Return the served tools, or a profile's; with a query those that fit it, the best first.
@@ -301,19 +301,19 @@ class App:
             "address": self.address,
             "since": self.started,
             "process": self.accounting.own(),
-            "servers": await self.approvals.beside(await self.accounting.all()),
+            "servers": await self.in_service.beside(await self.accounting.all()),
             "counters": self.accounting.totals(),
             "routing": self.routing.report(),
             "mcp_servers": self.declared.report(),
             "sources": self.finder.lookout.report(),
             "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
             "flows": self.judging.flows(self.gateway.views.values()),
-        }
+        } | self.in_service.report()
 
     async def doctor(self) -> dict[str, Any]:
         """Return what this machine gives, and what would improve it."""
         document = await examine(self.config, self.machine, self.finder.lookout)
-        document["checks"] += await self.judging.rows(self.gateway.views.values())
+        document["checks"] += [*await self.judging.rows(self.gateway.views.values()), *self.in_service.rows()]
         return document
 
     # --- calling -------------------------------------------------------------------------------------------------

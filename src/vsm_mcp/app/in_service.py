@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any
 
 from vsm_mcp.app.capabilities import Capabilities
+from vsm_mcp.app.looking_after import looking_after
 from vsm_mcp.app.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -25,15 +27,39 @@ class InService:
         self.telemetry = Telemetry(app)
         self.capabilities = Capabilities(lambda: app.config, app.fleet, app.store, app.tasks)
         app.routing.stand_in(self.capabilities)
-        self.answering: dict[str, object] = {"capabilities": self.capabilities}
+        self.healing = looking_after(app, lambda: self.capabilities)
+        self.answering: dict[str, object] = {"capabilities": self.capabilities, "conditions": self.healing}
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Let the loops of all parts run; leaving it ends them."""
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(self.telemetry.running())
+            stack.push_async_callback(_ended, asyncio.get_running_loop().create_task(self.healing.run(), name="health"))
             yield
 
     def configured(self) -> None:
         """Take in that other settings count from now on."""
         self.telemetry.configured()
+        self.healing.configured()
+
+    async def beside(self, rows: Iterable[dict[str, Any]], *, closely: bool = False) -> list[dict[str, Any]]:
+        """Return rows about servers, each with what of it waits for a person, and how it is."""
+        found = await self._app.approvals.beside(rows)
+        return [self.healing.beside(row, closely=closely) for row in found]
+
+    def report(self) -> dict[str, Any]:
+        """Return what ``status`` says of all of it."""
+        return self.healing.report()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return what ``doctor`` says of all of it."""
+        return self.healing.rows()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """End a loop. Raises what ended it before, if anything did."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled() and (failure := task.exception()) is not None:
+        raise failure

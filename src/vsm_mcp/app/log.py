@@ -20,18 +20,21 @@ from vsm_mcp.events import (
     AccessRefused,
     ConfigRejected,
     CpuLimitReached,
+    Escalated,
     Event,
     ExportFailed,
     GaveUp,
     PinChanged,
+    RestartsHeld,
     ServerCrashed,
     StepFailed,
     UndoFailed,
 )
 
-_ALARMS: Final = (GaveUp, UndoFailed, PinChanged)
+_ALARMS: Final = (Escalated, GaveUp, UndoFailed, PinChanged)
 _TROUBLES: Final = (
-    AccessInClear, AccessRefused, ConfigRejected, CpuLimitReached, ExportFailed, ServerCrashed, StepFailed,
+    AccessInClear, AccessRefused, ConfigRejected, CpuLimitReached, ExportFailed, RestartsHeld, ServerCrashed,
+    StepFailed,
 )  # fmt: skip
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _TEXT: Final = "%(levelname)s %(name)s %(message)s"

@@ -43,9 +43,10 @@ class Add(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Vet(msgspec.Struct, frozen=True, kw_only=True):
-    """``vet``: a reference to judge without admitting it."""
+    """``vet``: a reference to judge without admitting it; as it is, or as if its install scripts were let run."""
 
     ref: str
+    allow_scripts: bool = False
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +179,12 @@ class Nothing(msgspec.Struct, frozen=True, kw_only=True):
     """``list``, ``status``, ``doctor``, ``reload``, ``lock``: no parameters."""
 
 
+class Conditions(msgspec.Struct, frozen=True, kw_only=True):
+    """``conditions``: the servers that are meant (none named: all)."""
+
+    names: tuple[str, ...] = ()
+
+
 PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "search": Search,
     "acquire": Acquire,
@@ -201,6 +208,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "lock_install": LockInstall,
     "reload": Nothing,
     "bulk": Bulk,
+    "conditions": Conditions,
     "login": Login,
     "tools": Tools,
     "capabilities": CapabilitiesOf,

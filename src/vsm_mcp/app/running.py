@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -27,8 +27,15 @@ RUNNING: Final = frozenset({"start", "stop", "restart", "bulk"})
 """The operations of the control API that are :class:`Running`'s."""
 
 
+def _nobody(_name: str) -> None:
+    """Tell nobody."""
+
+
 class Running:
-    """The operations on what runs. ``action`` names one for the policy, ``state`` shows a server afterwards."""
+    """The operations on what runs. ``action`` names one for the policy, ``state`` shows a server afterwards.
+
+    ``begun`` is told of a server that somebody starts or restarts.
+    """
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class Running:
         self._performer = performer
         self._action = action
         self._state = state
+        self.begun: Callable[[str], None] = _nobody
 
     def check(self, settings: Settings, name: str, ref: Ref | None = None) -> None:
         """Raise :class:`BadArgument`, naming the field, unless a server can be run with these settings.
@@ -117,5 +125,10 @@ class Running:
         kind = _KINDS.get(what)
         if kind is None:
             return await deed(name)
-        doing: Callable[[], Awaitable[str]] = lambda: deed(name)  # noqa: E731 - the performer takes no arguments
+
+        async def doing() -> str:
+            if kind is not ActionKind.STOP:
+                self.begun(name)
+            return await deed(name)
+
         return await self._performer.perform(self._action(kind, server), doing)

@@ -30,7 +30,7 @@ class Upgrading:
     """The versions of the servers of one home. ``parts`` makes what an admission works with."""
 
     def __init__(self, parts: Callable[[], Parts], fleet: Fleet, runtime: Runtime, finder: Finder, actor: str) -> None:
-        self._parts = parts
+        self.parts = parts
         self._fleet = fleet
         self._runtime = runtime
         self._finder = finder
@@ -60,14 +60,14 @@ class Upgrading:
         :class:`ApprovalNeeded`.
         """
         async with self._locks[name]:
-            server, parts = self._fleet.get(name), self._parts()
+            server, parts = self._fleet.get(name), self.parts()
             before = await earlier(parts, name)
             facts: dict[str, str | bool | float] = {"ref": str(before.ref)}
             action = Action(kind=ActionKind.ROLLBACK, subject=name, actor=self._actor, facts=facts)
             detail = f"{server.version} -> {before.version}"
             back, given_up = lambda: roll_back(parts, name, self._actor), server.acquisition
             outcome = await parts.performer.perform(action, back, detail, given_up)
-            failure = await self._changed_over(outcome.admitted) if outcome.admitted is not None else None
+            failure = await self.changed_over(outcome.admitted) if outcome.admitted is not None else None
             word = "restored" if outcome.admitted is not None else "failed"
             reason = outcome.reason if failure is None else Reason(code=failure.code, message=failure.message)
             return {**row(name, outcome, None, server.version), "outcome": word, "reason": msgspec.to_builtins(reason)}
@@ -79,32 +79,32 @@ class Upgrading:
         """
         if outcome.admitted is None:
             return outcome
-        failure = await self._changed_over(outcome.admitted)
+        failure = await self.changed_over(outcome.admitted)
         if failure is None:
             return outcome
         name, why = outcome.server, f"{outcome.version} did not come up in service: {failure.message}"
         try:
-            back = await roll_back(self._parts(), name, self._actor, why)
+            back = await roll_back(self.parts(), name, self._actor, why)
         except VsmError:  # there is none, or it cannot be had
             return outcome
         if back.admitted is None:
             return outcome
-        await self._changed_over(back.admitted)
-        await drop(self._parts(), name)
+        await self.changed_over(back.admitted)
+        await drop(self.parts(), name)
         hint = f"it runs as before, with {back.version}; {failure.hint}"
         reason = Reason(code=failure.code, message=why, hint=hint)
         return msgspec.structs.replace(outcome, outcome="failed", reason=reason, admitted=None)
 
     async def waiting(self, ident: str) -> Saga | None:
         """Return the upgrade that waits under an id, or for the server of that name."""
-        sagas = await self._parts().store.sagas.waiting()
+        sagas = await self.parts().store.sagas.waiting()
         return next((saga for saga in sagas if ident in (saga.id, saga.plan.server)), None)
 
     async def agree(self, saga: Saga) -> dict[str, Any]:
         """Put what waits into service, in the name of a person."""
         name = saga.plan.server
         async with self._locks[name]:
-            server, parts = self._fleet.get(name), self._parts()
+            server, parts = self._fleet.get(name), self.parts()
             facts: dict[str, str | bool | float] = {"ref": saga.subject, "approved": True}
             action = Action(kind=ActionKind.APPROVE, subject=name, actor=self._actor, facts=facts)
             request = self._request(server, yes=True)
@@ -115,7 +115,7 @@ class Upgrading:
 
     async def drop(self, saga: Saga) -> dict[str, Any]:
         """Undo what waits, in the name of a person."""
-        name, parts = saga.plan.server, self._parts()
+        name, parts = saga.plan.server, self.parts()
         async with self._locks[name]:
             action = Action(kind=ActionKind.DENY, subject=name, actor=self._actor, facts={"ref": saga.subject})
             undo = Undo(parts.store, parts.installations, parts.emit)
@@ -124,7 +124,7 @@ class Upgrading:
 
     async def forget(self, name: str) -> None:
         """Undo whatever waits for a server that is removed."""
-        parts = self._parts()
+        parts = self.parts()
         for saga in await parts.store.sagas.waiting():
             if saga.plan.server == name:
                 await Undo(parts.store, parts.installations, parts.emit).undo(saga.id, saga.plan)
@@ -143,13 +143,13 @@ class Upgrading:
                 return row(name, msgspec.structs.replace(none, version=server.version), None, server.version)
             request = self._request(server, yes=yes, to=to)
             try:
-                done = await upgrade(self._parts(), request, server, to)
+                done = await upgrade(self.parts(), request, server, to)
             except VsmError as error:
                 return row(name, outcome_of(error, request, ""), None, server.version)
             return row(name, await self.taken_in(done.outcome), done, server.version)
 
     def _request(self, server: Server, *, yes: bool, to: str = "") -> Request:
-        secrets = self._parts().store.secrets.of(server.acquisition)
+        secrets = self.parts().store.secrets.of(server.acquisition)
         settings = msgspec.structs.replace(server.settings, args=server.args, env=server.env, secrets=secrets)
         ref = server.ref.at(to)
         return Request(
@@ -162,7 +162,7 @@ class Upgrading:
             origin=server.origin,
         )
 
-    async def _changed_over(self, server: Server) -> VsmError | None:
+    async def changed_over(self, server: Server) -> VsmError | None:
         """Have a version run instead of what ran; return why it does not come up."""
         name = server.name
         supervised = any(status.name == name for status in self._runtime.statuses())

@@ -9,6 +9,7 @@ import click
 
 from vsm_mcp.cli import output
 from vsm_mcp.cli.difference_text import change_lines
+from vsm_mcp.cli.health_text import health_lines
 from vsm_mcp.cli.plan_text import plan_lines
 from vsm_mcp.cli.routing_text import breaker_line
 from vsm_mcp.cli.servers import crash_lines, pool_line
@@ -91,6 +92,7 @@ _WRITTEN: Final[dict[str, Callable[[Any], Iterable[str]]]] = {
     "tools": lambda names: [output.some([str(name) for name in names])],
     "stderr": lambda lines: map(str, lines),
     "instances": _instances,
+    "condition": health_lines,
     "pool": lambda pool: [pool_line(pool)],
     "crash": crash_lines,
     "resources": _resources,

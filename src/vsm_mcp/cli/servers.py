@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.health_text import ailment
 from vsm_mcp.cli.session import Session
 from vsm_mcp.errors import BadArgument
 from vsm_mcp.model.counted import counted
@@ -62,6 +63,7 @@ def reason_of(row: dict[str, Any]) -> str:
     said = [f"frozen until approved: {output.some(asked, 3)};"] if asked else []
     said += [f"denied: {output.some(denied, 3)};"] if denied else []
     said += [f"upgrade {row['waiting']} waits for approval;"] if row.get("waiting") else []
+    said += [f"{ails};"] if (ails := ailment(row.get("condition"))) else []
     if row["reason"]:
         return " ".join([*said, str(row["reason"])])
     said += [pool_line(row["pool"])] if row.get("pool") else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 import click
 
@@ -11,7 +12,8 @@ from vsm_mcp.cli.vet_definitions import show_definitions
 from vsm_mcp.cli.vet_table import show_vetting
 from vsm_mcp.errors import BadArgument
 
-_REFUSED = 3
+_REFUSED: Final = frozenset({"reject", "block"})
+_HELD: Final = frozenset({"quarantine", "review"})
 
 
 @click.command("vet")
@@ -22,18 +24,25 @@ _REFUSED = 3
     default="",
     help="Tool definitions: a tools/list result or one JSON object a line; - for stdin.",
 )
+@click.option("--allow-scripts", is_flag=True, help="Judge REF as if its install scripts were let run; none runs here.")
+@click.option("--allow-review", is_flag=True, help="Exit with 0 where only a person would have to look.")
 @common
-def command(session: Session, ref: str, definitions: str) -> None:
+def command(session: Session, ref: str, definitions: str, allow_scripts: bool, allow_review: bool) -> None:
     """Fetch REF and judge it; or judge, with --definitions, texts that a model would see.
 
     REF is what vsm-mcp add takes. Nothing is installed, run or admitted, and what was seen is kept as evidence.
     Definitions are judged by every name, description and schema in them, at any depth, and no home is touched. The
-    exit code is 3 when REF is rejected or anything is blocked.
+    exit code is 0 when it would be let in as it is, 3 when it is rejected (any definition: block) or would wait for a
+    person (any definition: review); with --allow-review, 3 for the former alone.
     """
     if bool(ref) == bool(definitions):
         raise BadArgument("one thing is judged at a time", "name a REF, or a file with --definitions")
+    if definitions and allow_scripts:
+        raise BadArgument("definitions have no install scripts", "--allow-scripts goes with a REF")
     if definitions:
-        sys.exit(show_definitions(session, definitions))
-    document = session.run("vet", ref=ref)
-    session.show(document, show_vetting)
-    sys.exit(_REFUSED if document["judgement"] == "reject" else 0)
+        verdicts = show_definitions(session, definitions)
+    else:
+        document = session.run("vet", ref=ref, allow_scripts=allow_scripts)
+        session.show(document, show_vetting)
+        verdicts = {document["judgement"]}
+    sys.exit(3 if verdicts & (_REFUSED if allow_review else _REFUSED | _HELD) else 0)

@@ -14,14 +14,12 @@ from vsm_mcp.errors import BadArgument
 from vsm_mcp.model.counted import counted
 from vsm_mcp.vetting.definitions import MAX_BYTES, judge_definitions, read_definitions
 
-_REFUSED = 3
 
-
-def show_definitions(session: Session, file: str) -> int:
-    """Judge the definitions in ``file`` and show what was found; return the exit code, 3 when anything is blocked."""
+def show_definitions(session: Session, file: str) -> set[str]:
+    """Judge the definitions in ``file`` and show what was found; return the verdicts there were."""
     judged = judge_definitions(read_definitions(_read(file)))
     session.show({"items": [msgspec.to_builtins(item) for item in judged]}, _human)
-    return _REFUSED if any(item.verdict == "block" for item in judged) else 0
+    return {item.verdict for item in judged}
 
 
 def _read(file: str) -> str:

@@ -111,6 +111,7 @@ def narrowed(whole: Catalogue, display: Display, grant: Grant) -> Catalogue:
     kept.shelves = {server: shelf for server, shelf in whole.shelves.items() if server in shown}
     kept.tasking = {server: tasking for server, tasking in whole.tasking.items() if server in shown}
     kept.instructions = instructions(display, kept.own, kept.shelves.values(), table)
+    kept.favour = whole.favour
     return kept
 
 

@@ -25,6 +25,8 @@ class ActionKind(StrEnum):
     ROLLBACK = "rollback"
     DENY = "deny"
     TRY = "try"
+    REINSTALL = "reinstall"
+    REPLACE = "replace"
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

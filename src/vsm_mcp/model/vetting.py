@@ -58,7 +58,10 @@ class Vetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = 5.0
     licences: Annotated[
         tuple[str, ...],
-        Meta(description="Licences that need nobody's leave, by their SPDX identifiers (patterns); any other: review."),
+        Meta(
+            description="Licences that need nobody's leave, by their SPDX identifiers (patterns; NOASSERTION: none is"
+            " stated); any other: review."
+        ),
     ] = (
         "0BSD",
         "AFL-*",
@@ -68,10 +71,13 @@ class Vetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         "BSD-*",
         "BSL-1.0",
         "BlueOak-1.0.0",
-        "CC-BY-*",
+        "CC-BY-[0-9]*",
+        "CC-BY-SA-*",
         "CC0-1.0",
         "EPL-*",
         "EUPL-*",
+        "Elastic-2.0",  # these, and FSL, forbid to sell it as a service of one's own; not to run it
+        "FSL-*",
         "GPL-*",
         "ISC",
         "LGPL-*",
@@ -79,6 +85,7 @@ class Vetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         "MPL-*",
         "MulanPSL-*",
         "NCSA",
+        "NOASSERTION",  # what says nothing of a licence: a question for lawyers, and none of safety
         "OFL-1.1",
         "PSF-2.0",
         "PostgreSQL",

@@ -11,7 +11,9 @@ from vsm_mcp.policy.patterns import matches
 
 Rule = Callable[[Action, Policy], Decision | None]
 _ADMISSIONS: Final = (ActionKind.ACQUIRE, ActionKind.ADD, ActionKind.UPGRADE)
-_RUNS: Final = (ActionKind.START, ActionKind.RESTART, ActionKind.APPROVE, ActionKind.ROLLBACK)
+_SUPERVISION: Final = (ActionKind.START, ActionKind.RESTART, ActionKind.REINSTALL, ActionKind.REPLACE)
+"""What keeps running what was admitted: the same bytes, or another admitted server in its place."""
+_RUNS: Final = (*_SUPERVISION, ActionKind.APPROVE, ActionKind.ROLLBACK)
 _PEOPLE: Final = ("cli", "embedded", "file")
 """Who acts as a person: ``file`` is what its owner wrote into a file of the home."""
 
@@ -71,7 +73,7 @@ def _stopping(action: Action, _policy: Policy) -> Decision | None:
     """
     if action.kind in _ADMISSIONS or action.kind is ActionKind.APPROVE or action.facts.get("widens") is True:
         return None
-    if action.actor in _PEOPLE or action.kind in (ActionKind.START, ActionKind.RESTART):
+    if action.actor in _PEOPLE or action.kind in _SUPERVISION:
         return _allow("operator", "a person, or the supervision of what was admitted")
     return _ask("operator", f"{action.actor} may not {action.kind.value} a server by itself")
 

@@ -83,6 +83,7 @@ class Lines:
         self._redactor = redactor
         self._prefix = prefix
         self._rest = bytearray()
+        self.count = 0
 
     def feed(self, chunk: bytes) -> None:
         """Take a chunk."""
@@ -121,4 +122,5 @@ class Lines:
         clean = [line for line in clean if line.strip()]
         if clean:
             self._file.write(b"".join(self._prefix + line + b"\n" for line in clean))
+            self.count += len(clean)
             self.tail.extend(line[:_TAIL_BYTES].decode("utf-8", "replace") for line in clean[-_TAIL_LINES:])

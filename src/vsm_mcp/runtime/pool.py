@@ -22,7 +22,7 @@ from vsm_mcp.runtime.role import Listeners, Role, Rules
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.runtime.status import InstanceStatus, Status, shortened
 from vsm_mcp.runtime.tenure import Tenure
-from vsm_mcp.runtime.unit import Unit
+from vsm_mcp.runtime.unit import Before, Unit, nothing
 from vsm_mcp.wire.connection import Connection
 
 Start = Callable[[str, str | None], Awaitable[Instance]]
@@ -82,7 +82,7 @@ class Pool:
         states = [unit.state for unit in self._sharing()]
         if not any(state in (ServerState.READY, ServerState.STOPPED) for state in states):
             return None
-        return sum(unit.calls for unit in self._all())
+        return sum(connection.calls for unit in self._all() if (connection := unit.open) is not None)
 
     async def connection(self, seconds: float, session: str) -> Connection:
         """Return an open connection for a call of ``session``, within so many seconds.
@@ -147,11 +147,17 @@ class Pool:
         """Have all that runs take on other limits; false where something has to be started anew for them."""
         return all(unit.adapt(spec, limits) for unit in self._all())
 
-    async def change_over(self, reason: str, patience: float) -> bool:
-        """Start anew what runs, and say whether the shared process does; see :meth:`Unit.change_over`."""
-        units = self._all()
-        changed = await asyncio.gather(*(unit.change_over(reason, patience) for unit in units))
-        return changed[0]
+    async def change_over(self, reason: str, patience: float, before: Before = nothing) -> bool:
+        """Start anew what runs, and say whether the shared process does; see :meth:`Unit.change_over`.
+
+        Raises what ``before`` raises, once all of them are through.
+        """
+        changing = [unit.change_over(reason, patience, before) for unit in self._all()]
+        changed = await asyncio.gather(*changing, return_exceptions=True)
+        for failure in changed:
+            if isinstance(failure, BaseException):
+                raise failure
+        return bool(changed[0])
 
     async def health(self, seconds: float) -> Health:
         """Return whether all that runs of it answers, each process within ``seconds``; nothing is started."""

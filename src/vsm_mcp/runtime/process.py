@@ -73,6 +73,14 @@ class Instance(Protocol):
         """End it; nothing of it is left then."""
         ...
 
+    async def ask(self) -> bool:
+        """Ask it to end, and do no more; return whether it did in time."""
+        ...
+
+    async def kill(self) -> object:
+        """End it at once, whatever it is doing; nothing of it is left then."""
+        ...
+
     def adapt(self, spec: ServerSpec, limits: Limits) -> bool:
         """Take on other limits while it runs; false where it has to be started anew for them."""
         ...
@@ -80,6 +88,11 @@ class Instance(Protocol):
     @property
     def stderr_tail(self) -> tuple[str, ...]:
         """Its last lines on stderr."""
+        ...
+
+    @property
+    def junk(self) -> int:
+        """How many lines on stdout were no messages."""
         ...
 
 
@@ -137,6 +150,11 @@ class Process:
     def stdout_tail(self) -> tuple[str, ...]:
         """The last lines on stdout that were no messages."""
         return self._junk.last()
+
+    @property
+    def junk(self) -> int:
+        """How many lines on stdout were no messages."""
+        return self._junk.count
 
     @property
     def contacts(self) -> tuple[Contact, ...]:
@@ -219,6 +237,14 @@ class Process:
                 self.connection.fail("the connection was closed")
         self._entrance.hang_up()
         return await self._end(self._limits.stop_grace_seconds)
+
+    async def ask(self) -> bool:
+        """See :class:`Instance`."""
+        return await self._child.ask(self._limits.stop_grace_seconds)
+
+    async def kill(self) -> Exit:
+        """See :class:`Instance`."""
+        return await self._child.kill()
 
     async def fail(self, error: BaseException, seconds: float) -> Cause:
         """End a process that did not come up; return why it did not."""

@@ -46,6 +46,19 @@ class Remote:
         """Ask nothing: what it has beside MCP is its own affair."""
         return ""
 
+    @property
+    def junk(self) -> int:
+        """None: it has no stdout here."""
+        return 0
+
+    async def ask(self) -> bool:
+        """Nothing is asked of it: leaving it is all there is."""
+        return True
+
+    async def kill(self) -> None:
+        """Drop the conversation without taking leave."""
+        self.connection.fail("the connection was dropped")
+
     async def stop(self) -> None:
         """Take leave."""
         try:

@@ -18,26 +18,28 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """How servers are treated: the intensity limit, the deadline of a listing, and where chance comes from.
 
     ``relist_seconds`` is how often a server that is called is asked what it offers, though it says of no change (0:
-    never).
+    never). ``turn`` takes one of the starts that the whole fleet has, and says for how many seconds to wait for it.
     """
 
     limits: Limits
     list_timeout: float
     jitter: Callable[[], float]
     relist_seconds: float = 0.0
+    turn: Callable[[], float] = float
 
 
 def _nobody() -> None:
     """Tell nobody."""
 
 
-def rules_of(settings: Runtime) -> Rules:
+def rules_of(settings: Runtime, turn: Callable[[], float] = float) -> Rules:
     """Return how servers are treated under some settings."""
     return Rules(
         limits=Limits(count=settings.restart_limit, period=settings.restart_period_seconds),
         list_timeout=settings.request_timeout_seconds,
         jitter=random.random,
         relist_seconds=settings.relist_seconds,
+        turn=turn,
     )
 
 

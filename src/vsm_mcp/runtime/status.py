@@ -89,6 +89,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     ``waiting`` those that wait for it to be ready. All of them speak about the process that is shared;
     ``instances`` are those of single sessions, least recently used first, where the server is ``stateful``. ``crash``
     stays known after a restart. ``pool`` is there where several processes share the calls, or calls wait for a turn.
+    ``junk`` counts the lines on stdout of what runs that were no messages. ``personal`` says that it was given up for
+    what only a person can mend: a wrong value, a missing login.
     """
 
     name: str
@@ -106,6 +108,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     crash: Crash | None = None
     pool: PoolStatus | None = None
+    junk: int = 0
+    personal: bool = False
 
 
 def shortened(session: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +31,10 @@ from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.resources import Resources
 from vsm_mcp.runtime.role import Listeners, rules_of
 from vsm_mcp.runtime.spec import ServerSpec, spec_of
+from vsm_mcp.runtime.start_limit import StartLimit, rate_of
 from vsm_mcp.runtime.status import Status, shortened
 from vsm_mcp.runtime.tenure import Tenure, tenure_of
+from vsm_mcp.runtime.unit import Before, nothing
 from vsm_mcp.sandbox.child import Sandbox
 from vsm_mcp.sandbox.probe import probe
 from vsm_mcp.wire.authorizer import Authorizer
@@ -63,12 +66,12 @@ class Runtime:
 
     ``config`` is that of the home by default, ``sandbox`` as much of one as this machine gives (closed at the end; one
     that was passed in is not). ``secrets_of`` gives the secrets of a server by name; they are asked for at each start
-    and kept nowhere.
-    ``on_offer`` is called with what a server offers after each start and whenever it changes, ``on_compared`` with what
-    another process than the shared one offers then, ``on_updated`` with the URI of a watched resource that changed,
-    ``on_stateful`` with the name of a server that was found to need a process for each session, ``on_said`` with the
-    session that a process is for (empty: shared), method and params of what a server says outside of any call.
-    ``authorizer_of`` gives who authorizes the requests to a server elsewhere. ``resources`` knows what each uses.
+    and kept nowhere. ``on_offer`` is called with what a server offers after each start and whenever it changes,
+    ``on_compared`` with what another process than the shared one offers then, ``on_updated`` with the URI of a watched
+    resource that changed, ``on_stateful`` with the name of a server that was found to need a process for each session,
+    ``on_said`` with the session that a process is for (empty: shared), method and params of what a server says outside
+    of any call. ``authorizer_of`` gives who authorizes the requests to a server elsewhere. ``resources`` knows what
+    each uses, ``starts`` how often they may restart.
     """
 
     def __init__(
@@ -103,7 +106,8 @@ class Runtime:
         self._news = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
         self._leaving = False
-        self._rules = rules_of(config.runtime)
+        self.starts = StartLimit(rate_of(config.health), time.monotonic, emit)
+        self._rules = rules_of(config.runtime, self.starts.turn)
 
     async def __aenter__(self) -> Self:
         if self._given is None:
@@ -186,7 +190,8 @@ class Runtime:
 
     def configure(self, config: Config) -> None:
         """Have other settings count from now on; what runs goes on as it was started, see :meth:`adapt`."""
-        self._config, self._rules = config, rules_of(config.runtime)
+        self._config, self._rules = config, rules_of(config.runtime, self.starts.turn)
+        self.starts.configure(rate_of(config.health))
         self._starts = asyncio.Semaphore(max(config.runtime.starts_at_once, 1))
         for name, pool in self._pools.items():
             pool.govern(self._rules, tenure_of(pool.server, config.runtime))
@@ -205,22 +210,27 @@ class Runtime:
         pool = self._pool(name)
         return pool.adapt(self.spec(pool.server), self._config.runtime)
 
-    async def change_over(self, name: str, reason: str) -> None:
-        """Start anew what runs of a server: calls in flight may end first, those that come wait.
+    async def change_over(
+        self, name: str, reason: str, before: Before = nothing, patience: float | None = None
+    ) -> None:
+        """Start anew what runs: calls in flight may end first, for ``patience`` seconds; those that come wait.
 
-        Raises :class:`UnknownServer`, and what :meth:`start` raises when the new process does not come up.
+        Raises :class:`UnknownServer`, what :meth:`start` raises when the new process does not come up, and what
+        ``before`` (see :meth:`Unit.change_over`) raises where the old one stays.
         """
         pool = self._pool(name)
-        if await pool.change_over(reason, self._config.runtime.drain_seconds):
+        patience = self._config.runtime.drain_seconds if patience is None else patience
+        if await pool.change_over(reason, patience, before):
             await pool.shared.connection(self._config.runtime.start_timeout_seconds + _QUEUE_SECONDS)
 
-    async def health(self, name: str, seconds: float = checkup.SECONDS) -> Health:
-        """Ask what runs of a server for a sign of life, within ``seconds``; nothing is started.
+    async def health(self, name: str, seconds: float = checkup.SECONDS, *, told: bool = True) -> Health:
+        """Ask what runs of a server for a sign of life, within ``seconds``, and have it ``told``; nothing is started.
 
         Raises :class:`UnknownServer`.
         """
         health = await self._pool(name).health(seconds)
-        self._emit(HealthChecked(server=name, ok=health.ok, seconds=health.seconds, detail=health.detail))
+        if told:
+            self._emit(HealthChecked(server=name, ok=health.ok, seconds=health.seconds, detail=health.detail))
         return health
 
     async def bulk(
@@ -268,8 +278,7 @@ class Runtime:
 
     def load(self, name: str) -> int | None:
         """Return how many calls a server works on (0 where the next one starts it), ``None`` while it cannot answer."""
-        pool = self._pools.get(name)
-        return None if pool is None else pool.load()
+        return self._pools[name].load() if name in self._pools else None
 
     async def connection(self, name: str, timeout: float, session: str = "") -> Connection:
         """Return the open connection to a server, starting it if need be, within ``timeout`` seconds.
@@ -277,7 +286,6 @@ class Runtime:
         ``session`` is the opaque key of the client that asks (empty: none in particular): a stateful server gets a
         process for each, any other one process for all. A server that waits for its restart is started at once; one
         that was given up is not. Ask again for each call: that is what a server's idle time is counted from.
-
         Raises what :meth:`start` raises, as soon as the start that is under way has failed, and :class:`Overloaded`
         when all processes that a server may have are busy for others.
         """
@@ -285,8 +293,7 @@ class Runtime:
 
     def stateful(self, name: str) -> bool:
         """Return whether a server has a process for each session."""
-        pool = self._pools.get(name)
-        return pool is not None and pool.tenure.stateful
+        return name in self._pools and self._pools[name].tenure.stateful
 
     def end_session(self, session: str) -> None:
         """Begin to end every process that belongs to a session, calls in flight or not; idempotent."""
@@ -339,8 +346,7 @@ class Runtime:
         return tuple(self._pools[name].status() for name in sorted(self._pools))
 
     def _cores(self, name: str) -> float:
-        pool = self._pools.get(name)
-        return 0.0 if pool is None else cores_of(pool.server.settings, self._config)
+        return cores_of(self._pools[name].server.settings, self._config) if name in self._pools else 0.0
 
     def tally(self, name: str) -> Tally:
         """Return the count of the calls that were made of a server."""

@@ -12,33 +12,31 @@ from typing import Any
 import msgspec
 
 from vsm_mcp.config import Runtime as Settings
-from vsm_mcp.errors import LoginNeeded, ServerDown, UsageError, VsmError
+from vsm_mcp.errors import ServerDown, VsmError
 from vsm_mcp.events import Emit, GaveUp, ServerCrashed, ServerStopped
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.server import ServerState
 from vsm_mcp.runtime.checkup import Health, examine
+from vsm_mcp.runtime.end import End
 from vsm_mcp.runtime.listing import Lister
 from vsm_mcp.runtime.lull import lull
 from vsm_mcp.runtime.process import Instance, StartFailed
 from vsm_mcp.runtime.restart import Failure, GiveUp, Leave, Verdict, decide, remember
 from vsm_mcp.runtime.role import Listeners, Role, Rules
 from vsm_mcp.runtime.spec import ServerSpec
-from vsm_mcp.runtime.status import Crash, Status, crash_of, shortened
-from vsm_mcp.sandbox.confinement import Exit
+from vsm_mcp.runtime.status import Crash, Status, shortened
 from vsm_mcp.wire.connection import Connection
 
 Start = Callable[[str | None], Awaitable[Instance]]
 """Starts one instance; takes the era that is known, raises :class:`VsmError`."""
 
 
-class End(msgspec.Struct, frozen=True, kw_only=True):
-    """How one run ended by itself: a clause for a person, and what is known; ``lasted`` is for how long it was up."""
+Before = Callable[[Instance], Awaitable[object]]
+"""What is done to an instance before another one takes its place; raises :class:`VsmError` where it shall stay."""
 
-    reason: str
-    error: VsmError | None = None
-    exit: Exit | None = None
-    ready: bool = False
-    lasted: float = 0.0
+
+async def nothing(_instance: Instance) -> None:
+    """Do nothing: stopping it is enough."""
 
 
 class Unit:
@@ -67,6 +65,8 @@ class Unit:
         self._crash: Crash | None = None
         self._waiting = 0
         self._changing = False
+        self._asked_to_end = False
+        self._personal = False
         self._used = False
         self._quiet_since = asyncio.get_running_loop().time()
 
@@ -95,11 +95,6 @@ class Unit:
         """Whether a call is in flight, or somebody waits for its start."""
         return self._waiting > 0 or (self._instance is not None and self._instance.connection.calls > 0)
 
-    @property
-    def calls(self) -> int:
-        """How many calls are in flight, or wait for its start."""
-        return self._waiting + (0 if self._instance is None else self._instance.connection.calls)
-
     def quiet(self, now: float) -> float:
         """Return for how many seconds (of the loop's time) nobody has used it, as far as anybody looked.
 
@@ -127,6 +122,8 @@ class Unit:
             in_flight=instance.connection.calls if instance else 0,
             waiting=self._waiting,
             crash=self._crash,
+            junk=instance.junk if instance else 0,
+            personal=self._personal and self.state is ServerState.GAVE_UP,
         )
 
     def begin(self, *, afresh: bool = False) -> None:
@@ -201,10 +198,11 @@ class Unit:
         """Have what runs take on other limits; false where it has to be started anew for them."""
         return self._instance is None or self._instance.adapt(spec, limits)
 
-    async def change_over(self, reason: str, patience: float) -> bool:
+    async def change_over(self, reason: str, patience: float, before: Before = nothing) -> bool:
         """Start it anew if it runs, or should: what it works on may end first, for ``patience`` seconds.
 
         Who asks for it from now on waits for the new process. One that is stopped, also meanwhile, stays so: false.
+        ``before`` is done to the old one then; if it raises, that goes on as it was.
         """
         task, instance = self._task, self._instance
         if task is None or self.state is ServerState.STOPPED:
@@ -215,8 +213,10 @@ class Unit:
             self._listeners.freed()
             try:
                 await lull(instance.connection, patience)
+                self._asked_to_end = True
+                await before(instance)
             finally:
-                self._changing = False
+                self._changing = self._asked_to_end = False
             if self._task is not task or self._instance not in (instance, None):
                 return self._task is not None  # it was stopped, or has ended and come up anew, meanwhile
         self._task = None
@@ -306,6 +306,8 @@ class Unit:
 
     async def _recover(self, end: End) -> bool:
         """Take note of an end; wait until the next start; return false if there is none."""
+        if self._asked_to_end:  # who asked for it starts the next one
+            return False
         verdict = self._judged(end)
         self._emit(ServerCrashed(server=self.name, reason=end.reason, session=self._session))
         error = end.error or self._down(end.reason)
@@ -316,7 +318,7 @@ class Unit:
             self._refuse(end.error or self._down(why))
             return False
         if isinstance(verdict, Leave):
-            well = end.ready and end.exit is not None and end.exit.ok
+            well = end.ready and end.clean
             self._change(ServerState.STOPPED if well else ServerState.FAILED, f"{end.reason}; {verdict.reason}")
             self._refuse(error)
             return False
@@ -325,26 +327,29 @@ class Unit:
             self._refuse(error)
         if self._ready.done():  # else somebody waits for the next one already
             self._hurry.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(verdict.delay):
-                    await self._hurry.wait()
+            if not await self._hurried(verdict.delay):
+                await self._hurried(self._rules.turn())
             self._new_attempt()
         self._restarts += 1
         return True
+
+    async def _hurried(self, seconds: float) -> bool:
+        """Wait for so long; true at once when somebody needs it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
+        return self._hurry.is_set()
 
     def _judged(self, end: End) -> Verdict:
         """Keep how it ended; return what follows."""
         error, now = end.error, time.monotonic()
         if isinstance(error, StartFailed):
             self._last_words = error.stderr_tail
-        cause = str(getattr(getattr(error, "cause", None), "code", ""))
-        self._crash = crash_of(
-            end.reason, end.exit, at=time.time(), ready=end.ready, cause=cause, stderr=self._last_words
-        )
-        if isinstance(error, UsageError) or _wants_login(error):
-            return GiveUp(end.reason)  # what a person gave is wrong, and stays wrong; or is still to be given
-        clean = end.exit is not None and end.exit.ok
-        failure = Failure(now, end.ready, end.lasted, clean)
+        self._crash = end.crash(self._last_words)
+        self._personal = end.personal
+        if end.personal:
+            return GiveUp(end.reason)
+        failure = Failure(now, end.ready, end.lasted, end.clean)
         self._history = remember(self._history, failure, self._rules.limits)
         return decide(self._history, now, self._rules.limits, self._rules.jitter(), self._role.restart())
 
@@ -390,7 +395,3 @@ class Unit:
         self.state = state
         self._reason = reason
         self._listeners.freed()
-
-
-def _wants_login(error: VsmError | None) -> bool:
-    return isinstance(error, ServerDown) and error.cause is not None and error.cause.code == LoginNeeded.code

@@ -111,11 +111,15 @@ class Child:
         await asyncio.wait([self._exit], timeout=timeout)
         return self._exit.done()
 
-    async def stop(self, grace: float) -> Exit:
-        """Ask all of it to end (SIGTERM), and kill it after ``grace`` seconds; close its stdin before."""
+    async def ask(self, grace: float) -> bool:
+        """Ask all of it to end (SIGTERM) and do no more; return whether it did within ``grace`` seconds."""
         if not self._exit.done():
             tree.send(self._scope.processes(), signal.SIGTERM)
-            await self.over(grace)
+        return await self.over(grace)
+
+    async def stop(self, grace: float) -> Exit:
+        """Ask all of it to end (SIGTERM), and kill it after ``grace`` seconds; close its stdin before."""
+        await self.ask(grace)
         return await self.kill()
 
     async def kill(self) -> Exit:

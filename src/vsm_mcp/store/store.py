@@ -10,6 +10,7 @@ from vsm_mcp.errors import HomeError
 from vsm_mcp.store.cache import Cache, Demand
 from vsm_mcp.store.database import Database
 from vsm_mcp.store.experience import Experiences
+from vsm_mcp.store.health import Remembered
 from vsm_mcp.store.journal import Evidence, Journal
 from vsm_mcp.store.keys import Keys
 from vsm_mcp.store.previous import Previous
@@ -35,6 +36,7 @@ class Store:
         self.demand = Demand(self._database)
         self.experience = Experiences(self._database)
         self.tool_experience = ToolExperiences(self._database)
+        self.health = Remembered(self._database)
         self.keys = Keys(self._database)
         self.secrets = Secrets(home)
 

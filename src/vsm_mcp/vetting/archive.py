@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -27,13 +28,17 @@ TWICE: Final = Rule(
     "archive.entry_twice", Severity.REVIEW, "two entries write the same path: the later one wins unseen"
 )
 NATIVE: Final = Rule("archive.native_code", Severity.REVIEW, "it holds a program in machine code without its source")
+NATIVE_ELSEWHERE: Final = Rule(
+    "archive.native_elsewhere", Severity.NOTE, "it holds programs in machine code for other systems than this one"
+)
 NATIVE_PART: Final = Rule("archive.native_part", Severity.NOTE, "it holds native libraries or WebAssembly")
 BINDING: Final = Rule(
     "archive.implicit_build", Severity.NOTE, "npm would compile it on install although it names no install script"
 )
-SHRINKWRAP: Final = Rule("archive.shrinkwrap", Severity.REVIEW, "it brings its own lock file for its dependencies")
+# what its own lock file names is in the lock that is checked, and what it bundles is read like the rest of its code
+SHRINKWRAP: Final = Rule("archive.shrinkwrap", Severity.NOTE, "it brings its own lock file for its dependencies")
 BUNDLED: Final = Rule(
-    "archive.bundled_dependencies", Severity.REVIEW, "it brings dependencies that no registry vouches for"
+    "archive.bundled_dependencies", Severity.NOTE, "it brings dependencies that no registry vouches for"
 )
 FOREIGN_SOURCE: Final = Rule(
     "archive.foreign_source",
@@ -41,6 +46,11 @@ FOREIGN_SOURCE: Final = Rule(
     "a dependency comes from git, an address or a path instead of the registry",
 )
 SCRIPT: Final = Rule("archive.install_script", Severity.NOTE, "an install script is there; it runs only if allowed")
+SCRIPT_IDLE: Final = Rule(
+    "archive.install_script_idle",
+    Severity.NOTE,
+    "its install script reaches for the network or starts programs, and is not allowed to run",
+)
 SCRIPT_UNUSUAL: Final = Rule(
     "archive.install_script_unusual", Severity.REVIEW, "its install script reaches for the network or starts programs"
 )
@@ -55,8 +65,8 @@ SCRIPT_HOSTILE: Final = Rule(
     "its install script fetches and runs code, or reads secrets, hides itself or plants something",
 )
 RULES: Final = (
-    ESCAPE, LINK, SPECIAL, SETUID, STARTUP_HOOK, HIDDEN_NAME, TWICE, NATIVE, NATIVE_PART, BINDING, SHRINKWRAP, BUNDLED,
-    FOREIGN_SOURCE, SCRIPT, SCRIPT_UNUSUAL, SCRIPT_ARMED, SCRIPT_HOSTILE,
+    ESCAPE, LINK, SPECIAL, SETUID, STARTUP_HOOK, HIDDEN_NAME, TWICE, NATIVE, NATIVE_ELSEWHERE, NATIVE_PART, BINDING,
+    SHRINKWRAP, BUNDLED, FOREIGN_SOURCE, SCRIPT, SCRIPT_IDLE, SCRIPT_UNUSUAL, SCRIPT_ARMED, SCRIPT_HOSTILE,
 )  # fmt: skip
 _NAME: Final = "archive"
 _SETUID_BITS: Final = 0o6000
@@ -65,7 +75,12 @@ _ORDINARY: Final = frozenset({"file", "dir", "directory"})
 _HOOKS: Final = re.compile(r"(?:^|/)(?:[^/]+\.pth|(?:site|user)customize(?:\.pyc?|/__init__\.py))$")
 _PROGRAM: Final = re.compile(r"\.(?:exe|com|scr|msi|jar|app)$", re.IGNORECASE)
 _NATIVE_PART: Final = re.compile(r"\.(?:node|so(?:\.\d+)*|dylib|dll|pyd|wasm)$", re.IGNORECASE)
-_ELF_MAGIC: Final = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa")
+_MAGIC: Final = {
+    b"\x7fELF": "linux", b"MZ": "win32", b"\xd0\xcf\x11\xe0": "win32",
+    b"\xcf\xfa\xed\xfe": "darwin", b"\xce\xfa\xed\xfe": "darwin", b"\xca\xfe\xba\xbe": "darwin",
+    b"\xfe\xed\xfa": "darwin",
+}  # fmt: skip
+_FOR: Final = {"win32": " for Windows", "darwin": " for macOS", "linux": " for Linux"}
 _NPM_LISTS: Final = ("dependencies", "optionalDependencies", "peerDependencies")
 _SOURCES: Final = (".tar.gz", ".zip")
 _INSTALL_WORDS: Final = ("preinstall", "install", "postinstall", "prepare")
@@ -158,32 +173,40 @@ def _hooks(members: Sequence[Member]) -> Iterator[Finding]:
 
 
 def _native(subject: Subject) -> Iterator[Finding]:
-    """Programs in machine code: ordinary in a wheel built for one platform, a thing to look at anywhere else."""
+    """Programs in machine code: ordinary in a wheel built for one platform, a thing to look at anywhere else.
+
+    What is made for another system cannot run here; it is vetted again where it can.
+    """
     parts = [member.name for member in subject.members if _NATIVE_PART.search(member.name)]
     if parts:
         yield NATIVE_PART.found(ascii(parts[0][:200])[1:-1], f"{len(parts)} native libraries or WebAssembly modules")
-    programs = [member.name for member in subject.members if member.kind == "file" and _PROGRAM.search(member.name)]
-    programs += _without_suffix(subject)
-    platform_wheel = subject.ref.kind is RefKind.PYPI and bool(parts or programs)
-    for name in dict.fromkeys(programs):
-        rule = NATIVE_PART if platform_wheel else NATIVE
-        yield rule.found(ascii(name[:200])[1:-1], "a program in machine code")
+    programs = dict(_programs(subject))
+    wheel = subject.ref.kind is RefKind.PYPI and bool(parts or programs)
+    for name, system in programs.items():
+        rule = NATIVE_PART if wheel else NATIVE if system in {sys.platform, ""} else NATIVE_ELSEWHERE
+        yield rule.found(ascii(name[:200])[1:-1], f"a program in machine code{_FOR.get(system, '')}")
 
 
-def _without_suffix(subject: Subject) -> list[str]:
-    """Return the files whose first bytes are those of a program, among those whose name does not tell."""
-    if subject.root is None:
-        return []
-    found: list[str] = []
-    plain = [m for m in subject.members if m.kind == "file" and not PurePosixPath(m.name).suffix and m.size > 4096]
-    for member in plain[:_MAX_MAGIC_FILES]:
-        path = locate(subject.root, member.name)
-        if path is None:
+def _programs(subject: Subject) -> Iterator[tuple[str, str]]:
+    """Yield each program and the system it is for: by its first bytes, and by its name where it has one that tells."""
+    looked_into = 0
+    for member in subject.members:
+        named = _PROGRAM.search(member.name) is not None
+        if member.kind != "file" or not (named or (not PurePosixPath(member.name).suffix and member.size > 4096)):
             continue
-        with path.open("rb") as file:
-            if file.read(4).startswith(_ELF_MAGIC):
-                found.append(member.name)
-    return found
+        looked_into += not named
+        system = _system(subject.root, member.name) if looked_into <= _MAX_MAGIC_FILES else ""
+        if named or system:
+            yield member.name, system
+
+
+def _system(root: Path | None, name: str) -> str:
+    path = locate(root, name) if root is not None else None
+    if path is None:
+        return ""
+    with path.open("rb") as file:
+        first = file.read(4)
+    return next((system for magic, system in _MAGIC.items() if first.startswith(magic)), "")
 
 
 def locate(root: Path, name: str) -> Path | None:
@@ -230,12 +253,14 @@ def _scripts(subject: Subject) -> Iterator[Finding]:
     """Judge the top-level package's scripts by their files, those of dependencies by their command."""
     own = subject.manifest.get("scripts")
     # what lies in a folder of this machine is its owner's: allowing it to run is a word about one's own scripts
-    armed = subject.runs_scripts and subject.ref.kind is not RefKind.DIR
+    own_folder = subject.ref.kind is RefKind.DIR
+    unusual = SCRIPT_IDLE if not subject.runs_scripts else SCRIPT_UNUSUAL if own_folder else SCRIPT_ARMED
     for name in _INSTALL_WORDS[:3] + (builds.SCRIPTS if builds.of_tree(subject) else ()):
         command = own.get(name) if isinstance(own, dict) else None
         if isinstance(command, str):
             sources = install_script.read_files(subject.root, command)
-            yield _judged(f"package.json {name}", command, sources, armed=armed and name not in builds.SCRIPTS)
+            weight = SCRIPT_UNUSUAL if name in builds.SCRIPTS else unusual
+            yield _judged(f"package.json {name}", command, sources, weight)
     top = subject.manifest.get("name")
     for script in subject.scripts:
         if script.package != top:
@@ -251,12 +276,12 @@ def _setup_script(subject: Subject) -> Iterator[Finding]:
         return
     for file in builds.files(subject.root):
         # a build has no network and its files are its own: to start programs there is usual, and a person looks
-        yield _judged(file, f"python {file}", install_script.read_files(subject.root, file), armed=False)
+        yield _judged(file, f"python {file}", install_script.read_files(subject.root, file), SCRIPT_UNUSUAL)
 
 
-def _judged(where: str, command: str, sources: Mapping[str, str], *, armed: bool) -> Finding:
+def _judged(where: str, command: str, sources: Mapping[str, str], unusual: Rule) -> Finding:
     level, reasons = install_script.weigh(command, sources)
-    rule = {"hostile": SCRIPT_HOSTILE, "unusual": SCRIPT_ARMED if armed else SCRIPT_UNUSUAL}.get(level, SCRIPT)
+    rule = {"hostile": SCRIPT_HOSTILE, "unusual": unusual}.get(level, SCRIPT)
     said = f" ({', '.join(reasons)})" if reasons else ""
     return rule.found(where, f"{command[:160]!a}{said}")
 

@@ -16,10 +16,12 @@ _HEX: Final = re.compile(r"(?<![0-9A-Za-z])(?:(?:\\\\?x|0x)?[0-9a-f]{2}[ ,:]{0,2
 _ESCAPES: Final = re.compile(r"\\u([0-9a-f]{4})|\\x([0-9a-f]{2})", re.IGNORECASE)
 _PERCENT: Final = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)
 _WORDS: Final = re.compile(r"(?<![^\W\d_])[^\W\d_]{2,40}[ \n,.;:]{1,4}[^\W\d_]{2}")
-# Common English words as ROT13 leaves them: none of them is a word.
+# Common words of six languages, and the folders of keys, as ROT13 leaves them: none of them is a word.
 _ROTATED: Final = re.compile(
     r"\b(?:gur|naq|lbhe?|sebz|guvf|jvgu|orsber|hfref?|vtaber|nyy|svyrf?|sbe|zhfg|gbbyf?|ernq|abg|pnyy|ahzoref?|orfg"
-    r"|grkg|fraq|vg|nyjnlf|rirel|nsgre|nal|bgure|vf|ner)\b",
+    r"|grkg|fraq|vg|nyjnlf|rirel|nsgre|nal|bgure|vf|ner"
+    r"|haq|avpug|qre|qvr|qnf|orahgmre|mhrefg|oribe|yrf|ninag|hgvyvfngrhe|gbhgrf|nagrf|hfhnevb|pbagravqb|gbqnf|cevzn|hgragr"
+    r")\b|~/\.(?:ffu|njf|aczep|xhor)\b",
     re.IGNORECASE,
 )
 _LEET: Final = re.compile(r"[\w@$]{2,40}")

@@ -30,6 +30,9 @@ DROPPED_SCOPE: Final = Rule(
     "identity.dropped_scope", Severity.REVIEW, "it bears a popular package's name without, or with another, scope"
 )
 BRAND: Final = Rule("identity.brand", Severity.REVIEW, "its name claims a brand whose owner does not publish it")
+BRAND_IN_SCOPE: Final = Rule(
+    "identity.brand_in_scope", Severity.NOTE, "its name says a brand, and its scope that somebody else publishes it"
+)
 DEPRECATED: Final = Rule("identity.deprecated", Severity.NOTE, "its registry says that it is deprecated")
 OTHER_NAME: Final = Rule(
     "identity.other_name", Severity.BLOCK, "what was fetched calls itself by another name or version than was asked for"
@@ -39,7 +42,18 @@ PUBLISHER: Final = Rule(
     Severity.REVIEW,
     "the settings name publishers, and its registry does not say who it is",
 )
-RULES: Final = (DENIED, NOT_ALLOWED, PUBLISHER, HOMOGLYPH, LOOK_ALIKE, DROPPED_SCOPE, BRAND, DEPRECATED, OTHER_NAME)
+RULES: Final = (
+    DENIED,
+    NOT_ALLOWED,
+    PUBLISHER,
+    HOMOGLYPH,
+    LOOK_ALIKE,
+    DROPPED_SCOPE,
+    BRAND,
+    BRAND_IN_SCOPE,
+    DEPRECATED,
+    OTHER_NAME,
+)
 _NAME: Final = "identity"
 _SHORT: Final = 6
 _LONG: Final = 14
@@ -139,7 +153,7 @@ class IdentityCheck:
     def _brand(self, subject: Subject) -> list[Finding]:
         """Return the brand that the name claims; a package that many people use has been looked at by many."""
         ref = subject.ref
-        if (subject.facts.downloads or 0) >= _WELL_USED:
+        if (subject.facts.downloads or 0) >= _WELL_USED or ref.identity in _names_in("well_used.txt"):
             return []
         words = set(_words(ref.name))
         if not words & {"mcp", "modelcontextprotocol"} and "server" not in words:
@@ -147,8 +161,15 @@ class IdentityCheck:
         for brand in self._brands:
             if brand.name in words and not _owned(ref, brand):
                 said = f"{brand.name} publishes under {', '.join(brand.owners[:3])}"
-                return [BRAND.found(ref.identity, f"{said}; this one is somebody else's")]
+                rule = BRAND_IN_SCOPE if self._says_whose(ref, brand) else BRAND
+                return [rule.found(ref.identity, f"{said}; this one is somebody else's")]
         return []
+
+    def _says_whose(self, ref: Ref, brand: Brand) -> bool:
+        """Whether a scope, which one publisher owns, is no brand's, and the name below it no popular package's."""
+        scope, _, last = ref.name.partition("/")
+        taken = any(name.rpartition("/")[2] == last for name in self._known if name.startswith("npm:@"))
+        return scope.startswith("@") and brand.name not in scope.lower() and not taken
 
 
 def build(config: Config) -> IdentityCheck:
@@ -164,7 +185,12 @@ def _versioned(ref: Ref) -> bool:
 @cache
 def popular_names() -> tuple[str, ...]:
     """Return the popular references that ship with the package, as identities."""
-    text = files("vsm_mcp.vetting").joinpath("data/popular.txt").read_text("utf-8")
+    return _names_in("popular.txt")
+
+
+@cache
+def _names_in(file: str) -> tuple[str, ...]:
+    text = files("vsm_mcp.vetting").joinpath(f"data/{file}").read_text("utf-8")
     names = (line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
     return tuple(_identity(name) for name in names)
 

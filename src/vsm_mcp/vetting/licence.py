@@ -25,13 +25,15 @@ from vsm_mcp.vetting.check import Rule, Stage, Subject, result
 
 NOT_LISTED: Final = Rule("licence.not_listed", Severity.REVIEW, "its licence is none of those that the settings let in")
 UNKNOWN: Final = Rule("licence.unknown", Severity.REVIEW, "nobody can tell under which licence it may be used")
+UNSTATED: Final = Rule("licence.unstated", Severity.NOTE, "it says nothing of a licence, and the settings let that in")
 DIFFERS: Final = Rule(
     "licence.differs", Severity.REVIEW, "it brings the text of a licence that is not let in, and says another one"
 )
 ELSEWHERE: Final = Rule(
     "licence.elsewhere", Severity.NOTE, "it refers to the text of its licence, and does not bring one that is known"
 )
-RULES: Final = (NOT_LISTED, UNKNOWN, DIFFERS, ELSEWHERE)
+DESCRIBED: Final = Rule("licence.in_description", Severity.NOTE, "it says its licence in its description alone")
+RULES: Final = (NOT_LISTED, UNKNOWN, DIFFERS, ELSEWHERE, DESCRIBED, UNSTATED)
 _NAME: Final = "licence"
 _UNIT: Final = "statements and texts"
 _PUBLISHED: Final = frozenset({RefKind.NPM, RefKind.PYPI, RefKind.GIT, RefKind.MCPB})
@@ -41,6 +43,19 @@ _OWN: Final = re.compile(r"(?:licen[cs]e|copying)(?:\.(?:md|txt|rst))?\Z", re.IG
 _SHORT: Final = 120
 _NOTHING: Final = frozenset({"", "unknown", "none", "license", "other", "osi approved", "other/proprietary license"})
 _IN_FILE: Final = re.compile(r"\s*(?:see licen[cs]e|licen[cs]e file|see the )", re.IGNORECASE)
+_DESCRIPTIONS: Final = re.compile(r"(?:METADATA|readme(?:\.(?:md|txt|rst))?)\Z", re.IGNORECASE)
+_SENTENCE: Final = re.compile(
+    r"\b(?:licen[cs]ed|released|distributed|published|available|open[ -]sourced?)\s+under\s+"
+    r"(?:the\s+)?(?:terms\s+of\s+the\s+)?"
+    r"(?P<name>(?:[^\n.;]|\.(?=\d)){2,60})",
+    re.IGNORECASE,
+)
+_TITLE: Final = re.compile(
+    r"^(?:#{1,6}[ \t]*licen[cs]e[ \t]*|licen[cs]e[ \t]*\n[-=]{3,}[ \t]*)\n\s*(?P<name>[^\n]{2,60})$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_MARKUP: Final = re.compile(r"\[([^\]\n]{0,80})\]\([^)\n]{0,200}\)|[*_`]")
+_NO_WORD: Final = "NOASSERTION"  # SPDX's word for it
 _TOKEN: Final = re.compile(r"\(|\)|[^\s()]+")
 
 
@@ -66,14 +81,24 @@ class LicenceCheck:
         looked_at = len(said) + len(texts)
         if not expression:
             expression = " AND ".join(sorted(set(found.values())))
-        findings = self._judged(expression, where, said, found)
+        findings: list[Finding] = []
+        if not expression and (not said or _IN_FILE.match(said[0])):
+            expression = described(text for name, text in texts if _DESCRIPTIONS.match(name))
+            findings = [DESCRIBED.found(where, expression[:_SHORT])] if expression else []
+        silent = not said and not any(_FILES.match(name) for name, _ in texts)
+        if not expression and silent and admits(_NO_WORD, self._allowed):
+            findings = [UNSTATED.found(where, "it says nothing, and brings no text of one")]
+        else:
+            findings += self._judged(expression, where, said, found)
         return result(_NAME, looked_at, _UNIT, findings, expression or "no licence was found")
 
     def _judged(self, expression: str, where: str, said: list[str], found: Mapping[str, str]) -> list[Finding]:
         if not expression and said and _IN_FILE.match(said[0]):
             return [ELSEWHERE.found(where, f"it says {said[0][:_SHORT]!a}")]
         if not expression:
-            words = f"it says {said[0][:_SHORT]!a}" if said else "it says nothing, and brings no text of one"
+            words = (
+                f"it says {said[0][:_SHORT]!a}" if said else "it says nothing, and brings no text of one that is known"
+            )
             return [UNKNOWN.found(where, words)]
         if not admits(expression, self._allowed):
             return [NOT_LISTED.found(where, f"{expression[:_SHORT]} is not in [vetting] licences")]
@@ -102,6 +127,18 @@ def expression_of(text: str) -> str:
         return str(canonicalize_license_expression(spelled or text))
     except InvalidLicenseExpression:
         return ""
+
+
+def described(descriptions: Iterable[str]) -> str:
+    """Return the SPDX expression of the licences that descriptions name in words or under a heading, or ``""``."""
+    found: set[str] = set()
+    for text in descriptions:
+        plain = _MARKUP.sub(lambda match: match[1] or "", text)
+        for match in (*_SENTENCE.finditer(plain), *_TITLE.finditer(plain)):
+            words = re.sub(r"[(),:]", " ", match["name"]).split()[:6]
+            starts = (" ".join(words[:count]) for count in range(len(words), 0, -1))
+            found.add(next(filter(None, map(expression_of, starts)), ""))
+    return " AND ".join(sorted(found - {""}))
 
 
 def licence_of(text: str) -> str:
@@ -159,12 +196,14 @@ def _said(subject: Subject, texts: list[tuple[str, str]]) -> list[str]:
 
 
 def _texts(root: Path) -> list[tuple[str, str]]:
-    """Return ``(name, text)`` of the files at the top of a package, or of a wheel's metadata, that name a licence."""
+    """Return ``(name, text)`` of the files at the top of a package or wheel's metadata that may name a licence."""
     folders = [root, *root.glob("*.dist-info"), *root.glob("*.dist-info/licenses")]
     found: list[tuple[str, str]] = []
     for folder in folders:
         for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            wanted = _FILES.match(file.name) or (file.name == "METADATA" and folder != root)
+            wanted = _FILES.match(file.name) or (
+                _DESCRIPTIONS.match(file.name) and (file.name != "METADATA" or folder != root)
+            )
             if wanted and file.is_file() and not file.is_symlink():
                 with file.open("rb") as opened:
                     found.append((file.name, opened.read(_MAX_TEXT).decode("utf-8", "replace")))

@@ -30,7 +30,9 @@ _SHELL: Final = (
     r"|\bcurl\b[^\n]{0,120}(?: -d\b| --data|-x post| -f\b|@/|\$\()|\bbase64 -d|\bpowershell(?:\.exe)? -e\w*\b|/dev/tcp/"
     r"|\beval\(atob|\bchmod (?:\+x|[0-7]*7[0-7]*)\b|\bbash -[ci]\b|\bsh -c\b|\brm -rf\b|\bnc -[a-z]+ |\bpython3? -c\b"
     r"|\bos\.system\(|\bsubprocess\.\w+\(|\bexec\([^)\n]{0,80}\.read|\bcat [~/.]|>> ?[~/]|\bssh-rsa a|\biex\b ?\("
-    r"|\* \* \* \* \*[^\n]{0,40}curl|\$\(whoami|\bcurl https?://|\bsudo \w+"
+    r"|\* \* \* \* \*[^\n]{0,40}curl|\$\(whoami|\bcurl https?://|\bhttps?://[^\s\"'<>)]{3,200}\.(?:sh|ps1|bat|exe)\b"
+    r"|\bsudo (?:-\w{1,4} )?(?:rm|bash|sh|su|chmod|chown|cp|mv|cat|curl|wget|tee|apt|apt-get|dd|systemctl|kill"
+    r"|python3?|node|npm|pip)\b"
 )
 _TAG: Final = (
     r"<{1,2}/?\s{0,3}(?:important|critical|attention|urgent|note_to_\w{1,20}|ai|llm|assistant|agent|instructions?|secret"
@@ -45,7 +47,24 @@ _TAG: Final = (
     r"|\((?:assistant|model|agent|ai|llm)s? only\)|\bend_override\b"
 )
 _COMMENT: Final = r"<!--|/\*(?=\s)|\[//\]: #|\{#"
-_COUNTED: Final = (("place", _PLACE), ("address", _ADDRESS), ("shell", _SHELL), ("tag", _TAG), ("comment", _COMMENT))
+_ACCOUNT: Final = (
+    r"\b0x[0-9a-f]{40}\b|\+\d{1,3}(?: ?\d{2,4}){3,5}\b|\bbc1[02-9ac-hj-np-z]{25,60}\b"
+    r"|\b[a-z]{2}\d{2}(?: ?\d{4}){3,7}(?: ?\d{1,4})?\b"
+)
+_ROLE: Final = r"[\"']role[\"']\s{0,3}:\s{0,3}[\"'](?:system|developer)[\"']"
+_MAILBOX: Final = r"(?<![\w.+:/-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,3}\.[a-z]{2,24}\b"
+_BEACON: Final = r"!\[[^\]\n]{0,80}\]\(https?://[^)\s]{3,200}[?&]\w{1,30}="
+_COUNTED: Final = (
+    ("place", _PLACE),
+    ("address", _ADDRESS),
+    ("shell", _SHELL),
+    ("tag", _TAG),
+    ("comment", _COMMENT),
+    ("account", _ACCOUNT),
+    ("role", _ROLE),
+    ("beacon", _BEACON),
+    ("mailbox", _MAILBOX),
+)
 FAMILIES: Final = tuple(name for name, _ in _COUNTED)
 _PATTERNS: Final = tuple((name, re.compile(pattern, re.MULTILINE)) for name, pattern in _COUNTED)
 _MOST: Final = 50

@@ -52,6 +52,7 @@ COMPOSED: Final = (
     Rule("text.conceal", _REVIEW, "asks to hide something from the person"),
     Rule("text.sensitive_place", _REVIEW, "names a place where keys or passwords lie, and something to do with it"),
     Rule("text.consent", _REVIEW, "leaves the person's agreement out"),
+    Rule("text.unguarded", _REVIEW, "has what protects the person or the machine switched off or ignored"),
     Rule("text.preference", _REVIEW, "praises itself, runs others down, or asks to be preferred over other tools"),
     Rule("text.ordering", _REVIEW, "asks to be called before or after everything else, or in every turn"),
     Rule("text.pressure", _REVIEW, "threatens, or urges to hand something over"),

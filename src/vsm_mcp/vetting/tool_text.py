@@ -14,6 +14,7 @@ from vsm_mcp.model.finding import CheckResult, Finding
 from vsm_mcp.vetting import composition, folding
 from vsm_mcp.vetting import text_rules as rules
 from vsm_mcp.vetting.check import Stage, Subject, result, unavailable
+from vsm_mcp.vetting.parameters import fields_of, named_fields
 from vsm_mcp.vetting.texts import Text, parse, properties, texts
 
 RULES: Final = rules.RULES
@@ -46,10 +47,14 @@ _IDENTIFIER: Final = re.compile(
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What is known around a definition: other servers' tools (folded name to server), and its own server's names."""
+    """What is known around a definition: other servers' tools (folded name to server), and its own server's names.
+
+    ``fields`` maps its parameters to the family that naming one of them is of (``parameters.fields_of``).
+    """
 
     foreign: Mapping[str, str] = {}
     own: frozenset[str] = frozenset()
+    fields: Mapping[str, str] = {}
 
 
 class ToolTextCheck:
@@ -95,8 +100,8 @@ def examine_item(item: Definition, around: Surroundings | None = None) -> tuple[
     except (ValueError, RecursionError, OverflowError) as error:
         return 1, [rules.UNREADABLE.found("", f"its definition cannot be judged: {type(error).__name__}")]
     around = around or Surroundings()
-    own = around.own | {folding.fold(each.name) for each in properties(value)} | {folding.fold(item.name)}
-    around = Surroundings(around.foreign, own)
+    given = [folding.fold(each.name) for each in properties(value)]
+    around = Surroundings(around.foreign, around.own.union(given, [folding.fold(item.name)]), fields_of(given))
     findings = [finding for text in dict.fromkeys(read) for finding in _in_text(text, around)]
     if isinstance(value, dict):
         findings += _parameters(value)
@@ -111,6 +116,8 @@ def _in_text(text: Text, around: Surroundings) -> Iterator[Finding]:
     for how, folded in folding.readings(text.said):
         suffix = "" if how == "plain" else f" (read as {how})"
         extra = [("named", *each) for each in _named(folded, around.own)]
+        if text.role == "description":
+            extra += named_fields(folded, around.fields)
         for match in composition.matches(composition.read(folded, extra), text.role):
             if match.rule in _OF_THE_WHOLE and text.role == "other" and text.pointer != "/title":
                 continue  # what a value or a schema deals in says little of the tool

@@ -38,6 +38,7 @@ _MODERN_META_OF_NOTHING: Final = Raw(msgspec.json.encode({**_META, era.META_CLIE
 _NOT_CANCELLABLE: Final = frozenset({"initialize", "server/discover"})
 _OURS: Final = _NOT_CANCELLABLE | {
     "logging/setLevel",
+    "ping",
     "prompts/list",
     "resources/list",
     "resources/subscribe",

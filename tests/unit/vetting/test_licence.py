@@ -12,7 +12,7 @@ from vsm_mcp.model.finding import CheckResult
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.vetting import Vetting
 from vsm_mcp.vetting.check import Subject
-from vsm_mcp.vetting.licence import LicenceCheck, admits, expression_of, licence_of
+from vsm_mcp.vetting.licence import LicenceCheck, admits, described, expression_of, licence_of
 
 MIT = "Permission is hereby granted, free of charge, to any person\n obtaining a copy ... without restriction, ..."
 AGPL = "                    GNU AFFERO GENERAL PUBLIC LICENSE\n                       Version 3, 19 November 2007"
@@ -47,6 +47,23 @@ DEFAULT = Vetting().licences
 )
 def test_what_statements_stand_for(text: str, expression: str) -> None:
     assert expression_of(text) == expression
+
+
+@pytest.mark.parametrize(
+    ("text", "expression"),
+    [
+        ("# X\n\n## License\n\nThis server is licensed under the MIT License. This means ...", "MIT"),
+        ("Released under the terms of the [Apache License 2.0](LICENSE).", "Apache-2.0"),
+        ("## Licence\n\n**BSD-3-Clause**\n", "BSD-3-Clause"),
+        ("License\n-------\n\nMIT (c) somebody\n", "MIT"),
+        ("It is available under the Business Source License 1.1", "BUSL-1.1"),
+        ("Licensed under MIT. The data is licensed under CC-BY-NC-4.0.", "CC-BY-NC-4.0 AND MIT"),
+        ("Licensed under the same terms as the rest of it.", ""),
+        ("We looked for a licence and found none.", ""),
+    ],
+)
+def test_what_descriptions_say(text: str, expression: str) -> None:
+    assert described([text]) == expression
 
 
 @pytest.mark.parametrize(
@@ -85,9 +102,24 @@ async def test_what_the_package_says_goes_first() -> None:
     assert await rules(facts=PackageFacts(licence="MIT")) == []
 
 
-@pytest.mark.parametrize("given", [None, "", "UNKNOWN", "UNLICENSED", 7, [], {"type": 7}, "ask my lawyer"])
+@pytest.mark.parametrize("given", ["UNLICENSED", "ask my lawyer"])
 async def test_nobody_can_tell(given: Any) -> None:
     assert await rules(manifest={"license": given}) == ["licence.unknown"]
+
+
+@pytest.mark.parametrize("given", [None, "", "UNKNOWN", 7, [], {"type": 7}])
+async def test_saying_nothing_is_for_the_settings_to_let_in(given: Any) -> None:
+    assert await rules(manifest={"license": given}) == ["licence.unstated"]
+    assert await rules(manifest={"license": given}, allowed=("MIT",)) == ["licence.unknown"]
+
+
+async def test_a_description_counts_where_nothing_else_says_it(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# X\n\n## License\n\nLicensed under the MIT License.\n", "utf-8")
+    assert await rules(root=tmp_path, manifest={}) == ["licence.in_description"]
+    assert await rules(root=tmp_path, manifest={"license": "SEE LICENSE IN README.md"}) == ["licence.in_description"]
+    assert await rules(root=tmp_path, manifest={"license": "UNLICENSED"}) == ["licence.unknown"]
+    (tmp_path / "README.md").write_text("Licensed under the BUSL-1.1.\n", "utf-8")
+    assert await rules(root=tmp_path, manifest={}) == ["licence.in_description", "licence.not_listed"]
 
 
 async def test_texts_are_looked_at_where_nothing_is_said(tmp_path: Path) -> None:

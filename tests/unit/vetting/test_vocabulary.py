@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from vsm_mcp.vetting import composition, folding, signs, text_rules, vocabulary
+from vsm_mcp.vetting import composition, folding, parameters, signs, text_rules, vocabulary
 
 
 def found(text: str) -> set[str]:
@@ -59,7 +59,7 @@ def test_lists_without_a_full_stop_are_no_single_sentence() -> None:
 
 
 def test_every_family_and_rule_that_is_named_exists() -> None:
-    known = {*vocabulary.families(), *signs.FAMILIES, "named"}
+    known = {*vocabulary.families(), *signs.FAMILIES, *parameters.FAMILIES, "named"}
     rows = composition.compositions()
     assert rows
     named = {family for row in rows for group in (*row.all, row.none) for family in group}

@@ -64,10 +64,13 @@ def _held_back(passage: Passage, proof: Proved) -> bool:
     return not request.approved or bool(request.origin)
 
 
-async def committed(passage: Passage, server: Server, offer: Offer, secrets: Mapping[str, str]) -> Server:
+async def committed(
+    passage: Passage, server: Server, offer: Offer, secrets: Mapping[str, str], *, keeps: bool = True
+) -> Server:
     """Take the step: write the server with what it offers and its pins; keep the one before it for a way back.
 
-    What is held back was never in service: nobody goes back to that.
+    What is held back was never in service: nobody goes back to that. Without ``keeps`` it is the same version once
+    more: the way back stays the one that there was.
     """
     store, installations, name = passage.parts.store, passage.parts.installations, server.name
     now = [other for other in await store.servers.all() if other.name == name]
@@ -78,7 +81,9 @@ async def committed(passage: Passage, server: Server, offer: Offer, secrets: Map
         server = msgspec.structs.replace(server, observed_stateful=any(old.observed_stateful for old in now))
         store.secrets.put(passage.id, secrets)
         await installations.activate(name, passage.plan.version)
-        succeeds = any(not old.quarantined for old in now)
+        if not keeps:
+            await installations.restore(name, passage.plan.version, passage.plan.earlier)
+        succeeds = keeps and any(not old.quarantined for old in now)
         await store.servers.put(server, offer, pins_of(offer), succeeds=succeeds)
         await outdated(passage)
         await tidied(store, installations, passage.plan)

@@ -6,33 +6,16 @@ nothing. Each piece is the largest part of the syntax tree, up to 24 KB, around 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
+from vsm_mcp.vetting.code import anchors
 from vsm_mcp.vetting.code.read_javascript import Syntax
 
 WHOLE_BYTES: Final = 200_000
 _PIECE_BYTES: Final = 24_000
 _MOST_PIECES: Final = 600
 _MOST_BYTES: Final = 6_000_000
-_ANCHOR: Final = re.compile(
-    rb"\bprocess\s*\.\s*env\b(?!\s*\.\s*\w|\s*\?\.|\s*\[)|\b(?:globalThis|global|process|window)\s*\[|\batob\s*\(|\bfromCharCode\b"
-    rb"|\beval\s*\(|\bFunction\s*\(|\.constructor\s*\(|\brunIn\w{0,8}Context\b|\b_compile\b"
-    rb"|\bchild_process\b|\b(?:exec|execSync|execFile|spawn|spawnSync|execa|execaCommand)\s*\("
-    rb"|\bclipboard|\.ethereum\b|XMLHttpRequest\.prototype|(?:globalThis|window)\.fetch\s*="
-    rb"|\.ssh\b|id_rsa|id_ed25519|\.npmrc|\.aws/|\.git-credentials|\.gnupg|/etc/shadow|wallet\.dat|Login Data|key4\.db"
-    rb"|claude_desktop_config|\.claude\b|\.cursor\b|\.codeium|mcp\.json|mcp_config|CLAUDE\.md|\.bashrc|\.zshrc|\.profile\b"
-    rb"|crontab|/etc/cron|systemd/|LaunchAgents|autostart|CurrentVersion\\|authorized_keys|\.git/hooks|\.github/workflows"
-    rb"|webhook\.site|requestbin|pipedream|\.oast\.|interact\.sh|api\.telegram\.org|api/webhooks/|hooks\.slack|ngrok"
-    rb"|pastebin\.com|transfer\.sh|icp0\.io|trycloudflare|\bbcc\b|\bBcc\b"
-    rb"|['\"]https?://\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|/dev/tcp|['\"](?:/bin/)?(?:ba|z)?sh['\"]"
-    rb"|['\"`][^'\"`\n]{0,12}['\"`]\s*\+\s*['\"`][^'\"`\n]{0,12}['\"`]\s*\+?"
-)
-_IMPORT: Final = re.compile(
-    rb"\brequire\s*\(\s*['\"](?:node:)?(?:child_process|https?|http2|net|tls|dns|dgram|fs|fs/promises|os|path|vm|process|module|axios)['\"]"
-    rb"|\bimport\b[^;\n]{0,200}?\bfrom\s*['\"](?:node:)?(?:child_process|https?|net|tls|dns|dgram|fs|fs/promises|os|path|vm|process|module|axios)['\"]"
-)
 _HOLDERS: Final = frozenset(
     {"variable_declaration", "lexical_declaration", "import_statement", "assignment_expression"}
 )
@@ -40,13 +23,14 @@ _HOLDERS: Final = frozenset(
 
 def pieces(root: Syntax, source: bytes) -> tuple[list[Syntax], list[Syntax], int]:
     """Return the import statements, the pieces to read, and how many more there are that are too many."""
-    imports = _distinct(_holder(root, found.start()) for found in _IMPORT.finditer(source))
+    found = anchors.find(source)
+    imports = _distinct(_holder(root, start) for start in found.bound)
     chosen: dict[tuple[int, int], Syntax] = {}
     end, size, left_out = -1, 0, 0
-    for found in _ANCHOR.finditer(source):
-        if found.start() < end:
+    for start, stop in found.places:
+        if start < end:
             continue
-        piece = _around(root, found.start(), found.end())
+        piece = _around(root, start, stop)
         if piece is None or piece.type in {"comment", "program"}:
             continue
         end = piece.end_byte

@@ -82,7 +82,7 @@ def _event(kind: str, seen: Seen, tags: frozenset[str], text: str = "") -> Event
 
 def _data(seen: Seen, kind: str) -> Iterator[Event]:
     both = seen.receiver.tags | seen.given.tags
-    ours = seen.receiver.path.startswith(("process.std", "console", "sys.std"))
+    ours = seen.receiver.path.startswith(("process.std", "console", "sys.std")) or seen.method in meaning.names("plain")
     if kind == "network" or ("conn" in seen.receiver.tags and seen.args and not ours):
         seen.gains("conn", "net")
         yield _event("send", seen, seen.given.tags | (seen.receiver.tags - {"net"}), seen.first.text or "")

@@ -31,7 +31,8 @@ from vsm_mcp.vetting.code.program import (
     Return,
     Text,
 )  # fmt: skip
-from vsm_mcp.vetting.code.surroundings import SELVES, Scope, Surroundings
+from vsm_mcp.vetting.code.schemas import closed_choices
+from vsm_mcp.vetting.code.surroundings import SELVES, Scope, Surroundings, of_path
 from vsm_mcp.vetting.code.value import NOTHING, Value, merge
 
 _PASSES: Final = 3
@@ -44,6 +45,7 @@ _COMMON_METHODS: Final = frozenset(
     {"get", "set", "add", "then", "catch", "map", "push", "call", "send", "write", "read", "open", "close", "end", "on"}
 )
 _HOLE: Final = re.compile(r"\{[^{}]{0,40}\}")
+_NO_TEXT: Final = frozenset({"pid", "ppid", "port"})  # that a shell could misread
 _MOST_NODES: Final = 1_500_000
 
 
@@ -55,15 +57,16 @@ def follow(program: Sequence[Node], passes: int = _PASSES) -> list[Event]:
     """Return the events of a program; those that happen by themselves when it is loaded are marked ``reached``."""
     flow = _Flow()
     for number in range(passes):
-        flow.run(program, last=number == passes - 1)
+        flow.run(program, calls_only=number == 0 and passes > 2, last=number == passes - 1)
     return flow.finished()
 
 
 class _Flow(Surroundings):
     """The engine: what each kind of node and each call means."""
 
-    def run(self, program: Sequence[Node], *, last: bool) -> None:
-        self._last, self._steps = last, 0
+    def run(self, program: Sequence[Node], *, calls_only: bool, last: bool) -> None:
+        """Go through a program once; ``calls_only``: who calls whom is not known yet, so nobody is a stranger."""
+        self._last, self._steps, self._calls_only, self._gates = last, 0, calls_only, 0
         for scope in (self._top, *self._scopes.values()):
             scope.older, scope.names = scope.names, {}
         self._hoist(program)
@@ -114,11 +117,12 @@ class _Flow(Surroundings):
             case Function():
                 return self._function(node)
             case Branch():
-                gated = bool(self.value(node.test).tags & {"arguments", "caller"})
+                asked = self.value(node.test).tags
+                gated = bool(asked & {"arguments", "caller"})
                 self._gates += gated
                 for each in node.body:
                     self.value(each)
-                self._gates -= gated
+                self._gates -= gated and not ("arguments" in asked and _ends(node.body))  # else the rest is behind it
             case Return():
                 value, here = self.value(node.value), self._here
                 self._returns[here] = merge([self._returns.get(here, NOTHING), value], text=value.text, like=value)
@@ -138,7 +142,7 @@ class _Flow(Surroundings):
         every: list[Value] = []
         for key, node_value in node.entries:
             name, value = (self.value(key) if key else NOTHING), self.value(node_value)
-            every += [value, merge([name])]
+            every += [value, name]
             if key is None and value.fields:
                 fields |= value.fields
             elif name.text is not None:
@@ -161,14 +165,9 @@ class _Flow(Surroundings):
         gates, self._gates = self._gates, 0
         for place, param in enumerate(node.params):
             given = self._given.get((id(node), place))
-            number = isinstance(param, Name) and param.id in {
-                "pid",
-                "ppid",
-                "port",
-            }  # no text that a shell could misread
-            told = {"caller", "tool"} if node.registered else set[str]() if number else {"caller"}
-            asked = Value(tags=frozenset(told))
-            self._assign(param, asked if given is None else given)
+            closed = (isinstance(param, Name) and (param.id in _NO_TEXT or param.id in node.closed)) or self._calls_only
+            told = set[str]() if closed else {"caller", "tool"} if node.registered else {"caller"}
+            self._assign(param, Value(tags=frozenset(told)) if given is None else given)
         self._hoist(node.body)
         for each in node.body:
             self.value(each)
@@ -178,7 +177,7 @@ class _Flow(Surroundings):
     def _imported(self, node: Import) -> None:
         module = _module(node.module)
         for local, original in node.names:
-            self._bind(local, self._of_path(f"{module}.{original}" if original else module))
+            self._bind(local, of_path(f"{module}.{original}" if original else module))
 
     def _call(self, node: Call) -> Value:
         receiver, method, self._line = NOTHING, "", node.line
@@ -240,6 +239,8 @@ class _Flow(Surroundings):
             shape = self._join([Value(text=UNKNOWN.join(_HOLE.split(receiver.text))), *args])
             known = self._join([Value(text=_filled(receiver.text, args))])
             return merge([shape, known], text=known.text)
+        if name in {"object", "strictObject"} and first.fields is not None and "zod" in path:
+            return merge([first], like=first)
         if path in _JOINERS and args:
             return self._join(args, "/")
         if name == "join" and (args or receiver.fields is not None):
@@ -254,7 +255,7 @@ class _Flow(Surroundings):
             self._event("evaluate", self._line, "import", first.tags | {"decoded"}, first.text)
         elif first.text.startswith((".", "/", UNKNOWN)):
             self._event("load", self._line, "import", first.tags, first.text)
-        return self._of_path(_module(first.text))
+        return of_path(_module(first.text))
 
     def _joined(self, receiver: Value, args: list[Value]) -> Value:
         """``[…].join(s)`` and ``s.join([…])``."""
@@ -289,12 +290,11 @@ class _Flow(Surroundings):
         for arg in args:
             if arg.function is None:
                 continue
+            fresh = tags or (frozenset({"caller", "tool"}) if method in meaning.names("later") else frozenset[str]())
+            fields = closed_choices(args) if fresh else None
             for place in range(len(arg.function.params)):
                 key = (id(arg.function), place)
-                fresh = tags or (
-                    frozenset({"caller", "tool"}) if method in meaning.names("later") else frozenset[str]()
-                )
-                self._given[key] = merge([self._given.get(key, NOTHING)], tags=frozenset(fresh))
+                self._given[key] = merge([self._given.get(key, NOTHING)], tags=frozenset(fresh), fields=fields or None)
             if method not in meaning.names("later") and not self._gates:
                 self._calls.add((self._here, id(arg.function)))
 
@@ -326,12 +326,25 @@ class _Flow(Surroundings):
             tags -= {"env"}
         if seen.path in meaning.ENVIRONMENT_CALLS:
             tags |= {"env"}
+        if seen.method in meaning.names("plain"):
+            tags -= {"conn"}
         if seen.method in meaning.names("quote"):
             tags -= {"caller", "tool", "net", "arguments"}
         tags |= seen.gained
         if text is not None:
             tags |= meaning.tags_of(text) | ({"spelled"} if opened else set())
         return Value(text=text, path=f"{seen.path}()" if seen.path else "", tags=frozenset(tags))
+
+
+def _ends(body: Sequence[Node]) -> bool:
+    """Whether a branch leaves the function, or the program."""
+    last = body[-1] if body else None
+    if isinstance(last, Mix) and last.parts:
+        last = last.parts[-1]
+    if not isinstance(last, Call):
+        return isinstance(last, Return)
+    name = last.callee.name if isinstance(last.callee, Member) else getattr(last.callee, "id", "")
+    return name in {"exit", "quit", "_exit"}
 
 
 def _filled(shape: str, args: Sequence[Value]) -> str:

@@ -88,13 +88,17 @@ class Mix:
 
 @dataclass(slots=True, eq=False)
 class Function:
-    """A function, method or lambda; ``registered``: something else decides when it is called (a decorator)."""
+    """A function, method or lambda; ``registered``: something else decides when it is called (a decorator).
+
+    ``closed`` are the parameters that hold no free text, by what they are declared to be: numbers, a fixed choice.
+    """
 
     line: int
     name: str
     params: list[Node]
     body: list[Node]
     registered: bool = False
+    closed: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True, eq=False)

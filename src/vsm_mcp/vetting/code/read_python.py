@@ -53,6 +53,9 @@ def _check_nesting(source: str) -> None:
         depth = max(depth, 0)
 
 
+_NO_TEXT: Final = frozenset({"int", "float", "bool", "Decimal", "UUID", "date", "datetime", "time", "timedelta"})
+
+
 class _Reader:
     def __init__(self) -> None:
         self._depth = 0
@@ -148,7 +151,9 @@ class _Reader:
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Function:
         body = [*self._defaults(node.args), *self.body(node.body)]
-        return Function(node.lineno, node.name, self._params(node.args), body, bool(node.decorator_list))
+        every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        closed = frozenset(each.arg for each in every if _holds_no_text(each.annotation))
+        return Function(node.lineno, node.name, self._params(node.args), body, bool(node.decorator_list), closed)
 
     def _params(self, args: ast.arguments) -> list[Node]:
         every = [*args.posonlyargs, *args.args, *args.kwonlyargs]
@@ -249,6 +254,23 @@ class _Reader:
         if kind in {ast.Add, ast.Mod, ast.Div}:
             return Join(node.lineno, values, "/" if kind is ast.Div else "")
         return Mix(node.lineno, values)
+
+
+def _holds_no_text(annotation: ast.expr | None) -> bool:
+    """Whether an annotation lets in numbers or a fixed choice alone: what offers tools checks what it is given."""
+    match annotation:
+        case ast.Name() | ast.Attribute():
+            return (annotation.id if isinstance(annotation, ast.Name) else annotation.attr) in _NO_TEXT
+        case ast.Constant():
+            return annotation.value is None or annotation.value in _NO_TEXT
+        case ast.BinOp():
+            return _holds_no_text(annotation.left) and _holds_no_text(annotation.right)
+        case ast.Subscript(value=ast.Name(id=kind) | ast.Attribute(attr=kind), slice=inner):
+            if kind in {"Optional", "Annotated"}:
+                return _holds_no_text(inner.elts[0] if isinstance(inner, ast.Tuple) else inner)
+            return kind == "Literal"
+        case _:
+            return False
 
 
 def _constant(value: object) -> str:

@@ -58,7 +58,10 @@ PUSHED_ASIDE: Final = Rule("code.pushed_aside", Severity.REVIEW, "holds code far
 MINER: Final = Rule("code.miner", Severity.BLOCK, "mines coins")
 PROTECTED: Final = Rule("code.protected", Severity.REVIEW, "is encrypted by its publisher, so that nobody can read it")
 TEMPLATED_NOTE: Final = Rule(
-    "code.templated_command", Severity.NOTE, "puts values into a line for a shell that only it or a library chooses"
+    "code.templated_command",
+    Severity.NOTE,
+    "puts values into a line for a shell that only it or a library chooses, whose giver may run anything, or in a file"
+    " that nothing leads to",
 )
 RULES: Final = (
     SECRETS_SENT, SECRETS_READ, ENVIRONMENT_SENT, DECODED_RUN, FETCHED_RUN, FETCHED_PROGRAM, DOWNLOAD_RUN,
@@ -77,11 +80,13 @@ _HOOKED: Final = ("fetch", "XMLHttpRequest.prototype", "ethereum", "navigator.cl
 def decide(file: str, events: Sequence[Event], *, bundled: bool = False) -> list[Finding]:
     """Return the findings on one file, or on one piece of a bundle, whose libraries call what nobody else does."""
     kinds = {event.kind for event in events}
+    whole = [event.tags for event in events if event.kind in _RUNS and _is_whole(event)]
     found: list[Finding] = []
     for event in events:
         for named, text in _of(event, kinds, events):
-            library = named is TEMPLATED_SHELL and bundled and "tool" not in event.tags
-            rule = TEMPLATED_NOTE if library else named
+            library = bundled and "tool" not in event.tags
+            nothing_new = named is TEMPLATED_SHELL and (library or _may_run_anything(event, whole))
+            rule = TEMPLATED_NOTE if nothing_new else named
             found.append(rule.found(f"{file}:{event.line}", text or ascii(event.what[:80])[1:-1]))
     return [*found, *_together(file, events)]
 
@@ -103,6 +108,16 @@ def _of(event: Event, kinds: set[str], events: Sequence[Event]) -> Iterator[tupl
             yield REVERSE_SHELL, ""
         case "blind_copy":
             yield BLIND_COPY, f"{event.what}: {_shown(event.text)}"
+
+
+def _is_whole(event: Event) -> bool:
+    """Whether a line for a shell is all somebody else's: running commands is what it is for."""
+    return {"by_shell", "caller"} <= event.tags and not event.text.strip(UNKNOWN + " ")
+
+
+def _may_run_anything(event: Event, whole: Sequence[frozenset[str]]) -> bool:
+    """Whether who fills a part of a line may have any line run beside it: breaking out of the part gains nothing."""
+    return "net" not in event.tags and any("tool" in tags or "tool" not in event.tags for tags in whole)
 
 
 def _carries_secret(event: Event) -> bool:

@@ -6,6 +6,8 @@ it there. What was not looked at is counted and said, never passed over.
 
 from __future__ import annotations
 
+import functools
+import gc
 import re
 import resource
 import sys
@@ -19,10 +21,14 @@ import msgspec
 from vsm_mcp.model.finding import CodeProfile, Finding, Severity
 from vsm_mcp.vetting.code import bundles, patterns
 from vsm_mcp.vetting.code.flow import TooMuch, follow
+from vsm_mcp.vetting.code.later_python import earlier
+from vsm_mcp.vetting.code.mentions import mentions
 from vsm_mcp.vetting.code.program import Node, TooDeep
+from vsm_mcp.vetting.code.reach import unreached
 from vsm_mcp.vetting.code.read_javascript import parse, read_javascript, read_part
 from vsm_mcp.vetting.code.read_python import read_python
-from vsm_mcp.vetting.code.rules import capabilities, decide, softened
+from vsm_mcp.vetting.code.rules import TEMPLATED_NOTE, TEMPLATED_SHELL, capabilities, decide, softened
+from vsm_mcp.vetting.code.shares import each_in_a_process, shares
 from vsm_mcp.vetting.code.sources import Source, find_sources, run_after_all
 
 FILE_BYTES: Final = 24 * 1024 * 1024
@@ -31,10 +37,9 @@ TOTAL_BYTES: Final = 128 * 1024 * 1024
 SECONDS: Final = 12.0  # of its own processor time: a busy machine is no reason to give up
 _MEMORY: Final = 4 * 1024**3
 _CPU_SECONDS: Final = 30
+_READ_BYTES: Final = 1_000_000
 _SHOWN: Final = 20
 _MOST_CONSTANTS: Final = 3000
-_MAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
-_HOST: Final = re.compile(r"\b(?:https?|wss?)://([\w.-]{1,253})(?::\d{1,5})?")
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +53,38 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def scan(root: Path, seconds: float = SECONDS) -> Scan:
-    """Look at every file below ``root``, what runs first, for at most about ``seconds``."""
-    return _Scanner(seconds).scan(root)
+    """Look at every file below ``root``, what runs first, for at most about ``seconds`` of each processor."""
+    sources = find_sources(root)
+
+    def look(names: frozenset[str]) -> Scan:
+        return _Scanner(seconds).scan(root, sources, names)
+
+    whole = _whole(each_in_a_process(look, shares(sources), Scan))
+    if not any(each.rule == TEMPLATED_SHELL.id for each in whole.findings):
+        return whole
+    idle = unreached(root, sources)
+    found = tuple(_of_nobody(each) if each.where.rpartition(":")[0] in idle else each for each in whole.findings)
+    return msgspec.structs.replace(whole, findings=found)
+
+
+def _of_nobody(finding: Finding) -> Finding:
+    """A weakness in a file that nothing leads to is a fact; whatever else is in it counts as it is."""
+    return TEMPLATED_NOTE.found(finding.where, finding.text) if finding.rule == TEMPLATED_SHELL.id else finding
+
+
+def _whole(parts: Sequence[Scan]) -> Scan:
+    findings = sorted({each for part in parts for each in part.findings}, key=lambda each: (each.where, each.rule))
+    capabilities = {each for part in parts for each in part.profile.capabilities}
+    constants = {each for part in parts for each in part.profile.constants}
+    return Scan(
+        looked_at=sum(part.looked_at for part in parts),
+        size=sum(part.size for part in parts),
+        findings=tuple(_capped(findings)),
+        skipped=tuple(each for part in parts for each in part.skipped),
+        profile=CodeProfile(
+            capabilities=tuple(sorted(capabilities)), constants=tuple(sorted(constants)[:_MOST_CONSTANTS])
+        ),
+    )
 
 
 class _Scanner:
@@ -62,19 +97,22 @@ class _Scanner:
         self._texts: dict[str, str] = {}
         self._looked_at = self._size = 0
 
-    def scan(self, root: Path) -> Scan:
-        sources = find_sources(root)
+    def scan(self, root: Path, sources: Sequence[Source], names: frozenset[str]) -> Scan:
+        """Look at those of ``sources`` that ``names`` says; the others are read for what they import."""
+        aside = any(source.aside and source.name in names for source in sources)
         for source in (each for each in sources if not each.aside):
-            self._look(root, source)
+            if source.name in names:
+                self._look(root, source)
+            elif aside and source.language and source.size <= _READ_BYTES:
+                self._texts[source.name] = (root / source.name).read_text("utf-8", "replace")
         used = run_after_all(sources, self._texts)
-        for source in (each for each in sources if each.aside):
+        for source in (each for each in sources if each.aside and each.name in names):
             self._look(root, msgspec.structs.replace(source, aside=source.name not in used))
-        constants = sorted(self._constants)[:_MOST_CONSTANTS]
-        profile = CodeProfile(capabilities=tuple(sorted(self._capabilities)), constants=tuple(constants))
+        profile = CodeProfile(capabilities=tuple(self._capabilities), constants=tuple(self._constants))
         return Scan(
             looked_at=self._looked_at,
             size=self._size,
-            findings=tuple(_capped(list(self._findings.values()))),
+            findings=tuple(self._findings.values()),
             skipped=tuple(self._skipped),
             profile=profile,
         )
@@ -103,7 +141,7 @@ class _Scanner:
     def _code(self, source: Source, data: bytes) -> list[Finding]:
         text = data.decode("utf-8", "replace")
         if not source.aside:
-            self._texts[source.name] = text if len(text) < 1_000_000 else ""
+            self._texts[source.name] = text if len(text) < _READ_BYTES else ""
             self._remember(text)
         found: list[Finding] = []
         for program in self._programs(source, data, text):
@@ -122,29 +160,40 @@ class _Scanner:
         if source.language == "python":
             if len(data) > PYTHON_BYTES:
                 raise TooMuch(f"a Python file of more than {PYTHON_BYTES >> 20} MiB")
-            try:
-                yield read_python(text)
-            except (SyntaxError, ValueError):
-                # no Python of this version: of another one, a template, or broken on purpose; the patterns looked
-                self._skipped += [] if _another_version(text) else [f"{source.name}: it is no Python that we can read"]
+            program = _python(text)
+            if program is not None:
+                yield program
+            elif not _another_kind(text):  # broken, maybe on purpose; the patterns looked
+                self._skipped.append(f"{source.name}: it is no Python that we can read")
             return
         root = parse(data, typed=source.language == "typescript")
         if len(data) <= bundles.WHOLE_BYTES:
             yield read_javascript(root)
             return
         imports, chosen, left_out = bundles.pieces(root, data)
+        once = functools.cache(read_part)
         for piece in chosen:
-            yield [*map(read_part, bundles.visible(imports, piece)), read_part(piece)]
+            yield [*map(once, bundles.visible(imports, piece)), read_part(piece)]
         if left_out:
             self._skipped.append(f"{source.name}: {left_out} of {left_out + len(chosen)} pieces")
 
     def _remember(self, text: str) -> None:
         if len(self._constants) < _MOST_CONSTANTS * 2:
-            self._constants.update(found[0].lower() for found in _MAIL.finditer(text))
-            self._constants.update(found[1].lower().rstrip(".") for found in _HOST.finditer(text))
+            self._constants.update(mentions(text))
 
 
-def _another_version(text: str) -> bool:
+def _python(text: str) -> Sequence[Node] | None:
+    try:
+        return read_python(text)
+    except (SyntaxError, ValueError):
+        pass
+    try:
+        return read_python(earlier(text))
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _another_kind(text: str) -> bool:
     """Whether a file that cannot be read is a template or old Python: then its kind says nothing bad."""
     return "{{" in text or "{%" in text or re.search(r"^\s*(?:print|exec) ['\"\w]", text, re.MULTILINE) is not None
 
@@ -164,6 +213,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.setrecursionlimit(12_000)
+    gc.disable()  # it would walk the same trees again and again, to free what the end of the process frees anyway
     sys.stdout.buffer.write(msgspec.json.encode(scan(Path(sys.argv[1]))))
 
 

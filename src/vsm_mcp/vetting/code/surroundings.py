@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ _ALIASES: Final = {
 SELVES: Final = frozenset({"this", "self", "cls", "exports"})
 _NUMBERS: Final = frozenset({"pid", "ppid", "port", "length", "size", "index", "timeout", "id_number"})
 _CONTENTS: Final = frozenset({"stdout", "output", "text", "content", "data", "body", "buffer", "stderr"})
+_BLIND_COPIES: Final = frozenset({"bcc", "bccrecipients", "bccaddresses", "bccemails"})
 _MAIL: Final = re.compile(r"[^\s@\x00]@[^\s@\x00]+\.\w")
 
 
@@ -33,6 +35,19 @@ class Scope:
     parent: Scope | None
     names: dict[str, Value] = field(default_factory=dict)
     older: dict[str, Value] = field(default_factory=dict)
+
+
+@functools.lru_cache(maxsize=65536)
+def of_path(path: str) -> Value:
+    """Return what a dotted name stands for: itself, without the words before it that change nothing."""
+    path = path.replace(".default.", ".").removesuffix(".default")
+    for prefix in _GLOBALS:
+        path = path.removeprefix(prefix)
+    path = _ALIASES.get(path, path)
+    tags = frozenset({"env"}) if path in meaning.ENVIRONMENTS else frozenset[str]()
+    if path.startswith(meaning.ARGUMENTS):
+        tags |= {"arguments"}
+    return Value(path=path, tags=tags)
 
 
 class Surroundings:
@@ -49,6 +64,7 @@ class Surroundings:
         self._scope = self._top
         self._gates = 0
         self._last = False
+        self._calls_only = False
         self._steps = 0
         self._line = 0
 
@@ -78,17 +94,7 @@ class Surroundings:
             if old is not None:
                 return old
             scope = scope.parent
-        return self._of_path(name)
-
-    def _of_path(self, path: str) -> Value:
-        path = path.replace(".default.", ".").removesuffix(".default")
-        for prefix in _GLOBALS:
-            path = path.removeprefix(prefix)
-        path = _ALIASES.get(path, path)
-        tags = frozenset({"env"}) if path in meaning.ENVIRONMENTS else frozenset[str]()
-        if path.startswith(meaning.ARGUMENTS):
-            tags |= {"arguments"}
-        return Value(path=path, tags=tags)
+        return of_path(name)
 
     def _member(self, base: Value, name: str, node: Node | None = None) -> Value:
         if base.fields is not None and name in base.fields:
@@ -96,7 +102,7 @@ class Surroundings:
         if name == "constructor" and (base.function or base.path in {"constructor", "Object.getPrototypeOf()"}):
             return Value(path="Function")
         if base.path:
-            found = self._of_path(f"{base.path}.{name}")
+            found = of_path(f"{base.path}.{name}")
         else:
             found = Value(path="" if name != "constructor" else "constructor")
         lost = {"env", "caller", "net", "tool"} if name in _NUMBERS else set[str]() if name in _CONTENTS else {"env"}
@@ -109,7 +115,7 @@ class Surroundings:
     def _part(self, base: Value, key: Value) -> Value:
         whole = base.tags if base.path in meaning.ENVIRONMENTS and "env" in key.tags else base.tags - {"env"}
         parts = list((base.fields or {}).values())
-        return merge(parts, tags=whole | (key.tags - {"env"}))
+        return merge(parts, tags=whole | (key.tags - {"env", "caller", "tool", "net", "arguments"}))  # what it picks
 
     def _join(self, parts: Sequence[Value], separator: str = "") -> Value:
         if parts and all(part.text is None for part in parts):
@@ -164,9 +170,11 @@ class Surroundings:
             self._outer(target.base.id, whole)
 
     def _mail(self, key: str, value: Value, line: int) -> None:
+        if not self._last or key.lower().replace("_", "") not in _BLIND_COPIES:
+            return
         texts = [value.text or "", *(each.text or "" for each in (value.fields or {}).values())]
         mail = next((text for text in texts if _MAIL.search(text)), "")
-        if mail and key.lower().replace("_", "") in {"bcc", "bccrecipients", "bccaddresses", "bccemails"}:
+        if mail:
             self._event("blind_copy", line, key, value.tags, mail)
 
     def _event(self, kind: str, line: int, what: str, tags: frozenset[str], text: str = "") -> None:
