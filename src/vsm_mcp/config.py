@@ -29,7 +29,7 @@ from vsm_mcp.model.policy_settings import AUTONOMY
 from vsm_mcp.model.policy_settings import Policy as Policy  # noqa: PLC0414 - it is one of the sections
 from vsm_mcp.model.profile import Profile
 from vsm_mcp.model.rollout_settings import RolloutSettings
-from vsm_mcp.model.routing_settings import RoutingSettings
+from vsm_mcp.model.routing_settings import FAILOVERS, RoutingSettings
 from vsm_mcp.model.telemetry_settings import TelemetrySettings
 from vsm_mcp.model.vetting import ASKING, Vetting
 from vsm_mcp.model.wants import Appraising, Priority
@@ -206,6 +206,7 @@ _CHOICES: Final = {
     ("sandbox", "least_tier"): ("full", "full-soft", "reduced"),
     ("discovery.research", "api"): ("openai", "anthropic"),
     ("install", "container_engine"): ("auto", "podman", "docker"),
+    ("routing", "failover"): FAILOVERS,
     ("log", "level"): ("debug", "info", "warning", "error"),
     ("log", "format"): ("text", "json"),
     ("log", "calls"): ("off", "failed", "all"),

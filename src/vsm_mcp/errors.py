@@ -58,13 +58,14 @@ class VsmError(Exception):
     """Root of all errors raised on purpose.
 
     ``message`` says what happened; ``hint`` what to do about it: the one given, else the class's ``remedy``. Neither
-    ever holds a secret.
+    ever holds a secret. ``unsent`` says of a failed request that nothing of it can have reached the server.
     """
 
     code: ClassVar[str] = "error"
     remedy: ClassVar[str] = "vsm-mcp doctor looks at this machine, vsm-mcp journal at what was done"
     retryable: ClassVar[bool] = False
     exit_code: ClassVar[int] = 1
+    unsent: bool = False
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -297,10 +298,11 @@ class LoginNeeded(HttpRefused):
 
 
 class Throttled(TransportError):
-    """An HTTP server wants to be asked less often (429); the hint says how long to wait, where it said so."""
+    """An HTTP server wants to be asked less often (429), ``after`` so many seconds, where it said so (else 0)."""
 
     code = "throttled"
     remedy = "wait before you ask again"
+    after: float = 0.0
 
 
 class RequestTimeout(Unreachable):

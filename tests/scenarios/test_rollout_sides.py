@@ -88,7 +88,7 @@ async def test_a_rival_takes_the_calls_it_can_do_and_each_answer_says_who_gave_i
 
         async def standing() -> bool:
             answer = await ask(app, "files__echo", text="HOME")
-            by = answer["_meta"].get(SERVED_BY, "")
+            by = answer["_meta"].get(SERVED_BY, {}).get("server", "")
             served.add(by)
             said = answer["content"][0]["text"]
             assert (said == "echo:HOME") is (by == ""), answer
@@ -97,7 +97,7 @@ async def test_a_rival_takes_the_calls_it_can_do_and_each_answer_says_who_gave_i
 
         await until(standing)
         assert served == {"", "notes"}
-        assert (await ask(app, "files__echo", text="HOME"))["_meta"][SERVED_BY] == "notes"
+        assert (await ask(app, "files__echo", text="HOME"))["_meta"][SERVED_BY] == {"server": "notes", "tool": "env"}
         strange = await ask(app, "files__echo", text="HOME", more=1)
         assert SERVED_BY not in strange["_meta"], "what has no place there stays with the incumbent"
         await rollouts.rollout_back("files")

@@ -34,6 +34,7 @@ from vsm_mcp.app.locking import Locker
 from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.pinning import Pinning
 from vsm_mcp.app.reloading import Reloader
+from vsm_mcp.app.routing import Routing, endpoint
 from vsm_mcp.app.running import Running
 from vsm_mcp.app.storage import Storage
 from vsm_mcp.app.upgrading import Upgrading
@@ -46,7 +47,6 @@ from vsm_mcp.autopilot.remove import remove
 from vsm_mcp.autopilot.undo import Undo
 from vsm_mcp.errors import UnknownProfile
 from vsm_mcp.events import Emit, ServerRemoved, ignore
-from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.view import View
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.action import Action, ActionKind
@@ -117,13 +117,12 @@ class App:
         self.acquiring = asks = Acquiring(self._parts, lambda: (self.finder, self.upgrading))
         needs = AgentNeeds(asks.for_agent, self.store.demand, config.policy, self.bus.listen, asks)
         self.needs = await enter(needs)
-        self.gateway = Gateway(self.runtime, config.gateway, profiles=config.profiles, needs=needs)
-        self.runtime.on_updated = self.gateway.updated
-        self.runtime.on_said = self.gateway.announcements.said
+        self.gateway = endpoint(config, self.runtime, needs)
         self._stack.callback(self.gateway.close)
         self.keys = KeyCabinet(self.store.keys, self.performer, self.gateway.expel, self.actor)
         await self.keys.load()
         self.fleet = Fleet(self.store, emit, self._catalogue_changed, config.policy)
+        self.routing = Routing(self.gateway, self.fleet, config, emit, self.bus.subscribe)
         held = (self.fleet, self.store)
         self.pinning = Pinning(lambda: self.config, held, lambda: self.machine.checks, emit, self.tasks)
         self.fleet.on_frozen = self.pinning.look
@@ -180,7 +179,7 @@ class App:
         self.config = config
         self.performer.govern(config.policy)
         self.needs.govern(config.policy)
-        for part in (self.machine, self.finder, self.logins, self.runtime, self.storage):
+        for part in (self.machine, self.finder, self.logins, self.runtime, self.storage, self.routing):
             part.configure(config)
         self.gateway.configure(config.gateway, config.profiles)
         self.fleet.govern(config.policy)
@@ -277,7 +276,7 @@ class App:
         shown = views.server(server, self.fleet.seen(name), sandbox, log, plan)
         shown |= views.tenure(self.runtime.tenure(server)) | {"changes": self.pinning.changes(name)}
         words = () if server.quarantined else self.runtime.status(name).stderr_tail
-        shown |= self._state(name) | {"stderr": words}
+        shown |= self._state(name) | self.routing.inspected(name) | {"stderr": words}
         shown |= {} if server.quarantined else await self.accounting.closely(name)
         return {"server": (await self.in_service.beside([shown], closely=True))[0]}
 
@@ -311,6 +310,7 @@ class App:
             "process": self.accounting.own(),
             "servers": await self.in_service.beside(await self.accounting.all()),
             "counters": self.accounting.totals(),
+            "routing": self.routing.report(),
             "mcp_servers": self.declared.report(),
             "sources": self.finder.lookout.report(),
             "profiles": [views.profile(view, self.address) for view in self.gateway.views.values()],
@@ -375,7 +375,7 @@ class App:
     def _catalogue_changed(self) -> None:
         if self.locker is not None:
             self.locker.later()
-        self.gateway.set_offers(self.fleet.allowed(), self.config.policy.deny_tools)
+        self.routing.show(self.fleet.allowed(), self.config.policy.deny_tools)
 
     def _action(self, kind: ActionKind, server: Server, **facts: bool) -> Action:
         return Action(kind=kind, subject=server.name, actor=self.actor, facts={"ref": str(server.ref), **facts})

@@ -20,6 +20,7 @@ from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.config import Config
 from vsm_mcp.discovery.wiring import taxonomy
 from vsm_mcp.errors import VsmError
+from vsm_mcp.events import BreakerOpened, Event, GaveUp, ServerCrashed
 from vsm_mcp.matching.tokens import need_stems, stems
 from vsm_mcp.model.behaviour import Behaviour
 from vsm_mcp.model.capability import Capability
@@ -79,6 +80,11 @@ class Capabilities:
         if self._matrix is None or not self._current(server):
             return ()
         return tuple(one for one in self._matrix.stand_ins(server, tool) if self._callable(one.server, one.tool))
+
+    def __call__(self, event: Event) -> None:
+        """Be ready where somebody may soon be asked who can stand in."""
+        if isinstance(event, (BreakerOpened, GaveUp, ServerCrashed)):
+            self.warm()
 
     def warm(self) -> None:
         """Have what changed looked at in the background; costs next to nothing where nothing did."""

@@ -53,7 +53,9 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         " min_release_age_days trusted_publishers confined hosts at_once quota_bytes cache_bytes container_engine",
         "rollout": "enabled stages stage_seconds stage_calls check_seconds least_success most_errors slower"
         " false_alarms shadow",
-        "routing": "failover",
+        "routing": "retries failover failover_deny affinity breakers breaker_window_seconds breaker_calls"
+        " breaker_error_rate breaker_in_a_row breaker_open_seconds breaker_longest_seconds cache_seconds cache_bytes"
+        " cache_tools",
         "health": "every_seconds checks doubt_seconds failures answer_seconds slow_seconds error_share resource_share"
         " horizon_seconds heal remedies backoff_seconds longest_backoff_seconds lasting_seconds knock_seconds"
         " degraded_weight restarts_per_minute restarts_at_once",

@@ -28,6 +28,8 @@ class InService:
         self._app = app
         self.telemetry = Telemetry(app)
         self.capabilities = Capabilities(lambda: app.config, app.fleet, app.store, app.tasks)
+        app.bus.subscribe(self.capabilities)
+        app.routing.stand_in(self.capabilities)
         self.healing = looking_after(app, lambda: self.capabilities)
         self.rollouts = Rollouts(app)
         self.rollouts.stand_ins = self.capabilities.stand_ins

@@ -123,6 +123,7 @@ class Rollouts:
                 raise BadArgument(f"{each.name} is not in service", "vsm-mcp list shows what is")
         if rival == server or await self.of(server) is not None:
             raise BadArgument(f"{server} is in a rollout already, or its own rival", "vsm-mcp rollout list")
+        await app.in_service.capabilities.settle()
         found = self._standing_in(server, rival, tools)
         rollout = Rollout(
             id=uuid.uuid4().hex[:12],

@@ -62,6 +62,7 @@ class Running:
         for other in settings.after:
             if other not in servers:
                 raise BadArgument(f"after: no server is called {other!r}", "add that one first")
+        self._check_replica(settings, name)
         same = [
             known
             for known, server in servers.items()
@@ -69,6 +70,19 @@ class Running:
         ]
         whose = name or (same[0] if same else "")
         order.waits((), {known: server.settings.after for known, server in servers.items()} | {whose: settings.after})
+
+    def _check_replica(self, settings: Settings, name: str) -> None:
+        of, servers = settings.replica_of, self._fleet.servers
+        if not of:
+            return
+        if of not in servers:
+            raise BadArgument(f"replica_of: no server is called {of!r}", "add that one first")
+        if of == name or servers[of].settings.replica_of:
+            other = servers[of].settings.replica_of or "another one"
+            raise BadArgument(f"replica_of: {of} cannot have replicas", f"name the first of its kind: {other}")
+        theirs = [known for known, server in servers.items() if name and server.settings.replica_of == name]
+        if theirs:
+            raise BadArgument(f"replica_of: {name} has replicas itself: {', '.join(theirs)}", "name it as theirs")
 
     async def start(self, name: str) -> dict[str, Any]:
         """Start a server and wait until it is ready."""

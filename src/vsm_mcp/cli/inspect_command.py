@@ -12,6 +12,7 @@ from vsm_mcp.cli.difference_text import change_lines
 from vsm_mcp.cli.health_text import health_lines
 from vsm_mcp.cli.plan_text import plan_lines
 from vsm_mcp.cli.rollout_command import rollout_line
+from vsm_mcp.cli.routing_text import breaker_line
 from vsm_mcp.cli.servers import crash_lines, pool_line
 from vsm_mcp.cli.session import Session, common
 from vsm_mcp.model.counted import counted
@@ -96,6 +97,7 @@ _WRITTEN: Final[dict[str, Callable[[Any], Iterable[str]]]] = {
     "pool": lambda pool: [pool_line(pool)],
     "crash": crash_lines,
     "resources": _resources,
+    "breakers": lambda rows: map(breaker_line, rows),
     "limits": _limits,
     "changes": lambda changes: (line for change in changes for line in change_lines(change)),
     "rollout": lambda rollout: [rollout_line(rollout), rollout["reason"]],

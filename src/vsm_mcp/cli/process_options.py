@@ -69,6 +69,26 @@ OPTIONS: Final = (
         help="How long.",
     ),
     click.option(
+        "--replica-of",
+        default="",
+        metavar="NAME",
+        help="A server that does the same: both answer under its name, each call by one of them.",
+    ),
+    click.option(
+        "--replica-weight",
+        type=click.FloatRange(min=0, max=1000, min_open=True),
+        default=1.0,
+        show_default=True,
+        help="Its share of the calls beside its replicas.",
+    ),
+    click.option(
+        "--replica-priority",
+        type=click.IntRange(0, 1000),
+        default=0,
+        show_default=True,
+        help="Of replicas, the lowest is asked; others only when it cannot answer.",
+    ),
+    click.option(
         "--after",
         "after",
         multiple=True,
@@ -89,6 +109,8 @@ def process_settings(given: dict[str, Any]) -> dict[str, Any]:
         "restart": given["restart"],
         "after": list(given["after"]),
         **{name: given[name] for name in ("pool_size", "max_overflow", "calls_at_once", "queue_limit")},
+        "replica_of": given["replica_of"],
+        **{name: given[f"replica_{name}"] for name in ("weight", "priority")},
         "queue_seconds": _seconds(given["queue_seconds"], "--queue-seconds"),
     }
 

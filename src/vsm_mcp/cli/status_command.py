@@ -8,6 +8,7 @@ import click
 
 from vsm_mcp.cli import output
 from vsm_mcp.cli.gaps_command import show_proposals
+from vsm_mcp.cli.routing_text import routing_lines
 from vsm_mcp.cli.servers import reason_of
 from vsm_mcp.cli.session import Session, common
 from vsm_mcp.model.counted import counted
@@ -38,6 +39,7 @@ def _human(document: dict[str, Any]) -> None:
     )
     output.line("")
     output.table(("PROFILE", "URL", "MODE", "SERVERS", "TOOLS"), [_profile(row) for row in document["profiles"]])
+    routing_lines(document["routing"])
     for row in document["flows"]:
         output.line(f"behind {row['profile'] or '(all)'} come together: {row['text']}", style="yellow")
     asked = [row for row in document["sources"] if row["on"]]

@@ -10,7 +10,7 @@ import msgspec
 
 from vsm_mcp.errors import TransportError
 from vsm_mcp.wire.tasks import Tasks
-from vsm_mcp.wire.transport import Deliver, Done, Head, Lost
+from vsm_mcp.wire.transport import Deliver, Done, Head, Lost, unsent
 
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any] | None]]
 """Takes one message (a decoded JSON-RPC object), returns what to answer it with; ``None`` for a notification."""
@@ -50,7 +50,7 @@ class FunctionTransport:
     async def send(self, data: bytes, head: Head) -> None:
         """Hand a message over. Raises :class:`TransportError` when the conversation is over."""
         if not self.try_send(data):
-            raise TransportError("the connection to the server is closed")
+            raise unsent(TransportError("the connection to the server is closed"))
 
     async def close(self) -> None:
         """Take no more messages, and end those that are being answered. Idempotent."""

@@ -71,6 +71,12 @@ from vsm_mcp.events.telemetry import (
     ExportFailed,
     ExportResumed,
 )
+from vsm_mcp.events.traffic import (
+    BreakerClosed,
+    BreakerHalfOpened,
+    BreakerOpened,
+    FailedOver,
+)
 from vsm_mcp.events.variety import (
     ActionFailed,
     ActionPlanned,
@@ -90,6 +96,9 @@ __all__ = [
     "ActionFailed",
     "ActionPlanned",
     "ActionProposed",
+    "BreakerClosed",
+    "BreakerHalfOpened",
+    "BreakerOpened",
     "CandidateRejected",
     "CandidatesLeftOut",
     "CleanedUp",
@@ -104,6 +113,7 @@ __all__ = [
     "Event",
     "ExportFailed",
     "ExportResumed",
+    "FailedOver",
     "GatewayListening",
     "GaveUp",
     "HealthChecked",

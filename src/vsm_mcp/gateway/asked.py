@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 
 from msgspec import Raw
@@ -20,18 +21,22 @@ from vsm_mcp.model.ending import Ending
 from vsm_mcp.routing.ledger import Account
 from vsm_mcp.routing.table import Route
 
+After = Callable[["Asked", Ending], None]
+"""Hears how a call ended."""
+
 
 class Asked:
     """Who was asked what, in whose name. ``params`` is what was sent, ``way`` what becomes of a task.
 
     ``begun`` is the call that was made, and ``call`` what is awaited now: the same, or the task that was made of it.
     ``lease`` is the place of a caller without a session at a stateful server, until :meth:`close`. How it ends is
-    written into ``account``, once, and told to ``watch``, who looks at it since it was made (``since``).
+    written into ``account``, once, and told to ``watch``, who looks at it since it was made (``since``), and to
+    ``after``, where somebody waits for that.
     """
 
     __slots__ = (
-        "account", "began", "begun", "call", "caller", "channel", "lease", "modern", "params", "request", "route",
-        "since", "talk", "watch", "way",
+        "account", "after", "began", "begun", "call", "caller", "channel", "lease", "modern", "params", "request",
+        "route", "since", "talk", "watch", "way",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +49,7 @@ class Asked:
         account: Account | None = None,
     ) -> None:
         self.account = account
+        self.after: After | None = None
         self.began = self.since = monotonic()
         self.watch: Watch | None = None
         self.route = route
@@ -89,9 +95,22 @@ class Asked:
         account, self.account = self.account, None
         if account is not None:
             account.note(ending, monotonic() - self.began)
+            if self.after is not None:
+                self.after(self, ending)
         watch, self.watch = self.watch, None
         if watch is not None:
             watch.ended(ending, error)
+
+    def tell(self, after: After) -> None:
+        """Have ``after`` called when it has ended, with how it did."""
+        before = self.after
+
+        def both(asked: Asked, ending: Ending) -> None:
+            if before is not None:
+                before(asked, ending)
+            after(asked, ending)
+
+        self.after = after if before is None else both
 
     def close(self) -> None:
         """Give the call up unless it is answered; nobody is asked any more."""

@@ -60,6 +60,11 @@ class Asking:
         self._parking = Parking()
         self._leases = Leases()
 
+    @property
+    def timeout(self) -> float:
+        """Seconds that one call has."""
+        return self._timeout
+
     def wait(self, timeout: float, limit: float) -> None:
         """Have other times count for calls from now on."""
         self._timeout, self._limit = timeout, limit
@@ -96,30 +101,36 @@ class Asking:
 
         Raises :class:`Fault`, and any :class:`VsmError` but :class:`RpcError` that says why the server gave none.
         """
+        return await self.finish(await self.put(route, request, caller))
+
+    async def put(self, route: Route, request: Request, caller: Caller, seconds: float | None = None) -> Asked:
+        """Ask, within ``seconds`` in all (default: the time for one call); :meth:`finish` waits for the answer.
+
+        Raises :class:`Fault`, and any :class:`VsmError` that says why nothing was sent.
+        """
         state = self._state(route, request, caller)
         if state is not None and state.kind == "parked":
-            return await self.finish(self._resumed(state, route, request, caller))
-        began = time.monotonic()
+            return self._resumed(state, route, request, caller)
+        began, whole = time.monotonic(), self._timeout if seconds is None else seconds
         try:
-            asked = await self._reached(route, request, caller)
+            asked = await self._reached(route, request, caller, whole)
         except BaseException as error:
             self._account(route, request).note(ending_of(error), 0.0)
             if self.observer is not None:
                 self.observer.unreached(route, request, caller, began, error)
             raise
         asked.since = began
-        left = self._timeout - (time.monotonic() - began)
+        left = whole - (time.monotonic() - began)
         asked.way = _way(route, request, caller)
         try:
             if left <= 0:
-                raise RequestTimeout(f"{route.server} was not ready within {self._timeout:g} s")
-            self._put(asked, state, left)
+                raise RequestTimeout(f"{route.server} was not ready within {whole:g} s")
+            return self._put(asked, state, left)
         except VsmError as error:
             asked.end(ending_of(error), error)
             if asked.lease is not None:
                 asked.lease.give_back()
             raise
-        return await self.finish(asked)
 
     async def finish(self, asked: Asked) -> bytes | Raw:
         """Await what was begun; as :meth:`ask`."""
@@ -138,13 +149,13 @@ class Asking:
         """Return a place for a caller without a session at a stateful server; ``None`` for any other."""
         return self._leases.take(server, caller.owner) if not caller.who and self._upstream.stateful(server) else None
 
-    async def _reached(self, route: Route, request: Request, caller: Caller) -> Asked:
+    async def _reached(self, route: Route, request: Request, caller: Caller, seconds: float) -> Asked:
         """Return what is asked, with a conversation that is open; waits for the server to start."""
         for attempt in (1, 2):
             lease = self._lease(route.server, caller)
             session = caller.who if lease is None else lease.session
             try:
-                channel = await self._upstream.connection(route.server, self._timeout, session)
+                channel = await self._upstream.connection(route.server, seconds, session)
                 return Asked(route, request, caller, channel, lease, self._account(route, request))
             except BaseException as error:
                 if lease is not None:

@@ -14,25 +14,24 @@ from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import Request, text_or_none
 from vsm_mcp.gateway.meta.tool import MetaTool
-from vsm_mcp.gateway.sides import Sides
 from vsm_mcp.gateway.tasks.passing import LIST, Tasks
-from vsm_mcp.routing.router import Router
-from vsm_mcp.routing.table import Route
+from vsm_mcp.gateway.traffic import Traffic
 
 
 class Calls:
     """Requests that a server has to answer, and how what goes wrong is told.
 
     ``own`` are the gateway's own tools, by name; those that a view offers are asked before its servers' tools.
-    ``router`` says which target takes a call. ``screens`` says whether the texts of prompts are looked at.
+    ``traffic`` sees calls through that need more than to be asked. ``screens`` says whether the texts of prompts are
+    looked at.
     """
 
     def __init__(
-        self, asking: Asking, own: Mapping[str, MetaTool], tasks: Tasks, router: Router, *, screens: bool = True
+        self, asking: Asking, own: Mapping[str, MetaTool], tasks: Tasks, traffic: Traffic, *, screens: bool = True
     ) -> None:
         self._asking = asking
-        self._router = router
-        self._sides = Sides(router)
+        self._traffic = traffic
+        self._special = traffic.router.special
         self._own = own
         self._tasks = tasks
         self._screened = screening.METHOD if screens else ""
@@ -41,10 +40,10 @@ class Calls:
         """Ask without waiting; ``None`` (and nothing asked) when that takes more. Raises :class:`Fault`."""
         if request.method == self._screened or self._own_tool(request, caller) is not None:
             return None
-        route = self._route(request, caller)
-        if self._sides.looks_on(route):
-            return None
+        route = destinations.find(request, caller)
         try:
+            if route.server in self._special:
+                return self._traffic.begin(route, request, caller)
             return self._asking.begin(route, request, caller)
         except Fault:
             raise
@@ -58,29 +57,21 @@ class Calls:
         own = self._own_tool(request, caller)
         if own is not None:
             return await own.answer(request, caller, self.answer)
-        route = self._route(request, caller)
-        copied = self._sides.params(route, request)
-        result = await _told(self._asking.ask(route, request, caller), route.server, request.method, caller)
-        result = self._sides.answered(route, copied, result)
+        route = destinations.find(request, caller)
+        result = await _told(self._traffic.ask(route, request, caller), route.server, request.method, caller)
         return screening.screened(result, route.server) if request.method == self._screened else result
 
     async def alone(self, request: Request, caller: Caller) -> bytes | Raw:
         """Ask as :meth:`answer` does, for nobody behind a front: whatever goes wrong is raised as it is."""
-        route = self._route(request, caller)
-        copied = self._sides.params(route, request)
+        route = destinations.find(request, caller)
         try:
-            return self._sides.answered(route, copied, await self._asking.ask(route, request, caller))
+            return await self._traffic.ask(route, request, caller)
         except Fault as fault:
             raise fault.__cause__ if isinstance(fault.__cause__, RpcError) else fault from None
 
     async def finish(self, asked: Asked) -> bytes | Raw:
         """Return the result of what was begun. Raises :class:`Fault`."""
-        return await _told(self._asking.finish(asked), asked.route.server, asked.request.method, asked.caller)
-
-    def _route(self, request: Request, caller: Caller) -> Route:
-        asked = destinations.find(request, caller)
-        directed = self._router.directed(asked, caller.owner)
-        return self._sides.settled(asked, directed, request, self._asking.holder(request))
+        return await _told(self._traffic.finish(asked), asked.route.asked, asked.request.method, asked.caller)
 
     async def _of_task(self, request: Request, caller: Caller) -> bytes | Raw:
         self._tasks.check(request, caller)

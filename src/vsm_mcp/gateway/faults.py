@@ -21,6 +21,7 @@ from vsm_mcp.errors import (
     UsageError,
     VsmError,
 )
+from vsm_mcp.routing.breaker import BreakerOpen
 from vsm_mcp.wire import era
 
 FAILURE_KEY: Final = "vsm-mcp/failure"
@@ -47,6 +48,7 @@ _KINDS: Final = (
         "timeout",
         "it may have been carried out all the same: look before you repeat it, or ask for less at once",
     ),
+    (BreakerOpen, "unavailable", "try again in a while, or use another tool"),
     (Throttled, "quota", "wait before you ask again"),
     (Overloaded, "overload", "try again in a while"),
     (Refused, "policy", "a person has to change the policy"),
@@ -76,6 +78,9 @@ _decode_elsewhere: Final = msgspec.json.Decoder(_Elsewhere).decode
 _MAX_VISITS: Final = 16
 
 
+_SPELLINGS: Final = {"kind": "class", "after": "retryAfterSeconds"}
+
+
 class Fault(VsmError):
     """A client's request is answered with a JSON-RPC error; ``data`` is raw JSON or ``None``."""
 
@@ -97,8 +102,11 @@ class NoSuchTool(Fault):
         self.tool = tool
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "class"}):
-    """Why a server gave no result: which server, which class of failure, whether to retry, and what to do."""
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=_SPELLINGS):
+    """Why a server gave no result: which server, which class of failure, whether to retry, and what to do.
+
+    ``after`` (seconds) is when to try again, where anybody knows; 0 where not, and then it is left out.
+    """
 
     server: str
     kind: str
@@ -106,13 +114,14 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "class"
     retryable: bool
     message: str
     hint: str
+    after: float = 0.0
 
 
 def failure_of(error: VsmError, server: str) -> Failure:
     """Describe why ``server`` gave no result.
 
-    ``kind`` is ``timeout``, ``transport``, ``auth``, ``quota``, ``overload``, ``policy``, ``protocol``, ``usage``,
-    ``not_found``, ``task`` or ``internal``.
+    ``kind`` is ``timeout``, ``transport``, ``unavailable``, ``auth``, ``quota``, ``overload``, ``policy``,
+    ``protocol``, ``usage``, ``not_found``, ``task`` or ``internal``.
     """
     again = f"the server is restarted when it is called again; `vsm-mcp inspect {server}` says more"
     otherwise = ("transport" if error.retryable else "internal", again)
@@ -126,7 +135,12 @@ def failure_of(error: VsmError, server: str) -> Failure:
         retryable=error.retryable,
         message=error.message,
         hint=hint if error.hint == error.remedy else error.hint,
+        after=round(_seconds_of(error), 3),
     )
+
+
+def _seconds_of(error: VsmError) -> float:
+    return error.seconds if isinstance(error, BreakerOpen) else error.after if isinstance(error, Throttled) else 0.0
 
 
 def tool_failure(failure: Failure, *, modern: bool) -> bytes:

@@ -30,6 +30,7 @@ from vsm_mcp.gateway.sessions import Session, Sessions
 from vsm_mcp.gateway.tasks import support
 from vsm_mcp.gateway.tasks.following import Following
 from vsm_mcp.gateway.tasks.passing import Tasks
+from vsm_mcp.gateway.traffic import Traffic
 from vsm_mcp.gateway.updates import Updates
 from vsm_mcp.gateway.upstream import Upstream
 from vsm_mcp.gateway.view import View
@@ -115,6 +116,7 @@ class Gateway:
         self.router = Router()
         self._consents = Consents()
         self._asking = Asking(upstream, seconds, limit, self.tasks, self.router.ledger)
+        self.traffic = Traffic(self._asking, self.router, upstream)
         self._calls = self._made_calls()
 
     # --- what is served -------------------------------------------------------------------------------------------
@@ -146,6 +148,7 @@ class Gateway:
         """
         self._offers = dict(offers)
         self.announcements.forget(self._offers)
+        self.traffic.show(self._offers)
         if denied is not None:
             self._denied = tuple(denied)
         for view in self.views.values():
@@ -204,9 +207,8 @@ class Gateway:
     def _made_calls(self) -> Calls:
         patience = min(self.settings.call_timeout_seconds, self.limits.acquire_seconds)
         screens = self.settings.hidden_prompts == "refuse"
-        return Calls(
-            self._asking, own_tools(self._needs, patience, self._consents), self.tasks, self.router, screens=screens
-        )
+        own = own_tools(self._needs, patience, self._consents)
+        return Calls(self._asking, own, self.tasks, self.traffic, screens=screens)
 
     # --- answering ------------------------------------------------------------------------------------------------
 

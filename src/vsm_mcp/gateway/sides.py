@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Raw
 
 from vsm_mcp.gateway.messages import Request
-from vsm_mcp.routing.rewrite import labelled, rewritten
+from vsm_mcp.routing.rewrite import rewritten, served_by
 from vsm_mcp.routing.router import Router
 from vsm_mcp.routing.shares import Share
 from vsm_mcp.routing.table import Route
@@ -17,27 +17,27 @@ class Sides:
     def __init__(self, router: Router) -> None:
         self._router = router
 
-    def settled(self, asked: Route, directed: Route, request: Request, holder: str) -> Route:
-        """Return the side that takes a request of ``asked`` which the router has ``directed``.
+    def settled(self, asked: Route, directed: Route, request: Request, holder: str) -> tuple[Route, Request]:
+        """Return the side that takes a request of ``asked`` which the router has ``directed``, and what it is asked.
 
         A round of a call goes back to its ``holder``, whoever takes new calls by now. Where the newcomer is a rival,
         the request is rewritten; one that it has no place for stays with the incumbent.
         """
         share = self._router.shares.get(asked.server)
         if share is None:
-            return directed
+            return directed, request
         if holder == asked.server or request.method != "tools/call":
-            return asked
-        if holder == share.newcomer and not share.stand_ins:
-            return Route(share.newcomer, asked.name, asked.server)
-        if directed.server != share.newcomer or asked.name not in share.stand_ins:
-            return directed
-        stand_in = share.stand_ins[asked.name]
-        params = rewritten(request.params, stand_in)
-        if params is None:
-            return asked
-        request.params.update(params)
-        return Route(stand_in.server, stand_in.tool, asked.server)
+            return asked, request
+        if share.newcomer not in (holder, directed.server):
+            return directed, request
+        if not share.stand_ins:
+            return Route(share.newcomer, asked.name, asked.server), request
+        stand_in = share.stand_ins.get(asked.name)
+        params = None if stand_in is None else rewritten(request.params, stand_in)
+        if stand_in is None or params is None:
+            return asked, request
+        other = Request(request.id, request.method, params, request.meta)
+        return Route(stand_in.server, stand_in.tool, asked.server), other
 
     def looks_on(self, route: Route) -> bool:
         """Return whether something is done with the answer, so that it has to pass through :meth:`answered`."""
@@ -58,7 +58,7 @@ class Sides:
             return result
         if copied is not None and share.copy is not None:
             share.copy(route.name, copied, result)
-        return labelled(result, route.server) if _stands_in(share, route) else result
+        return served_by(result, route.server, route.name) if _stands_in(share, route) else result
 
 
 def _stands_in(share: Share, route: Route) -> bool:

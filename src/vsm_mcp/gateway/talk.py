@@ -30,12 +30,12 @@ class Talk:
 
     A client of the handshake versions is asked at once, on the stream of its call. For a modern one the questions are
     kept, and whoever awaits the call is woken to ask them in a result. ``lacking`` is what the server wanted of a
-    client that cannot give it.
+    client that cannot give it, ``touched`` whether the server asked, or made progress that the client heard of.
     """
 
     __slots__ = (
         "_caller", "_may_ask", "_open", "_token", "call", "capabilities", "client", "lacking", "log_level",
-        "wants_progress",
+        "touched", "wants_progress",
     )  # fmt: skip
 
     def __init__(self, request: Request, caller: Caller) -> None:
@@ -49,6 +49,7 @@ class Talk:
         self.wants_progress = self._token is not None and caller.back is not None
         self._open: _Open | None = None
         self.lacking: Mapping[str, Any] = _NOTHING
+        self.touched = False
 
     # --- what the server says --------------------------------------------------------------------------------------
 
@@ -65,6 +66,7 @@ class Talk:
                 members = decode_object(params)
             except UNREADABLE:
                 return
+            self.touched = True
             back.notify(messages.notification(method, encode({**members, "progressToken": self._token})))
 
     def tell(self, message: bytes) -> None:
@@ -76,6 +78,7 @@ class Talk:
 
     def asked(self, question: Question) -> None:
         """Ask the client, or say why it cannot be asked."""
+        self.touched = True
         lacking = capabilities.missing(question.method, question.params, self.capabilities)
         if lacking is not None:
             self.lacking = {**self.lacking, **lacking}

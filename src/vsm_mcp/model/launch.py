@@ -67,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stands for its port, or the name of a preset; ``health`` a path there that answers well when the program is.
     ``pool_size`` processes share the calls of a server that keeps no state, ``max_overflow`` more of them when all are
     full; ``calls_at_once`` fills one (0: nothing does). ``queue_limit`` calls may wait then, for ``queue_seconds``.
+    ``replica_of`` names a server that does the same: both answer under its name, the one of the lowest ``priority``
+    first, and those of one priority by their ``weight``.
     ``permissions`` names the permission profile that all of this adds to, ``project`` the directory that ``.`` stands
     for in it.
     """
@@ -92,6 +94,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     calls_at_once: Annotated[int, msgspec.Meta(ge=0)] = 0
     queue_limit: Annotated[int, msgspec.Meta(ge=0)] = 100
     queue_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    replica_of: str = ""
+    weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
+    priority: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
     permissions: str = ""
     project: str = ""
 

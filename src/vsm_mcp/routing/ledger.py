@@ -73,6 +73,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._accounts: dict[Key, Account] = {}
+        self._servers: dict[str, dict[str, Account]] = {}
 
     def of(self, server: str, tool: str) -> Account:
         """Return the account of a tool, opened when it is first asked for.
@@ -83,6 +84,7 @@ class Ledger:
         if account is None:
             key = (server, tool if len(self._accounts) < _MOST else "")
             account = self._accounts.setdefault(key, Account())
+            self._servers.setdefault(server, {})[key[1]] = account
         return account
 
     def accounts(self) -> Mapping[Key, Account]:
@@ -91,9 +93,9 @@ class Ledger:
 
     def of_server(self, server: str) -> Iterator[tuple[str, Account]]:
         """Yield the tools of one server that were called, with their accounts."""
-        return ((tool, account) for (name, tool), account in self._accounts.items() if name == server)
+        return iter(self._servers.get(server, {}).items())
 
     def forget(self, server: str) -> None:
         """Close the accounts of a server that is gone."""
-        for key in [key for key in self._accounts if key[0] == server]:
-            del self._accounts[key]
+        for tool in self._servers.pop(server, {}):
+            del self._accounts[server, tool]

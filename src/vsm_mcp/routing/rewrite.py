@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -11,8 +11,9 @@ from msgspec import Raw
 from vsm_mcp.model.stand_in import StandIn
 
 SERVED_BY: Final = "vsm-mcp/served-by"
-"""The member of a result's ``_meta`` that names the server which answered in the place of the one asked for."""
+"""The key in a result's ``_meta`` that names the server and the tool that answered in place of those asked for."""
 
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _encode: Final = msgspec.json.Encoder().encode
 _members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -23,20 +24,26 @@ def rewritten(params: Mapping[str, Raw], stand_in: StandIn) -> dict[str, Raw] | 
     ``None`` where an argument has no place in it, or where the arguments are no object.
     """
     try:
-        given = _members(params.get("arguments", Raw(b"{}")))
-        arguments = stand_in.rewritten(given)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        arguments = stand_in.rewritten(_members(params.get("arguments", Raw(b"{}"))))
+    except _UNREADABLE:
         return None
     if arguments is None:
         return None
     return {**params, "name": Raw(_encode(stand_in.tool)), "arguments": Raw(_encode(arguments))}
 
 
-def labelled(result: bytes | Raw, server: str) -> bytes:
-    """Return a result whose ``_meta`` says that ``server`` gave it; one that is no object stays as it is."""
+def served_by(result: bytes | Raw, server: str, tool: str) -> bytes | Raw:
+    """Return a result that says which tool of which server gave it."""
+    return labelled(result, SERVED_BY, {"server": server, "tool": tool})
+
+
+def labelled(result: bytes | Raw, key: str, label: Any) -> bytes | Raw:
+    """Return a result (a raw JSON object) with ``label`` under ``key`` of its ``_meta``, all else byte for byte."""
     try:
         members = _members(result)
-        meta = _members(members.get("_meta", Raw(b"{}")))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return bytes(result)
-    return _encode({**members, "_meta": {**meta, SERVED_BY: server}})
+        meta = _members(members["_meta"]) if "_meta" in members else {}
+    except _UNREADABLE:
+        return result
+    meta[key] = Raw(_encode(label))
+    members["_meta"] = Raw(_encode(meta))
+    return _encode(members)

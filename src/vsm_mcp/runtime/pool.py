@@ -78,6 +78,13 @@ class Pool:
             return self.shared.ready() if self._replicas is None else self._replicas.ready()
         return self.unit(session).ready() if session in self._instances else None
 
+    def load(self) -> int | None:
+        """Return the calls in flight, 0 where the next one starts it, ``None`` while it cannot answer."""
+        states = [unit.state for unit in self._sharing()]
+        if not any(state in (ServerState.READY, ServerState.STOPPED) for state in states):
+            return None
+        return sum(connection.calls for unit in self._all() if (connection := unit.open) is not None)
+
     async def connection(self, seconds: float, session: str) -> Connection:
         """Return an open connection for a call of ``session``, within so many seconds.
 

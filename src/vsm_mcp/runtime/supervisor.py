@@ -275,13 +275,16 @@ class Runtime:
         pool = self._pools.get(name)
         return None if pool is None else pool.ready(session)
 
+    def load(self, name: str) -> int | None:
+        """Return how many calls a server works on (0 where the next one starts it), ``None`` while it cannot answer."""
+        return self._pools[name].load() if name in self._pools else None
+
     async def connection(self, name: str, timeout: float, session: str = "") -> Connection:
         """Return the open connection to a server, starting it if need be, within ``timeout`` seconds.
 
         ``session`` is the opaque key of the client that asks (empty: none in particular): a stateful server gets a
         process for each, any other one process for all. A server that waits for its restart is started at once; one
         that was given up is not. Ask again for each call: that is what a server's idle time is counted from.
-
         Raises what :meth:`start` raises, as soon as the start that is under way has failed, and :class:`Overloaded`
         when all processes that a server may have are busy for others.
         """
@@ -289,8 +292,7 @@ class Runtime:
 
     def stateful(self, name: str) -> bool:
         """Return whether a server has a process for each session."""
-        pool = self._pools.get(name)
-        return pool is not None and pool.tenure.stateful
+        return name in self._pools and self._pools[name].tenure.stateful
 
     def sessions(self, name: str) -> Collection[str]:
         """Return the sessions that have a process of a server to themselves, now and whenever it is looked at."""
@@ -347,8 +349,7 @@ class Runtime:
         return tuple(self._pools[name].status() for name in sorted(self._pools))
 
     def _cores(self, name: str) -> float:
-        pool = self._pools.get(name)
-        return 0.0 if pool is None else cores_of(pool.server.settings, self._config)
+        return cores_of(self._pools[name].server.settings, self._config) if name in self._pools else 0.0
 
     def tally(self, name: str) -> Tally:
         """Return the count of the calls that were made of a server."""

@@ -88,6 +88,13 @@ def _running(settings: Settings, _remote: bool) -> Complaints:
         yield "after", "a server is named twice", "once is enough"
 
 
+def _replicated(settings: Settings, _remote: bool) -> Complaints:
+    if settings.replica_of and not _SERVER.fullmatch(settings.replica_of):
+        yield "replica_of", f"{settings.replica_of!r} cannot be a server's name", "vsm-mcp list shows the names"
+    if not math.isfinite(settings.weight):
+        yield "weight", f"{settings.weight} is no weight", "1 is what is usual, 2 gets twice as many calls"
+
+
 def _listening(settings: Settings, remote: bool) -> Complaints:
     if settings.listens and remote:
         yield "listens", "a server that runs elsewhere has its URL already", "leave it out"
@@ -113,4 +120,11 @@ def _pooled(settings: Settings, _remote: bool) -> Complaints:
         yield field, "each session of a stateful server has a process of its own", "leave out one of the two"
 
 
-_RULES: Final[tuple[Callable[[Settings, bool], Complaints], ...]] = (_texts, _places, _running, _listening, _pooled)
+_RULES: Final[tuple[Callable[[Settings, bool], Complaints], ...]] = (
+    _texts,
+    _places,
+    _running,
+    _replicated,
+    _listening,
+    _pooled,
+)

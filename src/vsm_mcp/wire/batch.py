@@ -28,11 +28,17 @@ class Batch:
         self._waiting += (message, b"\n")
         self.size += len(message)
 
+    def left(self) -> list[bytes]:
+        """Return the messages that were not handed to the transport."""
+        return self._waiting[::2]
+
     def flush(self) -> None:
         """Hand what waits to the transport now."""
+        if self._transport.is_closing():
+            return  # they stay here: nothing of them has left
         waiting, size = self._waiting, self.size
         self._waiting, self.size = [], 0
-        if not waiting or self._transport.is_closing():
+        if not waiting:
             return
         if size > _JOINED:
             self._transport.writelines(waiting)  # copying that much costs more than handing over the pieces

@@ -22,7 +22,7 @@ from vsm_mcp.wire.inbox import Inbox, OnChange
 from vsm_mcp.wire.mirror import Mirror
 from vsm_mcp.wire.pending import Pending
 from vsm_mcp.wire.tally import Tally
-from vsm_mcp.wire.transport import Head, Transport
+from vsm_mcp.wire.transport import Head, Holding, Transport, unsent
 from vsm_mcp.wire.watching import Watch
 
 Params = Mapping[str, object] | None
@@ -155,7 +155,7 @@ class Connection:
         seconds from now at most. Raises :class:`TransportError` when the connection is closed.
         """
         if self.closed.done():
-            raise TransportError(self.closed.result())
+            raise unsent(TransportError(self.closed.result()))
         ident = self._pending.next_id()
         data = envelope.request(ident, method, self._full(params, ident, dialogue))
         call = Call(self, ident, method, dialogue)
@@ -285,6 +285,8 @@ class Connection:
             self.closed.set_result(reason)
         self._why = self._why or reason
         self._inbox.close()
+        for message in self._transport.held() if isinstance(self._transport, Holding) else ():
+            self._pending.unsent(message, self._why)
         self._pending.fail_all()
 
     def _lost(self, reason: str) -> None:

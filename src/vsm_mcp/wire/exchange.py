@@ -82,9 +82,11 @@ class Exchange:
     def ended(self) -> None:
         """The answer is whole."""
 
-    def broke(self, why: str, *, stale: bool) -> None:
+    def broke(self, why: str, *, stale: bool, unsent: bool = False) -> None:
         """Nothing more will come."""
-        self.finish((Stale if stale else TransportError)(f"{self.place} {why}"))
+        trouble = (Stale if stale else TransportError)(f"{self.place} {why}")
+        trouble.unsent = unsent
+        self.finish(trouble)
 
     # --- ends ----------------------------------------------------------------------------------------------------
 
@@ -178,7 +180,7 @@ class Stream(Exchange):
         """The server closed it."""
         self.finish(Cut(f"{self.place} ended its stream of events", self._events.reader))
 
-    def broke(self, why: str, *, stale: bool) -> None:
+    def broke(self, why: str, *, stale: bool, unsent: bool = False) -> None:
         """It was cut off, or never began."""
         super().broke(why, stale=True) if stale else self.finish(Cut(f"{self.place} {why}", self._events.reader))
 

@@ -76,5 +76,8 @@ def refusal(status: int, retry_after: str, place: str) -> TransportError:
     if status in _AGAIN or status >= 500:
         wait = f"it asks to wait {retry_after} s" if retry_after.isdigit() else "try again later"
         kind = Throttled if status == 429 else TransportError
-        return kind(f"{place} is not able to answer now ({status})", wait)
+        trouble = kind(f"{place} is not able to answer now ({status})", wait)
+        if isinstance(trouble, Throttled) and retry_after.isdigit():
+            trouble.after = float(retry_after[:9])
+        return trouble
     return HttpRefused(status, f"{place} refused with status {status}", "is this the URL of an MCP endpoint?")

@@ -32,8 +32,11 @@ class Taker(Protocol):
     def ended(self) -> None:
         """The answer is whole."""
 
-    def broke(self, why: str, *, stale: bool) -> None:
-        """It will never be whole; ``stale``: no byte of it came, on a socket that had been used before."""
+    def broke(self, why: str, *, stale: bool, unsent: bool = False) -> None:
+        """It will never be whole; ``stale``: no byte of it came, on a socket that had been used before.
+
+        ``unsent``: nor did a byte of the request leave.
+        """
 
 
 class Home(Protocol):
@@ -61,7 +64,7 @@ class _Nobody:
     def ended(self) -> None:
         """Ignore it."""
 
-    def broke(self, why: str, *, stale: bool) -> None:
+    def broke(self, why: str, *, stale: bool, unsent: bool = False) -> None:
         """Ignore it."""
 
 
@@ -169,7 +172,8 @@ class Socket(asyncio.Protocol):
             taker.ended()  # the end of the connection is the end of such a body (RFC 9112, section 6.3)
             return
         what = "broke off its answer" if self._heard else "closed the connection without an answer"
-        taker.broke(f"{what} ({exc})" if exc is not None else what, stale=self._stale and not self._heard)
+        why, stale = f"{what} ({exc})" if exc is not None else what, self._stale and not self._heard
+        taker.broke(why, stale=stale, unsent=self._unsent is not None)
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, then hand it over."""

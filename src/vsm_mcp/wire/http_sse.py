@@ -17,7 +17,7 @@ from vsm_mcp.wire.post import ANSWERS_ONCE
 from vsm_mcp.wire.site import Site
 from vsm_mcp.wire.sse import SseReader
 from vsm_mcp.wire.tasks import Tasks
-from vsm_mcp.wire.transport import Deliver, Done, Head, Lost, Target
+from vsm_mcp.wire.transport import Deliver, Done, Head, Lost, Target, unsent
 
 _OPEN_SECONDS: Final = 10.0
 
@@ -66,7 +66,7 @@ class HttpSseTransport:
     async def send(self, data: bytes, head: Head) -> None:
         """POST a message; its answer comes on the stream. Raises what :class:`HttpTransport` raises for a refusal."""
         if self._lost is None:
-            raise TransportError("the connection to the server is closed")
+            raise unsent(TransportError("the connection to the server is closed"))
         post = Exchange("POST", b"", data, repeatable=head.method != ANSWERS_ONCE)
         post.target = self._endpoint
         await self._site.perform(post, bounded=head.kind == "request")

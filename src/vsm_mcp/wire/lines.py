@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from vsm_mcp.errors import ProtocolError, TransportError
 from vsm_mcp.wire.batch import Batch
-from vsm_mcp.wire.transport import Deliver, Done, Head, Lost
+from vsm_mcp.wire.transport import Deliver, Done, Head, Lost, unsent
 
 HIGH_WATER: Final = 1024 * 1024
 """Bytes that may wait for a server that does not read, before senders wait as well."""
@@ -211,10 +211,14 @@ class LineTransport(abc.ABC):
                 self._batch.flush()
             await self._writer.ready()
         if self._deaf or self._lost is None:
-            raise TransportError("the connection to the server is closed")
+            raise unsent(TransportError("the connection to the server is closed"))
         if head.kind != "request" and self._batch.size + self._out.get_write_buffer_size() > _MOST_WAITING:
             raise TransportError("the server does not read")
         self._batch.line(data)
+
+    def held(self) -> list[bytes]:
+        """See :class:`~vsm_mcp.wire.transport.Holding`."""
+        return self._batch.left() if self._opened else []
 
     async def close(self) -> None:
         """End our side, leave the server half a second to end its own, then let go of that too."""

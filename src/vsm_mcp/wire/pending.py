@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from vsm_mcp.errors import ProtocolError
+from vsm_mcp.errors import ProtocolError, TransportError
+from vsm_mcp.wire import envelope, transport
 from vsm_mcp.wire.call import EXPIRED, LOST, Call
 from vsm_mcp.wire.envelope import Message
 
@@ -133,6 +134,17 @@ class Pending:
     def in_dialogue(self) -> list[Call]:
         """Return the calls whose client can be spoken to, oldest first."""
         return [call for call in self._calls.values() if call.dialogue is not None]
+
+    def unsent(self, message: bytes, why: str) -> None:
+        """Fail the call that a message of ours makes, if it makes one: nothing of it has left."""
+        try:
+            found = envelope.read(message)
+        except ProtocolError:
+            return
+        asks = found.id is not None and found.method is not None
+        call = self._calls.pop(number(found.id), None) if found.id is not None and asks else None
+        if call is not None:
+            call.settle(transport.unsent(TransportError(why)))
 
     def fail_all(self) -> None:
         """Give every waiting call :data:`LOST`."""

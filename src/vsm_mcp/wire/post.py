@@ -134,12 +134,12 @@ class Post(Exchange):
         trouble = f"the server's answer to {method} holds no response to it"
         self.finish(None if answered else ProtocolError(trouble))
 
-    def broke(self, why: str, *, stale: bool) -> None:
+    def broke(self, why: str, *, stale: bool, unsent: bool = False) -> None:
         """Nothing more will come; a stream may be resumed."""
         if self._events is not None:
             self.ended()
         else:
-            super().broke(why, stale=stale)
+            super().broke(why, stale=stale, unsent=unsent)
 
     # --- refusals ------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from vsm_mcp.wire.authorizer import Access, Authorizer, Challenged
 from vsm_mcp.wire.exchange import Exchange, Moved, Stale
 from vsm_mcp.wire.http11 import Socket
 from vsm_mcp.wire.pool import Pool
-from vsm_mcp.wire.transport import Done, MakeSocket
+from vsm_mcp.wire.transport import Done, MakeSocket, unsent
 
 _REDIRECTIONS: Final = 2
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -110,7 +110,10 @@ class Site:
 
     async def _sent(self, exchange: Exchange, *, fresh: bool, bounded: bool) -> VsmError | None:
         pool = self._pool
-        socket = await (pool.open() if fresh else pool.wait(recent=not exchange.repeatable, bounded=bounded))
+        try:
+            socket = await (pool.open() if fresh else pool.wait(recent=not exchange.repeatable, bounded=bounded))
+        except VsmError as error:
+            raise unsent(error) from error.__cause__
         ended: asyncio.Future[VsmError | None] = asyncio.get_running_loop().create_future()
 
         def done(trouble: VsmError | None) -> None:

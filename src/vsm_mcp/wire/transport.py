@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -93,6 +93,21 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """End the conversation from our side; idempotent."""
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A transport that takes messages before it hands them on, and knows which of them it still has."""
+
+    def held(self) -> Sequence[bytes]:
+        """Return the messages of which nothing has left, oldest first."""
+        ...
+
+
+def unsent(trouble: VsmError) -> VsmError:
+    """Return an error marked as one before which nothing was sent."""
+    trouble.unsent = True
+    return trouble
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

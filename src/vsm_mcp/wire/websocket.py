@@ -18,7 +18,7 @@ from vsm_mcp.wire.dial import unreachable
 from vsm_mcp.wire.lines import SHARE, TURN_SECONDS
 from vsm_mcp.wire.site import header_lines
 from vsm_mcp.wire.tasks import Tasks
-from vsm_mcp.wire.transport import Deliver, Done, Head, Lost, Target
+from vsm_mcp.wire.transport import Deliver, Done, Head, Lost, Target, unsent
 
 if TYPE_CHECKING:
     import aiohttp
@@ -95,7 +95,7 @@ class WebSocketTransport:
     async def send(self, data: bytes, head: Head) -> None:
         """Write a message; waits while the server does not read. Raises :class:`TransportError` when it is gone."""
         if self._lost is None:
-            raise TransportError("the connection to the server is closed")
+            raise unsent(TransportError("the connection to the server is closed"))
         try:
             await self._socket.send_frame(data, self._text)
         except self._broken as error:

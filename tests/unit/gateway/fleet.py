@@ -39,6 +39,7 @@ class Fleet:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.connections: dict[str, Connection] = {}
         self.started: dict[str, int] = {}
+        self.starting: dict[str, asyncio.Lock] = {}
         self.gateway: Gateway | None = None
         self.down: dict[str, str] = {}
         self.watched: dict[str, set[str]] = {}
@@ -52,10 +53,8 @@ class Fleet:
     async def connection(self, server: str, timeout: float, session: str = "") -> Connection:
         if server in self.down:
             raise ServerDown(f"{server} is not running: {self.down[server]}")
-        found = self.connections.get(server)
-        if found is not None and not found.closed.done():
-            return found
-        return await self._start(server, timeout)
+        async with self.starting.setdefault(server, asyncio.Lock()):  # whoever comes meanwhile gets the same one
+            return self.ready(server) or await self._start(server, timeout)
 
     def stateful(self, server: str) -> bool:
         return False

@@ -25,6 +25,10 @@ def call(arguments: bytes = b"{}", method: str = "tools/call", **params: bytes) 
 
 
 def routed(share: Share | None, request: Request, holder: str = "") -> Route:
+    return settled(share, request, holder)[0]
+
+
+def settled(share: Share | None, request: Request, holder: str = "") -> tuple[Route, Request]:
     router = Router()
     router.share("files", share)
     return Sides(router).settled(READ, router.directed(READ, "me"), request, holder)
@@ -49,9 +53,11 @@ def test_a_rival_is_asked_in_its_own_words_or_not_at_all() -> None:
     stand_in = StandIn(server="notes", tool="get", arguments={"path": "file"})
     rival = Share(newcomer="notes", percent=100, salt="x", tools={"read"}, stand_ins={"read": stand_in})
     request = call(b'{"path":"/a"}')
-    assert routed(rival, request) == Route("notes", "get", "files")
-    assert json.loads(bytes(request.params["arguments"])) == {"file": "/a"}
-    assert json.loads(bytes(request.params["name"])) == "get"
+    route, other = settled(rival, request)
+    assert route == Route("notes", "get", "files")
+    assert json.loads(bytes(other.params["arguments"])) == {"file": "/a"}
+    assert json.loads(bytes(other.params["name"])) == "get"
+    assert request.params == call(b'{"path":"/a"}').params, "it may have to go back to the incumbent"
     assert routed(rival, call(b'{"path":"/a","line":2}')) == READ
 
 
@@ -79,7 +85,7 @@ def test_only_what_is_to_be_labelled_or_copied_leaves_the_plain_way() -> None:
     stand_in = StandIn(server="notes", tool="get")
     router.share("files", Share(newcomer="notes", percent=50, salt="x", stand_ins={"read": stand_in}))
     labelled = json.loads(bytes(sides.answered(Route("notes", "get", "files"), None, b"{}")))
-    assert labelled == {"_meta": {SERVED_BY: "notes"}}
+    assert labelled == {"_meta": {SERVED_BY: {"server": "notes", "tool": "get"}}}
     assert sides.answered(READ, None, b"{}") == b"{}"
 
 

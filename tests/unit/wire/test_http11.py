@@ -767,7 +767,7 @@ class Noting:
         assert self.began
         self.ends += 1
 
-    def broke(self, why: str, *, stale: bool) -> None:
+    def broke(self, why: str, *, stale: bool, unsent: bool = False) -> None:
         assert why and not stale
         self.ends += 1
 
