@@ -11,6 +11,7 @@ from vsm_mcp.app.autopiloting import Autopiloting
 from vsm_mcp.app.capabilities import Capabilities
 from vsm_mcp.app.looking_after import looking_after
 from vsm_mcp.app.rollouts import ROLLOUTS, Rollouts
+from vsm_mcp.app.service_measures import ServiceMeasures
 from vsm_mcp.app.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class InService:
         self.rollouts = Rollouts(app)
         self.rollouts.stand_ins = self.capabilities.stand_ins
         self.autopilot = Autopiloting(app)
+        self.telemetry.measures.also.append(ServiceMeasures(app))
         self.answering: dict[str, object] = {
             "capabilities": self.capabilities,
             "conditions": self.healing,

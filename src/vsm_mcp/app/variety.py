@@ -35,12 +35,16 @@ _SHOWN: Final = 200
 
 
 class Gaps:
-    """Answers ``gaps``, ``allow_need`` and ``deny_need``, and gathers the same for the autopilot."""
+    """Answers ``gaps``, ``allow_need`` and ``deny_need``, and gathers the same for the autopilot.
+
+    ``last`` is how many needs were demanded, and how many of them met, when that was last looked at.
+    """
 
     def __init__(self, app: App, acquiring: Acquiring, standings: Standings) -> None:
         self._app = app
         self._acquiring = acquiring
         self._standings = standings
+        self.last: tuple[int, int] | None = None
         self._fits: dict[str, Match] = {}
         self._of: tuple[Lookup, frozenset[str]] | None = None
 
@@ -117,6 +121,7 @@ class Gaps:
         matches = await self._compared(needs, healthy)
         fits = {key: Fit(tool, score) for key, (tool, _, score) in matches.items() if tool}
         found = gap_rules.variety(needs, fits, await store.memory.needs(), healthy)
+        self.last = (found.demanded, found.met)
         met_by: dict[str, list[Demanded]] = {}
         for gap in found.needs:
             if gap.met:

@@ -54,6 +54,26 @@ CONTACTS: Final = Metric(
     "Contacts that the sandbox refused a server; of each host and port it counts one a minute.",
     _SERVER,
 )
+CONDITION: Final = Metric(
+    "vsm_mcp_server_condition",
+    _G,
+    "1 for how a server is: healthy, degraded or failing; of servers that were looked at.",
+    ("server", "condition"),
+)
+BREAKER: Final = Metric(
+    "vsm_mcp_breaker_state",
+    _G,
+    "1 for open or half_open, of servers (or a tool of one, where given) that are left alone because calls failed.",
+    ("server", "tool", "state"),
+)
+ROLLOUT: Final = Metric(
+    "vsm_mcp_rollout_share",
+    _G,
+    "The share (0 to 1) of a server's calls that a newcomer takes: another version of it, or another server.",
+    ("server", "newcomer"),
+)
+NEEDS: Final = Metric("vsm_mcp_needs", _G, "Distinct needs of the window, when they were last looked at.")
+NEEDS_MET: Final = Metric("vsm_mcp_needs_met", _G, "Those of them that a tool of a healthy server met.")
 SESSIONS: Final = Metric("vsm_mcp_sessions", _G, "Sessions of clients of the handshake versions that are open.")
 WAITS: Final = Metric("vsm_mcp_requests_waiting", _G, "Requests over HTTP whose answer a server still owes.")
 REFUSED: Final = Metric(
@@ -91,7 +111,7 @@ OWN_CPU: Final = Metric("process_cpu_seconds", _C, "CPU time that the daemon use
 OWN_FILES: Final = Metric("process_open_fds", _G, "Open files of the daemon.")
 
 METRICS: Final[tuple[Metric, ...]] = (
-    CALLS, DURATIONS, STATE, IN_FLIGHT, WAITING, LIFE, MEMORY, CPU, PROCESSES, OPEN_FILES, CONTACTS, SESSIONS, WAITS,
-    REFUSED, TOOLS, SERVERS, EVENTS, DECISIONS, SOURCES, FOLLOWERS, DROPPED, SPANS, EXPORTS, BUILD, STARTED,
-    OWN_MEMORY, OWN_CPU, OWN_FILES,
+    CALLS, DURATIONS, STATE, IN_FLIGHT, WAITING, LIFE, MEMORY, CPU, PROCESSES, OPEN_FILES, CONTACTS, CONDITION,
+    BREAKER, ROLLOUT, NEEDS, NEEDS_MET, SESSIONS, WAITS, REFUSED, TOOLS, SERVERS, EVENTS, DECISIONS, SOURCES,
+    FOLLOWERS, DROPPED, SPANS, EXPORTS, BUILD, STARTED, OWN_MEMORY, OWN_CPU, OWN_FILES,
 )  # fmt: skip
