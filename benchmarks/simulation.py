@@ -4,6 +4,7 @@ Deterministic: chance is seeded, the clock is virtual, and nothing is started. W
 the file of each server (history, trends, diagnosis, ladder), the schedule of looks, the policy of restarts and the
 limit of restarts that the fleet shares. What is made up is the world: servers that crash, hang, leak, creep, flicker,
 lose their session, are damaged, or are beyond help, a thousand times an hour, and in one hour all within a second.
+Every five minutes the autopilot plans for as many needs and servers (``simulated_needs.py``), like in any other tick.
 
 Printed, and written with ``--out``: how long the decisions of one tick (a second) take, how many restarts there were in
 any minute against the limit, how often a condition swung, and memory. *A swing* is a server that becomes failing again
@@ -25,6 +26,8 @@ from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from simulated_needs import SHORT, Needs
 
 from vsm_mcp.health.check import Condition, Reading
 from vsm_mcp.health.file import File, weight
@@ -131,6 +134,8 @@ class Fleet:
         self.healed: dict[str, list[float]] = {kind: [] for kind in CURES}
         self.warned: dict[str, list[float]] = {"leak": [], "creep": []}
         self.deciding = 0.0
+        self.needs = Needs(count, seed)
+        self.plans: list[float] = []
         for number in range(count):
             self.schedule.put(str(number), self.settings.every_seconds * self.chance.random())
 
@@ -371,10 +376,7 @@ class Fleet:
     # --- time ---------------------------------------------------------------------------------------------------------
 
     def tick(self) -> float:
-        """Let one second pass; return the CPU seconds that its decisions took.
-
-        The autopilot's plan joins here: what it decides in a tick counts like everything else.
-        """
+        """Let one second pass; return the CPU seconds that its decisions took."""
         self.now += 1.0
         self.deciding = 0.0
         while self.events and self.events[0][0] <= self.now:
@@ -396,7 +398,18 @@ class Fleet:
                 self.changed(each[0], each[1], self.files[each[0]].chart.condition)
                 if each[2]:
                     self.treat(each[0], each[2])
+        if self.now % SHORT.every_seconds == 0:
+            self.plans.append(self.needs.look(self.now, self.failing()))
+            self.deciding += self.plans[-1]
         return self.deciding
+
+    def failing(self) -> dict[int, float]:
+        """Return since when servers fail, of those that do."""
+        return {
+            number: server.since
+            for number, server in enumerate(self.servers)
+            if server.fault and self.files[number].chart.condition is Condition.FAILING
+        }
 
 
 def run(given: argparse.Namespace, hours: float) -> tuple[Fleet, list[float], list[int]]:
@@ -438,6 +451,13 @@ def figures(fleet: Fleet, ticks: list[float], memory: list[int]) -> dict[str, An
             "p99": round(ordered[int(len(ordered) * 0.99)] * 1e3, 2),
             "max": round(ordered[-1] * 1e3, 2),
         },
+        "plan_ms": {
+            "median": round(median(fleet.plans) * 1e3, 2),
+            "max": round(max(fleet.plans, default=0.0) * 1e3, 2),
+        },
+        "planned": dict(sorted(fleet.needs.counts.items())),
+        "installs_in_a_day": fleet.needs.most_a_day,
+        "installs_allowed_a_day": SHORT.installs_per_day,
         "restarts": counts["restarts"],
         "most_restarts_a_minute": fleet.most_restarts,
         "restarts_allowed_a_minute": round(settings.restarts_per_minute + settings.restarts_at_once),
