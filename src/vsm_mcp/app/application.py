@@ -283,13 +283,13 @@ class App:
     async def tools(self, query: str = "", limit: int = 200, profile: str = "") -> dict[str, Any]:
         """Return the served tools, or a profile's; with a query those that fit it, the best first.
 
-        Raises :class:`UnknownProfile`.
+        ``met`` says whether one of them plainly does what the query asks for. Raises :class:`UnknownProfile`.
         """
         lookup = self.view(profile).catalogue.lookup
         if query:
             found = await lookup.find(query, limit)
             self.needs.note(query, "person", met=found.met)
-            return views.tools(found.tools)
+            return {**views.tools(found.tools), "met": found.met}
         return views.tools((card, 1.0) for card in lookup.cards(limit))
 
     def view(self, profile: str) -> View:

@@ -7,6 +7,7 @@ Kinds that need more than their members in order have a reader here; every other
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -79,8 +80,20 @@ def _checks(title: str) -> Callable[[list[Body]], Step]:
 def _check(check: Body) -> list[str]:
     detail = f", {check['detail']}" if check.get("detail") else ""
     lines = [f"{check['check']}: {check['status']} ({check['looked_at']} {check['unit']}{detail})"]
-    found = [f"  {each['severity']}: {each['rule']}: {each['text']}" for each in check["findings"]]
+    found = [f"  {each['severity']}: {each['rule']}: {_placed(each)}" for each in check["findings"]]
     return lines + _some(found)
+
+
+def _placed(finding: Body) -> str:
+    where = finding.get("where")
+    return f"{where}: {finding['text']}" if where else str(finding["text"])
+
+
+def _licences(body: Mapping[str, str]) -> Step:
+    """Say what the server itself is under, and how many of its packages are under which."""
+    others = Counter(licence for name, licence in body.items() if name)
+    facts = [f"itself: {body['']}"] if body.get("") else []
+    return Step("licences", (*facts, *(f"{licence}: {count}" for licence, count in others.most_common())))
 
 
 def _judged(body: Body) -> Step:
@@ -153,6 +166,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Step]]] = {
     "plan": _plan,
     "trial": _trial,
     "judged": _judged,
+    "licences": _licences,
     "difference": _difference,
     "rollback": _rollback,
     "outcome": _outcome,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
@@ -19,15 +20,20 @@ _WIDTH = 100
 @common
 def command(session: Session, query: tuple[str, ...], limit: int, profile: str) -> None:
     """Show the served tools; with QUERY, those that fit it, the best first."""
-    session.show(session.run("tools", query=" ".join(query), limit=limit, profile=profile), _human)
+    need = " ".join(query)
+    session.show(
+        session.run("tools", query=need, limit=limit, profile=profile), lambda document: _human(document, need)
+    )
 
 
-def _human(document: dict[str, Any]) -> None:
+def _human(document: dict[str, Any], need: str) -> None:
     output.table(
         ("TOOL", "SERVER", "DESCRIPTION"),
         [(row["name"], row["server"], _first_line(row["description"])) for row in document["tools"]],
         wide=2,
     )
+    if need and not document["met"]:
+        output.note(f"none of these plainly does this; vsm-mcp acquire {shlex.quote(need)} looks for what does")
 
 
 def _first_line(text: str) -> str:

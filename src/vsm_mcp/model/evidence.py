@@ -35,6 +35,7 @@ KINDS: Final[Mapping[str, str]] = {
     "rollback": "The version before took the place of the one in service.",
     "recovered": "What a dead process left was finished or undone.",
     "files": "The hash of all installed files, for the lock.",
+    "licences": "The licence of the server and of each of its packages, for the lock; the server itself has no name.",
     "outcome": "How it ended.",
     "planned": "What the autopilot set about, and why.",
     "proposed": "What the autopilot proposed to a person.",

@@ -91,3 +91,14 @@ def test_long_lists_are_cut_and_say_so() -> None:
     assert len(step.facts) == 13
     assert step.facts[-1] == "and 28 more (--full shows them)"
     assert max(map(len, step.facts)) < 200
+
+
+def test_licences_are_counted_and_the_servers_own_is_named() -> None:
+    step = step_of("licences", {"": "MIT", "a": "MIT", "b": "ISC", "c": "ISC"})
+    assert step.facts == ("itself: MIT", "ISC: 2", "MIT: 1")
+
+
+def test_a_finding_says_where_it_was_found() -> None:
+    finding = {"severity": "note", "rule": "watch.reached_out", "where": "pypi.org", "text": "it was to be reached"}
+    check = {"check": "watch", "status": "pass", "looked_at": 3, "unit": "calls", "findings": [finding]}
+    assert "  note: watch.reached_out: pypi.org: it was to be reached" in step_of("walked", [check]).facts
