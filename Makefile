@@ -49,7 +49,7 @@ reference:
 	$(BIN)/python tools/compile_data.py --check
 
 test:
-	$(BIN)/pytest -p no:cacheprovider -m "not corpus" -n 3 --dist loadfile
+	$(BIN)/pytest -p no:cacheprovider -m "not corpus" -n 3 --dist loadfile --no-loadscope-reorder
 
 # Many more examples than `make check` tries of what clients and servers may send; EXAMPLES says how many for each test.
 fuzz: setup

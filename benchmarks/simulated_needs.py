@@ -26,12 +26,12 @@ SHORT = AutopilotSettings(
     disk_bytes_per_day=1 << 50,
     memory_bytes_per_day=1 << 50,
     cooldown_seconds=600.0,
-    unused_days=0.05,
+    unused_days=0.15,
     notice_days=0.02,
     rest_days=0.25,
 )
 _EXPECTED = {"disk": 50e6, "memory": 512e6}
-_SEEN_A_LOOK = 400
+_SEEN_A_LOOK = 6000
 _FADE = 0.02
 _FAILS, _DENIED = 0.3, 0.1
 

@@ -237,7 +237,12 @@ async def test_what_is_no_request_is_refused(gateway: Gateway, body: bytes, kind
 
 
 async def test_ten_thousand_requests_at_once_are_bounded(gateway: Gateway) -> None:
-    """Of so many calls of a server that never answers, 4,096 are open at a time, and memory stays bounded."""
+    """Of so many calls of a server that never answers, 4,096 are open at a time, and memory stays bounded.
+
+    With breakers, which would refuse most of them after the first few, nobody would ever get so far.
+    """
+    (gateway.home.path / "vsm-mcp.toml").write_text("[routing]\nbreakers = false\n")
+    gateway.home.run("reload")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     count = min(10_000, hard - 1_000)
@@ -255,6 +260,8 @@ async def test_ten_thousand_requests_at_once_are_bounded(gateway: Gateway) -> No
     assert all(int(fields["retry-after"]) >= 1 for fields in refused)
     assert {failure(result)["class"] for result in late} == {"timeout"}
     assert gateway.process.memory_info().rss - before < 200 * MEBIBYTE
+    (gateway.home.path / "vsm-mcp.toml").unlink()
+    gateway.home.run("reload")
     await gateway.works()
 
 

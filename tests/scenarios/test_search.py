@@ -106,7 +106,7 @@ def test_what_a_server_says_as_it_dies_steers_no_terminal(home: Home) -> None:
     assert evidence is not None, terminal.seen
     told = Terminal(home, "evidence", evidence[1])
     assert told.end() == 0
-    assert "gone" in told.seen
+    assert "run me" in told.seen
     assert [STEERS.findall(plain(seen)) for seen in (terminal.seen, told.seen)] == [[], []]
     said = [line.strip() for line in plain(terminal.seen).splitlines()]
     assert "✓ served" not in said
