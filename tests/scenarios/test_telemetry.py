@@ -77,7 +77,10 @@ def test_metrics_traces_and_logs_of_real_calls_in_both_eras(home: Home, collecto
         said = call(address, f"{name}__echo", {"text": "hush"}, traceparent=f"00-{TRACE}-{SPAN}-01")
         assert said["result"]["content"][0]["text"] == "echo:hush"
         call(address, f"{name}__fail", {})
-    found = measured(get(address.replace("/mcp", "/metrics")))
+    metrics = address.replace("/mcp", "/metrics")
+    servers = {(("server", name),) for name in ("legacy", "modern")}
+    home.until(lambda: servers <= measured(get(metrics)).get("vsm_mcp_server_memory_bytes", {}).keys())
+    found = measured(get(metrics))
     for name in ("legacy", "modern"):
         one = (("ending", "answered"), ("server", name), ("tool", "echo"))
         assert found["vsm_mcp_calls_total"][one] == 1

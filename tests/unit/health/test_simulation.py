@@ -6,10 +6,13 @@ import argparse
 import importlib.util
 from pathlib import Path
 
+import pytest
+
 PROGRAM = Path(__file__).parents[3] / "benchmarks" / "simulation.py"
 
 
-def test_a_fleet_in_trouble_neither_storms_nor_swings() -> None:
+def test_a_fleet_in_trouble_neither_storms_nor_swings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PROGRAM.parent))
     spec = importlib.util.spec_from_file_location("simulation", PROGRAM)
     assert spec is not None
     assert spec.loader is not None
@@ -24,3 +27,7 @@ def test_a_fleet_in_trouble_neither_storms_nor_swings() -> None:
     for remedy in ("reconnect", "soft_restart", "hard_restart", "full_recovery", "replace", "escalate"):
         assert found["counts"][f"remedy {remedy}"] > 0
     assert found["tick_ms"]["p99"] < 50
+    planned = found["planned"]
+    assert planned["acquire"] > 0
+    assert planned["against a no"] == planned["back and forth"] == 0
+    assert found["installs_in_a_day"] <= found["installs_allowed_a_day"]
