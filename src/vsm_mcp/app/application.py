@@ -51,6 +51,7 @@ from vsm_mcp.gateway.view import View
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.newcomer import server_of
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
 from vsm_mcp.model.wants import ANYTHING, Wants
@@ -370,7 +371,7 @@ class App:
             self.runtime.add(server)
 
     def _secrets_of(self, name: str) -> dict[str, str]:
-        return self.store.secrets.of(self.fleet.get(name.partition("@")[0]).acquisition)
+        return self.store.secrets.of(self.fleet.get(server_of(name)).acquisition)
 
     def _catalogue_changed(self) -> None:
         if self.locker is not None:

@@ -21,7 +21,7 @@ class Autopiloting:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self.standings = Standings(app.fleet, app.runtime, lambda: app.gateway.router.ledger)
+        self.standings = Standings(app.fleet, app.runtime, app.gateway.router.ledger)
         app.bus.subscribe(self.standings)
         self.gaps = Gaps(app, app.acquiring, self.standings)
         self.carrying_out = CarryingOut(app, app.acquiring, self.gaps)

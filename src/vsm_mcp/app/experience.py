@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from vsm_mcp.app.fleet import Fleet
@@ -15,16 +15,19 @@ from vsm_mcp.events import (
     AcquisitionStarted,
     ActionDecided,
     Event,
+    RolloutRolledBack,
     ServerCrashed,
     ServerRemoved,
+    ServerRolledBack,
     StepFailed,
     StepFinished,
 )
 from vsm_mcp.model.action import ActionKind, Verdict
 from vsm_mcp.model.ending import Ending
 from vsm_mcp.model.experience import Experience
+from vsm_mcp.model.newcomer import server_of
 from vsm_mcp.model.ref import parse_ref
-from vsm_mcp.routing.ledger import Ledger
+from vsm_mcp.routing.ledger import Account, Key, Ledger, Reader
 from vsm_mcp.store.experience import Experiences
 from vsm_mcp.wire.tally import Tally
 
@@ -44,9 +47,6 @@ _SAID: Final[Mapping[str, Experience]] = {
 }
 """What people say of a server, by the action that the policy then allowed; no agent may do either."""
 
-_REVERTED: Final = frozenset({"ServerRolledBack", "RolloutRolledBack"})
-"""Events, by name, that say that a newer version of a server gave way to the one before."""
-
 _CLASSES: Final[Mapping[Ending, str]] = {
     Ending.TIMEOUT: "timed_out",
     Ending.TRANSPORT: "broken",
@@ -54,7 +54,6 @@ _CLASSES: Final[Mapping[Ending, str]] = {
     Ending.REFUSED: "refused",
     Ending.PROTOCOL: "garbled",
 }
-_NO_CALLS: Final[Sequence[int]] = (0,) * len(Ending)
 _NONE: Final = (0, 0, 0.0)
 _PASSED: Final = Experience(trials_passed=1)
 _FAILED: Final = Experience(trials_failed=1)
@@ -89,7 +88,7 @@ class Witness:
     ) -> None:
         self.also: list[Also] = []
         self._ledger = ledger or Ledger()
-        self._ended: dict[str, Sequence[int]] = {}
+        self._calls = Reader(self._ledger)
         self._store = store
         self._fleet = fleet
         self._tally_of = tally_of
@@ -122,8 +121,8 @@ class Witness:
                 self._note_server(name, Experience(removed=1))
                 self._forget(name)
                 self.later()
-            case _ if type(event).__name__ in _REVERTED:
-                self._note_server(getattr(event, "server", ""), Experience(reverted=1))
+            case ServerRolledBack(server=name) | RolloutRolledBack(server=name):
+                self._note_server(name, Experience(reverted=1))
 
     def later(self) -> None:
         """Put into the store in the background what was seen since the last time."""
@@ -132,9 +131,9 @@ class Witness:
     async def write(self) -> None:
         """Put into the store what was seen since the last time."""
         async with self._lock:
-            totals = self._totals()
+            self._count_endings(self._calls.news())
             for name in tuple(self._fleet.servers):
-                self._count(name, totals)
+                self._count_tally(name)
             seen, self._seen = self._seen, {}
             if not seen:
                 return
@@ -153,27 +152,18 @@ class Witness:
 
     def count(self, name: str) -> None:
         """Take in what the counts of a server's calls have grown by; to be done before they are forgotten."""
-        self._count(name, self._totals())
+        self._count_endings(self._calls.news(name))
+        self._count_tally(name)
         for each in self.also:
             each.count(name)
 
-    def _totals(self) -> Mapping[str, Mapping[str, Sequence[int]]]:
-        """Return how calls ended, by server and by who was asked: itself, or a newcomer (``NAME@VERSION``)."""
-        found: dict[str, dict[str, list[int]]] = {}
-        for (asked, _), account in self._ledger.accounts().items():
-            sums = found.setdefault(asked.partition("@")[0], {}).setdefault(asked, [0] * len(Ending))
-            for ending in _CLASSES:
-                sums[ending] += account.endings[ending]
-        return found
+    def _count_endings(self, news: Iterable[tuple[Key, Account]]) -> None:
+        """Note how calls ended, of a server and of its newcomers."""
+        for (asked, _), more in news:
+            grown = {field: float(more.endings[ending]) for ending, field in _CLASSES.items()}
+            self._note_server(server_of(asked), Experience(**grown))
 
-    def _count(self, name: str, totals: Mapping[str, Mapping[str, Sequence[int]]]) -> None:
-        for asked, now_ended in totals.get(name, {}).items():
-            before_ended = self._ended.get(asked, _NO_CALLS)
-            if any(new < old for new, old in zip(now_ended, before_ended, strict=True)):  # it was opened anew
-                before_ended = _NO_CALLS
-            grown = {field: float(now_ended[ending] - before_ended[ending]) for ending, field in _CLASSES.items()}
-            self._ended[asked] = now_ended
-            self._note_server(name, Experience(**grown))
+    def _count_tally(self, name: str) -> None:
         tally = self._tally_of(name)
         now = (tally.answered, tally.lost, tally.log_seconds)
         before = self._counted.get(name, _NONE)
@@ -184,9 +174,8 @@ class Witness:
 
     def _forget(self, name: str) -> None:
         """Close the accounts of a server that is gone, and of its newcomers; they were counted before."""
-        for asked in {asked for asked, _ in self._ledger.accounts() if asked.partition("@")[0] == name}:
+        for asked in {asked for asked, _ in self._ledger.accounts() if server_of(asked) == name}:
             self._ledger.forget(asked)
-            self._ended.pop(asked, None)
 
     def _note_server(self, name: str, more: Experience) -> None:
         server = self._fleet.servers.get(name)

@@ -16,6 +16,7 @@ import psutil
 import vsm_mcp
 from vsm_mcp.events import ActionDecided, ContactRefused, Event, ServerRemoved
 from vsm_mcp.model.ending import Ending
+from vsm_mcp.model.newcomer import server_of, version_of
 from vsm_mcp.model.server import ServerState
 from vsm_mcp.routing.ledger import BOUNDS, Account, Key
 from vsm_mcp.runtime.status import Status
@@ -101,7 +102,7 @@ class Measures:
         self._named.keep(tuple(accounts), self._app.config.telemetry.metric_tools)
         found: dict[tuple[str, str, str], Account] = {}
         for key, account in accounts.items():
-            server, _, version = key[0].partition("@")
+            server, version = server_of(key[0]), version_of(key[0])
             if key in self._named:
                 found[server, version, key[1]] = account
             else:

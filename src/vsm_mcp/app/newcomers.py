@@ -24,11 +24,6 @@ _ALIKE: Final = ("inputSchema", "outputSchema", "annotations", "execution")
 _SETTLED_BY_THE_SERVER: Final = ("settings", "args", "env", "observed_stateful")
 
 
-def name_of(server: str, version: str) -> str:
-    """Return the name under which a version runs beside its server."""
-    return f"{server}@{version}"
-
-
 def common_tools(before: Offer, after: Offer) -> tuple[str, ...]:
     """Return the tools whose definition is to a client what it was: others are the incumbent's to the end.
 

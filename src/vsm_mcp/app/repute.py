@@ -7,8 +7,9 @@ from typing import Final
 
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.model.ending import Ending
+from vsm_mcp.model.newcomer import server_of
 from vsm_mcp.model.tool_experience import ToolExperience
-from vsm_mcp.routing.ledger import BOUNDS, Account, Ledger
+from vsm_mcp.routing.ledger import BOUNDS, Account, Ledger, Reader
 from vsm_mcp.routing.ledger import Key as Asked
 from vsm_mcp.store.tool_experience import Key, ToolExperiences
 
@@ -25,10 +26,9 @@ class Repute:
     def __init__(self, store: ToolExperiences, fleet: Fleet, ledger: Ledger) -> None:
         self._store = store
         self._fleet = fleet
-        self._ledger = ledger
+        self._calls = Reader(ledger)
         self._known: dict[Key, ToolExperience] = {}
         self._waiting: dict[Key, ToolExperience] = {}
-        self._taken: dict[Asked, ToolExperience] = {}
 
     async def load(self) -> None:
         """Read what is kept."""
@@ -37,23 +37,20 @@ class Repute:
     def factor(self, server: str, tool: str) -> float:
         """Return what the score of a tool is multiplied by; 1.0 where nothing was seen of it."""
         known = self._known.get((self._identity(server), tool), _NOTHING)
-        account = self._ledger.accounts().get((server, tool))
-        if account is not None:
-            known += _more(account, self._taken.get((server, tool), _NOTHING))
+        more = self._calls.unread((server, tool))
+        if more is not None:
+            known += _said_by(more)
         return known.factor
 
     def count(self, name: str) -> None:
         """Take in what the ledger counted of one server since the last time; to be done before that is forgotten."""
-        for asked in tuple(self._ledger.accounts()):
-            if asked[0].partition("@")[0] == name:
-                self._take(asked)
+        for asked, counted in self._calls.news(name):
+            self._take(asked, _said_by(counted))
 
     async def write(self) -> None:
         """Put into the store what was seen since the last time; what cannot be written is kept for the next time."""
-        accounts = self._ledger.accounts()
-        for asked in tuple(accounts):
-            self._take(asked)
-        self._taken = {asked: total for asked, total in self._taken.items() if asked in accounts}
+        for asked, counted in self._calls.news():
+            self._take(asked, _said_by(counted))
         waiting, self._waiting = self._waiting, {}
         if not waiting:
             return
@@ -64,9 +61,7 @@ class Repute:
                 self._waiting[key] = self._waiting.get(key, _NOTHING) + more
             raise
 
-    def _take(self, asked: Asked) -> None:
-        account = self._ledger.accounts()[asked]
-        more, self._taken[asked] = _more(account, self._taken.get(asked, _NOTHING)), _total(account)
+    def _take(self, asked: Asked, more: ToolExperience) -> None:
         identity = self._identity(asked[0])
         if identity and _is_tool(asked[1]) and more.calls:
             key = (identity, asked[1])
@@ -74,7 +69,7 @@ class Repute:
                 kept[key] = kept.get(key, _NOTHING) + more
 
     def _identity(self, server: str) -> str:
-        found = self._fleet.servers.get(server) or self._fleet.servers.get(server.partition("@")[0])
+        found = self._fleet.servers.get(server) or self._fleet.servers.get(server_of(server))
         return "" if found is None else found.ref.identity
 
 
@@ -83,7 +78,7 @@ def _is_tool(name: str) -> bool:
     return bool(name) and "/" not in name
 
 
-def _total(account: Account) -> ToolExperience:
+def _said_by(account: Account) -> ToolExperience:
     endings = account.endings
     return ToolExperience(
         answered=endings[Ending.ANSWERED],
@@ -91,14 +86,4 @@ def _total(account: Account) -> ToolExperience:
         refused=endings[Ending.REFUSED],
         faults=account.faults,
         quick=sum(count * worth for count, worth in zip(account.buckets, _WORTH, strict=True)),
-    )
-
-
-def _more(account: Account, before: ToolExperience) -> ToolExperience:
-    """Return what an account has grown by; one that was opened anew has grown by all it holds."""
-    now = _total(account)
-    if now.calls < before.calls:
-        return now
-    return ToolExperience(
-        **{name: max(0.0, getattr(now, name) - getattr(before, name)) for name in now.__struct_fields__}
     )

@@ -7,7 +7,7 @@ from typing import Final
 
 from vsm_mcp.model.ending import FAULTS, Ending
 from vsm_mcp.model.rollout import Rollout, Side, Tally
-from vsm_mcp.routing.ledger import Account, Ledger
+from vsm_mcp.routing.ledger import Account, Key, Ledger, Reader
 
 _AGAINST: Final = FAULTS | {Ending.AUTH, Ending.OVERLOAD}
 """What speaks against a side: it was not there, not in time, let nobody in, or had no room."""
@@ -21,12 +21,11 @@ def so_far(ledger: Ledger, rollout: Rollout) -> Mapping[str, Tally]:
 
 
 class Counting:
-    """Keeps the totals it saw last. What was counted before it was made is no news: it starts with a rollout."""
+    """What was counted before it was made is no news: it starts with a rollout."""
 
     def __init__(self, ledger: Ledger, rollout: Rollout) -> None:
-        self._ledger = ledger
+        self._calls = Reader(ledger)
         self._rollout = rollout
-        self._seen: dict[tuple[str, str], Side] = {}
         self.news()
 
     def news(self) -> tuple[Mapping[str, Side], Mapping[str, Side]]:
@@ -36,23 +35,13 @@ class Counting:
         theirs = ((tool, self._newcomers(tool)) for tool in rollout.tools)
         return self._new(dict(mine)), self._new(dict(theirs))
 
-    def _newcomers(self, tool: str) -> tuple[str, str]:
+    def _newcomers(self, tool: str) -> Key:
         stand_in = self._rollout.stand_ins.get(tool)
         return (self._rollout.newcomer, tool) if stand_in is None else (stand_in.server, stand_in.tool)
 
-    def _new(self, keys: Mapping[str, tuple[str, str]]) -> Mapping[str, Side]:
-        accounts, found = self._ledger.accounts(), {}
-        for tool, key in keys.items():
-            account = accounts.get(key)
-            if account is None:
-                self._seen.pop(key, None)  # it was closed: another one begins at nothing
-                continue
-            now = side_of(account)
-            more = now.plus(self._seen.get(key, Side()), -1)
-            self._seen[key] = now
-            if more.calls > 0:
-                found[tool] = more
-        return found
+    def _new(self, keys: Mapping[str, Key]) -> Mapping[str, Side]:
+        read = ((tool, self._calls.read(key)) for tool, key in keys.items())
+        return {tool: side_of(more) for tool, more in read if more is not None}
 
 
 def side_of(account: Account) -> Side:

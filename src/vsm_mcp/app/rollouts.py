@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from vsm_mcp.app.newcomers import common_tools, name_of
+from vsm_mcp.app.newcomers import common_tools
 from vsm_mcp.app.rollout_course import ACTOR, FOLLOWED, Course
 from vsm_mcp.app.stand_ins import of_rival, plain_stand_ins
 from vsm_mcp.autopilot.admission.upgrading import Proposal
 from vsm_mcp.autopilot.undo import Undo
 from vsm_mcp.errors import BadArgument, NotFound, VsmError
 from vsm_mcp.model.definition import ItemKind, Offer
+from vsm_mcp.model.newcomer import newcomer_of
 from vsm_mcp.model.rollout import OVER, SETTLED, Phase, Rollout
 from vsm_mcp.model.server import Server
 from vsm_mcp.model.stand_in import StandIn
-from vsm_mcp.routing.rollout import Decision, measure
+from vsm_mcp.routing.rollout import Decision, measure, onwards
 from vsm_mcp.store.sagas import Saga
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Rollouts:
         rollout = Rollout(
             id=saga.id,
             server=name,
-            newcomer=name_of(name, proposal.server.version),
+            newcomer=newcomer_of(name, proposal.server.version),
             before=server.version,
             after=proposal.server.version,
             actor=app.actor,
@@ -145,9 +146,7 @@ class Rollouts:
         """Take a rollout to its next stage now, whatever was counted; beyond the last one it is done."""
         async with self._by_hand(name) as rollout:
             numbers = measure(rollout, self._app.config.rollout, time.time())
-            last = rollout.phase is Phase.SHARE and rollout.stage + 1 >= len(rollout.stages)
-            what = "done" if last else "promote"
-            decision = Decision(what=what, reason="somebody said so", numbers=numbers)
+            decision = Decision(what=onwards(rollout), reason="somebody said so", numbers=numbers)
             await self._course.act(msgspec.structs.replace(rollout, held=False), decision, self._app.actor)
         return self._course.row(self._course.rollouts[name])
 

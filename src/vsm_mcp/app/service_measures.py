@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from vsm_mcp.health.check import Condition
+from vsm_mcp.model.newcomer import version_of
 from vsm_mcp.routing.breaker import State
 from vsm_mcp.web import metrics
 from vsm_mcp.web.families import Family, Sample
@@ -39,7 +40,7 @@ class ServiceMeasures:
         ]
         yield Family(metrics.BREAKER, breakers)
         shares = [
-            Sample((server, share.newcomer.partition("@")[2] or share.newcomer), share.percent / 100)
+            Sample((server, version_of(share.newcomer) or share.newcomer), share.percent / 100)
             for server, share in sorted(router.shares.items())
         ]
         yield Family(metrics.ROLLOUT, shares)

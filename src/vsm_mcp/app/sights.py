@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
-from operator import sub
 from typing import Final
 
 from vsm_mcp.app.fleet import Fleet
@@ -12,7 +11,7 @@ from vsm_mcp.config import Config
 from vsm_mcp.errors import UnknownPermissions
 from vsm_mcp.health.check import Bounds, Subject
 from vsm_mcp.health.traffic import NONE, Traffic
-from vsm_mcp.routing.ledger import BOUNDS, Account, Key, Ledger
+from vsm_mcp.routing.ledger import BOUNDS, Ledger, Reader
 from vsm_mcp.runtime.checkup import Health
 from vsm_mcp.runtime.permissions import UNSAID, limited, profile_of
 from vsm_mcp.runtime.resources import pids_of
@@ -36,23 +35,20 @@ class _Seen:
 
 
 class Sights:
-    """Keeps the totals that it saw last; ``now`` is in seconds since the epoch everywhere."""
+    """Reads the ledger; ``now`` is in seconds since the epoch everywhere."""
 
     def __init__(self, runtime: Runtime, fleet: Fleet, ledger: Ledger, config: Callable[[], Config]) -> None:
         self._runtime = runtime
         self._fleet = fleet
-        self._ledger = ledger
+        self._calls = Reader(ledger)
         self._config = config
-        self._totals: dict[Key, tuple[list[int], list[int]]] = {}
         self._servers: dict[str, _Seen] = {}
 
     def glance(self) -> list[str]:
         """Take in which calls ended since the last glance; return the servers that lost several of theirs."""
         found: dict[str, Traffic] = {}
-        for key, account in self._ledger.accounts().items():
-            more = self._difference(key, account)
-            if more is not None:
-                found[key[0]] = found.get(key[0], NONE) + more
+        for (name, _), more in self._calls.news():
+            found[name] = found.get(name, NONE) + Traffic(tuple(more.endings), tuple(more.buckets))
         return [name for name, more in found.items() if self._take(name, more)]
 
     def subject(self, status: Status, now: float) -> Subject:
@@ -89,18 +85,6 @@ class Sights:
     def forget(self, name: str) -> None:
         """Forget a server that is gone."""
         self._servers.pop(name, None)
-        for key in [key for key in self._totals if key[0] == name]:
-            del self._totals[key]
-
-    def _difference(self, key: Key, account: Account) -> Traffic | None:
-        before = self._totals.get(key)
-        if before is not None and before[0] == account.endings:
-            return None
-        self._totals[key] = (account.endings.copy(), account.buckets.copy())
-        if before is None or sum(before[0]) > sum(account.endings):  # it is new, or begun anew
-            return Traffic(tuple(account.endings), tuple(account.buckets))
-        endings, buckets = before
-        return Traffic(tuple(map(sub, account.endings, endings)), tuple(map(sub, account.buckets, buckets)))
 
     def _take(self, name: str, more: Traffic) -> bool:
         seen = self._servers.setdefault(name, _Seen())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from vsm_mcp.app.declared import FILE
@@ -14,7 +14,7 @@ from vsm_mcp.errors import VsmError
 from vsm_mcp.events import ConditionChanged, Escalated, Event
 from vsm_mcp.model.need import Past, Tenure
 from vsm_mcp.model.server import Server, ServerState
-from vsm_mcp.routing.ledger import Ledger
+from vsm_mcp.routing.ledger import Ledger, Reader
 from vsm_mcp.runtime.supervisor import Runtime
 
 _DOWN: Final = (ServerState.FAILED, ServerState.GAVE_UP)
@@ -25,11 +25,10 @@ _MOST_FAULTS: Final = 0.5
 class Standings:
     """Looks at the servers; a subscriber of the bus, which tells of those that nothing mends."""
 
-    def __init__(self, fleet: Fleet, runtime: Runtime, ledger: Callable[[], Ledger]) -> None:
+    def __init__(self, fleet: Fleet, runtime: Runtime, ledger: Ledger) -> None:
         self._fleet = fleet
         self._runtime = runtime
-        self._ledger = ledger
-        self._totals: dict[str, tuple[int, int]] = {}
+        self._calls = Reader(ledger)
         self._troubled: set[str] = set()
 
     def __call__(self, event: Event) -> None:
@@ -95,11 +94,9 @@ class Standings:
             return True
 
     def _faulty(self, name: str) -> bool:
-        accounts = [account for _, account in self._ledger().of_server(name)]
-        calls, faults = sum(each.calls for each in accounts), sum(each.faults for each in accounts)
-        before, self._totals[name] = self._totals.get(name, (0, 0)), (calls, faults)
-        more, failed = calls - before[0], faults - before[1]
-        return more >= _LEAST_CALLS and failed > _MOST_FAULTS * more
+        news = [more for (asked, _), more in self._calls.news(name) if asked == name]
+        calls, faults = sum(each.calls for each in news), sum(each.faults for each in news)
+        return calls >= _LEAST_CALLS and faults > _MOST_FAULTS * calls
 
 
 def _protected(server: Server) -> str:

@@ -15,6 +15,7 @@ from msgspec import Raw
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import UNREADABLE, Request, text_or_none
 from vsm_mcp.gateway.stamp import Stamp
+from vsm_mcp.model.newcomer import server_of
 from vsm_mcp.wire import era
 
 STATE: Final = "requestState"
@@ -62,8 +63,8 @@ class Seal:
         if given is None:
             return None
         state = self._opened(text_or_none(given) or "")
-        # what a newcomer gave out (NAME@VERSION) is good for the server whose place it has taken since
-        ours = state is not None and server in (state.server, state.server.partition("@")[0])
+        # what a newcomer gave out is good for the server whose place it has taken since
+        ours = state is not None and server in (state.server, server_of(state.server))
         if state is None or not ours or state.client != client or state.digest != digest(request):
             raise Fault(era.INVALID_PARAMS, "requestState is not what this gateway gave out for this request")
         if state.until < now:

@@ -51,12 +51,9 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     logs: float = 0.0
     squares: float = 0.0
 
-    def plus(self, other: Side, sign: int = 1) -> Side:
-        """Return both together; with ``sign`` -1 what is in this one and not in the other."""
-        mine, its = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
-        return Side(
-            **dict(zip(self.__struct_fields__, (a + sign * b for a, b in zip(mine, its, strict=True)), strict=True))
-        )
+    def plus(self, other: Side) -> Side:
+        """Return both together."""
+        return Side(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
 
 
 class Counts(msgspec.Struct, frozen=True, array_like=True):

@@ -102,12 +102,12 @@ def _decided(rollout: Rollout, settings: RolloutSettings, numbers: Numbers) -> t
     if numbers.seconds < settings.stage_seconds:
         return "hold", f"the stage lasts {settings.stage_seconds:g} s"
     if not numbers.calls and _passed_by(rollout, settings, numbers):
-        return _on(rollout), "the calls of no caller fall into this stage"
+        return onwards(rollout), "the calls of no caller fall into this stage"
     if numbers.calls < settings.stage_calls:
         return "hold", f"{numbers.calls} of {settings.stage_calls} calls"
     if why := _suspicion(settings, numbers):
         return "hold", why
-    return _on(rollout), _praise(numbers)
+    return onwards(rollout), _praise(numbers)
 
 
 def _against(settings: RolloutSettings, numbers: Numbers) -> str:
@@ -147,7 +147,8 @@ def _passed_by(rollout: Rollout, settings: RolloutSettings, numbers: Numbers) ->
     return rollout.phase is Phase.SHARE and numbers.incumbent_calls * rollout.percent >= 100 * settings.stage_calls
 
 
-def _on(rollout: Rollout) -> str:
+def onwards(rollout: Rollout) -> str:
+    """Return what going on means for a rollout: to ``promote`` it, or that it is ``done`` after its last stage."""
     last = rollout.phase is Phase.SHARE and rollout.stage + 1 >= len(rollout.stages)
     return "done" if last else "promote"
 
