@@ -41,7 +41,7 @@ class Accounting:
     def of(self, status: Status) -> dict[str, Any]:
         """Return the account of one server, from the last look."""
         name, config, usage = status.name, self._config(), self._runtime.resources.of(status.name)
-        remote = self._runtime.server(name).installation.entry.runtime == "remote"
+        remote = self._runtime.server(name).installation.entry.remote
         size = 0 if remote else log_size(self._runtime.log_path(name))
         return {
             "resources": accounts.resources(usage, status, size),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 import uuid
@@ -27,6 +28,7 @@ from vsm_mcp.events import (
     RetirementWithdrawn,
     ServerRetired,
 )
+from vsm_mcp.install.files import tree_size
 from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.need import Best, Past, Proposal, Tenure
 from vsm_mcp.model.ref import Ref
@@ -119,7 +121,7 @@ class CarryingOut:
             outcome = Outcome(outcome="failed", ref="", evidence="", reason=reason)
             if error.code == _DENIED:
                 outcome = msgspec.structs.replace(outcome, outcome="rejected")
-        took = {"tokens": max(0.0, await self._tokens() - before), **self._took(outcome)}
+        took = {"tokens": max(0.0, await self._tokens() - before), **await self._took(outcome)}
         await self._memory.spend(took)
         shown = msgspec.structs.replace(outcome, admitted=None, asked=None)
         await self._record(evidence, "outcome", {**msgspec.to_builtins(shown), "took": took})
@@ -127,11 +129,11 @@ class CarryingOut:
             await self._record(outcome.evidence, "planned", {"by": AUTOPILOT, "need": need, "evidence": evidence})
         return outcome
 
-    def _took(self, outcome: Outcome) -> dict[str, float]:
+    async def _took(self, outcome: Outcome) -> dict[str, float]:
         if outcome.admitted is None:  # nothing is left of it, or it was served already
             return {}
-        size = float(_size(Path(outcome.admitted.installation.path)))
-        return {"installs": 1.0, "disk": size, "memory": float(self._app.config.sandbox.memory_bytes)}
+        size = await asyncio.to_thread(tree_size, Path(outcome.admitted.installation.path))
+        return {"installs": 1.0, "disk": float(size), "memory": float(self._app.config.sandbox.memory_bytes)}
 
     async def _tokens(self) -> float:
         kept = await self._app.store.cache.get(TOKENS)
@@ -256,14 +258,3 @@ class CarryingOut:
         subject = clean(proposed.need or proposed.server, _REASON)
         why = clean(reason, _REASON)
         self._app.bus.emit(ActionFailed(kind=proposed.kind, subject=subject, reason=why, evidence=evidence))
-
-
-def _size(folder: Path) -> int:
-    """Return the bytes of the files below a folder."""
-    total = 0
-    for file in folder.rglob("*"):
-        try:
-            total += file.lstat().st_size
-        except OSError:
-            continue
-    return total

@@ -249,7 +249,7 @@ class Healing:
             return None
         return Patient(
             name=status.name,
-            remote=server.installation.entry.runtime == "remote",
+            remote=server.installation.entry.remote,
             running=status.state is ServerState.READY,
             installed=server.ref.kind not in _NOT_OURS,
             personal=status.personal,

@@ -82,7 +82,7 @@ def _files(server: Server) -> Files:
     try:
         if server.ref.kind is RefKind.CMD and entry.argv:
             return Files(platform=platform_of(root), sha256=digest(_programs(entry.argv)))
-        if not root.is_dir() or entry.runtime == "remote":
+        if not root.is_dir() or entry.remote:
             return Files()
         return Files(platform=platform_of(root), sha256=files_digest(root))
     except OSError as error:

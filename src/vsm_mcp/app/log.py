@@ -60,7 +60,7 @@ class EventLog:
     def __call__(self, event: Event) -> None:
         """Write one event."""
         level = "error" if isinstance(event, _ALARMS) else "warning" if isinstance(event, _TROUBLES) else "info"
-        if _LEVELS[level] >= _LEVELS[self._settings.level]:
+        if enabled(self._settings, level):
             fields = event.to_dict()
             write(self._settings, level, str(fields.pop("event")), fields)
 

@@ -103,6 +103,6 @@ class Logins:
 def address_of(server: Server) -> str:
     """Return the URL of a server that runs elsewhere; else nothing."""
     entry = server.installation.entry
-    if entry.runtime != "remote":
+    if not entry.remote:
         return ""
     return entry.argv[0] if entry.argv else server.ref.name

@@ -175,9 +175,11 @@ class Upgrading:
 
     async def take_over(self, saga: Saga) -> Outcome:
         """Put what lies ready into service for all; its server's lock is held by who asks."""
+        return await self.taken_in(await self._agreed(saga))
+
+    async def _agreed(self, saga: Saga) -> Outcome:
         server = self._fleet.get(saga.plan.server)
-        done = await agreed(self.parts(), saga, self._request(server, yes=True), server)
-        return await self.taken_in(done.outcome)
+        return (await agreed(self.parts(), saga, self._request(server, yes=True), server)).outcome
 
     async def _rolling(self, outcome: Outcome) -> Outcome:
         """Have what is ready take its share; where that cannot be, put it into service at once."""
@@ -187,9 +189,8 @@ class Upgrading:
         why = await self.gradual.begin(saga)
         if not why:
             return outcome
-        server = self._fleet.get(outcome.server)
-        done = await agreed(self.parts(), saga, self._request(server, yes=True), server)
-        return msgspec.structs.replace(done.outcome, warnings=(*done.outcome.warnings, f"at once: {why}"))
+        put = await self._agreed(saga)
+        return msgspec.structs.replace(put, warnings=(*put.warnings, f"at once: {why}"))
 
     async def _upgraded(self, name: str, to: str, *, yes: bool, at_once: bool) -> dict[str, Any]:
         async with self._locks[name]:
@@ -200,11 +201,7 @@ class Upgrading:
                     return row(name, _of_rollout(rollout, server, ROLLING), None, server.version)
                 await self.gradual.give_up(name, "another upgrade takes its place")
             if server.ref.kind in UNVERSIONED:
-                why = (
-                    "it runs elsewhere"
-                    if server.installation.entry.runtime == "remote"
-                    else "it is a program of this machine"
-                )
+                why = "it runs elsewhere" if server.installation.entry.remote else "it is a program of this machine"
                 reason = Reason(code="unversioned", message=f"there is nothing to upgrade: {why}")
                 none = Outcome(outcome="current", ref=str(server.ref), evidence="", server=name, reason=reason)
                 return row(name, msgspec.structs.replace(none, version=server.version), None, server.version)
@@ -218,8 +215,7 @@ class Upgrading:
             return row(name, await self.taken_in(outcome), done, server.version)
 
     def _request(self, server: Server, *, yes: bool, to: str = "") -> Request:
-        secrets = self.parts().store.secrets.of(server.acquisition)
-        settings = msgspec.structs.replace(server.settings, args=server.args, env=server.env, secrets=secrets)
+        settings = server.settings_with(self.parts().store.secrets.of(server.acquisition))
         ref = server.ref.at(to)
         return Request(
             ref=ref,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import msgspec
-
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.locked import locked_of
 from vsm_mcp.app.upgrading import Upgrading
@@ -63,8 +61,7 @@ class HomeWard:
         """See :class:`~vsm_mcp.health.remedy.Ward`."""
         server, parts = self._fleet.get(name), self._upgrading.parts()
         locked = await self._locked(server, parts)
-        secrets = parts.store.secrets.of(server.acquisition)
-        settings = msgspec.structs.replace(server.settings, args=server.args, env=server.env, secrets=secrets)
+        settings = server.settings_with(parts.store.secrets.of(server.acquisition))
         request = Request(
             ref=server.ref, settings=settings, name=name, actor=ACTOR, origin=server.origin, locked=locked
         )

@@ -59,7 +59,7 @@ class Machine(Host):
 
     def tier_of(self, server: Server) -> str:
         """Return the tier that would hold a server; a remote one has no process here."""
-        if server.installation.entry.runtime == "remote":
+        if server.installation.entry.remote:
             return "remote"
         if server.installation.entry.runtime == CONTAINER:
             return str(Tier.CONTAINER)

@@ -44,7 +44,7 @@ def alter(server: Server, secrets: Mapping[str, str], wish: Wish, facts: LaunchF
     for field in (*wish.fields, *wish.clear):
         if field not in FIELDS:
             raise BadArgument(f"a server has no setting {field!r}", f"settings are {', '.join(FIELDS)}")
-    settings = msgspec.structs.replace(server.settings, args=server.args, env=server.env, secrets=dict(secrets))
+    settings = server.settings_with(secrets)
     settings = _replaced(settings, {field: getattr(Settings(), field) for field in wish.clear})
     settings = _replaced(settings, {field: _given(settings, wish.settings, field) for field in wish.fields})
     launch = None

@@ -14,14 +14,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vsm_mcp.matching.relevance import MET
-from vsm_mcp.matching.tokens import LIGHT, need_stems
+from vsm_mcp.matching.tokens import need_stems, weight_of
 from vsm_mcp.model.need import Best, Past, Seen
 
 ALIKE: Final = 0.75
 """Two needs are one when the stems that they share weigh so much of all their stems (Jaccard); stems of actions and
 fillers (``read``, ``file``) weigh 0.3, for "read a pdf" and "read pdf files" are one need, and "make a pdf" is not."""
 
-_LIGHT_WEIGHT: Final = 0.3
 _WORDINGS: Final = 5
 
 
@@ -93,7 +92,7 @@ def alike(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 def _weight(stems: Iterable[str]) -> float:
-    return sum(_LIGHT_WEIGHT if stem in LIGHT else 1.0 for stem in stems)
+    return sum(map(weight_of, stems))
 
 
 class Keys:

@@ -68,7 +68,7 @@ class Rehearsal:
     async def of_server(self, server: Server) -> Examination:
         """Try a server that is there: its installed files as they lie, in processes of the trial's own."""
         tried = msgspec.structs.replace(server, name=self._name)
-        remote = server.installation.entry.runtime == "remote"
+        remote = server.installation.entry.remote
         names = self._parts.store.secrets.of(server.acquisition)
         if not remote:
             self.stand_ins |= names.keys()

@@ -9,10 +9,10 @@ from typing import Any, Final
 import click
 
 from vsm_mcp.cli import output
+from vsm_mcp.cli.moments import SECONDS
 from vsm_mcp.cli.session import Session, common
 from vsm_mcp.errors import BadArgument
 
-_SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _MINUTES: Final = {"s": 1 / 60, "min": 1, "m": 1, "h": 60}
 
 
@@ -129,4 +129,4 @@ def _duration(text: str) -> float:
     found = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", text)
     if not found:
         raise BadArgument(f"--expires {text!r} is no duration", "write 90m, 12h, 30d or 8w")
-    return float(int(found[1]) * _SECONDS[found[2]])
+    return float(int(found[1]) * SECONDS[found[2]])

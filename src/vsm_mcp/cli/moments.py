@@ -1,4 +1,4 @@
-"""Moments in the past as people write them. Pure."""
+"""Moments in the past as people write them, and the units of time that they write. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from vsm_mcp.errors import BadArgument
 
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def since(text: str, now: float) -> float:
@@ -18,7 +18,7 @@ def since(text: str, now: float) -> float:
     """
     ago = re.fullmatch(r"([0-9]{1,6})([smhdw])", text.strip())
     if ago:
-        return now - int(ago[1]) * _SECONDS[ago[2]]
+        return now - int(ago[1]) * SECONDS[ago[2]]
     try:
         return datetime.fromisoformat(text.strip()).timestamp()
     except (ValueError, OverflowError) as error:

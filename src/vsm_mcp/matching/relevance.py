@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from vsm_mcp.matching.fuzzy import nearest
 from vsm_mcp.matching.rarity import idf
 from vsm_mcp.matching.taxonomy import TagMatch, Taxonomy
-from vsm_mcp.matching.tokens import LIGHT, glued, joined, name_stems, need_stems, stem_of, stems
+from vsm_mcp.matching.tokens import LIGHT, glued, joined, name_stems, need_stems, stem_of, stems, weight_of
 from vsm_mcp.matching.wording import asked, described
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ Lower than the threshold for candidates: a tool says less about itself than a pa
 that a tool at hand meets costs more than the reverse.
 """
 
-_LIGHT_WEIGHT: Final = 0.3
 _MOST_IDF: Final = 8.0
 _IN_NAME: Final = 1.0
 _IN_TERMS: Final = 0.95
@@ -207,7 +206,7 @@ class Matcher:
         if length:
             # A word of another language: rare in the collection, but known; one that never stands alone says little.
             weight = min(weight, _FOREIGN if length == 1 else _FOREIGN_PART)
-        return max(0.1, weight * (_LIGHT_WEIGHT if term in LIGHT else 1.0))
+        return max(0.1, weight * weight_of(term))
 
     def _variants(self, term: str) -> dict[str, float]:
         return {term: 1.0, **(self._vocabulary.near(term) if not self._vocabulary.holding(term) else {})}
@@ -221,7 +220,7 @@ class Matcher:
             for term in self.taxonomy.words(tag.name):
                 query[term] = max(query.get(term, 0.0), _EXPANSION * tag.confidence)
         for term in weights:
-            factor = _LIGHT_WEIGHT if term in LIGHT else 1.0
+            factor = weight_of(term)
             for variant, closeness in variants[term].items():
                 query[variant] = max(query.get(variant, 0.0), factor * closeness)
         return query

@@ -12,10 +12,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from vsm_mcp.errors import ConfigError
-from vsm_mcp.matching.tokens import LIGHT, need_stems, stems
+from vsm_mcp.matching.tokens import LIGHT, need_stems, stems, weight_of
 
 LEAST_CONFIDENCE: Final = 0.3
-_LIGHT_WEIGHT: Final = 0.3
 _DEFINING: Final = 0.5
 _DEFINING_SURE: Final = 0.85
 _GIVEN: Final = 0.95
@@ -68,9 +67,9 @@ class Taxonomy:
                 _DEFINING_SURE if any(share == 1.0 and term not in LIGHT for term, share in own.items()) else _DEFINING
             )
             own.update({term: max(own.get(term, 0.0), floor) for term in self.tags[tag].defining & asked})
-        total = sum(map(_weight, asked)) or 1.0
+        total = sum(map(weight_of, asked)) or 1.0
         matches = [
-            TagMatch(tag, min(1.0, sum(_weight(term) * share for term, share in own.items()) / total), own)
+            TagMatch(tag, min(1.0, sum(weight_of(term) * share for term, share in own.items()) / total), own)
             for tag, own in covers.items()
         ]
         sure = [match for match in matches if match.confidence >= LEAST_CONFIDENCE]
@@ -110,13 +109,9 @@ class Taxonomy:
         )
 
 
-def _weight(term: str) -> float:
-    return _LIGHT_WEIGHT if term in LIGHT else 1.0
-
-
 def _share(phrase: frozenset[str], held: frozenset[str]) -> float:
     """Return how much of a phrase the need holds; half a phrase stands for less than half of its meaning."""
-    share = sum(map(_weight, phrase & held)) / (sum(map(_weight, phrase)) or 1.0)
+    share = sum(map(weight_of, phrase & held)) / (sum(map(weight_of, phrase)) or 1.0)
     return share if share == 1.0 else 0.6 * share
 
 

@@ -68,6 +68,12 @@ types typescript understand update validate value values view watch work write
 """
 LIGHT: Final = frozenset(map(lasting_stem, _LIGHT_WORDS.split()))
 """Stems of actions and fillers: they say less about what a server is for than the things acted on."""
+_LIGHT_WEIGHT: Final = 0.3
+
+
+def weight_of(stem: str) -> float:
+    """Return how much a stem says (0…1): 0.3 for one of :data:`LIGHT`, 1 for any other."""
+    return _LIGHT_WEIGHT if stem in LIGHT else 1.0
 
 
 def words(text: str) -> list[str]:

@@ -122,6 +122,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     roots: tuple[str, ...] = ()
     env: dict[str, str] = {}
 
+    @property
+    def remote(self) -> bool:
+        """Whether it runs elsewhere: there is no program here."""
+        return self.runtime == "remote"
+
 
 _SECRET: Final = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|PASS)\Z", re.IGNORECASE)
 

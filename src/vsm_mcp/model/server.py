@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
@@ -66,6 +67,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     observed_stateful: bool = False
     origin: str = ""
     denied: dict[str, str] = {}
+
+    def settings_with(self, secrets: Mapping[str, str]) -> Settings:
+        """Return the settings as they are given: with arguments, variables and secrets, which are kept beside them."""
+        return msgspec.structs.replace(self.settings, args=self.args, env=self.env, secrets=dict(secrets))
 
     @property
     def whole(self) -> str:

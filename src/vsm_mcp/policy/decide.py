@@ -82,11 +82,8 @@ def _stopping(action: Action, _policy: Policy) -> Decision | None:
 
     Nor does a change of settings that lets a server do nothing more than before.
     """
-    if (
-        action.kind in (*_ADMISSIONS, ActionKind.RETIRE)
-        or action.kind is ActionKind.APPROVE
-        or action.facts.get("widens") is True
-    ):
+    needs_leave = (*_ADMISSIONS, ActionKind.APPROVE, ActionKind.RETIRE)
+    if action.kind in needs_leave or action.facts.get("widens") is True:
         return None
     if action.actor in _PEOPLE or action.kind in _SUPERVISION:
         return _allow("operator", "a person, or the supervision of what was admitted")

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from vsm_mcp.matching.tokens import LIGHT
+from vsm_mcp.matching.tokens import weight_of
 from vsm_mcp.model.capability import Effects, Known
 from vsm_mcp.model.stand_in import StandIn
 from vsm_mcp.routing.arguments import Plan, plan
@@ -29,7 +29,6 @@ NEAR: Final = 0.5
 MOST_COMPARED: Final = 200
 """With so many tools of one kind a tool is compared in full: those that share most of its words."""
 
-_LIGHT_WEIGHT: Final = 0.3
 _WEIGHTS: Final = (0.45, 0.3, 0.25)  # of names, purposes, parameters
 
 _IN_PURPOSE: Final = 0.7
@@ -238,9 +237,5 @@ def _best(tags: Mapping[str, float]) -> str:
 def _overlap(one: Collection[str], other: Collection[str]) -> float:
     """Return how much of the words of both is in both; words that say little weigh less."""
     mine, theirs = frozenset(one), frozenset(other)
-    every = sum(map(_weight, mine | theirs))
-    return sum(map(_weight, mine & theirs)) / every if every else 1.0
-
-
-def _weight(stem: str) -> float:
-    return _LIGHT_WEIGHT if stem in LIGHT else 1.0
+    every = sum(map(weight_of, mine | theirs))
+    return sum(map(weight_of, mine & theirs)) / every if every else 1.0

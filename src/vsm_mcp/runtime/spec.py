@@ -75,7 +75,7 @@ def spec_of(server: Server, secrets: Mapping[str, str], config: Config) -> Serve
             secrets=tuple(hidden.values()),
             settings=settings,
         )
-    if entry.runtime == "remote":
+    if entry.remote:
         given = {**server.env, **settings.env, **hidden}
         return ServerSpec(
             name=server.name,

@@ -15,13 +15,12 @@ from vsm_mcp.config import Config
 from vsm_mcp.web import exposition
 from vsm_mcp.web.control import Receive, Scope, Send, plain, until_gone
 from vsm_mcp.web.families import Family
-from vsm_mcp.web.stream import EventStream, Reader, Wanted, notice
+from vsm_mcp.web.stream import SILENCE_SECONDS, EventStream, Reader, Wanted, notice
 from vsm_mcp.web.upgrade import TUNNEL, Tunnel
 
 METRICS: Final = "/metrics"
 EVENTS: Final = "/v1/events"
 PATHS: Final = frozenset({METRICS, EVENTS})
-SILENCE_SECONDS: Final = 15.0
 _SSE: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),

@@ -20,6 +20,8 @@ from vsm_mcp.events import Event
 _QUEUE: Final = 1000
 _READERS: Final = 64
 _AT_ONCE: Final = 100
+SILENCE_SECONDS: Final = 15.0
+"""After so long without an event a reader over a network is told that the stream lives."""
 
 
 class Entry(NamedTuple):

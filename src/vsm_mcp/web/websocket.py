@@ -10,10 +10,9 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import CloseConnection, Message, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError, generate_accept_token
 
-from vsm_mcp.web.stream import EventStream, Reader, notice
+from vsm_mcp.web.stream import SILENCE_SECONDS, EventStream, Reader, notice
 from vsm_mcp.web.upgrade import Tunnel
 
-_SILENCE_SECONDS: Final = 15.0
 _DEAF_SECONDS: Final = 40.0
 """How long a client may send nothing, not even the answer to a ping, before it is taken for gone."""
 
@@ -49,7 +48,7 @@ async def follow(tunnel: Tunnel, fields: Mapping[bytes, bytes], stream: EventStr
         if reader.missed:
             _say(tunnel, connection, notice(reader))
         while not hearing.done():
-            entries = await reader.take(_SILENCE_SECONDS)
+            entries = await reader.take(SILENCE_SECONDS)
             if not entries and reader.over:
                 break
             for entry in entries:

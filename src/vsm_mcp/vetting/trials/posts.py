@@ -26,8 +26,6 @@ from vsm_mcp.wire.sse import SseReader
 from vsm_mcp.wire.transport import Head
 
 _LEAVE_SECONDS: Final = 2.0
-_NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-"""What ``Mcp-Name`` repeats."""
 
 
 async def interview(spec: ServerSpec, era: str) -> Interview:
@@ -106,7 +104,7 @@ class Posts:
 
     def _lines(self, message: Mapping[str, Any]) -> bytes:
         method, params = str(message.get("method", "")), message.get("params") or {}
-        name = params.get(_NAMED.get(method, ""))
+        name = params.get(eras.NAMED_BY.get(method, ""))
         said = (params.get("_meta") or {}).get(eras.META_PROTOCOL) if self._modern else None
         kind = "request" if "id" in message else "notification"
         head = Head(
