@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from vsm_mcp.model.ending import FAULTS, Ending
+from vsm_mcp.model.proportion import wilson
 
 _ANSWERS: Final = range(Ending.REFUSED + 1)
 _HALF_LIFE_SECONDS: Final = 120.0
@@ -84,16 +85,8 @@ def quantile(buckets: Sequence[float], bounds: Sequence[float], share: float) ->
 
 
 def surely_above(faults: float, calls: float) -> float:
-    """Return the share of faults that is surely reached: Wilson's lower bound, one-sided, 99 %.
-
-    E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22 (1927).
-    """
-    if calls <= 0:
-        return 0.0
-    share, square = min(faults / calls, 1.0), _SURE * _SURE
-    middle = share + square / (2 * calls)
-    spread = _SURE * (share * (1 - share) / calls + square / (4 * calls * calls)) ** 0.5
-    return max(float((middle - spread) / (1 + square / calls)), 0.0)
+    """Return the share of faults that is surely reached: Wilson's lower bound, one-sided, 99 %."""
+    return max(wilson(min(faults / calls, 1.0), calls, _SURE)[0], 0.0) if calls > 0 else 0.0
 
 
 def _sum(one: Sequence[float], other: Sequence[float]) -> tuple[float, ...]:

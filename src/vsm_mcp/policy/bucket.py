@@ -34,8 +34,19 @@ def take(bucket: Bucket, rate: Rate, now: float) -> tuple[Bucket, float]:
 
     A clock that goes back gives no tokens and takes none away.
     """
-    at = max(now, bucket.at)
-    tokens = min(float(rate.burst), bucket.tokens + (at - bucket.at) * rate.per_minute / 60)
+    tokens, at = _filled(bucket, rate, now)
     if tokens >= _ENOUGH:
         return Bucket(max(0.0, tokens - 1), at), 0.0
     return Bucket(tokens, at), (1 - tokens) * 60 / rate.per_minute
+
+
+def reserve(bucket: Bucket, rate: Rate, now: float) -> tuple[Bucket, float]:
+    """Take a token, owed where there is none: the bucket afterwards, and the seconds until it is there."""
+    tokens, at = _filled(bucket, rate, now)
+    return Bucket(tokens - 1, at), max((1 - tokens) * 60 / rate.per_minute, 0.0)
+
+
+def _filled(bucket: Bucket, rate: Rate, now: float) -> tuple[float, float]:
+    """Return the tokens there are, and as of when."""
+    at = max(now, bucket.at)
+    return min(float(rate.burst), bucket.tokens + (at - bucket.at) * rate.per_minute / 60), at

@@ -21,6 +21,7 @@ from typing import Final
 
 import msgspec
 
+from vsm_mcp.model.proportion import wilson
 from vsm_mcp.model.rollout import Counts, Phase, Rollout, Side, Tally
 from vsm_mcp.model.rollout_settings import RolloutSettings
 from vsm_mcp.routing import wager
@@ -123,10 +124,10 @@ def _against(settings: RolloutSettings, numbers: Numbers) -> str:
         return f"it is {numbers.times:.2g} times as slow"
     if numbers.calls < settings.stage_calls:
         return ""
-    upper = _wilson(numbers.success, numbers.calls, _SURE)
+    _, upper = wilson(numbers.success, numbers.calls, _SURE)
     if upper < settings.least_success < numbers.incumbent_success:
         return f"{numbers.success:.1%} of its calls are answered, the least is {settings.least_success:.0%}"
-    lower = 1 - _wilson(1 - numbers.errors, numbers.calls, _SURE)
+    lower, _ = wilson(numbers.errors, numbers.calls, _SURE)
     if lower > settings.most_errors > numbers.incumbent_errors:
         return f"{numbers.errors:.1%} of its calls end in an error, the most is {settings.most_errors:.0%}"
     return ""
@@ -195,14 +196,6 @@ def _all(sides: Iterable[Side]) -> Side:
 
 def _share(some: float, calls: int) -> float:
     return some / calls if calls else 0.0
-
-
-def _wilson(rate: float, calls: int, sigmas: float) -> float:
-    """Return the upper end of Wilson's interval (E. B. Wilson, 1927)."""
-    square = sigmas * sigmas
-    centre = rate + square / (2 * calls)
-    spread = sigmas * math.sqrt(rate * (1 - rate) / calls + square / (4 * calls * calls))
-    return (centre + spread) / (1 + square / calls)
 
 
 # --- what was counted ------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """How often servers may be started again by themselves, all of them together: a storm of restarts helps nobody.
 
 What fails for one reason (a registry, a disk, a key that ran out) fails for many servers at once; each would be
-restarted by its own policy, all of them in the same minute. :func:`reserve` is pure: a token bucket that may owe, so
-that each who has to wait knows for how long and nobody asks twice. In any stretch of time there are at most ``burst``
+restarted by its own policy, all of them in the same minute. The token bucket may owe, so that each who has to wait
+knows for how long and nobody asks twice. In any stretch of time there are at most ``burst``
 starts and ``per_minute`` for each of its minutes. Whoever asks for a server (a call, a person) does not wait.
 """
 
@@ -14,17 +14,7 @@ import msgspec
 
 from vsm_mcp.events import Emit, RestartsHeld, ignore
 from vsm_mcp.model.health_settings import HealthSettings
-from vsm_mcp.policy.bucket import Bucket, Rate, full, take
-
-
-def reserve(bucket: Bucket, rate: Rate, now: float) -> tuple[Bucket, float]:
-    """Take a start: the bucket afterwards, and in how many seconds it may be.
-
-    A clock that goes back changes nothing.
-    """
-    at = max(now, bucket.at)
-    tokens = min(float(rate.burst), bucket.tokens + (at - bucket.at) * rate.per_minute / 60) - 1
-    return Bucket(tokens, at), max(-tokens * 60 / rate.per_minute, 0.0)
+from vsm_mcp.policy.bucket import Rate, full, reserve, take
 
 
 def rate_of(settings: HealthSettings) -> Rate:

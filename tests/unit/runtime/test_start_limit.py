@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsm_mcp.events import Event, RestartsHeld
-from vsm_mcp.policy.bucket import Rate, full
-from vsm_mcp.runtime.start_limit import StartLimit, reserve
+from vsm_mcp.policy.bucket import Rate, full, reserve
+from vsm_mcp.runtime.start_limit import StartLimit
 
 rates = st.builds(Rate, per_minute=st.floats(1, 600), burst=st.integers(1, 50))
 gaps = st.lists(st.floats(0, 30), max_size=200)
