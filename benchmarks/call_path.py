@@ -3,8 +3,9 @@
 ``python benchmarks/call_path.py`` measures the plain call beside those that are special: of a server with replicas,
 with a rollout, with a tool that is left alone beside it, with its result kept. The server answers in memory, at the
 end of the turn; reading the request, routing, the wire to the server, the accounts and the answer are the real ones,
-sockets and pipes are not there. ``--against DIR`` measures the plain call of another checkout (``DIR/src``) in the same
-rounds, turn by turn in processes of their own: read the ratio, the machine is never quiet.
+sockets and pipes are not there. ``http`` is the plain call from the bytes of an HTTP request to those of its answer,
+and on a real line to the server. ``--against DIR`` measures another checkout (``DIR/src``) in the same rounds, turn by
+turn in processes of their own: read the ratio, the machine is never quiet.
 """
 
 from __future__ import annotations
@@ -58,6 +59,53 @@ class Answering:
     async def close(self) -> None:
         """End."""
         self._lost("closed")
+
+
+HEAD = (
+    b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: application/json, text/event-stream\r\n"
+    b"Content-Type: application/json\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n"
+    b"Mcp-Name: a__echo\r\nContent-Length: %d\r\n\r\n"
+)
+
+
+class Socket:
+    """The transport of a client's connection: ``told`` gets what is written."""
+
+    def __init__(self, told: Callable[[bytes], None]) -> None:
+        self.write = told
+
+    def get_extra_info(self, _name: str) -> None:
+        """Know nothing."""
+
+    def is_closing(self) -> bool:
+        """Stay open."""
+        return False
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Pipe:
+    """The way to a server: what is written is answered by the end of the turn, line by line."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader, self._loop = reader, asyncio.get_running_loop()
+
+    def write(self, data: bytes) -> None:
+        """Answer every line."""
+        self._loop.call_soon(self._reader.data_received, b"".join(map(self._answer, data.splitlines())))
+
+    @staticmethod
+    def _answer(line: bytes) -> bytes:
+        at = line.index(b'"id":') + 5
+        return b'{"jsonrpc":"2.0","id":' + line[at : line.index(b",", at)] + ANSWER + b"\n"
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """Have none."""
+
+    def is_closing(self) -> bool:
+        """Stay open."""
+        return False
 
 
 class Servers:
@@ -153,6 +201,60 @@ async def measured(prepare: Callable[[Any], None]) -> float:
     return spent / CALLS * 1e6
 
 
+async def over_http() -> float:
+    """Return the microseconds of CPU of one call over HTTP, sockets left out."""
+    from vsm_mcp.gateway.access import Access  # noqa: PLC0415
+    from vsm_mcp.gateway.gateway import Gateway  # noqa: PLC0415
+    from vsm_mcp.gateway.http import Endpoint  # noqa: PLC0415
+    from vsm_mcp.gateway.http11 import Connection as Client  # noqa: PLC0415
+    from vsm_mcp.gateway.opened import Open  # noqa: PLC0415
+    from vsm_mcp.model.definition import Definition, ItemKind, Offer  # noqa: PLC0415
+    from vsm_mcp.wire.connection import Connection  # noqa: PLC0415
+    from vsm_mcp.wire.lines import LineTransport  # noqa: PLC0415
+
+    class Line(LineTransport):
+        async def _attach(self, reader: Any, _writer: Any) -> Any:
+            return Pipe(reader)
+
+        def _hang_up(self) -> None:
+            pass
+
+        def _let_go(self) -> None:
+            pass
+
+    connection = Connection(Line(max_line=1 << 24))
+    await connection.open()
+    connection.era, connection.protocol = "legacy", "2025-11-25"
+    gateway = Gateway(Servers(connection))  # type: ignore[arg-type]
+    gateway.set_offers({"a": Offer(items=(Definition(kind=ItemKind.TOOL, name="echo", raw=TOOL),))})
+    endpoint, opened = Endpoint(gateway, Access()), Open()
+    left, loop = CALLS, asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+
+    def ask(client: Client) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            body = BODY % (left + 10_000_000)
+            loop.call_soon(client.data_received, HEAD % len(body) + body)
+        elif left == -AT_ONCE:
+            over.set_result(None)
+
+    def answered(client: Client, data: bytes) -> None:
+        if not data.startswith(b"HTTP/1.1 200") or b'"text":"echo:' not in data:
+            raise SystemExit(data)
+        ask(client)
+
+    for _ in range(AT_ONCE):
+        client = Client(endpoint, opened)
+        client.connection_made(Socket(lambda data, client=client: answered(client, data)))  # type: ignore
+        ask(client)
+    began = time.process_time()
+    async with asyncio.timeout(120):
+        await over
+    return (time.process_time() - began) / CALLS * 1e6
+
+
 def well(answer: Any) -> None:
     """Stop where a call was not answered."""
     if answer.code:
@@ -198,7 +300,7 @@ def kept(gateway: Any) -> None:
     gateway.traffic.configure(RoutingSettings(cache_seconds=60.0, cache_tools=("*",)))
 
 
-CASES = {"plain": plain, "replicas": replicas, "rollout": rollout, "left-alone": left_alone, "kept": kept}
+CASES = {"http": None, "plain": plain, "replicas": replicas, "rollout": rollout, "left-alone": left_alone, "kept": kept}
 
 
 def one(case: str, src: Path) -> float:
@@ -218,12 +320,13 @@ def main() -> None:
     if given.only:
         import uvloop  # noqa: PLC0415
 
-        print(json.dumps(uvloop.run(measured(CASES[given.only]))))
+        prepare = CASES[given.only]
+        print(json.dumps(uvloop.run(over_http() if prepare is None else measured(prepare))))
         return
     ours = Path(__file__).parent.parent / "src"
     sides = [*(("ours", ours, case) for case in CASES)]
     if given.against:
-        sides.insert(0, ("other", given.against / "src", "plain"))
+        sides[:0] = [("other", given.against / "src", case) for case in ("plain", "http")]
     found: dict[tuple[str, str], list[float]] = {}
     for _ in range(given.rounds):
         for name, src, case in sides:
