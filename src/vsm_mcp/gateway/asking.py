@@ -86,15 +86,19 @@ class Asking:
             return None
         if caller.view.catalogue.tasking and _way(route, request, caller) != "plain":
             return None
-        lease = None if caller.who else self._lease(route.server, caller)
-        channel = self._upstream.ready(route.server, caller.who if lease is None else lease.session)
-        if channel is None:
-            if lease is not None:
+        server, session, lease, asked = route.server, caller.who, None, None
+        if not session and self._upstream.stateful(server):
+            lease = self._leases.take(server, caller.owner)
+            session = lease.session
+        try:
+            channel = self._upstream.ready(server, session)
+            if channel is not None:
+                asked = self._put(Asked(route, request, caller, channel, lease), None, self._timeout)
+                asked.account = self._account(route, request)
+        finally:
+            if asked is None and lease is not None:
                 lease.give_back()
-            return None
-        return self._put(
-            Asked(route, request, caller, channel, lease, self._account(route, request)), None, self._timeout
-        )
+        return asked
 
     async def ask(self, route: Route, request: Request, caller: Caller) -> bytes | Raw:
         """Return the server's result in the client's era. ``request`` names things as the server does already.
@@ -185,7 +189,9 @@ class Asking:
     def _put(self, asked: Asked, state: State | None, left: float) -> Asked:
         if asked.talk.log_level:
             asked.channel.want_logs(asked.talk.log_level)
-        asked.params = _params(asked.request, asked.channel, state)
+        asked.params = hop.params(asked.request)
+        if state is not None or STATE in asked.params or RESPONSES in asked.params:
+            _say_again(asked.params, asked.channel, state)
         if asked.modern and "extensions" in asked.channel.capabilities:
             _declare_tasks(asked)
         if asked.way != "passed":
@@ -292,15 +298,13 @@ def _way(route: Route, request: Request, caller: Caller) -> Way:
     return "plain" if tasking is None else way_of(tasking, route.name, request, modern=caller.modern)
 
 
-def _params(request: Request, channel: Channel, state: State | None) -> dict[str, object]:
-    """Return what is sent to the server; of ``_meta``, what the client means for it."""
-    params = hop.params(request)
+def _say_again(params: dict[str, object], channel: Channel, state: State | None) -> None:
+    """Have the params of a request that comes back say what its server knows of the one before."""
     if channel.era == "legacy" or (state is not None and state.kind == "again"):
         params.pop(STATE, None)
         params.pop(RESPONSES, None)
     elif state is not None:
         params[STATE] = state.inner
-    return params
 
 
 def _declare_tasks(asked: Asked) -> None:

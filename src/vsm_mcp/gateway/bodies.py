@@ -34,12 +34,16 @@ class Bodies:
         self._open -= 1
         self._held -= size
 
-    def whole(self, headers: Mapping[bytes, bytes], body: bytes, most: int = 0) -> bool:
-        """Hold a body that is here already; ``False`` for one that :meth:`read` would refuse."""
-        fits = len(body) <= (min(most, self._limit) if most else self._limit) and self._held + len(body) <= self._total
-        if not fits or headers.get(b"content-type") != b"application/json":
+    def hold(self, size: int, most: int = 0) -> bool:
+        """Let one request more in, whose body of ``size`` bytes is here already; :meth:`leave` lets it out.
+
+        ``most`` is as for :meth:`read`. ``False``, and nothing done, where :meth:`enter` or :meth:`read` would refuse.
+        """
+        limit = min(most, self._limit) if most else self._limit
+        if self._open >= self._requests or size > limit or self._held + size > self._total:
             return False
-        self._held += len(body)
+        self._open += 1
+        self._held += size
         return True
 
     async def read(self, headers: Mapping[bytes, bytes], scope: Scope, receive: Receive, most: int = 0) -> bytes | None:

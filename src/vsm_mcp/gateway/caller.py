@@ -88,7 +88,7 @@ class Caller:
     def capabilities(self, request: Request) -> Capabilities:
         """Return what the client can do in the middle of this request."""
         if self.modern:
-            return capabilities.read((request.meta or {}).get(era.META_CLIENT_CAPABILITIES))
+            return capabilities.NONE if request.said is None else request.said.capabilities
         return self.session.capabilities if self.session is not None else capabilities.NONE
 
     def log_level(self, request: Request) -> str:
@@ -98,7 +98,7 @@ class Caller:
         """
         if not self.modern:
             return "" if self.back is None else heard_from(self.session)
-        wanted = None if request.meta is None else request.meta.get(era.META_LOG_LEVEL)
+        wanted = None if request.said is None else request.said.level
         if wanted is None:
             return ""
         level = text_or_none(wanted) or ""

@@ -12,7 +12,7 @@ from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.asking import Asking
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.messages import Request, text_or_none
+from vsm_mcp.gateway.messages import Request
 from vsm_mcp.gateway.meta.tool import MetaTool
 from vsm_mcp.gateway.tasks.passing import LIST, Tasks
 from vsm_mcp.gateway.traffic import Traffic
@@ -38,7 +38,9 @@ class Calls:
 
     def begin(self, request: Request, caller: Caller) -> Asked | None:
         """Ask without waiting; ``None`` (and nothing asked) when that takes more. Raises :class:`Fault`."""
-        if request.method == self._screened or self._own_tool(request, caller) is not None:
+        if request.method == self._screened:
+            return None
+        if caller.view.catalogue.own and self._own_tool(request, caller) is not None:
             return None
         route = destinations.find(request, caller)
         try:
@@ -84,7 +86,7 @@ class Calls:
         offered = caller.view.catalogue.own
         if not offered or request.method != "tools/call":
             return None
-        name = text_or_none(request.params.get("name"))
+        name = request.name
         return self._own[name] if name in offered else None
 
 

@@ -31,7 +31,7 @@ def find(request: Request, caller: Caller) -> Route:
 
 
 def _tool(request: Request, caller: Caller) -> Route:
-    name = request.text("name")
+    name = request.name or request.text("name")
     table = caller.view.catalogue.table
     route = table.tools.get(name)
     if route is None:
@@ -39,7 +39,7 @@ def _tool(request: Request, caller: Caller) -> Route:
             raise faults.denied_tool(name)
         _refuse_held(ItemKind.TOOL, name, table)
         raise faults.unknown_tool(name, closest(name, table.tools))
-    request.params["name"] = Raw(encode(route.name))
+    request.name = route.name
     return route
 
 
@@ -51,7 +51,7 @@ def _prompt(request: Request, caller: Caller) -> Route:
     if route is None:
         _refuse_held(ItemKind.PROMPT, name, table)
         raise faults.unknown_prompt(name, closest(name, prompts))
-    request.params["name"] = Raw(encode(route.name))
+    request.name = route.name
     return route
 
 

@@ -16,6 +16,7 @@ from vsm_mcp.gateway.asgi import VISIT, WHOLE, Scope
 from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.refusals import Refusal
+from vsm_mcp.gateway.turn import Turn
 from vsm_mcp.gateway.view import View
 from vsm_mcp.gateway.visitors import Visit
 from vsm_mcp.model.principal import LOCAL, Principal
@@ -30,19 +31,20 @@ class Entrance:
         self._gateway = gateway
         self.authentication = authentication
 
-    def quickly(self, scope: Scope, headers: Mapping[bytes, bytes]) -> View | None:
+    def quickly(self, turn: Turn) -> View | None:
         """Let a request in without waiting; returns what it sees, or ``None`` when :meth:`enter` has to be awaited.
 
         Raises :class:`Refusal`, as :meth:`enter` and :meth:`view` will.
         """
-        path = scope["path"]
+        path = turn.head.path
         if self.authentication is None and path == PATH:
             return self._gateway.view
         profile = profile_of(path, PATH)
         if profile is None:
             return None
+        scope = turn.scope
         if self.authentication is not None:
-            principal = self.authentication.known(scope, headers)
+            principal = self.authentication.known(scope, turn.head.fields)
             if principal is None:
                 return None
             scope[VISIT] = self._gateway.visitors.enter(principal)

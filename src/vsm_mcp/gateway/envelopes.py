@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msgspec import Raw
-
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import Request, encode, text_or_none
-from vsm_mcp.gateway.param_headers import PREFIX, decoded_value, disagreement
+from vsm_mcp.gateway.param_headers import PREFIX, SENTINEL, decoded_value, disagreement
 from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 
@@ -36,7 +34,6 @@ STATUS: Final[Mapping[int, int]] = {
 
 _PARAM: Final = PREFIX.encode()
 _LEGACY: Final = frozenset(version.encode() for version in era.HANDSHAKE)
-_MODERN_RAW: Final = Raw(encode(era.MODERN))
 
 
 def check_meta(request: Request) -> None:
@@ -52,11 +49,9 @@ def check(request: Request, headers: Mapping[bytes, bytes], pairs: Sequence[tupl
     """
     if len(headers) != len(pairs):
         _refuse_duplicates(pairs)
-    _required(request)
-    meta = request.meta or {}
-    header = headers.get(VERSION)
-    version = meta[era.META_PROTOCOL]
-    if header != _MODERN_BYTES or version != _MODERN_RAW:
+    said, header = request.said, headers.get(VERSION)
+    if said is None or not said.whole or header != _MODERN_BYTES:
+        _required(request)
         _check_versions(header, request)
     if headers.get(METHOD) != request.method.encode("utf-8", "surrogatepass"):
         raise Fault(era.HEADER_MISMATCH, "the Mcp-Method header is missing or differs from the body's method")
@@ -69,7 +64,7 @@ def check_param_headers(request: Request, view: View, pairs: Sequence[tuple[byte
     """Check the headers that repeat arguments of a tool; raises :class:`Fault` (-32020)."""
     if request.method != "tools/call" or not view.catalogue.rules:
         return
-    rules = view.catalogue.rules.get(text_or_none(request.params.get("name")) or "")
+    rules = view.catalogue.rules.get(request.name or "")
     if rules:
         given: dict[str, list[str]] = {}
         for name, value in pairs:
@@ -128,10 +123,12 @@ def _check_versions(header: bytes | None, request: Request) -> None:
 
 
 def _check_name(header: bytes | None, request: Request, member: str) -> None:
-    wanted = text_or_none(request.params.get(member))
+    wanted = request.name if member == "name" else text_or_none(request.params.get(member))
     if wanted is None:
         return  # the method itself says what is missing
-    given = None if header is None else decoded_value(header.decode("latin-1"))
+    given = None if header is None else header.decode("latin-1")
+    if given is not None and given.startswith(SENTINEL):
+        given = decoded_value(given)
     if given != wanted:
         raise Fault(era.HEADER_MISMATCH, f"the Mcp-Name header is missing or differs from the body's {member}")
 

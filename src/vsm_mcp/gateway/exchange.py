@@ -32,7 +32,7 @@ class Exchange:
     def __init__(self, gateway: Gateway, view: View, turn: Turn) -> None:
         self.gateway = gateway
         self.view = view
-        self.visit: Visit | None = turn.scope.get(VISIT)
+        self.visit: Visit | None = turn.noted(VISIT)
         self.principal = LOCAL if self.visit is None else self.visit.principal
         self.takes_events = turn.head.takes_events
         self._turn = turn

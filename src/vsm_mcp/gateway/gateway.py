@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Collection, Mapping
 from typing import Final, NamedTuple
 
+import msgspec
 from msgspec import Raw
 
 from vsm_mcp import config
@@ -54,7 +55,7 @@ _CAPABILITIES: Final = {
 _EMPTY: Final = results.empty(is_modern=False)
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A whole JSON-RPC message, and the code of the error it carries (0: none)."""
 
     body: bytes

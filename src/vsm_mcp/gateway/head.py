@@ -19,16 +19,20 @@ class Head:
 
     ``keep``: the connection may be used again. ``modern``: HTTP/1.1, so that chunks and 100-continue are understood.
     ``takes_events`` and ``takes_json`` are what its ``Accept`` says; whoever accepts neither gets JSON all the same,
-    because every client of the protocol can read it.
+    because every client of the protocol can read it. ``plain_to`` is who has found that nothing but the body can keep
+    such a request from the short way.
     """
 
-    __slots__ = ("fields", "keep", "method", "modern", "pairs", "path", "query", "takes_events", "takes_json")
+    __slots__ = (
+        "fields", "keep", "method", "modern", "pairs", "path", "plain_to", "query", "takes_events", "takes_json",
+    )  # fmt: skip
 
     def __init__(self, method: str, url: bytes, pairs: Headers, *, keep: bool, modern: bool) -> None:
         self.method = method
         self.path, self.query = _split(url)
         self.pairs = pairs
         self.fields: Mapping[bytes, bytes] = dict(pairs)
+        self.plain_to: object = None
         self.keep = keep and modern
         self.modern = modern
         accept = self.fields.get(b"accept", b"*/*").lower()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import httptools
 
-from vsm_mcp.gateway.asgi import TUNNEL, TURN, App
+from vsm_mcp.gateway.asgi import TUNNEL, App
 from vsm_mcp.gateway.head import Head, Known, known
 from vsm_mcp.gateway.opened import Open
 from vsm_mcp.gateway.tunnel import Tunnel
@@ -110,7 +110,10 @@ class Connection(asyncio.Protocol):
         self._since = self._loop.time()
         if self._tunnel is not None:
             return self._tunnel.feed(data)
-        if not self._between or not self._known_again(data):
+        known = self._known
+        if self._parser is None and known is not None and len(data) == known.size and data.startswith(known.raw):
+            self._take_again(known.head, data[len(known.raw) :])
+        else:
             self._read(data)
         return self._advance()
 
@@ -135,15 +138,10 @@ class Connection(asyncio.Protocol):
         """Whether the parser waits for the first byte of a request."""
         return self._arriving is None and not self._head_since and not self._mute
 
-    def _known_again(self, data: bytes) -> bool:
+    def _take_again(self, head: Head, body: bytes) -> None:
         """Take a request that begins with the very bytes of the last one: its head says the same, and is not parsed."""
-        known = self._known
-        if known is None or len(data) != known.size or not data.startswith(known.raw):
-            return False
-        body = data[len(known.raw) :]
         self._unread += len(body)
-        self._turns.append(Turn(self, known.head, body))
-        return True
+        self._turns.append(Turn(self, head, body))
 
     def _read(self, data: bytes) -> None:
         begins, turns = self._between, len(self._turns)
@@ -235,13 +233,13 @@ class Connection(asyncio.Protocol):
     def _declined(self) -> bool:
         """Read the request again without its offer of another protocol (RFC 9110, section 7.8)."""
         turn = self._turns[-1]
-        if turn.scope["method"] == "CONNECT":  # what follows would be a tunnel
+        if turn.head.method == "CONNECT":  # what follows would be a tunnel
             self._deaf, turn.keep = True, False
             return False
         self._turns.pop()
         self._parser = httptools.HttpRequestParser(self)
         fields = b"".join(b"%b: %b\r\n" % field for field in self._fields if field[0] not in _OFFER)
-        self._parser.feed_data(b"%b %b HTTP/1.1\r\n%b\r\n" % (turn.scope["method"].encode(), self._url, fields))
+        self._parser.feed_data(b"%b %b HTTP/1.1\r\n%b\r\n" % (turn.head.method.encode(), self._url, fields))
         return True
 
     def _refuse(self, refusal: bytes) -> None:
@@ -292,20 +290,21 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> None:
         if self._turns:
             first = self._turns[0]
-            if not first.started and self._full is None and not self._waits(first):
+            if not first.started and self._full is None and (first.complete or not self._waits(first)):
                 first.begin()
-                if self._quick is None or not first.complete or not self._quickly(first):
+                if not first.complete or not self._quickly(first):
                     task = self._loop.create_task(self._answer(first))
                     self._opened.tasks.add(task)
                     task.add_done_callback(self._opened.tasks.discard)
-            self._flow()
+            if self._paused or self._unread > _MAX_UNREAD or len(self._turns) > _MAX_AHEAD:
+                self._flow()
         elif self._refusal:
             self.write(self._refusal)
             self._linger()
 
     def _waits(self, turn: Turn) -> bool:
         """Whether a request had better wait for the rest of its body: then it may take the short way."""
-        if turn.complete or self._quick is None or turn is self._late or self._arriving is not turn:
+        if self._quick is None or turn is self._late or self._arriving is not turn:
             return False
         if not _small(turn.head):
             return False
@@ -320,16 +319,13 @@ class Connection(asyncio.Protocol):
 
     def _quickly(self, turn: Turn) -> bool:
         """Answer without a task, now or later; ``False`` (and nothing done) when that cannot be."""
+        if self._quick is None:
+            return False
         self._opened.turns.add(turn)
-        if self._quick is not None and self._quick(turn):
+        if self._quick(turn):
             return True
         self._opened.turns.discard(turn)
         return False
-
-    def answered(self, turn: Turn) -> None:
-        """Take note that a turn which no task answers is over."""
-        self._opened.leave(turn)
-        self._answered(turn)
 
     async def _answer(self, turn: Turn) -> None:
         try:
@@ -337,17 +333,17 @@ class Connection(asyncio.Protocol):
         except Exception:  # a fault of ours costs one request, not the gateway
             log.exception("a request was not answered")
         finally:
-            self._answered(turn)
+            self.answered(turn)
 
-    def _answered(self, turn: Turn) -> None:
+    def answered(self, turn: Turn) -> None:
+        """Take note that a turn is over."""
+        self._opened.leave(turn)
         self._turns.pop(0)
         self._unread -= turn.forget()
-        turn.scope.pop(TURN, None)  # a circle, which only the garbage collector could undo
-        turn.scope.pop(TUNNEL, None)
         if self._transport.is_closing():
             return None
         if turn.ended and turn.keep and not turn.gone:
-            return self._advance()
+            return self._advance() if self._turns or self._refusal else None
         if not turn.begun:
             self.write(self._refusal or _FAILED)
         return self._linger()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw
 
 from vsm_mcp.errors import ProtocolError
+from vsm_mcp.gateway import said
 from vsm_mcp.gateway.faults import Fault
+from vsm_mcp.gateway.said import Said
 from vsm_mcp.wire import envelope, era
 from vsm_mcp.wire.envelope import Message
 
@@ -34,19 +37,43 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Request:
-    """One request: ``id`` is raw JSON, echoed verbatim; ``params`` and ``meta`` map member names to raw values."""
+    """One request: ``id`` is raw JSON, echoed verbatim; ``params`` maps member names to raw values.
 
-    __slots__ = ("id", "meta", "method", "params")
+    ``said`` is its ``_meta``, ``None`` where it has none.
+    """
 
-    def __init__(self, ident: bytes, method: str, params: dict[str, Raw], meta: dict[str, Raw] | None) -> None:
+    __slots__ = ("_name", "id", "method", "params", "said")
+
+    def __init__(
+        self, ident: bytes, method: str, params: dict[str, Raw], meta: Said | Mapping[str, Raw] | None
+    ) -> None:
         self.id = ident
         self.method = method
         self.params = params
-        self.meta = meta
+        self.said = meta if meta is None or isinstance(meta, Said) else Said(meta)
+        self._name: str | None = None
+
+    @property
+    def meta(self) -> Mapping[str, Raw] | None:
+        """The members of its ``_meta``."""
+        return None if self.said is None else self.said.members
+
+    @property
+    def name(self) -> str | None:
+        """The ``name`` in its params, ``None`` where that is no string; read once, however often it is asked for."""
+        name = self._name
+        if name is None:
+            name = self._name = text_or_none(self.params.get("name"))
+        return name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
+        self.params["name"] = Raw(encode(name))
 
     def text(self, member: str) -> str:
         """Return a member of ``params`` that has to be a string; raises :class:`Fault` (-32602) when it is not."""
-        value = text_or_none(self.params.get(member))
+        value = self.name if member == "name" else text_or_none(self.params.get(member))
         if value is None:
             raise Fault(era.INVALID_PARAMS, f"{self.method} needs {member}, a string, in its params")
         return value
@@ -76,7 +103,7 @@ def plain(body: bytes) -> Request | None:
         found = _decode_plain(body)
         members = found.params
         raw_meta = members.pop("_meta", None)
-        meta = None if raw_meta is None else decode_object(raw_meta)
+        meta = None if raw_meta is None else said.read(raw_meta)
     except UNREADABLE:
         return None
     ident = bytes(found.id)
@@ -97,7 +124,7 @@ def request_of(message: Message) -> Request:
     try:
         members = {} if params is None or params == _NULL else decode_object(params)
         raw_meta = members.pop("_meta", None)
-        meta = None if raw_meta is None else decode_object(raw_meta)
+        meta = None if raw_meta is None else said.read(raw_meta)
     except UNREADABLE as error:
         raise Fault(era.INVALID_PARAMS, "params and params._meta are objects") from error
     return Request(bytes(message.id or NO_ID), message.method or "", members, meta)

@@ -6,25 +6,23 @@ anything was done. What it saves is most of what a small call costs (``docs/adr/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from time import monotonic
 
-from vsm_mcp.gateway import envelopes, messages, traced
+from vsm_mcp.gateway import destinations, envelopes, messages, traced
 from vsm_mcp.gateway.access import Access
-from vsm_mcp.gateway.asgi import WHOLE, Headers
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.bodies import Bodies
 from vsm_mcp.gateway.caller import Caller
-from vsm_mcp.gateway.entrance import Entrance, most_bytes
+from vsm_mcp.gateway.entrance import Entrance
 from vsm_mcp.gateway.errand import Errand
 from vsm_mcp.gateway.exchange import Exchange, cancelled
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.gateway import Answer, Gateway
+from vsm_mcp.gateway.head import Head
 from vsm_mcp.gateway.messages import Request
 from vsm_mcp.gateway.refusals import Refusal
 from vsm_mcp.gateway.traced import TRACE
 from vsm_mcp.gateway.turn import Turn
-from vsm_mcp.gateway.view import View
 
 
 class QuickLane:
@@ -38,62 +36,75 @@ class QuickLane:
 
     def __call__(self, turn: Turn) -> bool:
         """Answer, now or later; ``False``, and nothing done, for what takes the long way."""
-        scope = turn.scope
-        headers = turn.head.fields
-        if turn.head.method != "POST" or b"origin" in headers or self._access.refusal(headers):
+        head, body = turn.head, turn.whole
+        if body is None or (head.plain_to is not self and not self._plain(head)):
             return False
-        body: bytes = scope[WHOLE]
         try:
-            view = self._entrance.quickly(scope, headers)
-            self._bodies.enter()
+            view = self._entrance.quickly(turn)
         except Refusal:
             return False
-        if view is None or not self._bodies.whole(headers, body, most_bytes(scope)):
-            self._bodies.leave(0)
+        if view is None:
             return False
-        if self._take(turn, view, headers, body):
+        exchange = Exchange(self._gateway, view, turn)
+        visit = exchange.visit
+        if not self._bodies.hold(len(body), 0 if visit is None else visit.principal.grant.max_body_bytes):
+            return False
+        if self._take(turn, exchange, body):
             return True
         self._bodies.leave(len(body))
         return False
 
-    def _take(self, turn: Turn, view: View, headers: Mapping[bytes, bytes], body: bytes) -> bool:
+    def _plain(self, head: Head) -> bool:
+        """Whether a head keeps its request from the short way; who sends the very same one again is not asked again."""
+        headers = head.fields
+        if head.method != "POST" or b"origin" in headers or headers.get(b"content-type") != b"application/json":
+            return False
+        if self._access.refusal(headers):
+            return False
+        head.plain_to = self
+        return True
+
+    def _take(self, turn: Turn, exchange: Exchange, body: bytes) -> bool:
         """Answer at once, or ask a server that is ready; ``False`` when neither can be."""
-        exchange = Exchange(self._gateway, view, turn)
         request = messages.plain(body)
         if request is None:
             return False
         try:
-            caller = self._caller(request, exchange, headers, turn.head.pairs)
+            caller = self._caller(request, exchange, turn.head)
             if caller is None:
                 return False
-            if TRACE in headers:
-                traced.carry(request, headers)
-            answer = self._gateway.at_once(request, caller)
+            if TRACE in turn.head.fields:
+                traced.carry(request, turn.head.fields)
+            if request.method not in destinations.METHODS:
+                answer = self._gateway.at_once(request, caller)
+                if answer is not None:
+                    return self._answered(answer, turn, exchange, len(body))
         except Fault:
             return False
-        if answer is None:
-            asked = self._gateway.begin(request, caller)
-            if asked is None:
-                return False
-            Passage(self._gateway, asked, exchange, turn, self._bodies).start(len(body))
-            return True
+        asked = self._gateway.begin(request, caller)
+        if asked is None:
+            return False
+        Passage(self._gateway, asked, exchange, turn, self._bodies).start(len(body))
+        return True
+
+    def _answered(self, answer: Answer, turn: Turn, exchange: Exchange, size: int) -> bool:
         if answer.code:
             return False
         exchange.write(answer)
-        self._bodies.leave(len(body))
+        self._bodies.leave(size)
         if exchange.visit is not None:
             exchange.visit.leave()
         turn.over()
         return True
 
-    def _caller(
-        self, request: Request, exchange: Exchange, headers: Mapping[bytes, bytes], pairs: Headers
-    ) -> Caller | None:
-        view, principal = exchange.view, exchange.principal
+    def _caller(self, request: Request, exchange: Exchange, head: Head) -> Caller | None:
+        view, principal, headers = exchange.view, exchange.principal, head.fields
         if envelopes.is_modern(headers):
-            envelopes.check(request, headers, pairs)
-            envelopes.check_param_headers(request, view, pairs)
-            return Caller(view, modern=True, back=exchange.back, principal=principal)
+            envelopes.check(request, headers, head.pairs)
+            if view.catalogue.rules:
+                envelopes.check_param_headers(request, view, head.pairs)
+            back = exchange if exchange.takes_events else None
+            return Caller(view, modern=True, back=back, principal=principal)
         given = headers.get(envelopes.SESSION)
         session = None if given is None else self._gateway.sessions.find(given.decode("latin-1"), monotonic())
         if session is None or not session.is_of(view, principal) or request.method == "initialize":

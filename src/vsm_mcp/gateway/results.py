@@ -26,7 +26,7 @@ UNCACHED: Final = b'"ttlMs":0,"cacheScope":"private"'
 _COMPLETE: Final = b'"resultType":"complete"'
 _CACHEABLE: Final = frozenset({"resources/read"})
 _END_BYTES: Final = 4 * 1024
-_ERROR_MARK: Final = re.compile(rb'"isError"')
+_ERROR_MARK: Final = re.compile(rb'"isError"\s*+:\s*+(?!false\b)')
 _MODERN_ONLY: Final = ("resultType", "ttlMs", "cacheScope")
 
 
@@ -40,8 +40,9 @@ _decode_marked: Final = msgspec.json.Decoder(_Marked).decode
 def ending(raw: Raw) -> Ending:
     """Return how a call ended that has a result: one search for a word tells it of almost every result.
 
-    Servers write ``isError`` first or last: of a result of more than 8 KiB only both ends are searched, so that a large
-    one is not read through once more. One that has the word in the middle alone counts as answered.
+    Where it stands with anything but ``false``, the result is read. Servers write ``isError`` first or last: of a
+    result of more than 8 KiB only both ends are searched, so that a large one is not read through once more. One that
+    has the word in the middle alone counts as answered.
     """
     view = memoryview(raw)
     if view.nbytes <= 2 * _END_BYTES:

@@ -34,22 +34,26 @@ class Talk:
     """
 
     __slots__ = (
-        "_caller", "_may_ask", "_open", "_token", "call", "capabilities", "client", "lacking", "log_level",
-        "touched", "wants_progress",
+        "_caller", "_may_ask", "_open", "_token", "call", "capabilities", "lacking", "log_level", "touched",
+        "wants_progress",
     )  # fmt: skip
 
     def __init__(self, request: Request, caller: Caller) -> None:
-        self.client = caller.who or f"{id(self):x}"
         self.capabilities: Capabilities = caller.capabilities(request)
         self.log_level = caller.log_level(request)
         self.call: Awaited | None = None
         self._caller = caller
         self._may_ask = request.method in METHODS
-        self._token = request.meta.get("progressToken") if request.meta is not None else None
+        self._token = None if request.said is None else request.said.token
         self.wants_progress = self._token is not None and caller.back is not None
         self._open: _Open | None = None
         self.lacking: Mapping[str, Any] = _NOTHING
         self.touched = False
+
+    @property
+    def client(self) -> str:
+        """What tells the client from others: one without a line or a session of its own is another one every time."""
+        return self._caller.who or f"{id(self):x}"
 
     # --- what the server says --------------------------------------------------------------------------------------
 
@@ -143,7 +147,7 @@ class Talk:
     def resume(self, request: Request, caller: Caller, answers: Mapping[str, Raw]) -> None:
         """Go on in the name of the client's next request, which answers questions; those not answered stay open."""
         self._caller = caller
-        self._token = request.meta.get("progressToken") if request.meta is not None else None
+        self._token = None if request.said is None else request.said.token
         self.log_level = caller.log_level(request)
         waiting = {} if self._open is None else self._open.waiting
         for key, answer in answers.items():

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Raw
 
 from vsm_mcp.gateway.messages import Request, encode
+from vsm_mcp.gateway.said import Said
 from vsm_mcp.model import trace_context
 
 TRACE: Final = b"traceparent"
@@ -31,4 +32,4 @@ def carry(request: Request, headers: Mapping[bytes, bytes]) -> None:
     state = headers.get(_STATE, b"").decode("latin-1")
     if state and trace_context.is_state(state):
         added["tracestate"] = Raw(encode(state))
-    request.meta = {**(request.meta or {}), **added}
+    request.said = Said({**(request.meta or {}), **added})

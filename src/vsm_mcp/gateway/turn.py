@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from vsm_mcp.gateway.asgi import CLOSE, JSON, TURN, WHOLE, Headers, Message, Scope
+from vsm_mcp.gateway.asgi import CLOSE, JSON, TUNNEL, TURN, WHOLE, Headers, Message, Scope
 from vsm_mcp.gateway.head import Head
 
 _STATUS: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_OK: Final = int(HTTPStatus.OK)
 _CHUNKED: Final = (b"transfer-encoding", b"chunked")
 _PLAIN_HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
 PLAIN_JSON: Final[Headers] = (JSON,)
@@ -48,38 +49,31 @@ class Line(Protocol):
         ...
 
     def answered(self, turn: Turn) -> None:
-        """Take note that a turn which no task answers is over."""
+        """Take note that a turn is over."""
         ...
 
 
 class Turn:
     """One request and its answer. ``complete``: all of the request is here; ``ended``: all of the answer is written.
 
-    ``whole`` is the body, of a request that is all here from the beginning. ``fields`` go out with the head of the
+    ``whole`` is the body, where all of it is here when the application is asked. ``fields`` go out with the head of the
     answer, whatever it is.
     """
 
     __slots__ = (
-        "_begun_with", "_body", "_chunked", "_continued", "_given", "_line", "_silent", "_waiter",
-        "begun", "complete", "ended", "fields", "gone", "head", "keep", "on_lost", "scope", "started",
+        "_begun_with", "_body", "_chunked", "_continued", "_given", "_line", "_scope", "_silent", "_waiter",
+        "begun", "complete", "ended", "fields", "gone", "head", "keep", "on_lost", "started", "whole",
     )  # fmt: skip
 
     def __init__(self, line: Line, head: Head, whole: bytes | None = None) -> None:
         self.head = head
-        self.scope: Scope = {
-            "type": "http",
-            "method": head.method,
-            "path": head.path,
-            "query_string": head.query,
-            "headers": head.pairs,
-            "client": line.peer,
-            TURN: self,
-        }
+        self.whole: bytes | None = None
         self.keep = head.keep
         self.fields: Headers = ()
         self.complete = whole is not None
         self.started = self.begun = self.ended = self.gone = False
         self._line = line
+        self._scope: Scope | None = None
         self._silent = head.method == "HEAD"
         self._continued = not head.modern
         self._body: list[bytes] = [] if whole is None else [whole]
@@ -88,6 +82,28 @@ class Turn:
         self._chunked = False
         self._waiter: asyncio.Future[None] | None = None
         self.on_lost: Callable[[], None] | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """The ASGI scope; made when it is first asked for, because almost every request is answered without one."""
+        scope = self._scope
+        if scope is None:
+            scope = self._scope = {
+                "type": "http",
+                "method": self.head.method,
+                "path": self.head.path,
+                "query_string": self.head.query,
+                "headers": self.head.pairs,
+                "client": self._line.peer,
+                TURN: self,
+            }
+            if self.whole is not None:
+                scope[WHOLE] = self.whole
+        return scope
+
+    def noted(self, key: str) -> Any:
+        """Return what stands in the scope under ``key``, ``None`` where nothing does."""
+        return None if self._scope is None else self._scope.get(key)
 
     # --- the connection's end ------------------------------------------------------------------------------------
 
@@ -110,7 +126,9 @@ class Turn:
         if self.complete:
             if len(self._body) != 1:
                 self._body = [b"".join(self._body)]
-            self.scope[WHOLE] = self._body[0]
+            self.whole = self._body[0]
+            if self._scope is not None:
+                self._scope[WHOLE] = self.whole
 
     def lost(self) -> None:
         """The client has gone."""
@@ -120,9 +138,12 @@ class Turn:
             self.on_lost()
 
     def forget(self) -> int:
-        """Drop what nobody read of the body; return how many bytes that were."""
+        """Drop what nobody read of the body, and who is in circles with us; return how many bytes that were."""
         left = sum(map(len, self._body))
         self._body.clear()
+        if self._scope is not None:  # only the garbage collector could undo a circle
+            self._scope.pop(TURN, None)
+            self._scope.pop(TUNNEL, None)
         return left
 
     # --- the application's end, without waiting ------------------------------------------------------------------
@@ -137,12 +158,14 @@ class Turn:
         if self.gone or self.ended:
             return
         plain = headers is PLAIN_JSON and not self.fields
-        if plain and status == HTTPStatus.OK and self.keep and len(body) <= _JOINED:
+        if plain and status == _OK and self.keep and len(body) <= _JOINED:
             self.begun = True  # almost every answer
             self._line.write(b"%b%d\r\n\r\n%b" % (_PLAIN_HEAD, len(body), body))
         else:
             self._begin(status, headers, body, last=True)
-        self._end()
+        self.ended = True
+        if self._waiter is not None:
+            self._wake()
 
     def stream(self, data: bytes, headers: Headers, *, last: bool = False) -> None:
         """Write a part of an answer whose length is not known, its head (``headers``, status 200) first."""

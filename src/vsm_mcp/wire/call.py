@@ -115,8 +115,12 @@ class Call:
         """Give whoever waits the outcome; the first one counts."""
         if self._outcome is None:
             self._outcome = outcome
-            if self.tally is not None:
-                self._count(self.tally, outcome)
+            tally = self.tally
+            if tally is not None:
+                if outcome.__class__ is Message and outcome is not EXPIRED and outcome is not LOST:
+                    tally.took(monotonic() - self.since)
+                elif not isinstance(outcome, (HttpRefused, Throttled)):
+                    tally.lost += 1  # the others are there, and said no to who asked, or how often
             self._wake()
 
     def pause(self) -> None:
@@ -151,16 +155,9 @@ class Call:
 
     def give_up(self) -> None:
         """Cancel it at the server unless it is answered; a late answer is dropped. Idempotent."""
-        if self.task is not None or self.result is None:
+        outcome = self._outcome
+        if self.task is not None or outcome.__class__ is not Message or outcome.result is None:
             self._owner.give_up(self)
-
-    def _count(self, tally: Tally, outcome: Outcome) -> None:
-        if outcome is EXPIRED or outcome is LOST:
-            tally.lost += 1
-        elif not isinstance(outcome, VsmError):
-            tally.took(monotonic() - self.since)
-        elif not isinstance(outcome, (HttpRefused, Throttled)):  # it is there, and said no to who asked, or how often
-            tally.lost += 1
 
     def _wake(self) -> None:
         woken, self._woken = self._woken, None

@@ -67,10 +67,14 @@ class Dialogue(Protocol):
     ``log_level`` is the least severity it wants log messages of ("" for none), ``wants_progress`` whether progress.
     """
 
-    client: str
     capabilities: Mapping[str, object]
     log_level: str
     wants_progress: bool
+
+    @property
+    def client(self) -> str:
+        """Who it is."""
+        ...
 
     def notified(self, method: str, params: Raw) -> None:
         """Take a notification that belongs to the call: progress, a log message, or news of the task it is about."""

@@ -127,18 +127,14 @@ class Reader(asyncio.Protocol):
 
 
 class Writer(asyncio.BaseProtocol):
-    """Knows whether the other end takes more, and wakes those who wait for it."""
+    """Knows whether the other end takes no more for now (``paused``), and wakes those who wait for it."""
 
     def __init__(self, gone: Callable[[], None]) -> None:
         self._gone = gone
         self._ready = asyncio.Event()
         self._ready.set()
+        self.paused = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def paused(self) -> bool:
-        """Whether the other end does not read."""
-        return not self._ready.is_set()
 
     async def ready(self) -> None:
         """Wait until it reads, or is gone."""
@@ -146,15 +142,17 @@ class Writer(asyncio.BaseProtocol):
 
     def pause_writing(self) -> None:
         """The other end does not read."""
+        self.paused = True
         self._ready.clear()
 
     def resume_writing(self) -> None:
         """It reads again."""
+        self.paused = False
         self._ready.set()
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """It is gone, with an error or without: that depends on whether something was on its way."""
-        self._ready.set()
+        self.resume_writing()
         self._gone()
         if not self.done.done():
             self.done.set_result(None)

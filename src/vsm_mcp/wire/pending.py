@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container
+from itertools import count
 from typing import Final
 
 import msgspec
@@ -33,16 +34,12 @@ class Pending:
         self._by_task: dict[str, list[Call]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._wake_at = _FOREVER
-        self._last_id = 0
+        self.next_id: Callable[[], int] = count(1).__next__
+        """Returns an id that this connection has not used yet."""
         self.fewer: Callable[[], None] | None = None
 
     def __len__(self) -> int:
         return len(self._calls)
-
-    def next_id(self) -> int:
-        """Return an id that this connection has not used yet."""
-        self._last_id += 1
-        return self._last_id
 
     def add(self, call: Call, timeout: float, limit: float) -> None:
         """Await an answer for ``timeout`` seconds (infinity: for ever), ``limit`` at most if it is put off."""

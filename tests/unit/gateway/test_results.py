@@ -18,7 +18,12 @@ from vsm_mcp.model.ending import Ending
         (b'{"isError":true,"content":["%b"]}' % (b"x" * 20_000), Ending.TOOL_ERROR),
         (b'{"content":["%b"],"isError":true}' % (b"x" * 20_000), Ending.TOOL_ERROR),
         (b'{"content":["\\"isError\\": true"]}', Ending.ANSWERED),
+        (b'{"isError" : false,"content":[]}', Ending.ANSWERED),
+        (b'{"content":[],"isError" : true}', Ending.TOOL_ERROR),
+        (b'{"structuredContent":{"isError":false},"isError":true}', Ending.TOOL_ERROR),
+        (b'{"structuredContent":{"isError":true},"content":[]}', Ending.ANSWERED),
         (b'{"isError":3}', Ending.PROTOCOL),
+        (b'{"isError":falsehood}', Ending.PROTOCOL),
     ],
 )
 def test_how_a_call_ended_is_read_from_its_result(raw: bytes, ending: Ending) -> None:

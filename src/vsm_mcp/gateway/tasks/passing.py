@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from msgspec import Raw
 
 from vsm_mcp.errors import ProtocolError, RpcError
-from vsm_mcp.gateway import capabilities, faults, hop
+from vsm_mcp.gateway import faults, hop
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
@@ -201,7 +201,7 @@ class Tasks:
 
 def check_declared(request: Request) -> None:
     """Raise :class:`Fault` (-32021) where a modern client does not declare the extension (SEP-2663)."""
-    if not extends(capabilities.read((request.meta or {}).get(era.META_CLIENT_CAPABILITIES))):
+    if not extends({} if request.said is None else request.said.capabilities):
         raise Fault(era.MISSING_CLIENT_CAPABILITY, f"{request.method} needs the extension {era.TASKS}", _LACKING)
 
 
