@@ -17,11 +17,12 @@ _COLLECTIONS: Final = (20_000, 20, 50)
 def settle() -> None:
     """Prepare a process that will serve for long; call it once it is set up.
 
-    What start-up made is looked at by the garbage collector no more, what calls make only after many of them.
+    What start-up made is looked at by the garbage collector no more (next to nothing of it could be freed, which is not
+    worth the time of looking), what calls make only after many of them.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*_COLLECTIONS)
+    gc.enable()  # whoever starts fast has it disabled until now
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:  # another C library has none, and other habits
         for option, value in _MALLOC.values():

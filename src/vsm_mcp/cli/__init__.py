@@ -6,6 +6,7 @@ Data on stdout, everything else on stderr; ``--json`` on every command gives one
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import Final
 
@@ -65,7 +66,11 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"vsm_mcp.cli.{cmd_name}_command")
+        gc.disable()  # what an import makes stays: to look through it again and again frees nothing
+        try:
+            module = importlib.import_module(f"vsm_mcp.cli.{cmd_name}_command")
+        finally:
+            gc.enable()
         command: click.Command = module.command
         return command
 

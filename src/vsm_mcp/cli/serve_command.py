@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import click
 
@@ -28,6 +29,7 @@ def command(session: Session, host: str | None, port: int | None, stdio: bool, p
     """
     if profile and not stdio:
         raise BadArgument("--profile goes with --stdio", "over HTTP every profile is served, each at /mcp/NAME")
+    gc.disable()  # until the daemon is set up (app/memory.py): a quarter of its start would go into looking for garbage
     import uvloop  # noqa: PLC0415 - loaded for the daemon only
 
     from vsm_mcp.app.passing import pass_on  # noqa: PLC0415 - loaded for the daemon only
@@ -47,6 +49,7 @@ def command(session: Session, host: str | None, port: int | None, stdio: bool, p
             except HomeBusy:
                 if not stdio:
                     raise
+                gc.enable()
             try:
                 return await asyncio.to_thread(pass_on, config.home, 0, 1, profile)
             except TransportError:  # no daemon holds the home, but a command that will be done soon

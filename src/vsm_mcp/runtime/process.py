@@ -13,7 +13,6 @@ from vsm_mcp.errors import HttpRefused, RequestTimeout, SandboxUnavailable, Serv
 from vsm_mcp.events import Emit, ServerStarted
 from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.trial import Cause
-from vsm_mcp.runtime.cause import ended_by, explain
 from vsm_mcp.runtime.drain import Drain
 from vsm_mcp.runtime.entrance import Entrance, Pipes, Port
 from vsm_mcp.runtime.last_words import mask
@@ -163,6 +162,8 @@ class Process:
 
     def explain(self, phase: str, ended: Exit | None, seconds: float = 0.0) -> Cause:
         """Return why it failed, if it ended so; ``None`` is for one that did not answer within ``seconds``."""
+        from vsm_mcp.runtime.cause import explain  # noqa: PLC0415 - a hundred patterns, for those that fail alone
+
         return explain(
             ended,
             self.stderr_tail,
@@ -223,6 +224,8 @@ class Process:
 
     async def _reason(self, ended: Exit) -> str:
         """Return how it ended, with the limit that it ran into, if its last words name one."""
+        from vsm_mcp.runtime.cause import ended_by  # noqa: PLC0415 - as in explain
+
         await self._drain.finish(_LAST_WORDS_SECONDS)
         self._stderr.finish()
         why = ended_by(ended, self.stderr_tail)

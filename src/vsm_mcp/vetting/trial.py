@@ -16,7 +16,6 @@ from vsm_mcp.model.contact import Contact, merged
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.finding import Finding
 from vsm_mcp.model.trial import Cause, Probe, TrialReport
-from vsm_mcp.runtime.cause import explain
 from vsm_mcp.runtime.log import RotatedFile
 from vsm_mcp.runtime.process import Process, Spawner, StartFailed
 from vsm_mcp.runtime.process import start as start_process
@@ -374,6 +373,8 @@ def _said(instance: Instance, error: VsmError) -> Cause | None:
     """Read the cause out of a refusal ("connect ECONNREFUSED …") and the last lines that led to it, if it is there."""
     tail = instance.stderr_tail[-_RECENT_LINES:]
     contacts = instance.contacts if isinstance(instance, Process) else ()
+    from vsm_mcp.runtime.cause import explain  # noqa: PLC0415 - a hundred patterns, for those that fail alone
+
     cause = explain(Exit(code=1), [*tail, f"Error: {error.message}"], phase="trial", contacts=contacts)
     return None if cause.code == "crashed" or instance.connection.closed.done() else cause
 

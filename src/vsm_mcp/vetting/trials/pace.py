@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from vsm_mcp.deferred import deferred
 from vsm_mcp.model.trial import Figures
 from vsm_mcp.vetting.trials.interview import Interview
 from vsm_mcp.vetting.trials.room import Room, greet
+
+if TYPE_CHECKING:
+    import statistics
+else:
+    statistics = deferred("statistics")
 
 _SERIAL: Final = 100
 _SERIAL_SECONDS: Final = 2.0
