@@ -119,7 +119,7 @@ class Runtime(Section, frozen=True, kw_only=True):
     watch_seconds: Annotated[
         float,
         Meta(description="How often the files of settings are looked at for changes; 0: never, SIGHUP reads them."),
-    ] = 2.0
+    ] = 5.0
 
 
 class Log(Section, frozen=True, kw_only=True):

@@ -36,6 +36,8 @@ class Course:
 
     def __init__(self, app: App) -> None:
         self.rollouts: dict[str, Rollout] = {}
+        self.news = asyncio.Event()
+        """Set whenever something is written down about a rollout."""
         self.proposals: dict[str, Proposal] = {}
         self.newcomers = Newcomers(app)
         self.warming: dict[str, asyncio.Task[str]] = {}
@@ -239,6 +241,7 @@ class Course:
     async def put(self, rollout: Rollout) -> None:
         """Write down how a rollout stands."""
         self.rollouts[rollout.server] = rollout
+        self.news.set()
         await self._app.store.rollouts.put(rollout)
 
     async def _record(self, rollout: Rollout, what: str, reason: str, decision: Decision | None) -> None:

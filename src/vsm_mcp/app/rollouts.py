@@ -18,6 +18,7 @@ from vsm_mcp.app.stand_ins import of_rival, plain_stand_ins
 from vsm_mcp.autopilot.admission.upgrading import Proposal
 from vsm_mcp.autopilot.undo import Undo
 from vsm_mcp.errors import BadArgument, NotFound, VsmError
+from vsm_mcp.model.beat import until_beat
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.newcomer import newcomer_of
 from vsm_mcp.model.rollout import OVER, SETTLED, Phase, Rollout
@@ -190,12 +191,15 @@ class Rollouts:
 
     async def _loop(self) -> None:
         while True:
+            self._course.news.clear()
+            if all(rollout.phase in OVER for rollout in self._course.rollouts.values()):
+                await self._course.news.wait()
             for name, rollout in self._course.rollouts.items():
                 before = self._looking.get(name)
                 if rollout.phase not in OVER and (before is None or before.done()):  # one that drains holds up no other
                     look = self._looked(name)
                     self._looking[name] = asyncio.get_running_loop().create_task(look, name=f"looks at {name}")
-            await asyncio.sleep(self._app.config.rollout.check_seconds)
+            await asyncio.sleep(until_beat(self._app.config.rollout.check_seconds, asyncio.get_running_loop().time()))
 
     async def _looked(self, name: str) -> None:
         """Look at one rollout, unless somebody is changing its server just now."""

@@ -14,7 +14,9 @@ from vsm_mcp.app.application import App
 from vsm_mcp.app.declared import ACTOR
 from vsm_mcp.app.notify import Notifier
 from vsm_mcp.errors import VsmError
+from vsm_mcp.model.beat import until_beat
 
+_SETTLING_SECONDS: Final = 0.5
 _BLIND_SECONDS: Final = 5.0  # how soon it is noticed that files shall be looked at again
 
 
@@ -47,17 +49,24 @@ class Files:
     def __init__(self, paths: Sequence[Path]) -> None:
         self._read = {path: mark(path) for path in paths}
         self._seen = dict(self._read)
+        self._settled = True
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last look found nothing that the look before had not."""
+        return self._settled
 
     def taken(self) -> None:
         """Take note that they are read now, whatever they are like."""
         self._read = self._seen = {path: mark(path) for path in self._read}
+        self._settled = True
 
     def changed(self) -> bool:
         """Look; return whether something differs from what was read last, and has settled."""
         now = {path: mark(path) for path in self._read}
-        settled = now == self._seen
+        self._settled = now == self._seen
         self._seen = now
-        if not settled or now == self._read:
+        if not self._settled or now == self._read:
             return False
         self._read = now
         return True
@@ -95,7 +104,8 @@ class Watcher:
     async def _watch(self) -> None:
         while True:
             seconds = self._seconds()
-            asked = await self._asked(seconds or _BLIND_SECONDS)
+            rest = until_beat(seconds or _BLIND_SECONDS, asyncio.get_running_loop().time())
+            asked = await self._asked(rest if self._files.settled else min(rest, _SETTLING_SECONDS))
             if asked:
                 self._files.taken()
             elif not seconds or not self._files.changed():

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vsm_mcp.events import CpuLimitReached, Emit, ignore
+from vsm_mcp.model.beat import until_beat
 from vsm_mcp.runtime import proc
 from vsm_mcp.runtime.proc import Table
 from vsm_mcp.runtime.status import Status
@@ -141,7 +142,7 @@ class Resources:
     async def _watch(self) -> None:
         while True:
             cost = await self.look()
-            await asyncio.sleep(pause(cost))
+            await asyncio.sleep(until_beat(pause(cost), asyncio.get_running_loop().time()))
 
     def _take(self, name: str, table: Table, pids: Iterable[int], *, closely: bool) -> None:
         own = os.getpid()

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from vsm_mcp.model.beat import until_beat
 from vsm_mcp.sandbox import tree
 from vsm_mcp.sandbox.scope import Scope
 
@@ -59,7 +60,7 @@ class Watchdog:
                     self.broke = "scratch"
                 rest = _DISK_PERIODS + round((time.monotonic() - began) * _DISK_SHARE / _PERIOD_SECONDS)
             if not self.broke:
-                await asyncio.sleep(_PERIOD_SECONDS)
+                await asyncio.sleep(until_beat(_PERIOD_SECONDS, asyncio.get_running_loop().time()))
         self._scope.end()
 
     def _count(self) -> None:

@@ -14,7 +14,9 @@ def test_a_file_is_read_once_it_has_settled(tmp_path: Path) -> None:
     assert not files.changed()  # whoever writes may not be done
     path.write_text("[log]\n")
     assert not files.changed()
+    assert not files.settled  # so that it is looked at again soon
     assert files.changed()
+    assert files.settled
     assert not files.changed()
 
 
