@@ -19,6 +19,10 @@ from typing import Final
 from vsm_mcp.sandbox import cgroup, sweeper
 
 VARIABLE: Final = sweeper.VARIABLE
+_SHELL: Final = "/bin/sh"
+_WAIT: Final = 'cd / && read -r said && exit 0; exec "$@"'
+"""Waits in a tenth of an interpreter's memory: a whole line means that all is well, the end of the pipe does not."""
+_QUIT: Final = b"q\n"
 _PATIENCE_SECONDS: Final = 5.0
 
 
@@ -32,9 +36,10 @@ class Guard:
         reading, self._pipe = os.pipe()
         try:
             null = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
+            sweep = (sys.executable, "-I", "-S", sweeper.__file__, self.token, cgroup.daemon_name())
             self._pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", sweeper.__file__, self.token, cgroup.daemon_name()],
+                _SHELL,
+                [_SHELL, "-c", _WAIT, "guard", *sweep],
                 {},
                 file_actions=[(os.POSIX_SPAWN_DUP2, reading, 0), null, (os.POSIX_SPAWN_DUP2, 1, 2)],
                 setsid=True,
@@ -50,7 +55,7 @@ class Guard:
         if self._pipe < 0:
             return
         with contextlib.suppress(OSError):
-            os.write(self._pipe, sweeper.QUIT)
+            os.write(self._pipe, _QUIT)
         os.close(self._pipe)
         self._pipe = -1
         deadline = time.monotonic() + _PATIENCE_SECONDS

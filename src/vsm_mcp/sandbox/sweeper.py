@@ -1,4 +1,4 @@
-"""A program: waits until its stdin ends, then kills for half a second at least whatever belongs to the daemon.
+"""A program: kills for half a second at least whatever belongs to a daemon that is dead.
 
 Run by a bare interpreter, for :class:`~vsm_mcp.sandbox.guard.Guard`; it imports next to nothing.
 """
@@ -12,7 +12,6 @@ import sys
 import time
 
 VARIABLE = "VSM_MCP_GUARD"
-QUIT = b"q"
 _SWEEP_SECONDS = 0.5
 _LEAST_SWEEPS = 10  # however busy the machine is
 _PAUSE_SECONDS = 0.02
@@ -46,11 +45,8 @@ def _read(path: str) -> bytes:
 
 
 def main(arguments: list[str]) -> int:
-    """Wait and sweep; ``arguments`` holds the token and the name of the daemon's control groups."""
+    """Sweep; ``arguments`` holds the token and the name of the daemon's control groups."""
     token, daemon = (argument.encode() for argument in arguments)
-    os.chdir("/")
-    if os.read(0, 1) == QUIT:
-        return 0
     end, sweeps = time.monotonic() + _SWEEP_SECONDS, 0
     while time.monotonic() < end or sweeps < _LEAST_SWEEPS:
         sweeps += 1
