@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from vsm_mcp import config as configuration
 from vsm_mcp.app import descriptors, memory
@@ -20,6 +20,8 @@ from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway.server import serve as serve_http
 from vsm_mcp.gateway.stdio import serve_stdio
 from vsm_mcp.runtime import bulk
+
+_LIST_FIRST_SECONDS: Final = 0.05
 
 
 async def serve(
@@ -54,8 +56,8 @@ async def serve(
         running = app.in_service.running()
         async with Local(app), notifier.alive(), fresh, running, watching(app, notifier) as read_again:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
-            app.tasks.create_task(_start_all(app))
             if stdio:
+                app.tasks.create_task(_start_all(app))
                 notifier.ready("serving one client")
                 await _until(stop, serve_stdio(app.gateway, 0, 1, view))
                 return
@@ -67,13 +69,18 @@ async def serve(
                 warn_in_clear(config, address.url, app.bus.emit)
                 ready(address.url)
                 notifier.ready(f"serving MCP at {address.url}")
+                app.tasks.create_task(_start_all(app))
                 await stop.wait()
                 notifier.stopping()
                 telemetry.stream.close()
 
 
 async def _start_all(app: App) -> None:
-    """Start in the background what no call shall wait for: lists come from memory, calls wait for their server only."""
+    """Start in the background what no call shall wait for: lists come from memory, calls wait for their server only.
+
+    Whoever waits for the list alone shall not wait for the processes of all servers to be made.
+    """
+    await asyncio.sleep(_LIST_FIRST_SECONDS)
 
     async def start(name: str) -> str:
         await app.runtime.connection(name, app.config.runtime.start_timeout_seconds)
