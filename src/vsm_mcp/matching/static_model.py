@@ -23,6 +23,7 @@ from vsm_mcp.matching.meaning import UNREADABLE, Floats, unit
 from vsm_mcp.matching.wordpiece import WordPieces, split
 
 _MOST_PIECES: Final = 256
+_BATCH: Final = 512  # texts whose hidden layer is in memory at once
 
 
 class Rows:
@@ -73,7 +74,10 @@ class StaticModel:
             numbers = self._rows.of(text)
             if numbers:
                 np.dot(self._scales[numbers], self._vectors[numbers].astype(np.float32), out=row)
-        return turned(unit(sums), *self._layer)
+        for start in range(0, len(sums), _BATCH):
+            some = slice(start, start + _BATCH)
+            sums[some] = turned(unit(sums[some]), *self._layer)
+        return sums
 
 
 def turned(sums: Floats, up: Floats, off: Floats, down: Floats) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from tools import model_texts, turning
@@ -33,7 +35,7 @@ def test_needs_are_few_words_and_every_second_one_is_a_request() -> None:
 def test_the_layer_learns_to_turn_sums() -> None:
     chance = np.random.default_rng(1)
     sums = unit(chance.normal(size=(6000, 12)).astype(np.float32))
-    bent = unit(sums + np.abs(sums) @ chance.normal(size=(12, 12)).astype(np.float32) * 0.3)
+    bent = unit((sums + 0.3 * np.abs(sums) @ chance.normal(size=(12, 12))).astype(np.float32))
     layer = turning.taught(sums[:5000], bent[:5000])
     before = float((sums[5000:] * bent[5000:]).sum(axis=1).mean())
     after = float((turned(sums[5000:], *layer) * bent[5000:]).sum(axis=1).mean())
@@ -42,8 +44,9 @@ def test_the_layer_learns_to_turn_sums() -> None:
 
 def test_the_slopes_are_those_of_the_distance() -> None:
     chance = np.random.default_rng(2)
-    layer = [chance.normal(size=shape) for shape in ((4, 6), (6,), (6, 4))]
-    sums, wanted = (chance.normal(size=(5, 4)) / 2 for _ in range(2))
+    layer: list[Any] = [chance.normal(size=shape) for shape in ((4, 6), (6,), (6, 4))]
+    sums: Any = chance.normal(size=(5, 4)) / 2
+    wanted: Any = chance.normal(size=(5, 4))
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
     _, slopes = turning.slopes(layer, sums, wanted)
     for part, slope in zip(layer, slopes, strict=True):
