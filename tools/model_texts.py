@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,22 @@ _TAG: Final = re.compile(r"<[^>]+>")
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST: Final = 300
+_MEASURED_GOOGLE, _MEASURED_BOTOCORE = 24, 16
+_CLAUSE: Final = re.compile(
+    r"[.,;:!?()\[\]{}\"|/<>=*#`]|\s[-\u2013\u2014]\s"
+    r"|\b(?:using|via|with|which|that|based|written|built|supporting)\b",
+    re.IGNORECASE,
+)
+_OF_KIND: Final = re.compile(
+    r"^(?:(?:an?|the|simple|small|tiny|fast|lightweight|easy|python|node|javascript|typescript|react|package|library"
+    r"|module|tool|plugin|client|wrapper|utility|utilities|cli|api|sdk|app|framework|to|for|of|and)\s+)+",
+    re.IGNORECASE,
+)
+_THIRD: Final = re.compile(
+    r"^(add|convert|create|delete|describe|enable|fetch|find|generate|get|list|make|manage|provide|read|remove|retrieve"
+    r"|return|search|send|set|start|stop|update|write)e?s\b"
+)
+_NEED_WORDS: Final = (2, 9)
 _FRAMES: Final = (
     "I want to {}", "I need to {}", "can you {}?", "could you please {}", "how do I {}?", "help me {}", "please {}",
     "what is {}?", "is there something for {}?", "I am looking for {}", "we would like {}", "show me {}",
@@ -47,7 +63,10 @@ def summaries(npm: Path, pypi: Path, most: int) -> list[str]:
 
 
 def operations(botocore: Path, google: Path, most: int) -> list[str]:
-    """Return names and first sentences of API operations from the two wheels."""
+    """Return names and first sentences of API operations from the two wheels.
+
+    Those that ``benchmarks/operations.tsv`` is measured among are left out: the first of each API.
+    """
     return _some({*_botocore(botocore), *_google(google)}, most)
 
 
@@ -65,10 +84,20 @@ def glosses(wordnet: Path, most: int) -> list[str]:
     return _some((text for text in found if len(text) >= 12), most)
 
 
-def requests(texts: Sequence[str]) -> list[str]:
-    """Return the texts put as someone would ask for them: a need is a sentence, and summaries hold no "could you"."""
-    asked = [_named(text) for text in texts]
-    return [_FRAMES[place % len(_FRAMES)].format(text) for place, text in enumerate(asked)]
+def needs(texts: Iterable[str], most: int) -> list[str]:
+    """Return what is asked for in a few words: the first clause of each text without "a Python library for".
+
+    Every second one stands in a frame of a request.
+    """
+    clauses = (_clause(text) for text in texts)
+    least, longest = _NEED_WORDS
+    plain = _some((clause for clause in clauses if least <= len(clause.split()) <= longest), most)
+    return [text if place % 2 else _FRAMES[place // 2 % len(_FRAMES)].format(text) for place, text in enumerate(plain)]
+
+
+def _clause(text: str) -> str:
+    begins = _OF_KIND.sub("", _CLAUSE.split(_named(text).strip(), maxsplit=1)[0].strip())
+    return _THIRD.sub(r"\1", " ".join(begins.split()).lower())
 
 
 def _named(text: str) -> str:
@@ -96,7 +125,7 @@ def _botocore(wheel: Path) -> Iterator[str]:
             if name.endswith("/service-2.json.gz"):
                 model: dict[str, Any] = json.loads(gzip.decompress(files.read(name)))
                 service = model["metadata"].get("serviceId", "")
-                for called, operation in model["operations"].items():
+                for called, operation in [*model["operations"].items()][_MEASURED_BOTOCORE:]:
                     yield _operation(called, operation.get("documentation", ""), service)
 
 
@@ -105,7 +134,7 @@ def _google(wheel: Path) -> Iterator[str]:
         for name in files.namelist():
             if "/discovery_cache/documents/" in name and name.endswith(".json"):
                 document: dict[str, Any] = json.loads(files.read(name))
-                for called, text in _methods(document.get("resources", {})):
+                for called, text in [*_methods(document.get("resources", {}))][_MEASURED_GOOGLE:]:
                     yield _operation(called, text, document.get("title", "").removesuffix(" API"))
 
 

@@ -18,7 +18,7 @@ from vsm_mcp.discovery.meaning import SHARES
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.meaning import UNREADABLE, Floats, Table
 
-FILES: Final = {"static-1": "index_static.npz", "minilm-1": "index_minilm.npz"}
+FILES: Final = {"static-2": "index_static.npz", "minilm-1": "index_minilm.npz"}
 
 
 def fingerprint(names: Sequence[str]) -> str:

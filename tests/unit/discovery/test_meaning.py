@@ -26,14 +26,14 @@ ALIKE = [
 @pytest.mark.parametrize(("need", "near", "far"), ALIKE)
 def test_other_words_for_the_same_are_nearer_than_something_else(need: str, near: str, far: str) -> None:
     asked, one, other = meaning().embed([need, near, far])
-    assert asked @ one > asked @ other + 0.1
+    assert asked @ one > asked @ other + 0.05
 
 
 def test_the_model_is_small_and_says_what_it_was_built_from() -> None:
-    assert sum((Path(str(DATA)) / name).stat().st_size for name in ("meaning.npz", "index_static.npz")) < 18_000_000
+    assert sum((Path(str(DATA)) / name).stat().st_size for name in ("meaning.npz", "index_static.npz")) < 24_000_000
     about = meaning().get().about  # type: ignore[attr-defined]
     assert about["teacher"] == "all-MiniLM-L6-v2 (int8)"
-    assert sum(about["texts"].values()) > 50_000
+    assert sum(about["texts"].values()) > 200_000
 
 
 def test_the_vectors_are_those_of_the_index() -> None:

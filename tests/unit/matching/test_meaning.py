@@ -12,21 +12,25 @@ from hypothesis import strategies as st
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.meaning import Table, best, spread, squeezed, unit
 from vsm_mcp.matching.minilm import Joined
-from vsm_mcp.matching.static_model import StaticModel
+from vsm_mcp.matching.static_model import Rows, StaticModel
 
 numbers = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)
 PIECES = ["[UNK]", "rain", "sun", "##ny", "the"]
 
 
 def file(**others: Any) -> io.BytesIO:
-    vectors = np.array([[0, 0], [127, 0], [0, 127], [0, 127], [1, 1], [127, 127]], np.int8)
+    vectors = np.array([[0, 0], [127, 0], [0, 127], [0, 127], [1, 1], [127, 127], [-127, 0]], np.int8)
     content: dict[str, Any] = {
         "about": np.frombuffer(json.dumps({"name": "small"}).encode(), np.uint8),
         "pieces": np.frombuffer("".join(f"{piece}\n" for piece in PIECES).encode(), np.uint8),
         "words": np.frombuffer(b"sunrain\n", np.uint8),
+        "pairs": np.frombuffer(b"rain sun\n", np.uint8),
         "vectors": vectors,
-        "scales": np.full(6, 1 / 127, np.float32),
+        "scales": np.full(7, 1 / 127, np.float32),
         "axes": np.eye(384, 2, dtype=np.float16),
+        "up": np.zeros((2, 3), np.float16),
+        "off": np.zeros(3, np.float16),
+        "down": np.zeros((3, 2), np.float16),
     }
     made = io.BytesIO()
     np.savez(made, **{**content, **others})
@@ -43,6 +47,34 @@ def test_a_text_is_the_sum_of_its_words_and_pieces() -> None:
     assert not nothing.any(), "a text of which nothing is known has no direction"
     assert model.embed(["the rain the rain"])[0] @ rain > 0.99, "a word of little weight hardly turns it"
     assert len(model.pieces) == len(PIECES), "the pieces of the teacher, without the words that were added"
+
+
+def test_two_neighbours_that_are_known_together_add_what_they_mean() -> None:
+    model = StaticModel(file())
+    together, reversed_, apart, sun = model.embed(["Rain, sun; rain sun", "sun rain", "rain the sun", "sun"])
+    assert together @ sun > reversed_ @ sun + 0.1, "in this order, side by side"
+    assert model.embed(["rain sun"])[0] @ sun == pytest.approx(1.0)
+    assert apart @ reversed_ > 0.99, "not with another word between them"
+    assert (len(model.pieces), model.width) == (len(PIECES), 2)
+
+
+def test_the_hidden_layer_turns_the_sum_and_leaves_nothing_alone() -> None:
+    layer = {
+        "up": np.array([[1, 0, 0], [0, 0, 0]], np.float16),
+        "off": np.array([-0.5, -1, 0], np.float16),
+        "down": np.array([[0, 1], [9, 9], [9, 9]], np.float16),
+    }
+    rain, sun, nothing = StaticModel(file(**layer)).embed(["rain", "sun", "?"])
+    assert rain.tolist() == pytest.approx([0.8**0.5, 0.2**0.5])  # (1, 0) + (1 - 0.5) · (0, 1)
+    assert sun.tolist() == pytest.approx([0, 1]), "nothing of it reaches the layer"
+    assert not nothing.any()
+
+
+def test_rows_are_those_of_words_then_of_pairs() -> None:
+    rows = Rows(PIECES, ["sunrain"], ["rain sun"])
+    assert len(rows) == 7
+    assert rows.of("sunrain rain sun sunny") == [5, 1, 2, 2, 3, 6]
+    assert len(rows.of("sun " * 400)) == 256, "the rest of a long text is left out"
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", file().getvalue()[:300]])
