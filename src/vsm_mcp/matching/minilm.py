@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from vsm_mcp.matching.meaning import Floats, Meaning, unit
+from vsm_mcp.matching.meaning import Floats, unit
 from vsm_mcp.matching.wordpiece import WordPieces
 
 WIDTH: Final = 384
@@ -56,18 +56,3 @@ class MiniLm:
         (states,) = self._session.run(None, inputs)
         pooled: Floats = unit((states * mask[:, :, None]).sum(axis=1))
         return pooled if self._axes is None else unit(pooled @ self._axes)
-
-
-class Joined:
-    """Several meanings as one: a cosine is the mean of theirs, each by its share (0…1; together 1)."""
-
-    def __init__(self, parts: Sequence[Meaning], shares: Sequence[float]) -> None:
-        self.parts = parts
-        self._factors = [np.float32(share**0.5) for share in shares]
-        self.name = "+".join(part.name for part in parts)
-        self.width = sum(part.width for part in parts)
-
-    def embed(self, texts: Sequence[str]) -> Floats:
-        """Return one vector of length 1 for each text."""
-        vectors = [factor * part.embed(texts) for part, factor in zip(self.parts, self._factors, strict=True)]
-        return unit(np.concatenate(vectors, axis=1))

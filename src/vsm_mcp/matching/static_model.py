@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import IO, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.meaning import UNREADABLE, Floats, unit
@@ -51,21 +52,14 @@ class StaticModel:
         try:
             with np.load(file, allow_pickle=False) as content:
                 self.about: dict[str, Any] = json.loads(bytes(content["about"]))
-                lines = {part: bytes(content[part]).decode().split("\n")[:-1] for part in ("pieces", "words", "pairs")}
+                lines = {part: _lines(content[part]) for part in ("pieces", "words", "pairs")}
                 self._vectors, self._scales = content["vectors"], content["scales"].astype(np.float32)
-                self.axes: Floats = content["axes"].astype(np.float32)
                 self._layer = [content[part].astype(np.float32) for part in ("up", "off", "down")]
         except UNREADABLE as error:
-            raise ConfigError(f"the model of words cannot be read: {error}", "reinstall vsm-mcp") from error
+            raise _unreadable(error) from error
         self.name: str = self.about["name"]
         self.width: int = self._vectors.shape[1]
-        self._lines = lines["pieces"]
         self._rows = Rows(**lines)
-
-    @property
-    def pieces(self) -> WordPieces:
-        """The pieces of MiniLM, without the words that this model adds to them."""
-        return WordPieces(self._lines)
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """Return one vector of length 1 for each text; zeros for a text of which nothing is known."""
@@ -78,6 +72,23 @@ class StaticModel:
             some = slice(start, start + _BATCH)
             sums[some] = turned(unit(sums[some]), *self._layer)
         return sums
+
+
+def for_minilm(file: IO[bytes]) -> tuple[WordPieces, Floats]:
+    """Return what MiniLM itself needs of the file: its pieces, and the axes (384 x W). Raises :class:`ConfigError`."""
+    try:
+        with np.load(file, allow_pickle=False) as content:
+            return WordPieces(_lines(content["pieces"])), content["axes"].astype(np.float32)
+    except UNREADABLE as error:
+        raise _unreadable(error) from error
+
+
+def _lines(text: NDArray[np.uint8]) -> list[str]:
+    return bytes(text).decode().split("\n")[:-1]
+
+
+def _unreadable(error: Exception) -> ConfigError:
+    return ConfigError(f"the model of words cannot be read: {error}", "reinstall vsm-mcp")
 
 
 def turned(sums: Floats, up: Floats, off: Floats, down: Floats) -> Floats:

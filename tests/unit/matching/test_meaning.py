@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.meaning import Table, best, spread, squeezed, unit
-from vsm_mcp.matching.minilm import Joined
-from vsm_mcp.matching.static_model import Rows, StaticModel
+from vsm_mcp.matching.static_model import Rows, StaticModel, for_minilm
 
 numbers = st.lists(st.floats(-5, 5, width=32), min_size=1, max_size=30)
 PIECES = ["[UNK]", "rain", "sun", "##ny", "the"]
@@ -46,7 +45,6 @@ def test_a_text_is_the_sum_of_its_words_and_pieces() -> None:
     assert rain @ whole == pytest.approx(0.5**0.5)
     assert not nothing.any(), "a text of which nothing is known has no direction"
     assert model.embed(["the rain the rain"])[0] @ rain > 0.99, "a word of little weight hardly turns it"
-    assert len(model.pieces) == len(PIECES), "the pieces of the teacher, without the words that were added"
 
 
 def test_two_neighbours_that_are_known_together_add_what_they_mean() -> None:
@@ -55,7 +53,13 @@ def test_two_neighbours_that_are_known_together_add_what_they_mean() -> None:
     assert together @ sun > reversed_ @ sun + 0.1, "in this order, side by side"
     assert model.embed(["rain sun"])[0] @ sun == pytest.approx(1.0)
     assert apart @ reversed_ > 0.99, "not with another word between them"
-    assert (len(model.pieces), model.width) == (len(PIECES), 2)
+
+
+def test_what_minilm_needs_are_its_own_pieces_and_the_axes() -> None:
+    pieces, axes = for_minilm(file())
+    assert (len(pieces), axes.shape) == (len(PIECES), (384, 2)), "without the words that were added"
+    with pytest.raises(ConfigError, match="model of words"):
+        for_minilm(io.BytesIO(b"junk"))
 
 
 def test_the_hidden_layer_turns_the_sum_and_leaves_nothing_alone() -> None:
@@ -86,14 +90,6 @@ def test_a_damaged_file_is_a_clear_error(content: bytes) -> None:
 def test_objects_in_a_file_are_refused() -> None:
     with pytest.raises(ConfigError, match="model of words"):
         StaticModel(file(vectors=np.array([{}], dtype=object)))
-
-
-def test_several_meanings_are_one_whose_cosine_is_their_mean() -> None:
-    model = StaticModel(file())
-    joined = Joined([model, model], [0.25, 0.75])
-    assert (joined.name, joined.width) == ("small+small", 4)
-    one, other = joined.embed(["rain", "sunrain"])
-    assert one @ other == pytest.approx(0.5**0.5)
 
 
 @given(numbers, st.integers(0, 40))
