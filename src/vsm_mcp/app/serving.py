@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 from collections.abc import Callable
 from typing import Any, Final
@@ -78,9 +79,11 @@ async def serve(
 async def _start_all(app: App) -> None:
     """Start in the background what no call shall wait for: lists come from memory, calls wait for their server only.
 
-    Whoever waits for the list alone shall not wait for the processes of all servers to be made.
+    Whoever waits for the list alone shall not wait for the processes of all servers to be made, nor the first call that
+    fails for what explains it.
     """
     await asyncio.sleep(_LIST_FIRST_SECONDS)
+    app.tasks.create_task(asyncio.to_thread(importlib.import_module, "vsm_mcp.runtime.cause"))
 
     async def start(name: str) -> str:
         await app.runtime.connection(name, app.config.runtime.start_timeout_seconds)

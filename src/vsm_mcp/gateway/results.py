@@ -28,6 +28,7 @@ _CACHEABLE: Final = frozenset({"resources/read"})
 _END_BYTES: Final = 4 * 1024
 _ERROR_MARK: Final = re.compile(rb'"isError"\s*+:\s*+(?!false\b)')
 _ALL_ADDED: Final = b"".join((b"{", _COMPLETE, b",", META, b","))
+_SEARCHED: Final = 2048
 _TELLING: Final = re.compile(rb"\{\s*+[^}]")
 """How an object begins that has members."""
 _MODERN_ONLY: Final = ("resultType", "ttlMs", "cacheScope")
@@ -80,7 +81,7 @@ def bridged(raw: Raw, method: str, *, to_modern: bool, from_modern: bool) -> byt
     """
     if to_modern == from_modern and not (to_modern and method in _CACHEABLE):
         return raw
-    if to_modern and method not in _CACHEABLE:
+    if to_modern and method not in _CACHEABLE and memoryview(raw).nbytes <= _SEARCHED:  # reading more costs less
         whole = bytes(raw)
         if _TELLING.match(whole) and b'"resultType"' not in whole and b'"_meta"' not in whole:
             return b"".join((_ALL_ADDED, memoryview(whole)[1:]))  # almost every result: no need to read it once more

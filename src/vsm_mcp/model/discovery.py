@@ -122,7 +122,10 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         float, Meta(description="How long what a registry or another source says counts as fresh.")
     ] = 3600.0
     semantic: Annotated[
-        bool, Meta(description="Whether MiniLM compares meanings, in place of the word vectors; needs the extra `vsm-mcp[semantic]`.")
+        bool,
+        Meta(
+            description="Whether MiniLM compares meanings instead of word vectors; needs the extra `vsm-mcp[semantic]`."
+        ),
     ] = False
     deadline_seconds: Annotated[
         float, Meta(description="How long all sources together may take; what has come by then is used.")

@@ -68,8 +68,11 @@ class Reader(asyncio.Protocol):
         if self._held is not None:
             self._later += data
             return
-        *lines, self._last = data.split(b"\n")
-        self._lines = iter(lines)
+        if data.find(b"\n") == len(data) - 1:  # almost always: one line and no more, which splitting would read twice
+            self._lines, self._last = iter((data[:-1],)), b""
+        else:
+            *lines, self._last = data.split(b"\n")
+            self._lines = iter(lines)
         self._work()
 
     def _work(self) -> None:
