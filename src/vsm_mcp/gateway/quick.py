@@ -55,7 +55,7 @@ class QuickLane:
         return False
 
     def _plain(self, head: Head) -> bool:
-        """Whether a head keeps its request from the short way; who sends the very same one again is not asked again."""
+        """Whether nothing in a head keeps its request from the short way; the very same one is not judged again."""
         headers = head.fields
         if head.method != "POST" or b"origin" in headers or headers.get(b"content-type") != b"application/json":
             return False
