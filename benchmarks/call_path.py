@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ ANSWER = b',"result":{"content":[{"type":"text","text":"echo:' + b"x" * 100 + b'
 TOOL = b'{"name":"echo","description":"Echo.","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}}'
 
 
+def answer_to(request: bytes) -> bytes:
+    """Return what a server answers."""
+    at = request.index(b'"id":') + 5
+    return b'{"jsonrpc":"2.0","id":' + request[at : request.index(b",", at)] + ANSWER
+
+
 class Answering:
     """A transport that answers each request by the end of the turn."""
 
@@ -44,9 +51,7 @@ class Answering:
 
     def try_send(self, data: bytes) -> bool:
         """Answer."""
-        at = data.index(b'"id":') + 5
-        ident = data[at : data.index(b",", at)]
-        self._loop.call_soon(self._deliver, b'{"jsonrpc":"2.0","id":' + ident + ANSWER, None)
+        self._loop.call_soon(self._deliver, answer_to(data), None)
         return True
 
     def begin(self, _data: bytes, _head: Any, _done: Any) -> None:
@@ -93,12 +98,9 @@ class Pipe:
 
     def write(self, data: bytes) -> None:
         """Answer every line."""
-        self._loop.call_soon(self._reader.data_received, b"".join(map(self._answer, data.splitlines())))
-
-    @staticmethod
-    def _answer(line: bytes) -> bytes:
-        at = line.index(b'"id":') + 5
-        return b'{"jsonrpc":"2.0","id":' + line[at : line.index(b",", at)] + ANSWER + b"\n"
+        self._loop.call_soon(
+            self._reader.data_received, b"".join(answer_to(line) + b"\n" for line in data.splitlines())
+        )
 
     def set_write_buffer_limits(self, high: int) -> None:
         """Have none."""
@@ -178,18 +180,24 @@ class Calls:
         self.more()
 
 
-async def measured(prepare: Callable[[Any], None]) -> float:
-    """Return the microseconds of CPU of one call."""
+async def served(transport: Any) -> tuple[Any, Any]:
+    """Return the connection over a transport, and a gateway in front of it."""
     from vsm_mcp.gateway.gateway import Gateway  # noqa: PLC0415
     from vsm_mcp.model.definition import Definition, ItemKind, Offer  # noqa: PLC0415
     from vsm_mcp.wire.connection import Connection  # noqa: PLC0415
 
-    connection = Connection(Answering())  # type: ignore[arg-type]
+    connection = Connection(transport)
     await connection.open()
     connection.era, connection.protocol = "legacy", "2025-11-25"
     gateway = Gateway(Servers(connection))  # type: ignore[arg-type]
     tool = Definition(kind=ItemKind.TOOL, name="echo", raw=TOOL)
     gateway.set_offers({"a": Offer(items=(tool,))})
+    return connection, gateway
+
+
+async def measured(prepare: Callable[[Any], None]) -> float:
+    """Return the microseconds of CPU of one call."""
+    connection, gateway = await served(Answering())
     prepare(gateway)
     calls = Calls(gateway)
     began = time.process_time()
@@ -204,12 +212,9 @@ async def measured(prepare: Callable[[Any], None]) -> float:
 async def over_http() -> float:
     """Return the microseconds of CPU of one call over HTTP, sockets left out."""
     from vsm_mcp.gateway.access import Access  # noqa: PLC0415
-    from vsm_mcp.gateway.gateway import Gateway  # noqa: PLC0415
     from vsm_mcp.gateway.http import Endpoint  # noqa: PLC0415
     from vsm_mcp.gateway.http11 import Connection as Client  # noqa: PLC0415
     from vsm_mcp.gateway.opened import Open  # noqa: PLC0415
-    from vsm_mcp.model.definition import Definition, ItemKind, Offer  # noqa: PLC0415
-    from vsm_mcp.wire.connection import Connection  # noqa: PLC0415
     from vsm_mcp.wire.lines import LineTransport  # noqa: PLC0415
 
     class Line(LineTransport):
@@ -222,11 +227,7 @@ async def over_http() -> float:
         def _let_go(self) -> None:
             pass
 
-    connection = Connection(Line(max_line=1 << 24))
-    await connection.open()
-    connection.era, connection.protocol = "legacy", "2025-11-25"
-    gateway = Gateway(Servers(connection))  # type: ignore[arg-type]
-    gateway.set_offers({"a": Offer(items=(Definition(kind=ItemKind.TOOL, name="echo", raw=TOOL),))})
+    _, gateway = await served(Line(max_line=1 << 24))
     endpoint, opened = Endpoint(gateway, Access()), Open()
     left, loop = CALLS, asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
@@ -300,7 +301,8 @@ def kept(gateway: Any) -> None:
     gateway.traffic.configure(RoutingSettings(cache_seconds=60.0, cache_tools=("*",)))
 
 
-CASES = {"http": None, "plain": plain, "replicas": replicas, "rollout": rollout, "left-alone": left_alone, "kept": kept}
+PREPARED = {"plain": plain, "replicas": replicas, "rollout": rollout, "left-alone": left_alone, "kept": kept}
+CASES = {"http": over_http, **{name: partial(measured, prepare) for name, prepare in PREPARED.items()}}
 
 
 def one(case: str, src: Path) -> float:
@@ -311,17 +313,16 @@ def one(case: str, src: Path) -> float:
 
 
 def main() -> None:
-    """Measure, and print the medians with their ratios to the plain call."""
+    """Measure, and print the medians with their ratios to the same case of the other checkout, or to the plain call."""
     parser = argparse.ArgumentParser(description="CPU of a call between request and answer")
-    parser.add_argument("--against", type=Path, help="another checkout, whose plain call is measured beside ours")
+    parser.add_argument("--against", type=Path, help="another checkout, measured beside ours: plain, and over HTTP")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=CASES, help="measure one case once, and print it as JSON")
     given = parser.parse_args()
     if given.only:
         import uvloop  # noqa: PLC0415
 
-        prepare = CASES[given.only]
-        print(json.dumps(uvloop.run(over_http() if prepare is None else measured(prepare))))
+        print(json.dumps(uvloop.run(CASES[given.only]())))
         return
     ours = Path(__file__).parent.parent / "src"
     sides = [*(("ours", ours, case) for case in CASES)]
@@ -331,10 +332,11 @@ def main() -> None:
     for _ in range(given.rounds):
         for name, src, case in sides:
             found.setdefault((name, case), []).append(one(case, src))
-    base = statistics.median(found["other" if given.against else "ours", "plain"])
+    middle = {key: statistics.median(spent) for key, spent in found.items()}
+    plainly = middle["other" if given.against else "ours", "plain"]
     for (name, case), spent in found.items():
-        middle = statistics.median(spent)
-        print(f"{name:<8}{case:<12}{middle:8.2f} µs  {min(spent):8.2f} least  {middle / base:6.2f} ×")
+        ratio = middle[name, case] / middle.get(("other", case), plainly)
+        print(f"{name:<8}{case:<12}{middle[name, case]:8.2f} µs  {min(spent):8.2f} least  {ratio:6.2f} ×")
 
 
 if __name__ == "__main__":
