@@ -41,7 +41,7 @@ def mark(path: Path) -> Mark:
 
 
 class Files:
-    """Some files, and what they were like when they were read last. A file has changed once it has settled.
+    """Some files, and what they were like when they were read last. A file has changed once it has ``settled``.
 
     A look that finds a file changed waits for the next look to find it the same: whoever writes may not be done.
     """
@@ -49,24 +49,19 @@ class Files:
     def __init__(self, paths: Sequence[Path]) -> None:
         self._read = {path: mark(path) for path in paths}
         self._seen = dict(self._read)
-        self._settled = True
-
-    @property
-    def settled(self) -> bool:
-        """Whether the last look found nothing that the look before had not."""
-        return self._settled
+        self.settled = True
 
     def taken(self) -> None:
         """Take note that they are read now, whatever they are like."""
         self._read = self._seen = {path: mark(path) for path in self._read}
-        self._settled = True
+        self.settled = True
 
     def changed(self) -> bool:
         """Look; return whether something differs from what was read last, and has settled."""
         now = {path: mark(path) for path in self._read}
-        self._settled = now == self._seen
+        self.settled = now == self._seen
         self._seen = now
-        if not self._settled or now == self._read:
+        if not self.settled or now == self._read:
             return False
         self._read = now
         return True
