@@ -66,13 +66,13 @@ class Asked:
 
     def plain(self) -> bytes | Raw | None:
         """Return the result that has arrived, in the client's era; ``None`` for anything but a complete one."""
-        raw, modern = self.begun.result, self.modern
-        if raw is None or self.talk.lacking or (modern and rounds.marked(raw)):
+        raw = self.begun.result
+        if raw is None or self.talk.lacking or (self.modern and rounds.marked(raw)):
             return None
         if self.way != "plain" and task.marked(raw):
             return None
         try:
-            result = results.bridged(raw, self.request.method, to_modern=self.caller.modern, from_modern=modern)
+            result = self.bridged(raw)
         except ProtocolError:
             return None
         self.end(results.ending(raw))

@@ -86,12 +86,9 @@ class Asking:
             return None
         if caller.view.catalogue.tasking and _way(route, request, caller) != "plain":
             return None
-        server, session, lease, asked = route.server, caller.who, None, None
-        if not session and self._upstream.stateful(server):
-            lease = self._leases.take(server, caller.owner)
-            session = lease.session
+        lease, asked = self._lease(route.server, caller), None
         try:
-            channel = self._upstream.ready(server, session)
+            channel = self._upstream.ready(route.server, caller.who if lease is None else lease.session)
             if channel is not None:
                 asked = self._put(Asked(route, request, caller, channel, lease), None, self._timeout)
                 asked.account = self._account(route, request)

@@ -88,7 +88,7 @@ class Caller:
     def capabilities(self, request: Request) -> Capabilities:
         """Return what the client can do in the middle of this request."""
         if self.modern:
-            return capabilities.NONE if request.said is None else request.said.capabilities
+            return request.capabilities
         return self.session.capabilities if self.session is not None else capabilities.NONE
 
     def log_level(self, request: Request) -> str:

@@ -38,9 +38,7 @@ class Calls:
 
     def begin(self, request: Request, caller: Caller) -> Asked | None:
         """Ask without waiting; ``None`` (and nothing asked) when that takes more. Raises :class:`Fault`."""
-        if request.method == self._screened:
-            return None
-        if caller.view.catalogue.own and self._own_tool(request, caller) is not None:
+        if request.method == self._screened or self._own_tool(request, caller) is not None:
             return None
         route = destinations.find(request, caller)
         try:

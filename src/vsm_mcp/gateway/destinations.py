@@ -31,7 +31,7 @@ def find(request: Request, caller: Caller) -> Route:
 
 
 def _tool(request: Request, caller: Caller) -> Route:
-    name = request.name or request.text("name")
+    name = request.text("name")
     table = caller.view.catalogue.table
     route = table.tools.get(name)
     if route is None:

@@ -88,9 +88,8 @@ def stay(scope: Scope) -> None:
         visit.stay()
 
 
-def most_bytes(scope: Scope) -> int:
+def most_bytes(visit: Visit | None) -> int:
     """Return how large the body of a request that was let in may be; 0: no limit of its own."""
-    visit: Visit | None = scope.get(VISIT)
     return 0 if visit is None else visit.principal.grant.max_body_bytes
 
 

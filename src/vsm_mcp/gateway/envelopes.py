@@ -11,7 +11,7 @@ from typing import Final
 
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import Request, encode, text_or_none
-from vsm_mcp.gateway.param_headers import PREFIX, SENTINEL, decoded_value, disagreement
+from vsm_mcp.gateway.param_headers import PREFIX, decoded_value, disagreement
 from vsm_mcp.gateway.view import View
 from vsm_mcp.wire import era
 
@@ -123,12 +123,10 @@ def _check_versions(header: bytes | None, request: Request) -> None:
 
 
 def _check_name(header: bytes | None, request: Request, member: str) -> None:
-    wanted = request.name if member == "name" else text_or_none(request.params.get(member))
+    wanted = request.text_or_none(member)
     if wanted is None:
         return  # the method itself says what is missing
-    given = None if header is None else header.decode("latin-1")
-    if given is not None and given.startswith(SENTINEL):
-        given = decoded_value(given)
+    given = None if header is None else decoded_value(header.decode("latin-1"))
     if given != wanted:
         raise Fault(era.HEADER_MISMATCH, f"the Mcp-Name header is missing or differs from the body's {member}")
 

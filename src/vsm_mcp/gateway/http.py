@@ -11,7 +11,7 @@ from typing import Final
 
 from vsm_mcp.gateway import cors, envelopes, messages, traced
 from vsm_mcp.gateway.access import FORBIDDEN, Access
-from vsm_mcp.gateway.asgi import CLOSE, TUNNEL, TURN, App, Headers, Receive, Scope, Send, respond
+from vsm_mcp.gateway.asgi import CLOSE, TUNNEL, TURN, VISIT, App, Headers, Receive, Scope, Send, respond
 from vsm_mcp.gateway.authentication import Authentication
 from vsm_mcp.gateway.bodies import Bodies
 from vsm_mcp.gateway.caller import Caller
@@ -153,7 +153,7 @@ class Endpoint:
         self._bodies.enter()
         size = 0
         try:
-            body = await self._bodies.read(headers, scope, receive, most_bytes(scope))
+            body = await self._bodies.read(headers, scope, receive, most_bytes(scope.get(VISIT)))
             if body is not None:
                 size = len(body)
                 exchange = Exchange(self._gateway, view, scope[TURN])
@@ -175,7 +175,7 @@ class Endpoint:
         self._bodies.enter()
         body = None
         try:
-            body = await self._bodies.read(headers, scope, receive, most_bytes(scope))
+            body = await self._bodies.read(headers, scope, receive, most_bytes(scope.get(VISIT)))
             if body is not None:
                 await self._pair.take(peer, body, send)
         finally:

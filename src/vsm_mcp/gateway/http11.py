@@ -296,8 +296,7 @@ class Connection(asyncio.Protocol):
                     task = self._loop.create_task(self._answer(first))
                     self._opened.tasks.add(task)
                     task.add_done_callback(self._opened.tasks.discard)
-            if self._paused or self._unread > _MAX_UNREAD or len(self._turns) > _MAX_AHEAD:
-                self._flow()
+            self._flow()
         elif self._refusal:
             self.write(self._refusal)
             self._linger()
@@ -343,7 +342,7 @@ class Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return None
         if turn.ended and turn.keep and not turn.gone:
-            return self._advance() if self._turns or self._refusal else None
+            return self._advance()
         if not turn.begun:
             self.write(self._refusal or _FAILED)
         return self._linger()

@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from vsm_mcp.errors import ProtocolError
 from vsm_mcp.gateway import said
+from vsm_mcp.gateway.capabilities import NONE, Capabilities
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.said import Said
 from vsm_mcp.wire import envelope, era
@@ -59,6 +60,16 @@ class Request:
         return None if self.said is None else self.said.members
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What its client says that it can do in the middle of it; nothing where it says nothing."""
+        return NONE if self.said is None else self.said.capabilities
+
+    @property
+    def token(self) -> Raw | None:
+        """The token under which its client wants to hear of progress."""
+        return None if self.said is None else self.said.token
+
+    @property
     def name(self) -> str | None:
         """The ``name`` in its params, ``None`` where that is no string; read once, however often it is asked for."""
         name = self._name
@@ -71,9 +82,13 @@ class Request:
         self._name = name
         self.params["name"] = Raw(encode(name))
 
+    def text_or_none(self, member: str) -> str | None:
+        """Return a member of ``params`` that is a string, ``None`` where it is none."""
+        return self.name if member == "name" else text_or_none(self.params.get(member))
+
     def text(self, member: str) -> str:
         """Return a member of ``params`` that has to be a string; raises :class:`Fault` (-32602) when it is not."""
-        value = self.name if member == "name" else text_or_none(self.params.get(member))
+        value = self.text_or_none(member)
         if value is None:
             raise Fault(era.INVALID_PARAMS, f"{self.method} needs {member}, a string, in its params")
         return value

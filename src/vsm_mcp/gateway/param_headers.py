@@ -16,9 +16,6 @@ import msgspec
 from msgspec import Raw
 
 PREFIX: Final = "mcp-param-"
-SENTINEL: Final = "=?"
-"""What a header value begins with that stands for another one."""
-
 _KEY: Final = "x-mcp-header"
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
 _SENTINEL: Final = re.compile(r"=\?base64\?(.*)\?=\Z")

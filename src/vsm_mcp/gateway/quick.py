@@ -13,7 +13,7 @@ from vsm_mcp.gateway.access import Access
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.bodies import Bodies
 from vsm_mcp.gateway.caller import Caller
-from vsm_mcp.gateway.entrance import Entrance
+from vsm_mcp.gateway.entrance import Entrance, most_bytes
 from vsm_mcp.gateway.errand import Errand
 from vsm_mcp.gateway.exchange import Exchange, cancelled
 from vsm_mcp.gateway.faults import Fault
@@ -46,8 +46,7 @@ class QuickLane:
         if view is None:
             return False
         exchange = Exchange(self._gateway, view, turn)
-        visit = exchange.visit
-        if not self._bodies.hold(len(body), 0 if visit is None else visit.principal.grant.max_body_bytes):
+        if not self._bodies.hold(len(body), most_bytes(exchange.visit)):
             return False
         if self._take(turn, exchange, body):
             return True
@@ -101,10 +100,8 @@ class QuickLane:
         view, principal, headers = exchange.view, exchange.principal, head.fields
         if envelopes.is_modern(headers):
             envelopes.check(request, headers, head.pairs)
-            if view.catalogue.rules:
-                envelopes.check_param_headers(request, view, head.pairs)
-            back = exchange if exchange.takes_events else None
-            return Caller(view, modern=True, back=back, principal=principal)
+            envelopes.check_param_headers(request, view, head.pairs)
+            return Caller(view, modern=True, back=exchange.back, principal=principal)
         given = headers.get(envelopes.SESSION)
         session = None if given is None else self._gateway.sessions.find(given.decode("latin-1"), monotonic())
         if session is None or not session.is_of(view, principal) or request.method == "initialize":

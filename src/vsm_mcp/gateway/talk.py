@@ -44,7 +44,7 @@ class Talk:
         self.call: Awaited | None = None
         self._caller = caller
         self._may_ask = request.method in METHODS
-        self._token = None if request.said is None else request.said.token
+        self._token = request.token
         self.wants_progress = self._token is not None and caller.back is not None
         self._open: _Open | None = None
         self.lacking: Mapping[str, Any] = _NOTHING
@@ -147,7 +147,7 @@ class Talk:
     def resume(self, request: Request, caller: Caller, answers: Mapping[str, Raw]) -> None:
         """Go on in the name of the client's next request, which answers questions; those not answered stay open."""
         self._caller = caller
-        self._token = None if request.said is None else request.said.token
+        self._token = request.token
         self.log_level = caller.log_level(request)
         waiting = {} if self._open is None else self._open.waiting
         for key, answer in answers.items():

@@ -163,9 +163,7 @@ class Turn:
             self._line.write(b"%b%d\r\n\r\n%b" % (_PLAIN_HEAD, len(body), body))
         else:
             self._begin(status, headers, body, last=True)
-        self.ended = True
-        if self._waiter is not None:
-            self._wake()
+        self._end()
 
     def stream(self, data: bytes, headers: Headers, *, last: bool = False) -> None:
         """Write a part of an answer whose length is not known, its head (``headers``, status 200) first."""

@@ -155,8 +155,7 @@ class Call:
 
     def give_up(self) -> None:
         """Cancel it at the server unless it is answered; a late answer is dropped. Idempotent."""
-        outcome = self._outcome
-        if self.task is not None or outcome.__class__ is not Message or outcome.result is None:
+        if self.task is not None or self.result is None:
             self._owner.give_up(self)
 
     def _wake(self) -> None:

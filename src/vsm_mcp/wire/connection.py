@@ -157,10 +157,7 @@ class Connection:
         if self.closed.done():
             raise unsent(TransportError(self.closed.result()))
         ident = self._pending.next_id()
-        if self.era == "modern" or (dialogue is not None and dialogue.wants_progress):
-            data = envelope.request(ident, method, self._full(params, ident, dialogue))
-        else:
-            data = envelope.request(ident, method, params)
+        data = envelope.request(ident, method, self._full(params, ident, dialogue))
         call = Call(self, ident, method, dialogue)
         if method not in _OURS:
             self.tally.calls += 1

@@ -99,15 +99,13 @@ class Inbox:
         :class:`ProtocolError` for what is no message; a call that it was meant to answer fails with that.
         """
         try:
-            message = envelope.parse(line) if line.isascii() else envelope.read(line)
+            message = envelope.read(line)
         except ProtocolError as error:
             if not line.lstrip().startswith(b"["):
                 self._pending.spoilt(envelope.answered(line), error)
                 raise
             parts = [envelope.read(part) for part in envelope.read_batch(line)]
             return sum(self._dispatch(part, origin) for part in parts) > 0
-        if message.result is not None and message.method is None and message.id is not None:
-            return self._pending.answered(message.id, message)  # almost every message
         return self._dispatch(message, origin)
 
     def changed(self, kind: str) -> None:

@@ -130,28 +130,28 @@ class Reader(asyncio.Protocol):
 
 
 class Writer(asyncio.BaseProtocol):
-    """Knows whether the other end takes no more for now (``paused``), and wakes those who wait for it."""
+    """Wakes those who wait for the other end to take more: ``full`` is there while it does not read."""
 
     def __init__(self, gone: Callable[[], None]) -> None:
         self._gone = gone
-        self._ready = asyncio.Event()
-        self._ready.set()
-        self.paused = False
+        self.full: asyncio.Future[None] | None = None
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def ready(self) -> None:
         """Wait until it reads, or is gone."""
-        await self._ready.wait()
+        if self.full is not None:
+            await asyncio.shield(self.full)  # one who gives up waiting must not wake the others
 
     def pause_writing(self) -> None:
         """The other end does not read."""
-        self.paused = True
-        self._ready.clear()
+        if self.full is None:
+            self.full = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
         """It reads again."""
-        self.paused = False
-        self._ready.set()
+        full, self.full = self.full, None
+        if full is not None:
+            full.set_result(None)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """It is gone, with an error or without: that depends on whether something was on its way."""
@@ -193,7 +193,7 @@ class LineTransport(abc.ABC):
 
     def try_send(self, data: bytes) -> bool:
         """Queue a message for the end of this turn of the loop, unless the server lets too much wait already."""
-        if self._deaf or self._lost is None or self._writer.paused or self._batch.size > HIGH_WATER:
+        if self._deaf or self._lost is None or self._writer.full is not None or self._batch.size > HIGH_WATER:
             return False
         self._batch.line(data)
         return True

@@ -201,7 +201,7 @@ class Tasks:
 
 def check_declared(request: Request) -> None:
     """Raise :class:`Fault` (-32021) where a modern client does not declare the extension (SEP-2663)."""
-    if not extends({} if request.said is None else request.said.capabilities):
+    if not extends(request.capabilities):
         raise Fault(era.MISSING_CLIENT_CAPABILITY, f"{request.method} needs the extension {era.TASKS}", _LACKING)
 
 
