@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -272,3 +273,26 @@ async def test_what_nothing_mends_is_replaced_until_it_is_well_again(home: Home)
     assert told == [("twin",), ()]
     assert [remedy for _, remedy in tried(home, "sick")][:3] == ["soft_restart", "hard_restart", "replace"]
     assert "knock" in [remedy for _, remedy in tried(home, "sick")]
+
+
+def test_a_healthy_server_that_nobody_uses_is_looked_at_more_seldom(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home", {"VSM_MCP_HEALTH_EVERY_SECONDS": "0.5", "VSM_MCP_HEALTH_IDLE_FACTOR": "40"})
+    try:
+        for name in ("used", "idle"):
+            assert home.add_faulty(name).document["outcome"] == "served"
+        home.serve()
+        home.until(lambda: _looks(home, "used") and _looks(home, "idle"))
+        before = {name: _looks(home, name) for name in ("used", "idle")}
+        deadline = time.monotonic() + 15
+        while time.monotonic() < deadline:
+            assert home.run("call", "used__echo", "text=1").code == 0
+        more = {name: _looks(home, name) - before[name] for name in before}
+        assert more["idle"] <= 2
+        assert more["used"] >= 5
+    finally:
+        home.close()
+
+
+def _looks(home: Home, name: str) -> int:
+    """Return how many looks are remembered (a hundred at most)."""
+    return max((len(rows) for rows in condition(home, name)["history"].values()), default=0)

@@ -92,8 +92,8 @@ class Healing:
                     continue
                 if now - glanced >= _GLANCE_SECONDS:
                     glanced = now
-                    for name in self._sights.glance():
-                        self._schedule.hasten(name, now)
+                    for name, lost in self._sights.glance().items():
+                        self._schedule.hasten(name, now if lost else now + self._settings.every_seconds)
                 for name in self._schedule.pop(now):
                     self._tasks.create_task(self._look(name))
 
@@ -163,7 +163,7 @@ class Healing:
         if status is None:
             self._forgotten(name)
             return
-        settings, now = self._settings, time.time()
+        settings, now, idle = self._settings, time.time(), False
         if status.state is ServerState.GAVE_UP:
             file = self.files.setdefault(name, File())
             before = file.chart.condition
@@ -179,12 +179,14 @@ class Healing:
             file = self.files.setdefault(name, File())
             before = file.chart.condition
             file.look(readings, time.time(), settings)
+            calm = max(settings.every_seconds, 2 * _GLANCE_SECONDS)
+            idle = file.chart.condition is Condition.HEALTHY and self._sights.idle(name, calm)
         else:
             if status.state in _SUPERVISED:
                 self._usually(name)
             return
         self._became(name, before, file)
-        self._step(name, file, status)
+        self._step(name, file, status, idle)
 
     def _now_checks(self) -> dict[str, HealthCheck]:
         settings = self._settings
@@ -200,13 +202,13 @@ class Healing:
             self._emit(ConditionChanged(server=name, before=words[0], after=words[1], reason=chart.reason))
         self._weigh(name)
 
-    def _step(self, name: str, file: File, status: Status) -> None:
+    def _step(self, name: str, file: File, status: Status, idle: bool) -> None:
         """Have done what the ladder says, and put the server down for its next look."""
         settings = self._settings
         seconds = settings.doubt_seconds if file.closely else None
         patient = self._patient(status)
         if patient is None or not settings.heal:
-            self._again(name, seconds)
+            self._again(name, seconds, idle)
             return
         case = fitted(Case(condition=file.chart.condition), patient, self._treatment.remedies())
         step = file.step(case, time.time(), pace_of(settings), self._chance())
@@ -221,12 +223,12 @@ class Healing:
                 self._weigh(name)
         elif file.closely:
             seconds = min(settings.doubt_seconds, max(step.seconds, _GRAIN_SECONDS))
-        self._again(name, seconds)
+        self._again(name, seconds, idle)
 
-    def _again(self, name: str, seconds: float | None) -> None:
+    def _again(self, name: str, seconds: float | None, idle: bool) -> None:
         """Have a server looked at in so many seconds; ``None``: when it is its turn."""
         if seconds is None:
-            self._usually(name)
+            self._usually(name, self._settings.idle_factor if idle else 1.0)
         else:
             self._put(name, seconds)
 
@@ -271,9 +273,9 @@ class Healing:
         """Have a server looked at for the first time, at any moment of the first round."""
         self._put(name, self._settings.every_seconds * self._chance())
 
-    def _usually(self, name: str) -> None:
+    def _usually(self, name: str, times: float = 1.0) -> None:
         """Have a server looked at when it is its turn again, together with a few others."""
-        self._put(name, pause(self._settings.every_seconds, self._chance()), slack=True)
+        self._put(name, times * pause(self._settings.every_seconds, self._chance()), slack=True)
 
     def _put(self, name: str, seconds: float, *, slack: bool = False) -> None:
         at = time.monotonic() + seconds

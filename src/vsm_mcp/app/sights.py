@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -25,10 +27,11 @@ _LOST: Final = 3
 class _Seen:
     """What was seen of one server: since the last look, in the last minutes, and since it last answered anything."""
 
-    __slots__ = ("junk", "looked", "recent", "traffic", "unanswered")
+    __slots__ = ("called", "junk", "looked", "recent", "traffic", "unanswered")
 
     def __init__(self) -> None:
         self.traffic = self.recent = NONE
+        self.called = -math.inf
         self.looked = 0.0
         self.unanswered = 0.0
         self.junk = 0
@@ -44,12 +47,17 @@ class Sights:
         self._config = config
         self._servers: dict[str, _Seen] = {}
 
-    def glance(self) -> list[str]:
-        """Take in which calls ended since the last glance; return the servers that lost several of theirs."""
+    def glance(self) -> dict[str, bool]:
+        """Take in which calls ended since the last glance; return whose, and whether they lost several of theirs."""
         found: dict[str, Traffic] = {}
         for (name, _), more in self._calls.news():
             found[name] = found.get(name, NONE) + Traffic(tuple(more.endings), tuple(more.buckets))
-        return [name for name, more in found.items() if self._take(name, more)]
+        return {name: self._take(name, more) for name, more in found.items()}
+
+    def idle(self, name: str, seconds: float) -> bool:
+        """Return whether no call of a server was seen to end for so long."""
+        seen = self._servers.get(name)
+        return seen is None or time.monotonic() - seen.called >= seconds
 
     def subject(self, status: Status, now: float) -> Subject:
         """Return a server for one look; what was seen since the last one counts for this one alone."""
@@ -89,6 +97,7 @@ class Sights:
     def _take(self, name: str, more: Traffic) -> bool:
         seen = self._servers.setdefault(name, _Seen())
         seen.traffic += more
+        seen.called = time.monotonic()
         seen.unanswered = 0.0 if more.answered else seen.unanswered + more.lost
         return more.faults >= _LOST or (seen.unanswered > 0 and not more.answered)
 

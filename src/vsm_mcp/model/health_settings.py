@@ -17,6 +17,9 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     every_seconds: Annotated[
         float, Meta(ge=0, description="How often what runs is looked at, give or take a tenth; 0: never.")
     ] = 30.0
+    idle_factor: Annotated[
+        float, Meta(ge=1, description="So many times that for a healthy server that nobody has used for as long.")
+    ] = 4.0
     checks: Annotated[tuple[str, ...], Meta(description="What is looked at: names of health checks.")] = CHECKS
     doubt_seconds: Annotated[
         float, Meta(gt=0, description="How soon a server is looked at again while something about it fails.")
