@@ -24,9 +24,9 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 
 
 def cells(path: Path) -> Iterator[dict[str, str]]:
-    """Yield the rows of a list as mappings from column to text."""
+    """Yield the rows of a list as mappings from column to text; what a title says after its first word is a remark."""
     with path.open(encoding="utf-8", newline="\n") as lines:
-        columns = next(lines).rstrip("\n").split("\t")
+        columns = [title.partition(" ")[0] for title in next(lines).rstrip("\n").split("\t")]
         for line in lines:
             yield dict(zip(columns, line.rstrip("\n").split("\t"), strict=False))
 

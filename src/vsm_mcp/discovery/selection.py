@@ -33,9 +33,11 @@ _BUILDER_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _MCP_SERVER_NAME: Final = re.compile("mcp[-_]?server(?!s|[-_](?:sdk|core|utils))", re.IGNORECASE)
-# A part of a server: the binary of one platform.
+# A part of something else: the binary of one platform, or what a build tool cut off and gave a UUID for a name.
 _PART_NAME: Final = re.compile(
-    r"(?:darwin|linux(?:musl)?|win32|windows|freebsd)[-_](?:x64|arm64|amd64|x86_64|ia32|arm)", re.IGNORECASE
+    r"(?:darwin|linux(?:musl)?|win32|windows|freebsd)[-_](?:x64|arm64|amd64|x86_64|ia32|arm)"
+    r"|[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}",
+    re.IGNORECASE,
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,36 @@ from vsm_mcp.matching.static_model import turned
 )
 def test_a_need_is_the_first_clause_of_what_a_thing_does(text: str, need: str) -> None:
     assert [each for each in model_texts.needs([text, "x"], 5) if need in each]
+
+
+def test_functions_say_what_they_do_in_their_first_sentence(tmp_path: Path) -> None:
+    source = '''
+def get_forecast(place):
+    """Return the weather of a place. It may be wrong.
+
+    Args: place
+    """
+async def sendMail(to):
+    """Sends a letter to somebody :param to: whom"""
+def _hidden():
+    """Does a thing that nobody sees"""
+def test_it():
+    """Tests whether this is so"""
+def short():
+    """Too short"""
+'''
+    for name, modules in {"weather_kit-1.0.whl": [source, "def broken(:"], "other-2.whl": [source]}.items():
+        with zipfile.ZipFile(tmp_path / name, "w") as wheel:
+            for number, text in enumerate(modules):
+                wheel.writestr(f"weather/part{number}.py", text)
+    found = model_texts.functions(tmp_path.glob("*.whl"), 100)
+    assert sorted(found) == [
+        "get forecast. Return the weather of a place. other",
+        "get forecast. Return the weather of a place. weather kit",
+        "send mail. Sends a letter to somebody other",
+        "send mail. Sends a letter to somebody weather kit",
+    ]
+    assert len(model_texts.functions(tmp_path.glob("*.whl"), 3)) == 3
 
 
 def test_needs_are_few_words_and_every_second_one_is_a_request() -> None:
