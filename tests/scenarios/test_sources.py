@@ -21,6 +21,9 @@ from tests.unit.discovery.mcp_registry.replica import Replica, server
 from tests.unit.discovery.network.hosts import FAULTS, Handler, Host, serving
 from tests.unit.discovery.stand_ins import github_api, npm_api, npm_object, pypi_api, repository
 
+from vsm_mcp.discovery.index_file import IndexFile
+from vsm_mcp.discovery.meaning import DATA
+
 SETTINGS = """
 [discovery]
 sources = [{sources}]
@@ -83,6 +86,19 @@ def test_what_was_published_in_a_registry_is_found_there(home: Home, verdaccio: 
     assert found["description"] == "MCP server for weather forecasts"
     assert [(row["source"], row["state"]) for row in done.document["sources"] if row["on"]] == [("npm", "ok")]
     assert home.run("search", "teleport a banana").code == 4
+
+
+async def test_a_registrys_own_word_says_which_way_round_a_server_goes(home: Home) -> None:
+    """The index knows the words of a package, not their order: all of these hold "text" and "speech"."""
+    right = "voice-audio-mcp"
+    names = IndexFile((DATA / "index.bin").read_bytes()).names
+    assert right in names
+    summaries = {**dict.fromkeys(names, "A text-to-speech server"), right: "Speech-to-text"}
+    async with serving(pypi_api({name: {"summary": summary} for name, summary in summaries.items()})) as host:
+        set_up(home, host.address, "index")
+        home.environ["VSM_MCP_DISCOVERY_DESCRIBE_BEST"] = "12"
+        done = await asyncio.to_thread(home.run, "search", "speech to text")
+    assert done.document["candidates"][0]["ref"] == f"pypi:{right}", done
 
 
 HOSTILE = {

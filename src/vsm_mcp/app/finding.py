@@ -84,7 +84,7 @@ class Finder:
         kept, early = divide(map(self._at_hand, candidates), circumstances, wants, early=True)
         ranked = [each.candidate for each in rank(kept, criteria, circumstances, weights)]
         most = self._config.discovery.describe_best * (_MORE if LATE.intersection(wants.requirements) else 1)
-        described = ranked if registries is None else await self._described(ranked, registries, most, emit)
+        described = ranked if registries is None else await self._described(need, ranked, registries, most, emit)
         kept, late = divide(described, circumstances, wants)
         left_out = (*early, *late)
         if left_out:
@@ -143,11 +143,18 @@ class Finder:
         return await self._machine.registries()
 
     async def _described(
-        self, candidates: Sequence[Candidate], registries: Registries, most: int, emit: Emit
+        self, need: str, candidates: Sequence[Candidate], registries: Registries, most: int, emit: Emit
     ) -> Sequence[Candidate]:
-        """Return the candidates with the registry's word on the best of them: what they need, how old they are."""
+        """Return the candidates with the registry's word on the best of them: what they need, how old they are.
+
+        What says more of itself now is compared with the need again: the index knows its words, not their order.
+        """
         deadline = self._config.discovery.source_timeout_seconds
-        return (await describe(candidates, registries, best=most, deadline=deadline, emit=emit)).candidates
+        described = (await describe(candidates, registries, best=most, deadline=deadline, emit=emit)).candidates
+        before = {each.ref.identity: each.text for each in candidates}
+        more = [each for each in described if each.text != before.get(each.ref.identity)]
+        again = {each.ref.identity: each for each in await self.lookout.rated(need, more)}
+        return [again.get(each.ref.identity, each) for each in described]
 
     def known(self, ref: Ref) -> Candidate | None:
         """Return what the built-in catalogue says about a reference."""

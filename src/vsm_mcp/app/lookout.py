@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from vsm_mcp import plugins
 from vsm_mcp.config import Config
-from vsm_mcp.discovery.engine import Discovered, Options, discover
+from vsm_mcp.discovery.engine import Discovered, Options, discover, rate
 from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.discovery.screen import clean
 from vsm_mcp.discovery.source import Refreshing, Source, SourceState
 from vsm_mcp.discovery.wiring import build_sources, matcher
 from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit, SourceAnswered, SourceRefreshed
+from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.discovery import Discovery
 from vsm_mcp.model.server import Server
@@ -100,6 +101,10 @@ class Lookout:
                 emit(event)
 
         return await discover(need, await self.sources(), matcher(settings.semantic), options, heard)
+
+    async def rated(self, need: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return candidates compared with a need once more, most relevant first. Works in a thread."""
+        return await asyncio.to_thread(rate, need, candidates, matcher(self._config.discovery.semantic))
 
     async def sources(self) -> list[Source]:
         """Return the sources that are asked. Raises :class:`ConfigError` for one that cannot be built."""

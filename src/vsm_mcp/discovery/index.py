@@ -98,7 +98,8 @@ class IndexSource:
     def _search(self, need: str, limit: int) -> list[Candidate]:
         index = self._index.get()
         read = self._matcher.need(need)
-        found = (index.candidate(place) for place, _ in index.search(read.query, limit, self._matcher.vector(read)))
+        ranked = index.search(read.query, limit, self._matcher.vector(read), read.turns)
+        found = (index.candidate(place) for place, _ in ranked)
         return [candidate for candidate in found if candidate is not None]
 
     async def about(self, refs: Sequence[Ref]) -> list[Candidate]:

@@ -70,6 +70,11 @@ class ShippedMeaning:
         """Numbers in a vector."""
         return self.get().width
 
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The cosines of a thing that has nothing to do with a need, and of one that is just that."""
+        return self.get().scale
+
     def embed(self, texts: Sequence[str]) -> Floats:
         """Return one vector of length 1 for each text."""
         return self.get().embed(texts)

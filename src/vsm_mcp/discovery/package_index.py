@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from itertools import count
 from typing import Final
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from vsm_mcp.discovery.index_file import KINDS, IndexFile
 from vsm_mcp.errors import VsmError
+from vsm_mcp.matching.conversion import BACKWARDS, Turn, backwards, turns
 from vsm_mcp.matching.fuzzy import Beginnings
 from vsm_mcp.matching.meaning import Floats, Table, best, spread
 from vsm_mcp.matching.popularity import of_downloads, of_rank
@@ -69,10 +71,17 @@ class PackageIndex:
         downloads = self._file.downloads[place]
         return of_downloads(downloads) if downloads else of_rank(self._file.ranks[place])
 
-    def search(self, query: Mapping[str, float], limit: int, vector: Floats | None = None) -> list[tuple[int, float]]:
+    def search(
+        self,
+        query: Mapping[str, float],
+        limit: int,
+        vector: Floats | None = None,
+        wanted: AbstractSet[Turn] = frozenset(),
+    ) -> list[tuple[int, float]]:
         """Return up to ``limit`` (place, score), best first: by words, by meaning where ``vector`` gives it, by use.
 
-        ``query`` holds weighted stems. Without a vector only packages that hold one of them are found.
+        ``query`` holds weighted stems. Without a vector only packages that hold one of them are found. One whose name
+        says the reverse of what is ``wanted`` to be turned into what (``pdf-to-markdown``) counts for less.
         """
         words = self._words(query)
         scores = words / (words.max(initial=0.0) or 1.0)
@@ -80,6 +89,11 @@ class PackageIndex:
             scores = WORDS * scores + MEANING * spread(self._table.near(vector), self.documents)
         pool = [place for place in best(scores, max(limit, _POOL)) if scores[place] > 0.0]
         mixed = [(place, float(scores[place]) + POPULARITY * self.popularity(place)) for place in pool]
+        if wanted:
+            mixed = [
+                (place, score * (BACKWARDS if backwards(wanted, turns(self.key(place))) else 1.0))
+                for place, score in mixed
+            ]
         return sorted(mixed, key=lambda item: (-item[1], item[0]))[:limit]
 
     def _words(self, query: Mapping[str, float]) -> Floats:

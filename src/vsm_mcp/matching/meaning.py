@@ -30,6 +30,10 @@ class Meaning(Protocol):
     def width(self) -> int:
         """Numbers in a vector."""
 
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The cosines of a thing that has nothing to do with a need, and of one that is just that."""
+
     def embed(self, texts: Sequence[str]) -> Floats:
         """Return one vector of length 1 for each text; zeros for a text of which nothing is known."""
 

@@ -26,6 +26,7 @@ class MiniLm:
     """The model of one file, with the pieces of its vocabulary; ``axes`` turn its vectors into fewer numbers."""
 
     name: Final = "minilm-1"
+    scale: Final = (0.45, 0.65)
 
     def __init__(self, model: Path, pieces: WordPieces, axes: Floats | None = None) -> None:
         import onnxruntime  # noqa: PLC0415 - an extra, and 60 MB: only for those who use it

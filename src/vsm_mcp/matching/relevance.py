@@ -11,16 +11,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from vsm_mcp.matching.conversion import BACKWARDS, Turn, backwards, turns
 from vsm_mcp.matching.fuzzy import nearest
 from vsm_mcp.matching.rarity import idf
 from vsm_mcp.matching.taxonomy import TagMatch, Taxonomy
 from vsm_mcp.matching.tokens import LIGHT, glued, joined, name_stems, need_stems, stem_of, stems, weight_of
-from vsm_mcp.matching.wording import asked, described
+from vsm_mcp.matching.wording import asked, described, names_in
 
 if TYPE_CHECKING:
     from vsm_mcp.matching.meaning import Floats, Meaning
 
-THRESHOLD: Final = 0.58
+THRESHOLD: Final = 0.54
 """Below it a thing does not meet the need. Calibrated on needs of our own: ``tests/unit/discovery/needs.toml``."""
 
 MET: Final = 0.36
@@ -38,17 +39,18 @@ _BY_TAG: Final = 0.9
 _BY_INFERRED_TAG: Final = 0.75
 _EXPANSION: Final = 0.25
 _HARDLY_SEEN: Final = 3
+_ARGUMENT: Final = 0.5
 _FOREIGN: Final = 5.0
 _FOREIGN_PART: Final = 1.5
 _SURE: Final = 0.6
 _PLAIN: Final = 0.85
 _OTHER_KIND: Final = 0.8
 _ACTION: Final = 0.8
+_BEGINNING: Final = 300
 _MOST_KEPT: Final = 32
 _MOST_THINGS: Final = 2_000
 _BY_WORDS: Final = 0.9
 _BY_MEANING: Final = 0.4
-_FAR, _CLOSE = 0.4, 0.7
 
 
 class Vocabulary(Protocol):
@@ -87,13 +89,17 @@ class Counted:
 
 
 class Need(NamedTuple):
-    """A need, read: its stems with weights, what may stand for each, and the capability tags it calls for."""
+    """A need, read: its stems with weights, what may stand for each, the capability tags it calls for.
+
+    ``turns`` are what it wants turned into what (:mod:`vsm_mcp.matching.conversion`).
+    """
 
     text: str
     weights: Mapping[str, float]
     variants: Mapping[str, Mapping[str, float]]
     tags: tuple[TagMatch, ...]
     query: Mapping[str, float]
+    turns: frozenset[Turn] = frozenset()
 
 
 class Thing(NamedTuple):
@@ -114,7 +120,7 @@ class Told(NamedTuple):
     """What a thing says of itself, read: its stems by how much each counts, those of its own words, tags seen in them.
 
     ``pairs`` are neighbours written as one word, not yet cut, with what they count; ``capabilities`` are tags of the
-    taxonomy, given or seen, and how sure each is.
+    taxonomy, given or seen, and how sure each is; ``turns`` are what it turns into what.
     """
 
     held: Mapping[str, float]
@@ -122,13 +128,15 @@ class Told(NamedTuple):
     inferred: frozenset[str]
     pairs: tuple[tuple[str, float], ...]
     capabilities: Mapping[str, float]
+    turns: frozenset[Turn]
 
 
 class Match(NamedTuple):
     """How well a thing meets a need.
 
     ``score`` (0…1) is the verdict, made of ``words`` (how much of the need its words and tags cover, 0…1) and ``near``
-    (the cosine of their meanings); ``covered`` and ``missing`` are stems of the need, ``tags`` those that helped.
+    (the cosine of their meanings); ``covered`` and ``missing`` are stems of the need, ``tags`` those that helped. What
+    does the reverse of what is wanted (``backwards``) keeps a part of its score.
     """
 
     score: float
@@ -138,6 +146,7 @@ class Match(NamedTuple):
     words: float = 0.0
     near: float = 0.0
     capabilities: Mapping[str, float] = {}
+    backwards: bool = False
 
 
 class Matcher:
@@ -174,16 +183,17 @@ class Matcher:
         return need
 
     def _need(self, text: str) -> Need:
+        names = {stem_of(name) for name in names_in(text)}
         text = self._english(text)
         parts = need_stems(text)
-        weights = {term: self._weight(term) for term in parts}
+        weights = {term: self._weight(term, term in names) for term in parts}
         variants = {term: self._variants(term) for term in weights}
         tags = self._tags(parts, variants)
         for one, other in pairwise(parts):
             for pair in joined([one, other]):
                 variants[one].setdefault(pair, 1.0)
                 variants[other].setdefault(pair, 1.0)
-        return Need(text, weights, variants, tags, self._query(weights, variants, tags))
+        return Need(text, weights, variants, tags, self._query(weights, variants, tags), turns(text))
 
     def _tags(self, parts: list[str], variants: Mapping[str, Mapping[str, float]]) -> tuple[TagMatch, ...]:
         """Return the tags a need calls for, a misspelt word read as its nearest known one."""
@@ -199,8 +209,10 @@ class Matcher:
             tag._replace(covers={meant.get(term, term): share for term, share in tag.covers.items()}) for tag in tags
         )
 
-    def _weight(self, term: str) -> float:
+    def _weight(self, term: str, name: bool) -> float:
         holding = self._vocabulary.holding(term)
+        if name and holding <= _HARDLY_SEEN:
+            return _ARGUMENT  # of a place or a person: what a tool is called with, not what it does
         weight = min(_MOST_IDF, idf(self._vocabulary.documents, holding))
         length = self.taxonomy.phrase_length(term) if holding <= _HARDLY_SEEN else 0
         if length:
@@ -243,7 +255,8 @@ class Matcher:
         inferred = frozenset() if thing.tags else frozenset(seen)
         pairs = [(pair, worth) for parts, worth in ((body, _IN_TERMS), (name, _IN_NAME)) for pair in glued(parts)]
         named = dict(filter(None, map(self.taxonomy.normal, thing.tags)))
-        return Told(held, frozenset([*body, *name]), inferred, tuple(pairs), {**seen, **named})
+        turned = turns(thing.name) | turns(thing.description or thing.text[:_BEGINNING])
+        return Told(held, frozenset([*body, *name]), inferred, tuple(pairs), {**seen, **named}, turned)
 
     def vector(self, need: Need) -> Floats | None:
         """Return the direction of a need; ``None`` without a meaning, or where nothing of the need is known to it."""
@@ -264,7 +277,10 @@ class Matcher:
             return matches
         near = self._near(vector, self.meaning, things)
         return [
-            match._replace(near=cosine, score=blended(match.words, cosine))
+            match._replace(
+                near=cosine,
+                score=_straight(blended(match.words, nearness(cosine, *self.meaning.scale)), match.backwards),
+            )
             for match, cosine in zip(matches, near, strict=True)
         ]
 
@@ -298,24 +314,34 @@ class Matcher:
         covered = sum(weight * shares[term] for term, weight in need.weights.items()) / total if total else 0.0
         about = _focus(need, own) if covered else 0.0
         words = round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6)
+        reverse = backwards(need.turns, told.turns)
         return Match(
-            words,
+            _straight(words, reverse),
             tuple(term for term, share in shares.items() if share > 0.0),
             tuple(term for term, share in shares.items() if share == 0.0),
             helping,
             words,
             capabilities=told.capabilities,
+            backwards=reverse,
         )
 
 
+def nearness(cosine: float, far: float, close: float) -> float:
+    """Return how near meanings are, 0…1, by the scale of the model that says so (``Meaning.scale``)."""
+    return max(0.0, min(1.0, (cosine - far) / (close - far)))
+
+
 def blended(words: float, near: float) -> float:
-    """Return one relevance of what words cover (0…1) and how near the meanings are (a cosine).
+    """Return one relevance of what words cover and how near the meanings are, all 0…1.
 
     Each takes away from what is missing: words that fit are not undone by a meaning that is not known well, and other
     words for the same thing count, but by themselves not as much.
     """
-    nearness = max(0.0, min(1.0, (near - _FAR) / (_CLOSE - _FAR)))
-    return round(1.0 - (1.0 - _BY_WORDS * words) * (1.0 - _BY_MEANING * nearness), 6)
+    return round(1.0 - (1.0 - _BY_WORDS * words) * (1.0 - _BY_MEANING * near), 6)
+
+
+def _straight(score: float, reverse: bool) -> float:
+    return round(BACKWARDS * score, 6) if reverse else score
 
 
 def _tag_cover(need: Need, given: frozenset[str], inferred: frozenset[str]) -> tuple[dict[str, float], tuple[str, ...]]:

@@ -46,7 +46,12 @@ class Rows:
 
 
 class StaticModel:
-    """The model of one file. Raises :class:`ConfigError` when the file is none."""
+    """The model of one file. Raises :class:`ConfigError` when the file is none.
+
+    Its cosines are higher than MiniLM's: what it cannot tell apart points the same way.
+    """
+
+    scale: Final = (0.35, 0.85)
 
     def __init__(self, file: IO[bytes]) -> None:
         try:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from vsm_mcp.matching.bm25 import Bm25f, Field
+from vsm_mcp.matching.conversion import BACKWARDS, backwards, turns
 from vsm_mcp.matching.meaning import Floats, Meaning, Table, best, spread, unit
 from vsm_mcp.matching.tokens import joined, name_stems, need_stems, stems
 from vsm_mcp.matching.wording import ToolText, asked, of_tool
@@ -30,6 +31,7 @@ CONTEXT, NAMED = 0.8, 0.4
 
 The second counts where nothing is known of the server but its name.
 """
+_LOOKED_AT: Final = 48  # of so many of the best, those that do the reverse of what is needed go down
 _PURPOSE: Final = 6  # words: fewer are a name
 
 
@@ -39,6 +41,7 @@ class ToolIndex:
     def __init__(self, tools: Iterable[ToolText], meaning: Meaning | None = None) -> None:
         texts = list(tools)
         self._index = Bm25f(FIELDS, ((tool.key, _stems(tool)) for tool in texts))
+        self._texts = texts
         self._meaning = meaning
         if meaning is not None and texts:
             self._groups = _groups(texts)
@@ -56,6 +59,11 @@ class ToolIndex:
         words = self._words(parts)
         near = self._near(need)
         scores = words if near is None else np.float32(WORDS / (float(words.max()) or 1.0)) * words + near
+        if wanted := turns(need):
+            for place in best(scores, _LOOKED_AT):
+                tool = self._texts[place]
+                if backwards(wanted, turns(tool.name) | turns(tool.description)):
+                    scores[place] *= BACKWARDS
         found = [(self._index.keys[place], float(scores[place])) for place in best(scores, limit)]
         return [(key, score) for key, score in found if score > 0.0]
 

@@ -7,13 +7,18 @@ from typing import Final, NamedTuple
 
 from vsm_mcp.matching.tokens import words
 
+# "An MCP server for" says nothing of a thing. "For MCP servers" does, unless a text begins so: it is about them.
+_MCP: Final = r"(?:model context protocol(?: \(mcp\))?|mcp)"
 _SAID_BY_ALL: Final = re.compile(
-    r"\b(?:(?:an?|the)\s+)?(?:model context protocol(?: \(mcp\))?|mcp)(?:[ -]?(?:servers?|tools?))?\b"
+    rf"^{_MCP} (?:servers|tools)\s+(?:for|that|to|which)\b"
+    rf"|\b(?:(?:an?|the)\s+)?{_MCP}(?![ -]?(?:servers|tools)\b)(?:[ -]?(?:server|tool))?\b"
     r"(?:\s+(?:for|that|to|which)\b)?",
     re.IGNORECASE,
 )
 _NOISE: Final = frozenset({"mcp", "server", "servers"})
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+_FEW: Final = 1 / 3
 _LONGEST: Final = 300
 _TELLING: Final = 30
 
@@ -51,6 +56,16 @@ def described(name: str, description: str) -> str:
     plain = " ".join(_SAID_BY_ALL.sub(" ", description).split())
     called = " ".join(word for word in words(name) if word not in _NOISE)
     return f"{called}. {plain}" if plain else called
+
+
+def names_in(need: str) -> frozenset[str]:
+    """Return the words of a need that are written as names: "Paris" in "the weather in Paris", in lower case.
+
+    The first word says nothing, nor does a language that writes every noun so.
+    """
+    parts = _WORD.findall(need)
+    names = [part for part in parts[1:] if part[0].isupper() and part[1:].islower()]
+    return frozenset(map(str.lower, names)) if len(names) <= _FEW * len(parts) else frozenset()
 
 
 def asked(need: str) -> str:

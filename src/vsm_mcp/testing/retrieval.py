@@ -62,7 +62,8 @@ class Packages:
     def search(self, query: str, k: int) -> list[str]:
         """Return up to ``k`` ids, as the source ``index`` finds them."""
         need = self._matcher.need(query)
-        return [self._ids[place] for place, _ in self._index.search(need.query, k, self._matcher.vector(need))]
+        ranked = self._index.search(need.query, k, self._matcher.vector(need), need.turns)
+        return [self._ids[place] for place, _ in ranked]
 
 
 class Offers:

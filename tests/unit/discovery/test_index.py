@@ -17,6 +17,7 @@ from vsm_mcp.discovery.republication import collapse
 from vsm_mcp.discovery.selection import calls_itself_server
 from vsm_mcp.discovery.wiring import matcher
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.matching.conversion import turns
 from vsm_mcp.matching.meaning import Table
 from vsm_mcp.matching.wording import described
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
@@ -73,6 +74,16 @@ def test_the_most_used_of_equals_comes_first() -> None:
     twins = [IndexRow(kind=NPM, name=f"zip-{n}", summary="zip", downloads=n) for n in (1_000, 500_000, 20_000)]
     built = index(twins)
     assert [built.key(place) for place, _ in built.search({"zip": 1.0}, 3)] == ["zip-500000", "zip-20000", "zip-1000"]
+
+
+def test_what_turns_things_the_other_way_round_goes_down() -> None:
+    names = ["pdf-to-markdown-mcp", "pdf2md", "x-markdown-to-pdf-mcp"]
+    built = index([IndexRow(kind=PYPI, name=name, summary="pdf markdown") for name in names])
+    query = {"markdown": 1.0, "pdf": 1.0}
+    assert [built.key(place) for place, _ in built.search(query, 1)] != ["x-markdown-to-pdf-mcp"]
+    ranked = built.search(query, 3, wanted=turns("turn markdown into pdf"))
+    assert built.key(ranked[0][0]) == "x-markdown-to-pdf-mcp"
+    assert len(ranked) == 3
 
 
 def test_meaning_finds_what_shares_no_word() -> None:
@@ -160,6 +171,7 @@ def test_servers_are_chosen(name: str, summary: str) -> None:
         ("langchain-mcp-adapters", "Make MCP tools compatible with LangChain"),
         ("create-fastmcp", "scaffold"),
         ("mcp-x-linux-arm64", "MCP server"),
+        ("@x/monaco-mcp-server-01234567-89ab-cdef-0123-456789abcdef-common", ""),
         ("mcp23017", "Driver for the MCP23017 port expander"),
         ("requests", "HTTP for humans"),
     ],

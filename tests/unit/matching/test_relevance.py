@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsm_mcp.matching.conversion import BACKWARDS
 from vsm_mcp.matching.popularity import of_downloads, of_rank
 from vsm_mcp.matching.relevance import THRESHOLD, Counted, Matcher, Thing
 from vsm_mcp.matching.taxonomy import parse
@@ -49,6 +50,21 @@ def test_given_tags_say_what_a_thing_is_not_for() -> None:
 
 def test_half_a_need_stays_below_the_threshold() -> None:
     assert relevance("teleport a banana", name="banana", description="pictures of bananas") < THRESHOLD
+
+
+def test_a_name_in_a_need_is_what_a_tool_is_called_with() -> None:
+    weather = {"name": "weather", "description": "Weather for any place"}
+    assert relevance("the weather in Paris", **weather) > THRESHOLD
+    assert relevance("the weather in paris", **weather) < relevance("the weather in Paris", **weather)
+    assert relevance("read Sqlite", **weather) == 0.0, "what servers are named after is no such name"
+
+
+def test_what_does_the_reverse_covers_the_words_and_still_does_not_meet_the_need() -> None:
+    right = relevance("turn text into speech", name="text-to-speech", description="Speaks")
+    wrong = relevance("turn text into speech", name="speech-to-text", description="Writes")
+    assert wrong == pytest.approx(BACKWARDS * right)
+    both = relevance("turn text into speech", name="speech", description="From speech to text, and text to speech")
+    assert both > wrong
 
 
 def test_words_written_apart_and_together_are_the_same() -> None:

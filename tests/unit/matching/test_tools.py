@@ -6,7 +6,7 @@ import pytest
 
 from vsm_mcp.discovery.meaning import meaning
 from vsm_mcp.matching.tools import ToolIndex
-from vsm_mcp.matching.wording import ToolText, asked, described, of_tool
+from vsm_mcp.matching.wording import ToolText, asked, described, names_in, of_tool
 
 TOOLS = [
     ToolText("a", "get_forecast", "Forecast of rain, wind and temperature", server="weather Weather for any place"),
@@ -38,6 +38,14 @@ def test_other_words_for_the_same_find_the_tool(index: ToolIndex, need: str, key
     assert index.search(need, 1)[0][0] == key
 
 
+def test_what_does_the_reverse_comes_after_what_does_it() -> None:
+    tools = [*TOOLS, ToolText("x", "pdf_to_markdown", "Convert"), ToolText("y", "markdown_to_pdf", "Convert")]
+    for means in (None, meaning()):
+        found = ToolIndex(tools, means)
+        assert [key for key, _ in found.search("turn markdown into pdf", 2)] == ["y", "x"]
+        assert [key for key, _ in found.search("a pdf to markdown converter", 2)] == ["x", "y"]
+
+
 def test_words_alone_find_only_what_shares_them() -> None:
     plain = ToolIndex(TOOLS)
     assert plain.search("make a photo smaller", 3) == []
@@ -65,6 +73,9 @@ def test_an_empty_catalogue_finds_nothing() -> None:
         ("mcp-server-time", "A Model Context Protocol server for time zones", "time. time zones"),
         ("getTime", "MCP tool that tells the time", "get time. tells the time"),
         ("weather-mcp", "", "weather"),
+        ("find-mcp", "MCP servers for everything", "find. everything"),
+        ("find-mcp", "A registry for MCP servers", "find. A registry for MCP servers"),
+        ("gate", "Puts MCP tools behind an MCP gateway", "gate. Puts MCP tools behind gateway"),
     ],
 )
 def test_what_all_say_of_themselves_is_left_out(name: str, description: str, text: str) -> None:
@@ -89,6 +100,21 @@ def test_a_long_description_counts_by_its_beginning() -> None:
 )
 def test_a_tool_is_what_its_first_sentence_says(description: str, text: str) -> None:
     assert of_tool(ToolText("k", "zip", description)) == text
+
+
+@pytest.mark.parametrize(
+    ("need", "names"),
+    [
+        ("what is the weather in Paris", {"paris"}),
+        ("Weather", set()),
+        ("put lunch with Anna on Friday in my diary", {"anna", "friday"}),
+        ("Read The Papers", set()),
+        ("query a SQL database of Mr X", {"mr"}),
+        ("", set()),
+    ],
+)
+def test_names_in_a_need(need: str, names: set[str]) -> None:
+    assert names_in(need) == names
 
 
 def test_a_need_of_nothing_else_keeps_it() -> None:
