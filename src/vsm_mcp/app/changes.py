@@ -56,9 +56,9 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "routing": "retries failover failover_deny affinity breakers breaker_window_seconds breaker_calls"
         " breaker_error_rate breaker_in_a_row breaker_open_seconds breaker_longest_seconds cache_seconds cache_bytes"
         " cache_tools",
-        "health": "every_seconds idle_factor checks doubt_seconds failures answer_seconds slow_seconds error_share resource_share"
-        " horizon_seconds heal remedies backoff_seconds longest_backoff_seconds lasting_seconds knock_seconds"
-        " degraded_weight restarts_per_minute restarts_at_once",
+        "health": "every_seconds idle_factor checks doubt_seconds failures answer_seconds slow_seconds error_share"
+        " resource_share horizon_seconds heal remedies backoff_seconds longest_backoff_seconds lasting_seconds"
+        " knock_seconds degraded_weight restarts_per_minute restarts_at_once",
         "autopilot": "every_seconds needs window_days least_count installs_per_day disk_bytes_per_day"
         " memory_bytes_per_day tokens_per_day cooldown_seconds unused_days notice_days rest_days failing_seconds",
         "telemetry": "metrics metrics_public metric_tools events events_kept otlp_seconds trace_ratio",
