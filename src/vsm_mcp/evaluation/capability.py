@@ -9,7 +9,7 @@ from vsm_mcp.model.appraisal import Fact, Score
 from vsm_mcp.model.candidate import Candidate
 
 # Above it differences are of wording (a word of the need against a tag that stands for it), not of what a thing does.
-_FULL: Final = 0.88
+_FULL: Final = 0.92
 _CURATED: Final = 0.95
 _DESCRIBED: Final = 0.85
 _NAMED: Final = 0.7

@@ -21,7 +21,7 @@ from vsm_mcp.matching.wording import asked, described, names_in
 if TYPE_CHECKING:
     from vsm_mcp.matching.meaning import Floats, Meaning
 
-THRESHOLD: Final = 0.54
+THRESHOLD: Final = 0.56
 """Below it a thing does not meet the need. Calibrated on needs of our own: ``tests/unit/discovery/needs.toml``."""
 
 MET: Final = 0.36
@@ -51,6 +51,7 @@ _MOST_KEPT: Final = 32
 _MOST_THINGS: Final = 2_000
 _BY_WORDS: Final = 0.9
 _BY_MEANING: Final = 0.4
+_BY_KIND: Final = 0.4
 
 
 class Vocabulary(Protocol):
@@ -135,8 +136,9 @@ class Match(NamedTuple):
     """How well a thing meets a need.
 
     ``score`` (0…1) is the verdict, made of ``words`` (how much of the need its words and tags cover, 0…1) and ``near``
-    (the cosine of their meanings); ``covered`` and ``missing`` are stems of the need, ``tags`` those that helped. What
-    does the reverse of what is wanted (``backwards``) keeps a part of its score.
+    (the cosine of their meanings); ``covered`` and ``missing`` are stems of the need, ``tags`` those that helped, and
+    ``kind`` says how surely the need calls for one of them. What does the reverse of what is wanted (``backwards``)
+    keeps a part of its score.
     """
 
     score: float
@@ -147,6 +149,7 @@ class Match(NamedTuple):
     near: float = 0.0
     capabilities: Mapping[str, float] = {}
     backwards: bool = False
+    kind: float = 0.0
 
 
 class Matcher:
@@ -275,14 +278,9 @@ class Matcher:
         vector = self.vector(need)
         if vector is None or self.meaning is None:
             return matches
+        scale = self.meaning.scale
         near = self._near(vector, self.meaning, things)
-        return [
-            match._replace(
-                near=cosine,
-                score=_straight(blended(match.words, nearness(cosine, *self.meaning.scale)), match.backwards),
-            )
-            for match, cosine in zip(matches, near, strict=True)
-        ]
+        return [_seen(match, cosine, nearness(cosine, *scale)) for match, cosine in zip(matches, near, strict=True)]
 
     def _near(self, vector: Floats, meaning: Meaning, things: Sequence[Thing]) -> list[float]:
         """Return the cosine of each thing with a need: of its known vector or its description, the nearer one."""
@@ -323,6 +321,7 @@ class Matcher:
             words,
             capabilities=told.capabilities,
             backwards=reverse,
+            kind=max((tag.confidence for tag in need.tags if tag.name in helping), default=0.0),
         )
 
 
@@ -331,13 +330,19 @@ def nearness(cosine: float, far: float, close: float) -> float:
     return max(0.0, min(1.0, (cosine - far) / (close - far)))
 
 
-def blended(words: float, near: float) -> float:
-    """Return one relevance of what words cover and how near the meanings are, all 0…1.
+def blended(words: float, near: float, kind: float) -> float:
+    """Return one relevance of what words cover, how near the meanings are, how surely it is of the kind; all 0…1.
 
     Each takes away from what is missing: words that fit are not undone by a meaning that is not known well, and other
-    words for the same thing count, but by themselves not as much.
+    words for the same thing count, but by themselves not as much; nor does that a capability is the one that is needed.
     """
-    return round(1.0 - (1.0 - _BY_WORDS * words) * (1.0 - _BY_MEANING * near), 6)
+    missing = (1.0 - _BY_WORDS * words) * (1.0 - _BY_MEANING * near) * (1.0 - _BY_KIND * kind)
+    return round(1.0 - missing, 6)
+
+
+def _seen(match: Match, cosine: float, near: float) -> Match:
+    """Return a match by words with what the meanings say besides."""
+    return match._replace(near=cosine, score=_straight(blended(match.words, near, match.kind), match.backwards))
 
 
 def _straight(score: float, reverse: bool) -> float:

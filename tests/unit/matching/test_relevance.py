@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from vsm_mcp.matching.conversion import BACKWARDS
 from vsm_mcp.matching.popularity import of_downloads, of_rank
-from vsm_mcp.matching.relevance import THRESHOLD, Counted, Matcher, Thing
+from vsm_mcp.matching.relevance import THRESHOLD, Counted, Matcher, Thing, blended
 from vsm_mcp.matching.taxonomy import parse
 from vsm_mcp.matching.tools import ToolIndex
 from vsm_mcp.matching.wording import ToolText
@@ -127,3 +127,19 @@ def test_tools_are_found_by_name_parameters_and_server() -> None:
     assert index.search("what time is it in a time zone", 1)[0][0] == "c"
     assert index.search("banana", 3) == []
     assert len(index) == 3
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_more_of_anything_never_makes_less_relevant(words: float, near: float, kind: float, more: float) -> None:
+    least = blended(words, near, kind)
+    assert 0.0 <= least <= blended(max(words, more), near, kind) <= 1.0
+    assert least <= blended(words, max(near, more), kind)
+    assert least <= blended(words, near, max(kind, more))
+
+
+def test_a_thing_of_the_kind_that_is_needed_is_more_than_its_words() -> None:
+    need = MATCHER.need("sqlite databases")
+    [same, other] = [
+        MATCHER.match(need, Thing("files", "reads files", tags)) for tags in (("data.sqlite",), ("crypto.hash",))
+    ]
+    assert (same.kind, other.kind) == (1.0, 0.0)
