@@ -35,7 +35,8 @@ def folder(locked: Path = PEERS) -> Path:
             for path in files:
                 shutil.copy(path, fresh)
             argv = [NODE, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            subprocess.run(argv, cwd=fresh, check=True, timeout=300)
+            # What npm says goes to stderr: stdout is that of the program that needs its packages.
+            subprocess.run(argv, cwd=fresh, check=True, timeout=300, stdout=2)
             try:
                 Path(fresh).rename(home)
             except OSError:  # another run was faster
