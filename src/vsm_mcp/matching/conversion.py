@@ -20,6 +20,7 @@ BACKWARDS: Final = 0.65
 """What is left of the score of a thing that turns the other way round."""
 
 _TO: Final = frozenset({"to", "into", "2"})
+_MAYBE: Final = re.compile("to|2", re.IGNORECASE)
 _GLUED: Final = re.compile(r"([a-z]{2,})2([a-z]{2,})")
 _CLAUSE: Final = re.compile(r"[.;:!?()\n]")
 _BEFORE, _AFTER = 12, 2
@@ -28,6 +29,8 @@ _SAME: Final = {"md": "markdown", "txt": "text", "yml": "yaml", "docx": "word", 
 
 def turns(text: str) -> frozenset[Turn]:
     """Return what a text says is turned into what, in stems: ``pdf2md`` as well as "convert PDF files to Markdown"."""
+    if _MAYBE.search(text) is None:
+        return frozenset()
     return frozenset(turn for clause in _CLAUSE.split(text[:MAX_TEXT]) for turn in _turns(clause))
 
 
