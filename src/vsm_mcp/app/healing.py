@@ -163,7 +163,7 @@ class Healing:
         if status is None:
             self._forgotten(name)
             return
-        settings, now, idle = self._settings, time.time(), False
+        settings, now = self._settings, time.time()
         if status.state is ServerState.GAVE_UP:
             file = self.files.setdefault(name, File())
             before = file.chart.condition
@@ -179,14 +179,12 @@ class Healing:
             file = self.files.setdefault(name, File())
             before = file.chart.condition
             file.look(readings, time.time(), settings)
-            calm = max(settings.every_seconds, 2 * _GLANCE_SECONDS)
-            idle = file.chart.condition is Condition.HEALTHY and self._sights.idle(name, calm)
         else:
             if status.state in _SUPERVISED:
                 self._usually(name)
             return
         self._became(name, before, file)
-        self._step(name, file, status, idle)
+        self._step(name, file, status)
 
     def _now_checks(self) -> dict[str, HealthCheck]:
         settings = self._settings
@@ -202,13 +200,13 @@ class Healing:
             self._emit(ConditionChanged(server=name, before=words[0], after=words[1], reason=chart.reason))
         self._weigh(name)
 
-    def _step(self, name: str, file: File, status: Status, idle: bool) -> None:
+    def _step(self, name: str, file: File, status: Status) -> None:
         """Have done what the ladder says, and put the server down for its next look."""
         settings = self._settings
         seconds = settings.doubt_seconds if file.closely else None
         patient = self._patient(status)
         if patient is None or not settings.heal:
-            self._again(name, seconds, idle)
+            self._again(name, file, seconds)
             return
         case = fitted(Case(condition=file.chart.condition), patient, self._treatment.remedies())
         step = file.step(case, time.time(), pace_of(settings), self._chance())
@@ -223,11 +221,13 @@ class Healing:
                 self._weigh(name)
         elif file.closely:
             seconds = min(settings.doubt_seconds, max(step.seconds, _GRAIN_SECONDS))
-        self._again(name, seconds, idle)
+        self._again(name, file, seconds)
 
-    def _again(self, name: str, seconds: float | None, idle: bool) -> None:
-        """Have a server looked at in so many seconds; ``None``: when it is its turn."""
+    def _again(self, name: str, file: File, seconds: float | None) -> None:
+        """Have a server looked at in so many seconds; ``None``: when its turn comes, late for an idle one."""
         if seconds is None:
+            calm = max(self._settings.every_seconds, 2 * _GLANCE_SECONDS)
+            idle = file.chart.condition is Condition.HEALTHY and self._sights.idle(name, calm)
             self._usually(name, self._settings.idle_factor if idle else 1.0)
         else:
             self._put(name, seconds)

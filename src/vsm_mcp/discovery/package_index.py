@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vsm_mcp.discovery.index_file import KINDS, IndexFile
 from vsm_mcp.errors import VsmError
-from vsm_mcp.matching.conversion import BACKWARDS, Turn, backwards, turns
+from vsm_mcp.matching.conversion import Turn, kept, turns
 from vsm_mcp.matching.fuzzy import Beginnings
 from vsm_mcp.matching.meaning import Floats, Table, best, spread
 from vsm_mcp.matching.popularity import of_downloads, of_rank
@@ -90,10 +90,7 @@ class PackageIndex:
         pool = [place for place in best(scores, max(limit, _POOL)) if scores[place] > 0.0]
         mixed = [(place, float(scores[place]) + POPULARITY * self.popularity(place)) for place in pool]
         if wanted:
-            mixed = [
-                (place, score * (BACKWARDS if backwards(wanted, turns(self.key(place))) else 1.0))
-                for place, score in mixed
-            ]
+            mixed = [(place, score * kept(wanted, turns(self.key(place)))) for place, score in mixed]
         return sorted(mixed, key=lambda item: (-item[1], item[0]))[:limit]
 
     def _words(self, query: Mapping[str, float]) -> Floats:

@@ -47,6 +47,11 @@ def backwards(wanted: AbstractSet[Turn], done: AbstractSet[Turn]) -> bool:
     return any((other, one) in done for one, other in wanted) and not wanted & done
 
 
+def kept(wanted: AbstractSet[Turn], done: AbstractSet[Turn]) -> float:
+    """Return what a thing keeps of its score: all of it, or :data:`BACKWARDS` where it does the reverse."""
+    return BACKWARDS if backwards(wanted, done) else 1.0
+
+
 def _parts(word: str) -> tuple[str, ...]:
     glued = _GLUED.fullmatch(word)
     return (word,) if glued is None else (glued[1], "2", glued[2])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from vsm_mcp.matching.conversion import BACKWARDS, Turn, backwards, turns
+from vsm_mcp.matching.conversion import Turn, kept, turns
 from vsm_mcp.matching.fuzzy import nearest
 from vsm_mcp.matching.rarity import idf
 from vsm_mcp.matching.taxonomy import TagMatch, Taxonomy
@@ -137,8 +137,8 @@ class Match(NamedTuple):
 
     ``score`` (0…1) is the verdict, made of ``words`` (how much of the need its words and tags cover, 0…1) and ``near``
     (the cosine of their meanings); ``covered`` and ``missing`` are stems of the need, ``tags`` those that helped, and
-    ``kind`` says how surely the need calls for one of them. What does the reverse of what is wanted (``backwards``)
-    keeps a part of its score.
+    ``kind`` says how surely the need calls for one of them. What does the reverse of what is wanted has ``kept``
+    only a part of its score.
     """
 
     score: float
@@ -148,7 +148,7 @@ class Match(NamedTuple):
     words: float = 0.0
     near: float = 0.0
     capabilities: Mapping[str, float] = {}
-    backwards: bool = False
+    kept: float = 1.0
     kind: float = 0.0
 
 
@@ -312,15 +312,15 @@ class Matcher:
         covered = sum(weight * shares[term] for term, weight in need.weights.items()) / total if total else 0.0
         about = _focus(need, own) if covered else 0.0
         words = round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6)
-        reverse = backwards(need.turns, told.turns)
+        left = kept(need.turns, told.turns)
         return Match(
-            _straight(words, reverse),
+            round(left * words, 6),
             tuple(term for term, share in shares.items() if share > 0.0),
             tuple(term for term, share in shares.items() if share == 0.0),
             helping,
             words,
             capabilities=told.capabilities,
-            backwards=reverse,
+            kept=left,
             kind=max((tag.confidence for tag in need.tags if tag.name in helping), default=0.0),
         )
 
@@ -342,11 +342,7 @@ def blended(words: float, near: float, kind: float) -> float:
 
 def _seen(match: Match, cosine: float, near: float) -> Match:
     """Return a match by words with what the meanings say besides."""
-    return match._replace(near=cosine, score=_straight(blended(match.words, near, match.kind), match.backwards))
-
-
-def _straight(score: float, reverse: bool) -> float:
-    return round(BACKWARDS * score, 6) if reverse else score
+    return match._replace(near=cosine, score=round(match.kept * blended(match.words, near, match.kind), 6))
 
 
 def _tag_cover(need: Need, given: frozenset[str], inferred: frozenset[str]) -> tuple[dict[str, float], tuple[str, ...]]:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from vsm_mcp.matching.bm25 import Bm25f, Field
-from vsm_mcp.matching.conversion import BACKWARDS, backwards, turns
+from vsm_mcp.matching.conversion import kept, turns
 from vsm_mcp.matching.meaning import Floats, Meaning, Table, best, spread, unit
 from vsm_mcp.matching.tokens import joined, name_stems, need_stems, stems
 from vsm_mcp.matching.wording import ToolText, asked, of_tool
@@ -62,8 +62,7 @@ class ToolIndex:
         if wanted := turns(need):
             for place in best(scores, _LOOKED_AT):
                 tool = self._texts[place]
-                if backwards(wanted, turns(tool.name) | turns(tool.description)):
-                    scores[place] *= BACKWARDS
+                scores[place] *= kept(wanted, turns(tool.name) | turns(tool.description))
         found = [(self._index.keys[place], float(scores[place])) for place in best(scores, limit)]
         return [(key, score) for key, score in found if score > 0.0]
 
