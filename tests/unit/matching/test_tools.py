@@ -39,7 +39,7 @@ def test_other_words_for_the_same_find_the_tool(index: ToolIndex, need: str, key
 
 
 def test_what_does_the_reverse_comes_after_what_does_it() -> None:
-    tools = [*TOOLS, ToolText("x", "pdf_to_markdown", "Convert"), ToolText("y", "markdown_to_pdf", "Convert")]
+    tools = [*TOOLS, ToolText("x", "pdf_to_markdown", "Turn pdf into markdown"), ToolText("y", "markdown_to_pdf")]
     for means in (None, meaning()):
         found = ToolIndex(tools, means)
         assert [key for key, _ in found.search("turn markdown into pdf", 2)] == ["y", "x"]
