@@ -34,6 +34,7 @@ class InstalledSource:
             tags=server.tags,
             terms=" ".join(item.name for item in items if item.kind is ItemKind.TOOL),
             text=" ".join(item.description for item in items),
+            tools=tuple((item.name, item.description) for item in items if item.kind is ItemKind.TOOL),
             facts=PackageFacts(version=server.version, transport=server.transport or None, era=server.era or None),
             installed=True,
         )

@@ -32,7 +32,7 @@ AUTHORITY: Final = {
 _OTHER: Final = 10
 # Facts that change with time are best known where the package is published, whoever else wrote them down.
 _FACT_AUTHORITY: Final = {**AUTHORITY, "registry": 60, "npm": 58, "pypi": 58}
-_CHOSEN: Final = ("ref", "name", "description", "text", "launch", "registry_name")
+_CHOSEN: Final = ("ref", "name", "description", "text", "tools", "launch", "registry_name")
 # What can be admitted comes before what cannot yet; a package before an address, which is somebody else's machine.
 _KINDS: Final = {RefKind.NPM: 3, RefKind.PYPI: 3, RefKind.REMOTE: 2}
 

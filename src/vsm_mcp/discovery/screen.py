@@ -23,6 +23,7 @@ DESCRIPTION_LENGTH: Final = 400
 TEXT_LENGTH: Final = 8_000
 _TAGS: Final = 16
 _INPUTS: Final = 40
+_TOOLS, _SAID = 200, 300
 _TAG: Final = re.compile(r"[a-z][a-z0-9.-]{0,63}\Z")
 # ECMA-48: CSI, OSC and other string sequences (ended by BEL or ST, or by nothing), then two-character escapes.
 _ESCAPE: Final = re.compile(
@@ -84,6 +85,7 @@ def _screened(candidate: Candidate, source: str) -> Candidate | None:
         "tags": tuple(sorted({tag for tag in candidate.tags[:_TAGS] if _TAG.match(tag)})),
         "terms": clean(candidate.terms, TEXT_LENGTH),
         "text": clean(candidate.text, TEXT_LENGTH),
+        "tools": tuple((clean(name, NAME_LENGTH), clean(said, _SAID)) for name, said in candidate.tools[:_TOOLS]),
         "launch": _launch(candidate.launch),
         "facts": _facts(candidate.facts, source),
         "curated": bool(candidate.curated) and source in _CURATORS,
@@ -108,7 +110,7 @@ def _is_local(ref: Ref) -> bool:
 def _filled(candidate: Candidate) -> list[str]:
     plain = [
         field
-        for field in ("ref", "name", "description", "tags", "terms", "text", "launch", "registry_name")
+        for field in ("ref", "name", "description", "tags", "terms", "text", "tools", "launch", "registry_name")
         if getattr(candidate, field)
     ]
     facts = [

@@ -9,13 +9,16 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from vsm_mcp.matching.fuzzy import Beginnings
 from vsm_mcp.matching.meaning import Floats, best
 from vsm_mcp.matching.rarity import K1, idf
+from vsm_mcp.matching.tokens import joined
+
+_JOINED: Final = 0.7
 
 Key = TypeVar("Key")
 
@@ -86,6 +89,12 @@ class Bm25f(Generic[Key]):
                 places, impacts = self._postings[near]
                 scores[places] += impacts * np.float32(weight * closeness * idf(len(self.keys), len(places)))
         return scores
+
+    def of_need(self, parts: list[str]) -> Floats:
+        """Return the score of every document for the stems of a need; neighbours may be written as one word, too."""
+        weights = dict.fromkeys(parts, 1.0)
+        weights.update({pair: _JOINED for pair in joined(parts) if pair in self})
+        return self.scores(weights)
 
     def _known(self, term: str) -> dict[str, float]:
         if term in self._postings:

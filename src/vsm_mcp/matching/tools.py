@@ -56,7 +56,7 @@ class ToolIndex:
         parts = need_stems(need)
         if not parts or not len(self):
             return []
-        words = self._words(parts)
+        words = self._index.of_need(parts)
         near = self._near(need)
         scores = words if near is None else np.float32(WORDS / (float(words.max()) or 1.0)) * words + near
         if wanted := turns(need):
@@ -65,11 +65,6 @@ class ToolIndex:
                 scores[place] *= kept(wanted, turns(tool.name) | turns(tool.description))
         found = [(self._index.keys[place], float(scores[place])) for place in best(scores, limit)]
         return [(key, score) for key, score in found if score > 0.0]
-
-    def _words(self, parts: list[str]) -> Floats:
-        weights = dict.fromkeys(parts, 1.0)
-        weights.update({pair: 0.7 for pair in joined(parts) if pair in self._index})
-        return self._index.scores(weights)
 
     def _near(self, need: str) -> Floats | None:
         vector = self._meaning.embed([asked(need)])[0] if self._meaning else None

@@ -33,6 +33,16 @@ class ToolText(NamedTuple):
     server: str = ""
 
 
+class ServerText(NamedTuple):
+    """What is known of one server in words; ``tools`` are (name, description), ``labels`` its tags and keywords."""
+
+    key: str
+    name: str
+    description: str = ""
+    labels: str = ""
+    tools: tuple[tuple[str, str], ...] = ()
+
+
 def of_tool(tool: ToolText) -> str:
     """Return one text for a tool: its name and what its description begins with.
 

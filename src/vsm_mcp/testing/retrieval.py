@@ -7,9 +7,9 @@ A factory takes a list of rows and returns an object whose ``search(query, k)`` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from vsm_mcp.discovery.index_file import IndexFile, IndexRow, encode, place_of
 from vsm_mcp.discovery.meaning import meaning
@@ -17,12 +17,12 @@ from vsm_mcp.discovery.package_index import PackageIndex
 from vsm_mcp.discovery.wiring import taxonomy
 from vsm_mcp.matching.meaning import Meaning, Table
 from vsm_mcp.matching.relevance import Matcher
+from vsm_mcp.matching.servers import ServerIndex
 from vsm_mcp.matching.tools import ToolIndex
-from vsm_mcp.matching.wording import ToolText, described
+from vsm_mcp.matching.wording import ServerText, ToolText, described
 from vsm_mcp.model.ref import RefKind
 
 Row = Mapping[str, Any]
-_TOOLS_OF_ONE: Final = 12
 
 
 class Tools:
@@ -67,26 +67,20 @@ class Packages:
 
 
 class Offers:
-    """Rows of servers with their tools: the server of the best tool first; a server stands among its tools itself."""
+    """Rows of servers with their tools: id, name, desc, categories, tags, tools [{name, desc}, …]."""
 
     def __init__(self, rows: Sequence[Row], means: Meaning | None) -> None:
-        self._owners: dict[str, str] = {}
-        self._index = ToolIndex(self._texts(rows), means)
-
-    def _texts(self, rows: Sequence[Row]) -> Iterator[ToolText]:
-        for row in rows:
-            labels = " ".join([*(row.get("categories") or ()), *(row.get("tags") or ())])
-            purpose = f"{row['name']} {row['desc'] or ''} {labels}"
-            parts = [(row["name"], row["desc"]), *((tool["name"], tool.get("desc")) for tool in row["tools"] or ())]
-            for place, (name, text) in enumerate(parts):
-                key = f"{row['id']}\n{place}"
-                self._owners[key] = row["id"]
-                yield ToolText(key, name, text or "", "", purpose)
+        self._index = ServerIndex(map(_offer, rows), means)
 
     def search(self, query: str, k: int) -> list[str]:
-        """Return up to ``k`` ids."""
-        ranked = self._index.search(query, k * _TOOLS_OF_ONE)
-        return list(dict.fromkeys(self._owners[key] for key, _ in ranked))[:k]
+        """Return up to ``k`` ids, as the sources that read lists find them."""
+        return [key for key, _ in self._index.search(query, k)]
+
+
+def _offer(row: Row) -> ServerText:
+    labels = " ".join([*(row.get("categories") or ()), *(row.get("tags") or ())])
+    tools = tuple((tool["name"], tool.get("desc") or "") for tool in row["tools"] or ())
+    return ServerText(row["id"], row["name"], row["desc"] or "", labels, tools)
 
 
 def _package(row: Row) -> IndexRow:

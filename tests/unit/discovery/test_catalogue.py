@@ -80,6 +80,7 @@ async def test_what_is_installed_is_offered_with_the_words_of_its_tools() -> Non
     (found,) = await source.search("pack files", 5)
     assert found.installed
     assert (found.name, found.terms, found.text, found.facts.version) == ("zip", "zip_files", "Pack files", "1.0.0")
+    assert found.tools == (("zip_files", "Pack files"),)
 
 
 def test_the_sources_of_the_configuration_are_built_in_its_order(tmp_path: Path) -> None:

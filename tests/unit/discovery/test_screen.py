@@ -38,6 +38,16 @@ def test_clean(text: str, shown: str) -> None:
     assert clean(text, 100) == shown
 
 
+def test_tools_are_screened_as_all_text_is() -> None:
+    given = candidate(tools=(("\x1b[31mread", "Reads\nfiles\u202e"), *[("more", "x" * 500)] * 300))
+    screened = screen(given, "containers")
+    assert screened is not None
+    assert screened.tools[0] == ("read", "Reads files")
+    assert (len(screened.tools), len(screened.tools[1][1])) == (200, 300)
+    assert screened.provenance["tools"] == "containers"
+    assert screen(candidate(tools=(("one",),)), "containers") is None
+
+
 def test_long_text_is_cut_with_a_sign() -> None:
     assert clean("x" * 500, 10) == "x" * 9 + "…"
 

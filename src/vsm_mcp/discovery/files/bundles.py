@@ -9,6 +9,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -85,15 +86,17 @@ def _candidate(path: Path, manifest: Mapping[str, Any]) -> Candidate:
         ref = parse_ref(f"mcpb:{path}")
     except BadReference as error:
         raise Unreadable(f"{path}: its name cannot be that of a reference") from error
-    tools = [tool for tool in _list(manifest.get("tools")) if isinstance(tool, Mapping)]
-    said = [_text(tool, key) for tool in tools for key in ("name", "description")]
+    given = [tool for tool in _list(manifest.get("tools")) if isinstance(tool, Mapping)]
+    tools = tuple((_text(tool, "name"), _text(tool, "description")) for tool in given)
+    words = [word for word in _list(manifest.get("keywords")) if isinstance(word, str)]
     repository = manifest.get("repository")
     inputs = _inputs(manifest)
     return Candidate(
         ref=ref,
         name=_text(manifest, "display_name") or _text(manifest, "name") or path.stem,
         description=_text(manifest, "description"),
-        terms=" ".join([*(word for word in _list(manifest.get("keywords")) if isinstance(word, str)), *said]),
+        terms=" ".join([*words, *chain.from_iterable(tools)]),
+        tools=tools,
         text=_text(manifest, "long_description"),
         launch=LaunchFacts(inputs=inputs) if inputs else None,
         facts=PackageFacts(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from vsm_mcp.discovery.loose import rows, table, text
@@ -48,15 +49,15 @@ def servers_in(document: Any) -> tuple[list[Candidate], list[str]]:
 def _server(name: str, entry: Mapping[str, Any]) -> Candidate | None:
     if text(entry.get("type")) == "poci":
         return None
-    tools = [table(tool) for tool in rows(entry.get("tools"))]
+    tools = [(text(tool.get("name")), text(tool.get("description"))) for tool in map(table, rows(entry.get("tools")))]
     metadata = table(entry.get("metadata"))
-    said = [text(tool.get(key)) for tool in tools for key in ("name", "description")]
     words = [text(metadata.get("category")), *(text(tag) for tag in rows(metadata.get("tags")))]
     return Candidate(
         ref=_ref(entry),
         name=text(entry.get("title")) or name,
         description=text(entry.get("description")),
-        terms=" ".join([name, *words, *said]),
+        terms=" ".join([name, *words, *chain.from_iterable(tools)]),
+        tools=tuple(tools),
         launch=_launch(entry),
         facts=PackageFacts(
             licence=text(metadata.get("license")) or None,

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vsm_mcp.discovery.engine import rate
 from vsm_mcp.discovery.files.reading import Unreadable, read_document
 from vsm_mcp.discovery.files.sighting import sighted
+from vsm_mcp.discovery.meaning import meaning
 from vsm_mcp.discovery.screen import clean, screen
 from vsm_mcp.discovery.source import SourceState
 from vsm_mcp.matching.relevance import Matcher
+from vsm_mcp.matching.wording import ServerText
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.client_file import Unfit
 from vsm_mcp.model.client_shapes import off
@@ -83,8 +84,17 @@ def fitting(found: list[Candidate], source: str, need: str, limit: int, matcher:
     """Return all candidates of a source where there are no more than ``limit``, else those that fit the need best."""
     if len(found) <= limit:
         return found
-    screened = (screen(candidate, source) for candidate in found)
-    return rate(need, [each for each in screened if each is not None], matcher)[:limit]
+    from vsm_mcp.matching.servers import ServerIndex  # noqa: PLC0415 - numpy, at the first search
+
+    screened = [each for candidate in found if (each := screen(candidate, source)) is not None]
+    # The words' model for all: MiniLM would take seconds to read the tools of a long list.
+    index = ServerIndex((_text(str(place), each) for place, each in enumerate(screened)), meaning())
+    return [screened[int(key)] for key, _ in index.search(matcher.need(need).text, limit)]
+
+
+def _text(key: str, candidate: Candidate) -> ServerText:
+    labels = f"{candidate.name} {' '.join(candidate.tags)} {candidate.terms if not candidate.tools else ''}"
+    return ServerText(key, candidate.ref.name, candidate.description or candidate.text, labels, candidate.tools)
 
 
 def summary(troubles: Sequence[str]) -> str:

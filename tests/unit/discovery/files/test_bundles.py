@@ -65,6 +65,7 @@ def test_what_a_manifest_says(tmp_path: Path, name: str) -> None:
     assert str(found.ref) == f"mcpb:{tmp_path}/{name}"
     assert (found.name, found.description) == ("Local files", "Read and search files")
     assert found.terms.split() == ["files", "read_file", "Read", "one", "file", "search"]
+    assert found.tools == (("read_file", "Read one file"), ("search", ""))
     assert (found.facts.version, found.facts.licence, found.facts.repository) == ("0.1.0", "MIT", "https://h/r")
     assert found.launch is not None
     assert found.launch.inputs == (

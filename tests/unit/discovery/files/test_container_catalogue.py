@@ -74,6 +74,7 @@ def test_a_catalogue() -> None:
     assert [trouble.split(":")[0] for trouble in finds.troubles] == ["plain", "templated", "keyed", "nothing", "odd"]
     database = found["Database Helper"]
     assert database.terms.split() == ["database", "database", "sql", "query", "Run", "a", "query", "tables"]
+    assert database.tools == (("query", "Run a query"), ("tables", ""))
     assert (database.facts.licence, database.facts.repository) == ("MIT License", "https://github.com/example/db")
     assert database.launch is not None
     assert (database.launch.args, database.launch.env) == (("--transport=stdio",), {"MODE": "fixed"})

@@ -100,6 +100,16 @@ async def test_a_list_of_strangers_names_no_program_of_this_machine(tmp_path: Pa
     assert {each.description for each in found.candidates} == {"", "Forecasts for any place", "Search our documents"}
 
 
+async def test_of_a_long_catalogue_the_servers_whose_tools_fit_come_first(tmp_path: Path) -> None:
+    plain = {f"s{place}": {"image": f"example/s{place}", "description": "A suite of tools"} for place in range(80)}
+    plain["s40"]["tools"] = [{"name": "get_forecast", "description": "Rain and wind of a place"}]  # type: ignore[assignment]
+    (tmp_path / "catalogue.json").write_text(json.dumps({"registry": plain}))
+    async with web_of(tmp_path / "home") as network:
+        source = build_containers(context(tmp_path, network, catalogues=["{HOME}/catalogue.json"]))
+        assert next(each.name for each in await source.search("will it rain tomorrow", 60)) == "s40"
+        assert len(await source.search("will it rain tomorrow", 80)) == 80
+
+
 async def test_it_is_kept_and_asked_for_again_only_when_it_is_old(tmp_path: Path) -> None:
     async with serving(in_turn(saying(KIT), status(500))) as host, web_of(tmp_path / "home") as network:
         given = context(tmp_path, network, subscriptions=[f"{host.address}/friends.json"])
