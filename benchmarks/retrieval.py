@@ -41,7 +41,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 def search(need):
     one, index = matcher(semantic), shipped(semantic).get()
     read = one.need(need)
-    return [index.candidate(place) for place, _ in index.search(read.query, 60, one.vector(read))]
+    return [index.candidate(place) for place, _ in index.search(read.query, 60, read.vector)]
 search("convert a time between time zones")
 first, spent = time.perf_counter() - began, time.process_time() - started
 things = "spreadsheets", "a postgres database", "the weather", "scientific papers", "images", "containers", "mail"

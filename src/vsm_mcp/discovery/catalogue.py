@@ -14,7 +14,8 @@ import msgspec
 from vsm_mcp.discovery.compiled import CATALOGUE, catalogue_rows, catalogue_stems
 from vsm_mcp.discovery.source import Context, SourceState
 from vsm_mcp.errors import ConfigError, VsmError
-from vsm_mcp.matching.relevance import Matcher, Need
+from vsm_mcp.matching.need import Need
+from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.matching.tokens import joined, name_stems, stems
 from vsm_mcp.matching.wording import described
 from vsm_mcp.model.candidate import Candidate
@@ -143,7 +144,7 @@ class CatalogueSource:
 
     def _meant(self, need: Need, limit: int) -> list[str]:
         """Return the entries whose descriptions mean what the need does, nearest first."""
-        vector, meaning = self._matcher.vector(need), self._matcher.meaning
+        vector, meaning = need.vector, self._matcher.meaning
         if vector is None or meaning is None:
             return []
         if self._vectors is None:

@@ -98,7 +98,7 @@ class IndexSource:
     def _search(self, need: str, limit: int) -> list[Candidate]:
         index = self._index.get()
         read = self._matcher.need(need)
-        ranked = index.search(read.query, limit, self._matcher.vector(read), read.turns)
+        ranked = index.search(read.query, limit, read.vector, read.turns)
         found = (index.candidate(place) for place, _ in ranked)
         return [candidate for candidate in found if candidate is not None]
 

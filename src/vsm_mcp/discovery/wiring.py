@@ -11,10 +11,12 @@ from vsm_mcp.config import Config
 from vsm_mcp.discovery import compiled
 from vsm_mcp.discovery.index import shipped
 from vsm_mcp.discovery.meaning import DATA, meaning
+from vsm_mcp.discovery.samples import ShippedSamples
 from vsm_mcp.discovery.source import Build, Context, Source
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.glossary import Glossary
 from vsm_mcp.matching.glossary import parse as read_glossary
+from vsm_mcp.matching.need import Reader
 from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.matching.taxonomy import Taxonomy
 from vsm_mcp.model.definition import Offer
@@ -43,7 +45,9 @@ def glossary() -> Glossary:
 def matcher(semantic: bool = False) -> Matcher:
     """Return the matcher over the shipped index, taxonomy and meaning; reads them when the first need is compared."""
     index = shipped(semantic)
-    return Matcher(index, taxonomy(), meaning(semantic), index.vector, lambda need: glossary().english(need))
+    means = meaning(semantic)
+    reader = Reader(index, taxonomy(), means, ShippedSamples(means), lambda need: glossary().english(need))
+    return Matcher(reader, index.vector)
 
 
 def build_sources(

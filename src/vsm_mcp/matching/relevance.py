@@ -8,15 +8,12 @@ can tell "nothing found": a sum of term scores has no such zero.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vsm_mcp.matching.conversion import Turn, kept, turns
-from vsm_mcp.matching.fuzzy import nearest
-from vsm_mcp.matching.rarity import idf
-from vsm_mcp.matching.taxonomy import TagMatch, Taxonomy
-from vsm_mcp.matching.tokens import LIGHT, glued, joined, name_stems, need_stems, stem_of, stems, weight_of
-from vsm_mcp.matching.wording import asked, described, names_in
+from vsm_mcp.matching.need import Need, Reader
+from vsm_mcp.matching.tokens import LIGHT, glued, name_stems, stem_of, stems
+from vsm_mcp.matching.wording import described
 
 if TYPE_CHECKING:
     from vsm_mcp.matching.meaning import Floats, Meaning
@@ -31,17 +28,13 @@ Lower than the threshold for candidates: a tool says less about itself than a pa
 that a tool at hand meets costs more than the reverse.
 """
 
-_MOST_IDF: Final = 8.0
 _IN_NAME: Final = 1.0
 _IN_TERMS: Final = 0.95
 _IN_TEXT: Final = 0.75
 _BY_TAG: Final = 0.9
 _BY_INFERRED_TAG: Final = 0.75
-_EXPANSION: Final = 0.25
-_HARDLY_SEEN: Final = 3
-_ARGUMENT: Final = 0.5
-_FOREIGN: Final = 5.0
-_FOREIGN_PART: Final = 1.5
+_BY_SENSE: Final = 0.9
+_BY_SENSE_OF_KNOWN: Final = 0.7  # what the taxonomy has a tag for speaks for itself
 _SURE: Final = 0.6
 _PLAIN: Final = 0.85
 _OTHER_KIND: Final = 0.8
@@ -52,55 +45,6 @@ _MOST_THINGS: Final = 2_000
 _BY_WORDS: Final = 0.9
 _BY_MEANING: Final = 0.4
 _BY_KIND: Final = 0.4
-
-
-class Vocabulary(Protocol):
-    """Word statistics of a large collection of things."""
-
-    @property
-    def documents(self) -> int:
-        """Number of documents."""
-
-    def holding(self, term: str) -> int:
-        """Return how many documents hold the stem."""
-
-    def near(self, term: str) -> Mapping[str, float]:
-        """Return known stems that an unknown one may be a misspelling of."""
-
-
-class Counted:
-    """A vocabulary from a plain mapping of stems to counts."""
-
-    def __init__(self, documents: int, counts: Mapping[str, int]) -> None:
-        self._documents = documents
-        self._counts = counts
-
-    @property
-    def documents(self) -> int:
-        """Number of documents."""
-        return self._documents
-
-    def holding(self, term: str) -> int:
-        """Return how many documents hold the stem."""
-        return self._counts.get(term, 0)
-
-    def near(self, term: str) -> Mapping[str, float]:
-        """Return known stems that an unknown one may be a misspelling of."""
-        return nearest(term, self._counts)
-
-
-class Need(NamedTuple):
-    """A need, read: its stems with weights, what may stand for each, the capability tags it calls for.
-
-    ``turns`` are what it wants turned into what (:mod:`vsm_mcp.matching.conversion`).
-    """
-
-    text: str
-    weights: Mapping[str, float]
-    variants: Mapping[str, Mapping[str, float]]
-    tags: tuple[TagMatch, ...]
-    query: Mapping[str, float]
-    turns: frozenset[Turn] = frozenset()
 
 
 class Thing(NamedTuple):
@@ -138,7 +82,7 @@ class Match(NamedTuple):
     ``score`` (0…1) is the verdict, made of ``words`` (how much of the need its words and tags cover, 0…1) and ``near``
     (the cosine of their meanings); ``covered`` and ``missing`` are stems of the need, ``tags`` those that helped, and
     ``kind`` says how surely the need calls for one of them. What does the reverse of what is wanted has ``kept``
-    only a part of its score.
+    only a part of its score, and so has everything where no program is likely to meet the need.
     """
 
     score: float
@@ -153,23 +97,14 @@ class Match(NamedTuple):
 
 
 class Matcher:
-    """Reads needs and compares things with them; holds a vocabulary and the taxonomy."""
+    """Compares things with needs, as ``reader`` reads them. ``known`` gives the vector of a thing by its key."""
 
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        taxonomy: Taxonomy,
-        meaning: Meaning | None = None,
-        known: Callable[[str], Floats | None] = lambda _key: None,
-        english: Callable[[str], str] = str,
-    ) -> None:
-        self._vocabulary = vocabulary
-        self.taxonomy = taxonomy
-        self.meaning = meaning
+    def __init__(self, reader: Reader, known: Callable[[str], Floats | None] = lambda _key: None) -> None:
+        self._reader = reader
+        self.taxonomy = reader.taxonomy
+        self.meaning = reader.meaning
         self._known = known
-        self._english = english
         self._read: dict[str, Need] = {}
-        self._vectors: dict[str, Floats | None] = {}
         self._things: dict[Thing, Told] = {}
 
     def need(self, text: str) -> Need:
@@ -179,66 +114,11 @@ class Matcher:
         """
         need = self._read.get(text)
         if need is None:
-            need = self._need(text)
+            need = self._reader.read(text)
             if len(self._read) >= _MOST_KEPT:
                 self._read.clear()
             self._read[text] = need
         return need
-
-    def _need(self, text: str) -> Need:
-        names = {stem_of(name) for name in names_in(text)}
-        text = self._english(text)
-        parts = need_stems(text)
-        weights = {term: self._weight(term, term in names) for term in parts}
-        variants = {term: self._variants(term) for term in weights}
-        tags = self._tags(parts, variants)
-        for one, other in pairwise(parts):
-            for pair in joined([one, other]):
-                variants[one].setdefault(pair, 1.0)
-                variants[other].setdefault(pair, 1.0)
-        return Need(text, weights, variants, tags, self._query(weights, variants, tags), turns(text))
-
-    def _tags(self, parts: list[str], variants: Mapping[str, Mapping[str, float]]) -> tuple[TagMatch, ...]:
-        """Return the tags a need calls for, a misspelt word read as its nearest known one."""
-        read = {
-            term: term
-            if self.taxonomy.phrase_length(term)
-            else max(near, key=lambda other: (other != term, near[other]))
-            for term, near in variants.items()
-        }
-        meant = {right: term for term, right in read.items()}
-        tags = self.taxonomy.of_need(list(read.values()), joined([read[term] for term in parts]))
-        return tuple(
-            tag._replace(covers={meant.get(term, term): share for term, share in tag.covers.items()}) for tag in tags
-        )
-
-    def _weight(self, term: str, name: bool) -> float:
-        holding = self._vocabulary.holding(term)
-        if name and holding <= _HARDLY_SEEN:
-            return _ARGUMENT  # of a place or a person: what a tool is called with, not what it does
-        weight = min(_MOST_IDF, idf(self._vocabulary.documents, holding))
-        length = self.taxonomy.phrase_length(term) if holding <= _HARDLY_SEEN else 0
-        if length:
-            # A word of another language: rare in the collection, but known; one that never stands alone says little.
-            weight = min(weight, _FOREIGN if length == 1 else _FOREIGN_PART)
-        return max(0.1, weight * weight_of(term))
-
-    def _variants(self, term: str) -> dict[str, float]:
-        return {term: 1.0, **(self._vocabulary.near(term) if not self._vocabulary.holding(term) else {})}
-
-    def _query(
-        self, weights: Mapping[str, float], variants: Mapping[str, Mapping[str, float]], tags: tuple[TagMatch, ...]
-    ) -> dict[str, float]:
-        """Return the stems to look for, widened by the words of the surest tags: recall shall not hang on wording."""
-        query: dict[str, float] = {}
-        for tag in tags[:2]:
-            for term in self.taxonomy.words(tag.name):
-                query[term] = max(query.get(term, 0.0), _EXPANSION * tag.confidence)
-        for term in weights:
-            factor = weight_of(term)
-            for variant, closeness in variants[term].items():
-                query[variant] = max(query.get(variant, 0.0), factor * closeness)
-        return query
 
     def _told(self, thing: Thing) -> Told:
         """Return what a thing says of itself; kept, because the same things are found again and again."""
@@ -261,25 +141,13 @@ class Matcher:
         turned = turns(thing.name) | turns(thing.description or thing.text[:_BEGINNING])
         return Told(held, frozenset([*body, *name]), inferred, tuple(pairs), {**seen, **named}, turned)
 
-    def vector(self, need: Need) -> Floats | None:
-        """Return the direction of a need; ``None`` without a meaning, or where nothing of the need is known to it."""
-        if self.meaning is None or not need.weights:
-            return None
-        if need.text not in self._vectors:
-            if len(self._vectors) >= _MOST_KEPT:
-                self._vectors.clear()
-            vector = self.meaning.embed([asked(need.text)])[0]
-            self._vectors[need.text] = vector if vector.any() else None
-        return self._vectors.get(need.text)
-
     def rate(self, need: Need, things: Sequence[Thing]) -> list[Match]:
         """Compare things with a need: by words, and where there is a meaning by that, too."""
         matches = [self.match(need, thing) for thing in things]
-        vector = self.vector(need)
-        if vector is None or self.meaning is None:
+        if need.vector is None or self.meaning is None:
             return matches
         scale = self.meaning.scale
-        near = self._near(vector, self.meaning, things)
+        near = self._near(need.vector, self.meaning, things)
         return [_seen(match, cosine, nearness(cosine, *scale)) for match, cosine in zip(matches, near, strict=True)]
 
     def _near(self, vector: Floats, meaning: Meaning, things: Sequence[Thing]) -> list[float]:
@@ -301,9 +169,11 @@ class Matcher:
         held, own, inferred = {**told.held, **_pairs_of(told, need)}, told.own, told.inferred
         given = frozenset(thing.tags)
         cover, helping = _tag_cover(need, given, inferred)
+        called = sum(_trust(name, given, inferred) * share for name, share in need.called.items())
         shares = {
             term: max(
                 cover.get(term, 0.0),
+                called * (_BY_SENSE_OF_KNOWN if self.taxonomy.phrase_length(term) else _BY_SENSE),
                 max((held.get(variant, 0.0) * near for variant, near in need.variants[term].items()), default=0.0),
             )
             for term in need.weights
@@ -312,7 +182,7 @@ class Matcher:
         covered = sum(weight * shares[term] for term, weight in need.weights.items()) / total if total else 0.0
         about = _focus(need, own) if covered else 0.0
         words = round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6)
-        left = kept(need.turns, told.turns)
+        left = kept(need.turns, told.turns) * _within_scope(need)
         return Match(
             round(left * words, 6),
             tuple(term for term, share in shares.items() if share > 0.0),
@@ -321,7 +191,7 @@ class Matcher:
             words,
             capabilities=told.capabilities,
             kept=left,
-            kind=max((tag.confidence for tag in need.tags if tag.name in helping), default=0.0),
+            kind=max(called, *(tag.confidence for tag in need.tags if tag.name in helping), 0.0),
         )
 
 
@@ -349,7 +219,7 @@ def _tag_cover(need: Need, given: frozenset[str], inferred: frozenset[str]) -> t
     cover: dict[str, float] = {}
     helping: list[str] = []
     for tag in need.tags:
-        trust = _BY_TAG if tag.name in given else _BY_INFERRED_TAG if tag.name in inferred else 0.0
+        trust = _trust(tag.name, given, inferred)
         if trust:
             helping.append(tag.name)
         for term, share in tag.covers.items() if trust else ():
@@ -358,6 +228,16 @@ def _tag_cover(need: Need, given: frozenset[str], inferred: frozenset[str]) -> t
             # What is plainly of the kind that is wanted also does the reading, drawing or controlling of it.
             cover.update({term: max(cover.get(term, 0.0), trust * _ACTION) for term in need.weights if term in LIGHT})
     return cover, tuple(helping)
+
+
+def _trust(tag: str, given: Collection[str], inferred: Collection[str]) -> float:
+    """Return how far it counts that a thing bears a tag."""
+    return _BY_TAG if tag in given else _BY_INFERRED_TAG if tag in inferred else 0.0
+
+
+def _within_scope(need: Need) -> float:
+    """Return what a score keeps of it: less than 1 where it is likelier than not that no program can do it."""
+    return min(1.0, 2.0 * (1.0 - need.out_of_scope))
 
 
 def _pairs_of(told: Told, need: Need) -> dict[str, float]:

@@ -12,11 +12,12 @@ from functools import partial
 from typing import Any
 
 from vsm_mcp.discovery.index_file import IndexFile, IndexRow, encode, place_of
-from vsm_mcp.discovery.meaning import meaning
+from vsm_mcp.discovery.meaning import ShippedMeaning, meaning
 from vsm_mcp.discovery.package_index import PackageIndex
+from vsm_mcp.discovery.samples import ShippedSamples
 from vsm_mcp.discovery.wiring import taxonomy
 from vsm_mcp.matching.meaning import Meaning, Table
-from vsm_mcp.matching.relevance import Matcher
+from vsm_mcp.matching.need import Reader
 from vsm_mcp.matching.servers import ServerIndex
 from vsm_mcp.matching.tools import ToolIndex
 from vsm_mcp.matching.wording import ServerText, ToolText, described
@@ -57,12 +58,13 @@ class Packages:
         self._ids = [ids[package.kind, package.name] for package in packages]
         texts = [described(package.name, package.summary) for package in packages]
         self._index = PackageIndex(IndexFile(encode(packages, {})), Table(means.embed(texts)) if means else None)
-        self._matcher = Matcher(self._index, taxonomy(), means)
+        callings = ShippedSamples(means) if isinstance(means, ShippedMeaning) else None
+        self._reader = Reader(self._index, taxonomy(), means, callings)
 
     def search(self, query: str, k: int) -> list[str]:
         """Return up to ``k`` ids, as the source ``index`` finds them."""
-        need = self._matcher.need(query)
-        ranked = self._index.search(need.query, k, self._matcher.vector(need), need.turns)
+        need = self._reader.read(query)
+        ranked = self._index.search(need.query, k, need.vector, need.turns)
         return [self._ids[place] for place, _ in ranked]
 
 

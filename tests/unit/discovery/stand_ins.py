@@ -18,13 +18,14 @@ from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.discovery.npm_search import build as npm
 from vsm_mcp.discovery.pypi_names import build as pypi
 from vsm_mcp.discovery.source import Context, Source
-from vsm_mcp.matching.relevance import Counted, Matcher
+from vsm_mcp.matching.need import Counted, Reader
+from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.matching.taxonomy import Taxonomy
 from vsm_mcp.model.discovery import Discovery, GitHub, McpRegistry
 
 NEED: Final = "please get me the weather forecasts"
 TOKEN: Final = "ghp_s3cret"
-MATCHER: Final = Matcher(Counted(1000, {"weather": 5, "forecast": 3, "spreadsheet": 9}), Taxonomy([]))
+MATCHER: Final = Matcher(Reader(Counted(1000, {"weather": 5, "forecast": 3, "spreadsheet": 9}), Taxonomy([])))
 
 
 def npm_object(name: str, description: str = "MCP server for weather forecasts", **more: Any) -> dict[str, Any]:

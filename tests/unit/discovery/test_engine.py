@@ -11,12 +11,13 @@ from vsm_mcp.discovery.engine import Options, discover
 from vsm_mcp.discovery.source import Source, SourceOff, SourceState
 from vsm_mcp.errors import RegistryUnavailable
 from vsm_mcp.events import Event, SourceAnswered
-from vsm_mcp.matching.relevance import Counted, Matcher
+from vsm_mcp.matching.need import Counted, Reader
+from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.matching.taxonomy import Taxonomy
 from vsm_mcp.model.candidate import Candidate, PackageFacts
 from vsm_mcp.model.ref import Ref, RefKind
 
-MATCHER = Matcher(Counted(1000, {"time": 90, "zone": 20, "banana": 3}), Taxonomy([]))
+MATCHER = Matcher(Reader(Counted(1000, {"time": 90, "zone": 20, "banana": 3}), Taxonomy([])))
 NEED = "time zones"
 SHORT = Options(timeout=0.2)
 

@@ -22,7 +22,10 @@ class Finding(NamedTuple):
     matcher: Matcher
 
 
-NEEDS = tomllib.loads((Path(__file__).parent / "needs.toml").read_text("utf-8"))
+HERE = Path(__file__).parent
+NEEDS = tomllib.loads((HERE / "needs.toml").read_text("utf-8"))
+EVERYDAY = tomllib.loads((HERE / "everyday.toml").read_text("utf-8"))
+UNSEEN = tomllib.loads((HERE / "unseen.toml").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,23 @@ async def test_at_least_nine_of_ten_possible_needs_are_met(finding: Finding, hal
 @pytest.mark.parametrize("half", ["calibration", "held_out"])
 async def test_at_least_nine_of_ten_impossible_needs_are_met_by_nothing(finding: Finding, half: str) -> None:
     told = await met(NEEDS[half]["impossible"], finding)
+    assert sum(told.values()) <= 0.1 * len(told), [need for need, yes in told.items() if yes]
+
+
+@pytest.mark.parametrize("set_of", [EVERYDAY, UNSEEN], ids=["everyday", "unseen"])
+async def test_needs_in_everyday_words_find_first_a_server_of_their_kind(
+    finding: Finding, set_of: dict[str, dict[str, list[str]]]
+) -> None:
+    missed = []
+    for need, tags in set_of["needs"].items():
+        found = (await discover(need, *finding)).candidates[:1]
+        if not any(tag in tags for each in found for tag in (*each.tags, *each.capabilities)):
+            missed.append(need)
+    assert len(missed) <= 0.28 * len(set_of["needs"]), missed
+
+
+async def test_of_unseen_impossible_needs_nine_in_ten_are_met_by_nothing(finding: Finding) -> None:
+    told = await met(UNSEEN["impossible"], finding)
     assert sum(told.values()) <= 0.1 * len(told), [need for need, yes in told.items() if yes]
 
 

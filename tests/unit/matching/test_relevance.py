@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsm_mcp.matching.conversion import BACKWARDS
+from vsm_mcp.matching.need import Counted, Reader
 from vsm_mcp.matching.popularity import of_downloads, of_rank
-from vsm_mcp.matching.relevance import THRESHOLD, Counted, Matcher, Thing, blended
+from vsm_mcp.matching.relevance import THRESHOLD, Matcher, Thing, blended
 from vsm_mcp.matching.taxonomy import parse
 from vsm_mcp.matching.tools import ToolIndex
 from vsm_mcp.matching.wording import ToolText
@@ -24,7 +25,9 @@ words = ["sqlite", "sqlite database"]
 """
 )
 MATCHER = Matcher(
-    Counted(1000, {"hash": 20, "text": 200, "databa": 300, "sqlite": 30, "postgresql": 40, "time": 90}), TAXONOMY
+    Reader(
+        Counted(1000, {"hash": 20, "text": 200, "databa": 300, "sqlite": 30, "postgresql": 40, "time": 90}), TAXONOMY
+    )
 )
 
 
@@ -81,9 +84,9 @@ def test_a_name_counts_more_than_a_long_text() -> None:
 
 
 def test_a_word_that_only_the_taxonomy_knows_is_not_taken_for_a_misspelling() -> None:
-    matcher = Matcher(Counted(1000, {"hashe": 20}), TAXONOMY)
+    matcher = Matcher(Reader(Counted(1000, {"hashe": 20}), TAXONOMY))
     assert [tag.name for tag in matcher.need("digest").tags] == ["crypto.hash"]
-    near = Matcher(Counted(1000, {"digesta": 20}), TAXONOMY).need("digest")
+    near = Matcher(Reader(Counted(1000, {"digesta": 20}), TAXONOMY)).need("digest")
     assert [tag.name for tag in near.tags] == ["crypto.hash"]
 
 

@@ -15,10 +15,11 @@ from vsm_mcp.discovery.mcp_registry.source import McpRegistrySource
 from vsm_mcp.discovery.network.limits import Limits
 from vsm_mcp.discovery.source import SourceOff, SourceState
 from vsm_mcp.errors import SourceUnavailable
-from vsm_mcp.matching.relevance import Counted, Matcher
+from vsm_mcp.matching.need import Counted, Reader
+from vsm_mcp.matching.relevance import Matcher
 from vsm_mcp.matching.taxonomy import Taxonomy
 
-MATCHER = Matcher(Counted(1000, {"weather": 5, "forecast": 3, "spreadsheet": 9}), Taxonomy([]))
+MATCHER = Matcher(Reader(Counted(1000, {"weather": 5, "forecast": 3, "spreadsheet": 9}), Taxonomy([])))
 NEED = "weather forecasts"
 ALWAYS = msgspec.structs.replace(QUICK, keep=-1.0)
 """Whatever is kept is too old."""
