@@ -25,6 +25,7 @@ from vsm_mcp.evaluation.requirements import LATE, LeftOut, divide, in_words
 from vsm_mcp.evaluation.weights import weights_of
 from vsm_mcp.evaluation.wiring import build_criteria
 from vsm_mcp.events import CandidatesLeftOut, Emit
+from vsm_mcp.matching.relevance import THRESHOLD
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, Settings
@@ -100,7 +101,7 @@ class Finder:
         if not found.candidates:
             answered = [report for report in found.reports if report.state is not SourceState.OFF]
             asked = ", ".join(f"{report.source} {report.state}" for report in answered)
-            raise NothingFound(f"nothing was found for {need!r} ({asked})")
+            raise NothingFound(f"nothing was found for {need!r} ({asked})", _near(found.nearest))
         return found.candidates
 
     async def _circumstances(self, need: str, settings: Settings) -> Circumstances:
@@ -169,6 +170,14 @@ async def both(one: Awaitable[One], other: Awaitable[Other]) -> tuple[One, Other
     if isinstance(second, BaseException):
         raise second
     return first, second
+
+
+def _near(nearest: Sequence[Candidate]) -> str:
+    """Return a hint that names what comes nearest to a need and does not meet it; empty for none."""
+    if not nearest:
+        return ""
+    shown = ", ".join(f"{each.ref} ({each.relevance:.2f})" for each in nearest)
+    return f"nearest, below {THRESHOLD}: {shown}; say it in other words, or take one: vsm-mcp add REF"
 
 
 def _none_left(need: str, left_out: Sequence[LeftOut]) -> NothingFound:

@@ -23,6 +23,7 @@ from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.ref import Ref
 
 _DETAIL_LENGTH: Final = 200
+_NEAREST, _NEAR = 3, 0.35  # so many of what does not meet the need are named, if they are at least so relevant
 _ABANDONED: Final[set[asyncio.Task[list[Candidate]]]] = set()
 
 
@@ -55,11 +56,15 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Discovered(msgspec.Struct, frozen=True, kw_only=True):
-    """Candidates that could meet the need, most relevant first; how each source answered; how many fell below."""
+    """Candidates that could meet the need, most relevant first; how each source answered; how many fell below.
+
+    ``nearest`` are the best of those below the threshold that have something to do with the need.
+    """
 
     candidates: tuple[Candidate, ...]
     reports: tuple[SourceReport, ...]
     below: int = 0
+    nearest: tuple[Candidate, ...] = ()
 
 
 async def discover(
@@ -75,10 +80,12 @@ async def discover(
     found = await _complete(found, sources, msgspec.structs.replace(options, timeout=left))
     rated = rate(need, found, matcher)
     fit = [candidate for candidate in rated if candidate.relevance >= options.threshold]
+    below = rated[len(fit) :]
     return Discovered(
         candidates=tuple(fit[: options.limit]),
         reports=tuple(report for _, report in answers),
-        below=len(rated) - len(fit),
+        below=len(below),
+        nearest=tuple(candidate for candidate in below[:_NEAREST] if candidate.relevance >= _NEAR),
     )
 
 

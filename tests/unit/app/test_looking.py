@@ -40,6 +40,17 @@ async def test_it_finds_what_an_app_finds(tmp_path: Path) -> None:
             await looking.operate("search", asked("teleport a banana"))
 
 
+async def test_where_nothing_meets_the_need_the_nearest_are_named(tmp_path: Path) -> None:
+    config = Config(home=tmp_path, discovery=Discovery(sources=("index",), describe_best=0))
+    async with Looking(config) as looking:
+        with pytest.raises(NothingFound) as failed:
+            await looking.operate("search", asked("teleport a banana"))
+        assert failed.value.hint.startswith("nearest, below 0.56: pypi:")
+        with pytest.raises(NothingFound) as failed:
+            await looking.operate("search", asked("carry the sofa upstairs"))
+        assert failed.value.hint == NothingFound.remedy
+
+
 @pytest.mark.parametrize(("hosts", "found"), [((), True), (("h.example",), False)])
 async def test_an_installed_server_is_known_by_what_it_was_granted(
     tmp_path: Path, hosts: tuple[str, ...], found: bool
