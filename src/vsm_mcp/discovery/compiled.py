@@ -37,7 +37,7 @@ def catalogue_stems(folder: Traversable = DATA) -> dict[str, dict[str, list[str]
 
 def taxonomy(folder: Traversable = DATA) -> Taxonomy:
     """Return the taxonomy. Raises :class:`ConfigError`."""
-    rows = _read(folder, TAXONOMY, list[tuple[str, str, tuple[frozenset[str], ...], frozenset[str]]])
+    rows = _read(folder, TAXONOMY, list[tuple[str, str, tuple[frozenset[str], ...], frozenset[str], frozenset[str]]])
     return Taxonomy(Tag(*row) for row in rows)
 
 
@@ -54,7 +54,14 @@ def stems_text(cut: Mapping[str, Mapping[str, list[str]]]) -> str:
 def taxonomy_text(tags: Iterable[Tag]) -> str:
     """Return the file of ``tags``."""
     return _lines(
-        [tag.name, tag.definition, [sorted(phrase) for phrase in tag.phrases], sorted(tag.defining)] for tag in tags
+        [
+            tag.name,
+            tag.definition,
+            [sorted(phrase) for phrase in tag.phrases],
+            sorted(tag.defining),
+            sorted(tag.products),
+        ]
+        for tag in tags
     )
 
 

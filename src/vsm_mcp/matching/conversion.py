@@ -1,7 +1,8 @@
 """Which way something is turned: "markdown into pdf" is not "pdf to markdown", though the words are the same.
 
 A *turn* is a pair of stems, (from, to), that stand around a "to" in one clause: an enumeration may go before it ("Word,
-PowerPoint, PDF and other files into Markdown"), up to two words of content follow.
+PowerPoint, PDF and other files into Markdown"), up to two words of content follow. Around a "from" it is the reverse,
+if no "to" follows ("a PDF from Markdown").
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ BACKWARDS: Final = 0.65
 """What is left of the score of a thing that turns the other way round."""
 
 _TO: Final = frozenset({"to", "into", "2"})
-_MAYBE: Final = re.compile("to|2", re.IGNORECASE)
+_FROM: Final = "from"
+_MAYBE: Final = re.compile("to|2|from", re.IGNORECASE)
 _GLUED: Final = re.compile(r"([a-z]{2,})2([a-z]{2,})")
 _CLAUSE: Final = re.compile(r"[.;:!?()\n]")
 _BEFORE, _AFTER = 12, 2
@@ -38,8 +40,12 @@ def _turns(clause: str) -> Iterator[Turn]:
     parts = [part for word in words(clause) for part in _parts(word)]
     for place, part in enumerate(parts):
         if part in _TO:
-            before, after = _content(parts[:place][::-1], _BEFORE), _content(parts[place + 1 :], _AFTER)
-            yield from ((one, other) for one, other in product(before, after) if one != other)
+            sides = _content(parts[:place][::-1], _BEFORE), _content(parts[place + 1 :], _AFTER)
+        elif part == _FROM and _TO.isdisjoint(parts[place:]):
+            sides = _content(parts[place + 1 :], _AFTER), _content(parts[:place][::-1], _AFTER)
+        else:
+            continue
+        yield from ((one, other) for one, other in product(*sides) if one != other)
 
 
 def backwards(wanted: AbstractSet[Turn], done: AbstractSet[Turn]) -> bool:
@@ -58,10 +64,10 @@ def _parts(word: str) -> tuple[str, ...]:
 
 
 def _content(parts: list[str], most: int) -> list[str]:
-    """Return the stems of the first words that say something, up to the next "to"."""
+    """Return the stems of the first words that say something, up to the next "to" or "from"."""
     found: list[str] = []
     for part in parts:
-        if part in _TO or len(found) == most:
+        if part in _TO or part == _FROM or len(found) == most:
             break
         if stem := stem_of(_SAME.get(part, part)):
             found.append(stem)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from vsm_mcp.matching.acts import wanted
 from vsm_mcp.matching.conversion import Turn, turns
 from vsm_mcp.matching.fuzzy import nearest
 from vsm_mcp.matching.rarity import idf
 from vsm_mcp.matching.taxonomy import TagMatch, Taxonomy
-from vsm_mcp.matching.tokens import joined, need_stems, stem_of, weight_of
+from vsm_mcp.matching.tokens import joined, need_stems, stem_of, weight_of, words
 from vsm_mcp.matching.wording import asked, names_in
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Need(NamedTuple):
 
     ``tags`` are those whose words it holds, ``called`` those that its meaning calls for, with how likely each is (0…1);
     ``out_of_scope`` is how likely no program can do it. ``turns`` are what it wants turned into what
-    (:mod:`vsm_mcp.matching.conversion`). ``vector`` is its direction, where there is a meaning that knows some of it.
+    (:mod:`vsm_mcp.matching.conversion`), ``acts`` what it wants done (:mod:`vsm_mcp.matching.acts`). ``vector`` is its
+    direction, where there is a meaning that knows some of it.
     """
 
     text: str
@@ -84,6 +86,7 @@ class Need(NamedTuple):
     tags: tuple[TagMatch, ...]
     query: Mapping[str, float]
     turns: frozenset[Turn] = frozenset()
+    acts: frozenset[str] = frozenset()
     called: Mapping[str, float] = {}
     out_of_scope: float = 0.0
     vector: Floats | None = None
@@ -118,11 +121,16 @@ class Reader:
             for pair in joined([one, other]):
                 variants[one].setdefault(pair, 1.0)
                 variants[other].setdefault(pair, 1.0)
+        if "or" in words(text):
+            # "On Mastodon or Bluesky": either will do.
+            named = [term for term in weights if term in self.taxonomy.products]
+            for one, other in permutations(named, 2):
+                variants[one].setdefault(other, 1.0)
         vector = self._vector(text) if weights else None
         called = dict(self._callings.shares(vector)) if self._callings and vector is not None else {}
         out_of_scope = called.pop(OUT_OF_SCOPE, 0.0)
         query = self._query(weights, variants, tags, called)
-        return Need(text, weights, variants, tags, query, turns(text), called, out_of_scope, vector)
+        return Need(text, weights, variants, tags, query, turns(text), wanted(text), called, out_of_scope, vector)
 
     def _vector(self, text: str) -> Floats | None:
         if self.meaning is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from vsm_mcp.matching import acts
 from vsm_mcp.matching.conversion import Turn, kept, turns
 from vsm_mcp.matching.need import Need, Reader
 from vsm_mcp.matching.tokens import LIGHT, glued, name_stems, stem_of, stems
@@ -65,7 +66,7 @@ class Told(NamedTuple):
     """What a thing says of itself, read: its stems by how much each counts, those of its own words, tags seen in them.
 
     ``pairs`` are neighbours written as one word, not yet cut, with what they count; ``capabilities`` are tags of the
-    taxonomy, given or seen, and how sure each is; ``turns`` are what it turns into what.
+    taxonomy, given or seen, and how sure each is; ``turns`` are what it turns into what, ``acts`` what it does alone.
     """
 
     held: Mapping[str, float]
@@ -74,6 +75,7 @@ class Told(NamedTuple):
     pairs: tuple[tuple[str, float], ...]
     capabilities: Mapping[str, float]
     turns: frozenset[Turn]
+    acts: frozenset[str]
 
 
 class Match(NamedTuple):
@@ -138,8 +140,9 @@ class Matcher:
         inferred = frozenset() if thing.tags else frozenset(seen)
         pairs = [(pair, worth) for parts, worth in ((body, _IN_TERMS), (name, _IN_NAME)) for pair in glued(parts)]
         named = dict(filter(None, map(self.taxonomy.normal, thing.tags)))
-        turned = turns(thing.name) | turns(thing.description or thing.text[:_BEGINNING])
-        return Told(held, frozenset([*body, *name]), inferred, tuple(pairs), {**seen, **named}, turned)
+        said = thing.description or thing.text[:_BEGINNING]
+        turned, done = turns(thing.name) | turns(said), acts.only_done(f"{thing.name}\n{said}")
+        return Told(held, frozenset([*body, *name]), inferred, tuple(pairs), {**seen, **named}, turned, done)
 
     def rate(self, need: Need, things: Sequence[Thing]) -> list[Match]:
         """Compare things with a need: by words, and where there is a meaning by that, too."""
@@ -163,6 +166,12 @@ class Matcher:
                 near[place] = max(near[place], float(known @ vector))
         return near
 
+    def _by_sense(self, term: str) -> float:
+        """Return how well what is called for stands for a stem: not at all for a product, only that one will do."""
+        if term in self.taxonomy.products:
+            return 0.0
+        return _BY_SENSE_OF_KNOWN if self.taxonomy.phrase_length(term) else _BY_SENSE
+
     def match(self, need: Need, thing: Thing) -> Match:
         """Compare a thing with a need by words alone."""
         told = self._told(thing)
@@ -172,8 +181,8 @@ class Matcher:
         called = sum(_trust(name, given, inferred) * share for name, share in need.called.items())
         shares = {
             term: max(
-                cover.get(term, 0.0),
-                called * (_BY_SENSE_OF_KNOWN if self.taxonomy.phrase_length(term) else _BY_SENSE),
+                0.0 if term in self.taxonomy.products else cover.get(term, 0.0),
+                called * self._by_sense(term),
                 max((held.get(variant, 0.0) * near for variant, near in need.variants[term].items()), default=0.0),
             )
             for term in need.weights
@@ -182,7 +191,7 @@ class Matcher:
         covered = sum(weight * shares[term] for term, weight in need.weights.items()) / total if total else 0.0
         about = _focus(need, own) if covered else 0.0
         words = round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6)
-        left = kept(need.turns, told.turns) * _within_scope(need)
+        left = kept(need.turns, told.turns) * acts.kept(need.acts, told.acts) * _within_scope(need)
         return Match(
             round(left * words, 6),
             tuple(term for term, share in shares.items() if share > 0.0),

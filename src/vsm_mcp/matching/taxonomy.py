@@ -1,7 +1,8 @@
 """Capability tags: the same words for what is needed and for what is offered.
 
 The taxonomy is data: ``[[tag]]`` tables with ``name`` (``area`` or ``area.thing``), ``definition`` and ``words``, the
-phrases people write when they want it, in any language. A need gets the tags whose phrases it holds; a thing gets the
+phrases people write when they want it, in any language; ``products`` are those of them that name one product of several
+for the same thing. A need gets the tags whose phrases it holds; a thing gets the
 tags it was given, or those whose phrases its text holds.
 """
 
@@ -21,12 +22,16 @@ _GIVEN: Final = 0.95
 
 
 class Tag(NamedTuple):
-    """One capability: its ``phrases`` are sets of stems, ``defining`` the stems of its definition and name."""
+    """One capability: its ``phrases`` are sets of stems, ``defining`` the stems of its definition and name.
+
+    ``products`` are the stems that name a product.
+    """
 
     name: str
     definition: str
     phrases: tuple[frozenset[str], ...]
     defining: frozenset[str] = frozenset()
+    products: frozenset[str] = frozenset()
 
 
 class TagMatch(NamedTuple):
@@ -42,6 +47,7 @@ class Taxonomy:
 
     def __init__(self, tags: Iterable[Tag]) -> None:
         self.tags: dict[str, Tag] = {tag.name: tag for tag in tags}
+        self.products: frozenset[str] = frozenset[str]().union(*(tag.products for tag in self.tags.values()))
         self._phrases: dict[str, list[tuple[str, frozenset[str]]]] = {}
         for tag in self.tags.values():
             for phrase in tag.phrases:
@@ -119,13 +125,14 @@ def parse(text: str) -> Taxonomy:
     """Read a taxonomy from TOML. Raises :class:`ConfigError` when it has another form."""
     try:
         rows = tomllib.loads(text)["tag"]
-        return Taxonomy(_tag(row["name"], row["definition"], row["words"]) for row in rows)
+        return Taxonomy(_tag(row["name"], row["definition"], row["words"], row.get("products", [])) for row in rows)
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise ConfigError(f"the taxonomy cannot be read: {error!r}", "reinstall vsm-mcp") from error
 
 
-def _tag(name: str, definition: str, words: list[str]) -> Tag:
+def _tag(name: str, definition: str, words: list[str], products: list[str]) -> Tag:
     phrases = {frozenset(need_stems(word)) for word in words} | {frozenset(stems(name.replace(".", " ")))}
     defining = frozenset(stems(f"{definition} {name.replace('.', ' ')}")) - LIGHT
     phrases.add(frozenset(stems(definition)))
-    return Tag(name, definition, tuple(sorted((phrase for phrase in phrases if phrase), key=sorted)), defining)
+    named = frozenset(stem for product in products for stem in need_stems(product))
+    return Tag(name, definition, tuple(sorted((phrase for phrase in phrases if phrase), key=sorted)), defining, named)

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from vsm_mcp.matching import acts
 from vsm_mcp.matching.bm25 import Bm25f, Field
 from vsm_mcp.matching.conversion import kept, turns
 from vsm_mcp.matching.meaning import Floats, Meaning, Table, best, spread, unit
@@ -59,10 +60,11 @@ class ToolIndex:
         words = self._index.of_need(parts)
         near = self._near(need)
         scores = words if near is None else np.float32(WORDS / (float(words.max()) or 1.0)) * words + near
-        if wanted := turns(need):
-            for place in best(scores, _LOOKED_AT):
-                tool = self._texts[place]
-                scores[place] *= kept(wanted, turns(tool.name) | turns(tool.description))
+        act, wanted = acts.wanted(need), turns(need)
+        for place in best(scores, _LOOKED_AT) if act or wanted else ():
+            tool = self._texts[place]
+            scores[place] *= kept(wanted, turns(tool.name) | turns(tool.description))
+            scores[place] *= acts.kept(act, acts.done(tool.name, tool.description))
         found = [(self._index.keys[place], float(scores[place])) for place in best(scores, limit)]
         return [(key, score) for key, score in found if score > 0.0]
 

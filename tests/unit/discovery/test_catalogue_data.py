@@ -194,7 +194,8 @@ def test_taxonomy_is_well_formed() -> None:
     assert _repeated(names) == []
     assert 80 <= len(names) <= 140
     for tag in TAGS:
-        assert set(tag) == {"name", "definition", "words"}
+        assert set(tag) - {"products"} == {"name", "definition", "words"}
+        assert set(tag.get("products", [])) <= set(tag["words"])
         assert re.fullmatch(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)?", tag["name"])
         assert tag["definition"].strip() == tag["definition"]
         assert 0 < len(tag["definition"]) <= 80

@@ -14,6 +14,9 @@ from vsm_mcp.matching.conversion import backwards, turns
         ("Turns Word, Excel, PowerPoint, PDF, HTML and other files into Markdown", ("pdf", "markdown")),
         ("pdf_to_markdown", ("pdf", "markdown")),
         ("text-to-speech", ("text", "speech")),
+        ("create a pdf from markdown", ("markdown", "pdf")),
+        ("extract text from an image", ("imag", "text")),
+        ("convert from markdown to pdf", ("markdown", "pdf")),
         ("make an audio file out of a text: text to speech, quickly", ("text", "speech")),
     ],
 )
@@ -22,7 +25,7 @@ def test_what_is_turned_into_what(text: str, turn: tuple[str, str]) -> None:
     assert turn[::-1] not in turns(text)
 
 
-@pytest.mark.parametrize("text", ["", "to", "into the", "read a pdf", "mp3", "h2o", "to pdf"])
+@pytest.mark.parametrize("text", ["", "to", "into the", "read a pdf", "mp3", "h2o", "to pdf", "from", "a letter from"])
 def test_nothing_is_turned(text: str) -> None:
     assert turns(text) == frozenset()
 
@@ -36,6 +39,8 @@ def test_nothing_is_turned(text: str) -> None:
         ("turn markdown into pdf", "Writes markdown. PDF to text; HTML to markdown", False),
         ("turn markdown into pdf", "Converts documents between markdown and pdf", False),
         ("speech to text", "text-to-speech", True),
+        ("create a pdf from markdown", "pdf-to-markdown", True),
+        ("create a pdf from markdown", "Makes PDF from Markdown", False),
         ("find papers", "pdf to markdown", False),
         ("send a message to a channel", "channel-to-message", True),
     ],

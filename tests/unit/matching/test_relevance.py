@@ -51,6 +51,26 @@ def test_given_tags_say_what_a_thing_is_not_for() -> None:
     assert other < 0.9 * same
 
 
+def test_a_product_that_a_need_names_is_not_covered_by_another_of_its_kind() -> None:
+    chat = parse(
+        """
+[[tag]]
+name = "comms.chat"
+definition = "Chat"
+words = ["chat", "message", "slack", "discord"]
+products = ["slack", "discord"]
+"""
+    )
+    matcher = Matcher(Reader(Counted(1000, {"slack": 20, "discord": 20, "messag": 200}), chat))
+    need = matcher.need("a slack message")
+    assert need.tags[0].confidence == 1.0, "it says what the need is about all the same"
+    own, other = (matcher.match(need, Thing(name, "", ("comms.chat",))).score for name in ("slack", "discord"))
+    assert own > 0.9
+    assert other < 0.5
+    for either in ("a chat message", "a message on slack or discord"):
+        assert matcher.match(matcher.need(either), Thing("discord", "", ("comms.chat",))).score > 0.75
+
+
 def test_half_a_need_stays_below_the_threshold() -> None:
     assert relevance("teleport a banana", name="banana", description="pictures of bananas") < THRESHOLD
 
