@@ -46,6 +46,8 @@ def _candidate(appraisal: Appraisal, addable: frozenset[str]) -> dict[str, Any]:
         "criteria": {name: _score(score) for name, score in appraisal.criteria.items()},
         "tags": list(candidate.tags),
         "capabilities": candidate.capabilities,
+        "answers": list(candidate.answers),
+        "tools": [name for name, _ in candidate.tools],
         "reasons": list(appraisal.reasons),
         "sources": list(candidate.all_sources),
         "others": [str(each.ref) for each in candidate.others],

@@ -95,7 +95,7 @@ def rate(need: str, candidates: Iterable[Candidate], matcher: Matcher) -> list[C
     found = list(candidates)
     matches = matcher.rate(read, [thing(each) for each in found])
     rated = [
-        msgspec.structs.replace(each, relevance=match.score, capabilities=dict(match.capabilities))
+        msgspec.structs.replace(each, relevance=match.score, capabilities=dict(match.capabilities), answers=match.tags)
         for each, match in zip(found, matches, strict=True)
     ]
     return sorted(rated, key=lambda each: (-each.relevance, not each.curated, each.ref.identity))

@@ -24,6 +24,8 @@ class Capability:
         """Return the relevance, full from :data:`_FULL` on; surer where our words or the registry's describe it."""
         sure = _CURATED if candidate.curated or candidate.installed else _DESCRIBED if candidate.text else _NAMED
         facts = [Fact(f"covers {round(100 * candidate.relevance)} % of the need", "matching")]
+        if candidate.answers:
+            facts.append(Fact(f"has what is called for: {', '.join(candidate.answers)}", "matching", telling=False))
         if candidate.tags:
             facts.append(told(candidate, "tags", f"tags: {', '.join(candidate.tags)}", telling=False))
         return Score(score=min(1.0, candidate.relevance / _FULL), confidence=sure, facts=tuple(facts))

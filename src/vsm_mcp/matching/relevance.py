@@ -36,6 +36,7 @@ _BY_TAG: Final = 0.9
 _BY_INFERRED_TAG: Final = 0.75
 _BY_SENSE: Final = 0.9
 _BY_SENSE_OF_KNOWN: Final = 0.7  # what the taxonomy has a tag for speaks for itself
+_TELLING: Final = 0.25
 _SURE: Final = 0.6
 _PLAIN: Final = 0.85
 _OTHER_KIND: Final = 0.8
@@ -178,7 +179,9 @@ class Matcher:
         held, own, inferred = {**told.held, **_pairs_of(told, need)}, told.own, told.inferred
         given = frozenset(thing.tags)
         cover, helping = _tag_cover(need, given, inferred)
-        called = sum(_trust(name, given, inferred) * share for name, share in need.called.items())
+        trusted = {name: _trust(name, given, inferred) for name in need.called}
+        called = sum(trust * need.called[name] for name, trust in trusted.items())
+        meant = (name for name, trust in trusted.items() if trust and need.called[name] >= _TELLING)
         shares = {
             term: max(
                 0.0 if term in self.taxonomy.products else cover.get(term, 0.0),
@@ -196,7 +199,7 @@ class Matcher:
             round(left * words, 6),
             tuple(term for term, share in shares.items() if share > 0.0),
             tuple(term for term, share in shares.items() if share == 0.0),
-            helping,
+            tuple(sorted({*helping, *meant})),
             words,
             capabilities=told.capabilities,
             kept=left,

@@ -130,6 +130,7 @@ async def test_every_candidate_says_which_capabilities_it_has(sources: list[Sour
     )
     best = next(each for each in found if str(each.ref) == "pypi:mcp-server-time")
     assert best.capabilities["time.timezones"] > 0.9
+    assert "time.timezones" in best.answers
     only_indexed = [each for each in found if each.sources == ("index",)]
     assert any("time.timezones" in each.capabilities for each in only_indexed)
 

@@ -86,6 +86,12 @@ def test_capability_is_the_relevance_and_surer_where_we_described_it() -> None:
     )
 
 
+def test_capability_says_which_one_is_called_for() -> None:
+    called = [fact.text for fact in ask("capability", answers=("calendar", "office.tasks")).facts]
+    assert "has what is called for: calendar, office.tasks" in called
+    assert not any("called for" in fact.text for fact in ask("capability").facts)
+
+
 def test_adoption_says_what_it_counts() -> None:
     counted = facts("adoption", downloads=120_000)
     assert words(counted) == ("120,000 downloads a month",)
