@@ -97,7 +97,8 @@ def _package(row: Row) -> IndexRow:
 
 
 def _servers(rows: Sequence[Row], means: Meaning | None) -> Packages | Offers:
-    return Offers(rows, means) if "tools" in rows[0] else Packages(rows, means)
+    # Lists of servers are ranked by the model of words, with the extra too.
+    return Offers(rows, means and meaning()) if "tools" in rows[0] else Packages(rows, means)
 
 
 def tools(rows: Sequence[Row]) -> Tools:
