@@ -37,6 +37,7 @@ _BY_INFERRED_TAG: Final = 0.75
 _BY_SENSE: Final = 0.9
 _BY_SENSE_OF_KNOWN: Final = 0.7  # what the taxonomy has a tag for speaks for itself
 _TELLING: Final = 0.25
+_GIVEN: Final = 0.9
 _SURE: Final = 0.6
 _PLAIN: Final = 0.85
 _OTHER_KIND: Final = 0.8
@@ -64,14 +65,17 @@ class Thing(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What a thing says of itself, read: its stems by how much each counts, those of its own words, tags seen in them.
+    """What a thing says of itself, read: its stems by how much each counts, those of its own words.
 
-    ``pairs`` are neighbours written as one word, not yet cut, with what they count; ``capabilities`` are tags of the
-    taxonomy, given or seen, and how sure each is; ``turns`` are what it turns into what, ``acts`` what it does alone.
+    ``given`` are the tags of the taxonomy that a source gave it, in whatever words, ``inferred`` those that its own words
+    hold, where none is given. ``pairs`` are neighbours written as one word, not yet cut, with what they count;
+    ``capabilities`` are tags of the taxonomy, given or seen, and how sure each is; ``turns`` are what it turns into what,
+    ``acts`` what it does alone.
     """
 
     held: Mapping[str, float]
     own: frozenset[str]
+    given: frozenset[str]
     inferred: frozenset[str]
     pairs: tuple[tuple[str, float], ...]
     capabilities: Mapping[str, float]
@@ -138,12 +142,13 @@ class Matcher:
         held.update(dict.fromkeys(body, _IN_TERMS))
         held.update(dict.fromkeys(name, _IN_NAME))
         seen = self.taxonomy.of_thing(held)
-        inferred = frozenset() if thing.tags else frozenset(seen)
-        pairs = [(pair, worth) for parts, worth in ((body, _IN_TERMS), (name, _IN_NAME)) for pair in glued(parts)]
         named = dict(filter(None, map(self.taxonomy.normal, thing.tags)))
+        given = frozenset(tag for tag, sure in named.items() if sure >= _GIVEN)
+        inferred = frozenset() if given else frozenset({*seen, *named})
+        pairs = [(pair, worth) for parts, worth in ((body, _IN_TERMS), (name, _IN_NAME)) for pair in glued(parts)]
         said = thing.description or thing.text[:_BEGINNING]
         turned, done = turns(thing.name) | turns(said), acts.only_done(f"{thing.name}\n{said}")
-        return Told(held, frozenset([*body, *name]), inferred, tuple(pairs), {**seen, **named}, turned, done)
+        return Told(held, frozenset([*body, *name]), given, inferred, tuple(pairs), {**seen, **named}, turned, done)
 
     def rate(self, need: Need, things: Sequence[Thing]) -> list[Match]:
         """Compare things with a need: by words, and where there is a meaning by that, too."""
@@ -176,8 +181,7 @@ class Matcher:
     def match(self, need: Need, thing: Thing) -> Match:
         """Compare a thing with a need by words alone."""
         told = self._told(thing)
-        held, own, inferred = {**told.held, **_pairs_of(told, need)}, told.own, told.inferred
-        given = frozenset(thing.tags)
+        held, own, given, inferred = {**told.held, **_pairs_of(told, need)}, told.own, told.given, told.inferred
         cover, helping = _tag_cover(need, given, inferred)
         trusted = {name: _trust(name, given, inferred) for name in need.called}
         called = sum(trust * need.called[name] for name, trust in trusted.items())

@@ -44,6 +44,17 @@ def test_a_tag_stands_for_the_words_of_the_need() -> None:
     assert with_tag > relevance("checksum of a download", name="digest-things", tags=("data.sqlite",))
 
 
+def test_tags_in_the_words_of_others_are_those_of_the_taxonomy() -> None:
+    """A catalogue that says ``sqlite`` means ``data.sqlite``; one that says ``cool`` says nothing."""
+    ours, theirs, other = (relevance("sqlite databases", name="store", tags=tags) for tags in _TAGS)
+    assert ours == theirs > 0.7
+    assert other == relevance("sqlite databases", name="store") == 0.0
+    assert relevance("sqlite databases", name="sqlite-databases", tags=("cool",)) == 1.0
+
+
+_TAGS = (("data.sqlite",), ("cool", "sqlite"), ("cool",))
+
+
 def test_given_tags_say_what_a_thing_is_not_for() -> None:
     assert MATCHER.need("sqlite databases").tags[0].confidence == 1.0
     other = relevance("sqlite databases", name="hashing-sqlite-databases", tags=("crypto.hash",))
