@@ -67,10 +67,10 @@ class Thing(NamedTuple):
 class Told(NamedTuple):
     """What a thing says of itself, read: its stems by how much each counts, those of its own words.
 
-    ``given`` are the tags of the taxonomy that a source gave it, in whatever words, ``inferred`` those that its own words
-    hold, where none is given. ``pairs`` are neighbours written as one word, not yet cut, with what they count;
-    ``capabilities`` are tags of the taxonomy, given or seen, and how sure each is; ``turns`` are what it turns into what,
-    ``acts`` what it does alone.
+    ``given`` are the tags of the taxonomy that a source gave it, in whatever words, ``inferred`` those that its own
+    words hold, where none is given. ``pairs`` are neighbours written as one word, not yet cut, with what they count;
+    ``capabilities`` are tags of the taxonomy, given or seen, and how sure each is; ``turns`` are what it turns into
+    what, ``acts`` what it does alone.
     """
 
     held: Mapping[str, float]
@@ -113,6 +113,7 @@ class Matcher:
         self._known = known
         self._read: dict[str, Need] = {}
         self._things: dict[Thing, Told] = {}
+        self._vectors: dict[str, Floats] = {}
 
     def need(self, text: str) -> Need:
         """Read a need: any text; one without a single word gives a need that nothing meets.
@@ -163,14 +164,25 @@ class Matcher:
         """Return the cosine of each thing with a need: of its known vector or its description, the nearer one."""
         near = [0.0] * len(things)
         texts = {place: text for place, thing in enumerate(things) if (text := thing.description or thing.text)}
-        told = meaning.embed([described(things[place].name, text) for place, text in texts.items()])
-        for place, cosine in zip(texts, told @ vector, strict=True):
-            near[place] = float(cosine)
+        told = self._embedded(meaning, [described(things[place].name, text) for place, text in texts.items()])
+        for place, own in zip(texts, told, strict=True):
+            near[place] = float(own @ vector)
         for place, thing in enumerate(things):
             known = self._known(thing.key) if thing.key else None
             if known is not None:
                 near[place] = max(near[place], float(known @ vector))
         return near
+
+    def _embedded(self, meaning: Meaning, texts: Sequence[str]) -> list[Floats]:
+        """Return the vectors of texts; kept, because the same are found again and again. Threads may share this."""
+        known = {text: vector for text in texts if (vector := self._vectors.get(text)) is not None}
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known.update(zip(new, meaning.embed(new), strict=True))
+            if len(self._vectors) + len(new) > _MOST_THINGS:
+                self._vectors.clear()
+            self._vectors.update((text, known[text]) for text in new)
+        return [known[text] for text in texts]
 
     def _by_sense(self, term: str) -> float:
         """Return how well what is called for stands for a stem: not at all for a product, only that one will do."""

@@ -14,6 +14,8 @@ from vsm_mcp.discovery.source import Source
 from vsm_mcp.discovery.wiring import build_sources, matcher
 from vsm_mcp.matching.relevance import Matcher
 
+pytestmark = pytest.mark.timeout(300)  # MiniLM reads the descriptions of the whole catalogue once
+
 
 class Finding(NamedTuple):
     """What a need is looked for with."""

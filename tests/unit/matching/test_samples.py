@@ -100,6 +100,22 @@ def test_what_holds_the_words_comes_before_what_only_bears_the_capability() -> N
     assert own.score > other.score
 
 
+def test_what_was_embedded_is_kept_for_the_next_need() -> None:
+    class Counting(Pointing):
+        asked: list[str]
+
+        def embed(self, texts: list[str]) -> Floats:
+            self.asked += texts
+            return super().embed(texts)
+
+    meaning = Counting({"lunch": EAST, "rain": NORTH, "planner. Plans": EAST})
+    meaning.asked = []
+    both = Matcher(Reader(Counted(1000, {}), TAXONOMY, meaning, samples()))  # type: ignore[arg-type]
+    near = [both.rate(both.need(need), [Thing("planner", "Plans")])[0].near for need in ("lunch", "rain", "lunch")]
+    assert near == pytest.approx([1.0, 0.0, 1.0])
+    assert meaning.asked == ["lunch", "planner. Plans", "rain"]
+
+
 def test_likenesses_of_several_capabilities_add_up() -> None:
     between = matcher(lunch=unit(EAST + NORTH))
     need = between.need("lunch")
