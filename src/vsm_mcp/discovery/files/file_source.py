@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vsm_mcp.discovery.files.reading import Unreadable, read_document
 from vsm_mcp.discovery.files.sighting import sighted
@@ -18,7 +19,11 @@ from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.client_file import Unfit
 from vsm_mcp.model.client_shapes import off
 
+if TYPE_CHECKING:
+    from vsm_mcp.matching.servers import ServerIndex
+
 _SHOWN = 3
+_TOOLS_IN_ALL = 10_000  # so many tools of a list are read, each server's first ones: a second of work
 
 
 class Finds:
@@ -84,17 +89,24 @@ def fitting(found: list[Candidate], source: str, need: str, limit: int, matcher:
     """Return all candidates of a source where there are no more than ``limit``, else those that fit the need best."""
     if len(found) <= limit:
         return found
-    from vsm_mcp.matching.servers import ServerIndex  # noqa: PLC0415 - numpy, at the first search
-
     screened = [each for candidate in found if (each := screen(candidate, source)) is not None]
-    # The words' model for all: MiniLM would take seconds to read the tools of a long list.
-    index = ServerIndex((_text(str(place), each) for place, each in enumerate(screened)), meaning())
+    most = _TOOLS_IN_ALL // max(1, len(screened))
+    index = _index(tuple(_text(str(place), each, most) for place, each in enumerate(screened)))
     return [screened[int(key)] for key, _ in index.search(matcher.need(need).text, limit)]
 
 
-def _text(key: str, candidate: Candidate) -> ServerText:
+@lru_cache(maxsize=4)
+def _index(texts: tuple[ServerText, ...]) -> ServerIndex:
+    """Return the index of a list; kept, because lists change seldom. By the model of words: it takes 0.1 ms a text."""
+    from vsm_mcp.matching.servers import ServerIndex  # noqa: PLC0415 - numpy, at the first search
+
+    return ServerIndex(texts, meaning())
+
+
+def _text(key: str, candidate: Candidate, most: int) -> ServerText:
     labels = f"{candidate.name} {' '.join(candidate.tags)} {candidate.terms if not candidate.tools else ''}"
-    return ServerText(key, candidate.ref.name, candidate.description or candidate.text, labels, candidate.tools)
+    said = candidate.description or candidate.text
+    return ServerText(key, candidate.ref.name, said, labels, candidate.tools[:most])
 
 
 def summary(troubles: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from tests.unit.discovery.network.hosts import FAULTS, Handler, Host, in_turn, s
 
 from vsm_mcp.config import load
 from vsm_mcp.discovery.engine import Options, discover
+from vsm_mcp.discovery.files import file_source
 from vsm_mcp.discovery.files.lists import build_community, build_containers, read_recommendations
 from vsm_mcp.discovery.files.reading import Unreadable
 from vsm_mcp.discovery.network.web import Web
@@ -107,6 +108,9 @@ async def test_of_a_long_catalogue_the_servers_whose_tools_fit_come_first(tmp_pa
     async with web_of(tmp_path / "home") as network:
         source = build_containers(context(tmp_path, network, catalogues=["{HOME}/catalogue.json"]))
         assert next(each.name for each in await source.search("will it rain tomorrow", 60)) == "s40"
+        kept = file_source._index.cache_info().hits
+        assert next(each.name for each in await source.search("how windy is it", 60)) == "s40"
+        assert file_source._index.cache_info().hits == kept + 1, "the list is the same and is not read again"
         assert len(await source.search("will it rain tomorrow", 80)) == 80
 
 
