@@ -94,6 +94,16 @@ async def test_a_hog_ends_at_its_limit_which_is_named(world: World, kind: str) -
     assert await call(neighbour, "ping") == "pong"
 
 
+async def heard(greedy: Connection, why: str, tries: int = 8) -> None:
+    """Call until one that gets no answer says why: on a busy machine a hog may not get all it may have for a second."""
+    for _ in range(tries):
+        with pytest.raises(RequestTimeout) as failed:
+            await call(greedy, "ping", 1)
+        if why in failed.value.message:
+            return
+    pytest.fail(f"none of {tries} calls said: {why}")
+
+
 @pytest.mark.parametrize("kind", HELD)
 async def test_a_hog_that_goes_on_is_held_and_can_be_stopped(world: World, kind: str) -> None:
     if kind == "cpu":  # so little that it gets all of it on a busy machine, too
@@ -107,8 +117,7 @@ async def test_a_hog_that_goes_on_is_held_and_can_be_stopped(world: World, kind:
     assert await median(neighbour) < NOTICED_SECONDS
     if kind == "cpu":
         await told(world)
-        with pytest.raises(RequestTimeout, match=r"it uses all the CPU it may have \(\[sandbox\] cpus = 0\.1\)"):
-            await call(greedy, "ping", 1)
+        await heard(greedy, "it uses all the CPU it may have ([sandbox] cpus = 0.1)")
     with pytest.raises(RequestTimeout):
         await eating
     if kind == "cpu" and world.runtime._sandbox.isolation.tier is Tier.FULL_SOFT:

@@ -37,6 +37,7 @@ _BY_INFERRED_TAG: Final = 0.75
 _BY_SENSE: Final = 0.9
 _BY_SENSE_OF_KNOWN: Final = 0.7  # what the taxonomy has a tag for speaks for itself
 _TELLING: Final = 0.25
+_UNLIKELY: Final = 0.4
 _GIVEN: Final = 0.9
 _SURE: Final = 0.6
 _PLAIN: Final = 0.85
@@ -264,8 +265,8 @@ def _trust(tag: str, given: Collection[str], inferred: Collection[str]) -> float
 
 
 def _within_scope(need: Need) -> float:
-    """Return what a score keeps of it: less than 1 where it is likelier than not that no program can do it."""
-    return min(1.0, 2.0 * (1.0 - need.out_of_scope))
+    """Return what a score keeps of it: less than 1 where it is not unlikely that no program can do it."""
+    return min(1.0, (1.0 - need.out_of_scope) / (1.0 - _UNLIKELY))
 
 
 def _pairs_of(told: Told, need: Need) -> dict[str, float]:
