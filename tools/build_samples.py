@@ -7,7 +7,6 @@ To be run after a change of the samples, of the taxonomy's tags, or of a model. 
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vsm_mcp.discovery.index_vectors import fingerprint
 from vsm_mcp.discovery.meaning import DATA, meaning
 from vsm_mcp.discovery.samples import FILES
 from vsm_mcp.matching.meaning import squeezed
@@ -34,7 +34,7 @@ class Written(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """What tells these samples from others."""
-        return hashlib.sha256("\n".join([*self.tags, *self.texts]).encode()).hexdigest()[:32]
+        return fingerprint([*self.tags, *self.texts])
 
 
 def written(path: Path = SOURCE) -> Written:

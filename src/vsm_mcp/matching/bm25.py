@@ -73,7 +73,10 @@ class Bm25f(Generic[Key]):
 
     def search(self, terms: Mapping[str, float] | Iterable[str], limit: int) -> list[tuple[Key, float]]:
         """Return up to ``limit`` (key, score), best first; equal scores in the order the documents came."""
-        scores = self.scores(terms)
+        return self.ranked(self.scores(terms), limit)
+
+    def ranked(self, scores: Floats, limit: int) -> list[tuple[Key, float]]:
+        """Return up to ``limit`` (key, score) of given scores of the documents, best first, none of it 0."""
         return [(self.keys[place], float(scores[place])) for place in best(scores, limit) if scores[place] > 0.0]
 
     def scores(self, terms: Mapping[str, float] | Iterable[str]) -> Floats:

@@ -53,8 +53,7 @@ class ServerIndex:
             for place in best(scores, _LOOKED_AT):
                 server = self._texts[place]
                 scores[place] *= kept(wanted, turns(server.name) | turns(server.description))
-        found = [(self._index.keys[place], float(scores[place])) for place in best(scores, limit)]
-        return [(key, score) for key, score in found if score > 0.0]
+        return self._index.ranked(scores, limit)
 
 
 def _vectors(servers: Sequence[ServerText], meaning: Meaning) -> Floats:

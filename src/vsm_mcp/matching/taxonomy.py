@@ -2,8 +2,8 @@
 
 The taxonomy is data: ``[[tag]]`` tables with ``name`` (``area`` or ``area.thing``), ``definition`` and ``words``, the
 phrases people write when they want it, in any language; ``products`` are those of them that name one product of several
-for the same thing. A need gets the tags whose phrases it holds; a thing gets the
-tags it was given, or those whose phrases its text holds.
+for the same thing. A need gets the tags whose phrases it holds; a thing gets the tags it was given, or those whose
+phrases its text holds.
 """
 
 from __future__ import annotations

@@ -65,8 +65,7 @@ class ToolIndex:
             tool = self._texts[place]
             scores[place] *= kept(wanted, turns(tool.name) | turns(tool.description))
             scores[place] *= acts.kept(act, acts.done(tool.name, tool.description))
-        found = [(self._index.keys[place], float(scores[place])) for place in best(scores, limit)]
-        return [(key, score) for key, score in found if score > 0.0]
+        return self._index.ranked(scores, limit)
 
     def _near(self, need: str) -> Floats | None:
         vector = self._meaning.embed([asked(need)])[0] if self._meaning else None
