@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from vsm_mcp.errors import ConfigError
-from vsm_mcp.matching.meaning import UNREADABLE, Floats, Table
+from vsm_mcp.matching.meaning import UNREADABLE, Table, lines, unsqueezed
 
 FILES: Final = {"static-3": "index_static.npz", "minilm-1": "index_minilm.npz"}
 
@@ -31,10 +31,8 @@ def read(folder: Traversable, made_by: str, names: Sequence[str]) -> Table:
     """
     try:
         with (folder / FILES[made_by]).open("rb") as file, np.load(file, allow_pickle=False) as content:
-            if bytes(content["made"]).decode().split("\n")[:2] != [made_by, fingerprint(names)]:
+            if lines(content["made"]) != [made_by, fingerprint(names)]:
                 raise ValueError(f"{FILES[made_by]} belongs to another index or another model")
-            rows, scales = content["vectors"], content["scales"].astype(np.float32)
-            vectors: Floats = np.multiply(rows, scales[:, None], dtype=np.float32)
-            return Table(vectors)
+            return Table(unsqueezed(content["vectors"], content["scales"]))
     except UNREADABLE as error:
         raise ConfigError(f"the vectors of the index cannot be used: {error}", "reinstall vsm-mcp") from error

@@ -47,15 +47,14 @@ def read(folder: Traversable, made_by: str) -> Samples:
     """Read the samples of a model. Raises :class:`ConfigError`."""
     import numpy as np  # noqa: PLC0415 - at the first need
 
-    from vsm_mcp.matching.meaning import UNREADABLE  # noqa: PLC0415
+    from vsm_mcp.matching.meaning import UNREADABLE, lines, unsqueezed  # noqa: PLC0415
     from vsm_mcp.matching.samples import Samples  # noqa: PLC0415
 
     try:
         with (folder / FILES[made_by]).open("rb") as file, np.load(file, allow_pickle=False) as content:
-            if bytes(content["made"]).decode().split("\n")[0] != made_by:
+            if lines(content["made"])[:1] != [made_by]:
                 raise ValueError(f"{FILES[made_by]} belongs to another model")
-            tags = bytes(content["tags"]).decode().split("\n")[:-1]
-            vectors = np.multiply(content["vectors"], content["scales"][:, None], dtype=np.float32)
-            return Samples(tags, vectors, int(content["of_each"]))
+            vectors = unsqueezed(content["vectors"], content["scales"])
+            return Samples(lines(content["tags"]), vectors, int(content["of_each"]))
     except UNREADABLE as error:
         raise ConfigError(f"the sample needs cannot be used: {error}", "reinstall vsm-mcp") from error

@@ -71,6 +71,17 @@ def squeezed(vectors: Floats) -> tuple[NDArray[np.int8], Floats]:
     return np.rint(vectors / safe[:, None]).astype(np.int8), scales.astype(np.float32)
 
 
+def unsqueezed(rows: NDArray[np.int8], scales: NDArray[np.floating]) -> Floats:
+    """Return the vectors that :func:`squeezed` made bytes of, as near as bytes are."""
+    vectors: Floats = np.multiply(rows, scales.astype(np.float32)[:, None], dtype=np.float32)
+    return vectors
+
+
+def lines(text: NDArray[np.uint8]) -> list[str]:
+    """Return the lines of a text that a file of arrays holds."""
+    return bytes(text).decode().split("\n")[:-1]
+
+
 def unit(vectors: Floats) -> Floats:
     """Return vectors brought to length 1; zeros stay zeros."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)

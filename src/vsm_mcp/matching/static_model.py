@@ -17,10 +17,9 @@ from itertools import pairwise
 from typing import IO, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vsm_mcp.errors import ConfigError
-from vsm_mcp.matching.meaning import UNREADABLE, Floats, unit
+from vsm_mcp.matching.meaning import UNREADABLE, Floats, lines, unit
 from vsm_mcp.matching.wordpiece import WordPieces, split
 
 _MOST_PIECES: Final = 256
@@ -57,14 +56,14 @@ class StaticModel:
         try:
             with np.load(file, allow_pickle=False) as content:
                 self.about: dict[str, Any] = json.loads(bytes(content["about"]))
-                lines = {part: _lines(content[part]) for part in ("pieces", "words", "pairs")}
+                rows = {part: lines(content[part]) for part in ("pieces", "words", "pairs")}
                 self._vectors, self._scales = content["vectors"], content["scales"].astype(np.float32)
                 self._layer = [content[part].astype(np.float32) for part in ("up", "off", "down")]
         except UNREADABLE as error:
             raise _unreadable(error) from error
         self.name: str = self.about["name"]
         self.width: int = self._vectors.shape[1]
-        self._rows = Rows(**lines)
+        self._rows = Rows(**rows)
 
     def embed(self, texts: Sequence[str]) -> Floats:
         """Return one vector of length 1 for each text; zeros for a text of which nothing is known."""
@@ -83,13 +82,9 @@ def for_minilm(file: IO[bytes]) -> tuple[WordPieces, Floats]:
     """Return what MiniLM itself needs of the file: its pieces, and the axes (384 x W). Raises :class:`ConfigError`."""
     try:
         with np.load(file, allow_pickle=False) as content:
-            return WordPieces(_lines(content["pieces"])), content["axes"].astype(np.float32)
+            return WordPieces(lines(content["pieces"])), content["axes"].astype(np.float32)
     except UNREADABLE as error:
         raise _unreadable(error) from error
-
-
-def _lines(text: NDArray[np.uint8]) -> list[str]:
-    return bytes(text).decode().split("\n")[:-1]
 
 
 def _unreadable(error: Exception) -> ConfigError:
