@@ -8,18 +8,23 @@ from pathlib import Path
 from typing import Final
 
 OLDEST: Final = 9
+_SHIMS: Final = "shims"
 _MINOR: Final = re.compile(r"python3\.(\d+)\Z")
 
 
 def programs(environ: Mapping[str, str]) -> list[str]:
-    """Return the paths, with links resolved, of those on the PATH, and of pyenv's and uv's own ones."""
+    """Return the paths, with links resolved, of those on the PATH, and of pyenv's and uv's own ones.
+
+    A shim of pyenv may point to nothing; where its shims are on the PATH, its versions are beside them.
+    """
     home = Path(environ.get("HOME") or "/nonexistent")
     data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv") / "versions"
+    places = [Path(place) for place in environ.get("PATH", "").split(":") if place.startswith("/")]
+    pyenvs = [Path(environ.get("PYENV_ROOT") or home / ".pyenv"), *(at.parent for at in places if at.name == _SHIMS)]
     managed = Path(environ.get("UV_PYTHON_INSTALL_DIR") or data / "uv" / "python")
-    folders = [Path(place) for place in environ.get("PATH", "").split(":") if place.startswith("/")]
-    folders = [folder for folder in folders if folder.name != "shims"]  # pyenv's, that may point to nothing
-    folders += [*pyenv.glob("3.*/bin"), *managed.glob("cpython-3.*/bin"), Path("/usr/local/bin"), Path("/usr/bin")]
+    folders = [at for at in places if at.name != _SHIMS]
+    folders += [folder for pyenv in dict.fromkeys(pyenvs) for folder in pyenv.glob("versions/3.*/bin")]
+    folders += [*managed.glob("cpython-3.*/bin"), Path("/usr/local/bin"), Path("/usr/bin")]
     found: dict[str, None] = {}
     for folder in folders:
         for program in folder.glob("python3.*"):

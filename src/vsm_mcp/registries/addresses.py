@@ -28,7 +28,7 @@ _DEFINITIONS: Final = "node_modules/@npmcli/config/lib/definitions/definitions.j
 _DEFAULT: Final = re.compile(r"""["']registry["'],\s*\{\s*default:\s*["'](https?://[^"'\s]+)["']""")
 _PASSED: Final = frozenset(
     {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"}
-    | {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME"}
+    | {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME", "PYENV_ROOT"}
     | {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 )
 

@@ -22,3 +22,12 @@ def test_pythons_on_the_path_of_pyenv_and_of_uv_are_found_newest_first(tmp_path:
     assert {"3.99", "3.12", "3.10"} <= set(found)
     assert not {"3.8", "3.97"} & set(found)
     assert found == tuple(sorted(found, key=lambda each: -int(each[2:])))
+
+
+def test_versions_are_found_beside_shims_on_the_path_whatever_home_says(tmp_path: Path) -> None:
+    program = tmp_path / "pyenv" / "versions" / "3.98.1" / "bin" / "python3.98"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    environ = {"HOME": "/nonexistent", "PATH": f"{tmp_path / 'pyenv' / 'shims'}:{tmp_path / 'pyenv' / 'bin'}"}
+    assert str(program) in programs(environ)
+    assert str(program) in programs({"HOME": "/nonexistent", "PATH": "/bin", "PYENV_ROOT": str(tmp_path / "pyenv")})

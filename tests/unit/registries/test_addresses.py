@@ -52,3 +52,13 @@ async def test_what_is_read_is_what_npm_says(tmp_path: Path) -> None:
     words = [npm, "config", "get", "registry", "--global"]
     asked = subprocess.run(words, env=environ, capture_output=True, text=True, check=True).stdout.strip()
     assert (await read_addresses(environ)).npm.rstrip("/") == asked.rstrip("/")
+
+
+async def test_what_tools_need_to_find_pythons_is_passed_on_and_secrets_are_not(tmp_path: Path) -> None:
+    environ = npm_at(tmp_path, NEW) | {"PYENV_ROOT": "/opt/pyenv", "UV_PYTHON_INSTALL_DIR": "/opt/uv", "TOKEN": "x"}
+    passed = (await read_addresses(environ)).environ
+    assert (passed["PYENV_ROOT"], passed["UV_PYTHON_INSTALL_DIR"], "TOKEN" in passed) == (
+        "/opt/pyenv",
+        "/opt/uv",
+        False,
+    )
