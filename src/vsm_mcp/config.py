@@ -81,6 +81,7 @@ class Sandbox(Section, frozen=True, kw_only=True):
     open_files: Annotated[int, Meta(description="Open files of one process.")] = 1024
     scratch_bytes: Annotated[int, Meta(description="Size of the private /tmp and home, each.")] = 64 * 1024 * 1024
     shared_memory_bytes: Annotated[int, Meta(description="Size of the private /dev/shm.")] = 64 * 1024 * 1024
+    home_bytes: Annotated[int, Meta(description="Size of a home that is kept.")] = 1024 * 1024 * 1024
 
 
 class Runtime(Section, frozen=True, kw_only=True):

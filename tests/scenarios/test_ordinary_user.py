@@ -16,6 +16,7 @@ AS_A_USER = {
     "reduced": ("scenarios/test_reduced.py", "scenarios/test_teardown.py", "scenarios/test_tracing.py"),
     "run": (
         "scenarios/test_enclosure.py",
+        "scenarios/test_kept_homes.py",
         "scenarios/test_sandbox_run.py",
         "scenarios/test_watch.py",
         "unit/runtime/test_supervisor.py",

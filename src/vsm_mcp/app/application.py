@@ -56,7 +56,9 @@ from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.server import Server
 from vsm_mcp.model.wants import ANYTHING, Wants
 from vsm_mcp.runtime.barred import barred
+from vsm_mcp.runtime.homes import home_of
 from vsm_mcp.runtime.supervisor import Runtime
+from vsm_mcp.sandbox import folders
 from vsm_mcp.store import HomeLock, Store
 
 _WAIT_FOR_OTHERS_SECONDS: Final = 5.0
@@ -235,16 +237,21 @@ class App:
         )
         return await self._admitted(request)
 
-    async def remove(self, name: str, actor: str = "") -> dict[str, Any]:
-        """Stop a server, forget it, delete its files and secrets. Raises :class:`UnknownServer`."""
-        server = self.fleet.get(name)
+    async def remove(self, name: str, actor: str = "", *, keep_home: bool = False) -> dict[str, Any]:
+        """Stop a server, forget it, delete its files, its home and its secrets. Raises :class:`UnknownServer`.
 
+        With ``keep_home`` a home that was kept stays; the answer says where, for the same package finds it again.
+        """
+        server = self.fleet.get(name)
+        home = home_of(server, self.config)
         action = msgspec.structs.replace(self._action(ActionKind.REMOVE, server), actor=actor or self.actor)
         await self.performer.perform(action, lambda: self.take_out(name), evidence=server.acquisition)
-        return {"name": name, "removed": True}
+        if not keep_home:
+            await asyncio.to_thread(folders.remove, home)
+        return {"name": name, "removed": True, "home": str(home) if await asyncio.to_thread(home.exists) else ""}
 
     async def take_out(self, name: str) -> None:
-        """Do what :meth:`remove` does, for who has asked the policy already. Raises :class:`UnknownServer`."""
+        """Do so but for the home, for who has asked the policy already. Raises :class:`UnknownServer`."""
         server = self.fleet.get(name)
         self.witness.count(name)
         if not server.quarantined:

@@ -41,7 +41,8 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         " allow_unsandboxed allow_network allow_scripts permissions_unasked",
         "vetting": "required source_timeout_seconds licences publishers deny_publishers young_days hosts advisories"
         " signatures",
-        "sandbox": "memory_bytes build_memory_bytes cpus processes open_files scratch_bytes shared_memory_bytes",
+        "sandbox": "memory_bytes build_memory_bytes cpus processes open_files scratch_bytes shared_memory_bytes"
+        " home_bytes",
         "runtime": "start_timeout_seconds stop_grace_seconds request_timeout_seconds relist_seconds starts_at_once lazy"
         " idle_stop_seconds instances_per_server session_idle_seconds restart_limit restart_period_seconds log_bytes"
         " drain_seconds watch_seconds",
@@ -65,7 +66,7 @@ RULES: Final[Mapping[How, Mapping[str, str]]] = {
         "log": "level format calls",
         "profiles": "description servers tools deny_tools mode tool_limit plain_names acquire",
         "permissions": "description paths hosts named_paths memory_bytes cpus processes open_files scratch_bytes"
-        " shared_memory_bytes",
+        " shared_memory_bytes home_bytes",
     },
     How.RESTARTS: {"runtime": "max_line_bytes"},
     How.DAEMON: {

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vsm_mcp.app.application import App
 
 _ALIKE: Final = ("inputSchema", "outputSchema", "annotations", "execution")
-_SETTLED_BY_THE_SERVER: Final = ("settings", "args", "env", "observed_stateful")
+_SETTLED_BY_THE_SERVER: Final = ("settings", "args", "env", "observed_stateful", "keeps_home")
 
 
 def common_tools(before: Offer, after: Offer) -> tuple[str, ...]:

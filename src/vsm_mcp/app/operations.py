@@ -50,9 +50,16 @@ class Vet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
-    """``inspect``, ``remove``, ``start``, ``stop``, ``restart``, ``rollback``: a server; ``key_revoke``: a key."""
+    """``inspect``, ``start``, ``stop``, ``restart``, ``rollback``: a server; ``key_revoke``: a key."""
 
     name: str
+
+
+class Remove(msgspec.Struct, frozen=True, kw_only=True):
+    """``remove``: a server; whether its home stays, where one was kept."""
+
+    name: str
+    keep_home: bool = False
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +224,7 @@ PARAMETERS: dict[str, type[msgspec.Struct]] = {
     "vet": Vet,
     "list": Nothing,
     "inspect": Named,
-    "remove": Named,
+    "remove": Remove,
     "start": Named,
     "stop": Named,
     "restart": Named,

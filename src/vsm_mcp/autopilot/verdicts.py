@@ -10,7 +10,10 @@ from vsm_mcp.install.installer import Built
 from vsm_mcp.model.counted import counted
 from vsm_mcp.model.finding import CheckResult, CheckStatus, VetReport
 from vsm_mcp.model.launch import Settings, names_secret
+from vsm_mcp.model.server import Server
 from vsm_mcp.model.trial import TrialReport
+from vsm_mcp.runtime.homes import keeps_home
+from vsm_mcp.sandbox.confinement import HOME
 from vsm_mcp.vetting.judge import judge
 
 _MISSING: Final = {"missing_env": "env", "missing_arg": "arg"}
@@ -71,6 +74,15 @@ def unconfined(built: Built) -> tuple[str, ...]:
     return (f"npm or uv ran outside of the sandbox while it was installed: {built.unconfined}",)
 
 
+def kept_at_home(server: Server, report: TrialReport) -> tuple[str, ...]:
+    """Return the warning that what a server was seen to write in its home is kept, where nobody said whether it is."""
+    seen = report.behaviour.home if report.behaviour is not None else ()
+    if not seen or server.settings.keep_home is not None or not keeps_home(server):
+        return ()
+    names = [path.removeprefix(f"{HOME}/") for path in seen[:2]]
+    return (f"it writes in its home ({', '.join(names)}): that is kept; --private-home has it go when it ends",)
+
+
 def summary(results: Sequence[CheckResult]) -> str:
     """Return one line on a stage of checks: ``2 checks passed``, or what did not."""
     words = [f"{result.check} {result.status.value}" for result in results if result.status is not CheckStatus.PASS]
@@ -92,6 +104,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         "permissions": settings.permissions,
         "project": settings.project,
         "stateful": settings.stateful,
+        "keep_home": settings.keep_home,
         "lazy": settings.lazy,
         "idle_stop_seconds": settings.idle_stop_seconds,
     }

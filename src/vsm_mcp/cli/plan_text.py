@@ -29,7 +29,7 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
         ]
     lines = [
         f"reads     {_names([*plan['reads'], *(['its own program'] if plan['own'] else [])])}",
-        f"writes    {_names(plan['writes'])}{_PRIVATE.get(plan['tier'], _IN_MEMORY)}",
+        f"writes    {_names(plan['writes'])}{_private(plan)}",
         f"network   {_network(plan)}",
         f"variables {_names(plan['variables'])}",
         f"secrets   {_names(plan['secrets'])}",
@@ -45,6 +45,13 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
 
 def _names(names: Sequence[str]) -> str:
     return some(list(names), _MOST) if names else "none"
+
+
+def _private(plan: Mapping[str, Any]) -> str:
+    if not plan["home"] or plan["tier"] == "none":
+        return _PRIVATE.get(plan["tier"], _IN_MEMORY)
+    most = _size(plan["limits"]["home_bytes"])
+    return f"; a home that is kept ({plan['home']}, at most {most}); what is temporary is gone when it ends"
 
 
 def _network(plan: Mapping[str, Any]) -> str:

@@ -26,6 +26,12 @@ OPTIONS: Final = (
         default=None,
         help="A process of its own for each client session, or one for all (default: as it is observed).",
     ),
+    click.option(
+        "--keep-home/--private-home",
+        default=None,
+        help="What it writes in its home stays when it ends, or goes with it (default: it stays where the server is"
+        " known to keep things, or was seen to write there in its trial).",
+    ),
     click.option("--lazy/--no-lazy", default=None, help="Start it with its first call (default: [runtime] lazy)."),
     click.option(
         "--idle-stop",
@@ -104,6 +110,7 @@ def process_settings(given: dict[str, Any]) -> dict[str, Any]:
         "listens": given["listens"],
         "health": given["health"],
         "stateful": given["stateful"],
+        "keep_home": given["keep_home"],
         "lazy": given["lazy"],
         "idle_stop_seconds": _seconds(given["idle_stop"], "--idle-stop"),
         "restart": given["restart"],

@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``replica_of`` names a server that does the same: both answer under its name, the one of the lowest ``priority``
     first, and those of one priority by their ``weight``.
     ``permissions`` names the permission profile that all of this adds to, ``project`` the directory that ``.`` stands
-    for in it.
+    for in it. ``keep_home`` says whether what the server writes in its home stays when it ends; ``None``: as is known.
     """
 
     args: tuple[str, ...] = ()
@@ -99,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     priority: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 0
     permissions: str = ""
     project: str = ""
+    keep_home: bool | None = None
 
     @property
     def whole_network(self) -> bool:

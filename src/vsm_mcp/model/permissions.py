@@ -44,6 +44,7 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     open_files: Annotated[_Count | None, Meta(description="Open files of one process.")] = None
     scratch_bytes: Annotated[_Count | None, Meta(description="Size of the private /tmp and home, each.")] = None
     shared_memory_bytes: Annotated[_Count | None, Meta(description="Size of the private /dev/shm.")] = None
+    home_bytes: Annotated[_Count | None, Meta(description="Size of a home that is kept.")] = None
 
     def granted(self) -> tuple[tuple[str, bool], ...]:
         """Return the paths as written, each with whether it may be written to."""
@@ -60,7 +61,10 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return {field: limit for field, limit in named.items() if limit is not None}
 
 
-LIMITS: Final = ("memory_bytes", "cpus", "processes", "open_files", "scratch_bytes", "shared_memory_bytes")
+LIMITS: Final = (
+    *("memory_bytes", "cpus", "processes", "open_files"),
+    *("scratch_bytes", "shared_memory_bytes", "home_bytes"),
+)
 
 
 def in_project(path: str) -> bool:

@@ -44,9 +44,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     ``era`` (``modern``, ``legacy``) and ``transport`` (``stdio``, ``streamable-http``, ``http+sse``, …) are what the
     trial found; empty where nobody knows. ``observed_stateful`` says that it was seen to need a process for each client
-    session. ``origin`` is the mark of the entry of a file that asked for it, or of the kit that it came with; empty
-    where a person or an agent asked. ``denied`` is what a person said no to: the key of an item and the hash of its
-    definition then, or :attr:`whole` and the acquisition; a further change is another matter.
+    session, ``keeps_home`` that it is known to keep things in its home. ``origin`` is the mark of the entry of a file
+    that asked for it, or of the kit that it came with; empty where a person or an agent asked. ``denied`` is what a
+    person said no to: the key of an item and the hash of its definition then, or :attr:`whole` and the acquisition; a
+    further change is another matter.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     acquisition: str = ""
     added: float = 0.0
     observed_stateful: bool = False
+    keeps_home: bool = False
     origin: str = ""
     denied: dict[str, str] = {}
 

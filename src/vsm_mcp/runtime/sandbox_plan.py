@@ -13,6 +13,7 @@ from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.permissions import LIMITS
 from vsm_mcp.model.sandbox_plan import SandboxPlan
 from vsm_mcp.model.server import Server
+from vsm_mcp.runtime.homes import home_of, keeps_home
 from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.runtime.spec import CONTAINER, confinement_of
 from vsm_mcp.sandbox.tier import Isolation, Property, Tier, properties_of
@@ -69,7 +70,8 @@ def plan_of_server(server: Server, secrets: Iterable[str], config: Config, isola
         return remote_plan(url, {*server.env, *settings.env}, kept)
     settings = msgspec.structs.replace(settings, secrets=dict.fromkeys(kept, ""))
     names, image = {*entry.env, *server.env}, entry.runtime == CONTAINER
-    return plan_of(settings, config, isolation, roots=entry.roots, variables=names, container=image)
+    plan = plan_of(settings, config, isolation, roots=entry.roots, variables=names, container=image)
+    return msgspec.structs.replace(plan, home=str(home_of(server, config)) if keeps_home(server) else "")
 
 
 def remote_plan(url: str, variables: Iterable[str], secrets: Iterable[str]) -> SandboxPlan:

@@ -163,4 +163,5 @@ def confinement_of(given: Settings, roots: Iterable[str], config: Config) -> Con
         open_files=limits.open_files,
         scratch_bytes=limits.scratch_bytes,
         shared_memory_bytes=limits.shared_memory_bytes,
+        home_bytes=limits.home_bytes,
     )

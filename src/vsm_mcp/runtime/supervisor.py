@@ -33,13 +33,14 @@ from vsm_mcp.runtime.hearing import (
     no_secrets,
     nobody,
 )  # fmt: skip
+from vsm_mcp.runtime.homes import spec_at_home
 from vsm_mcp.runtime.log import RotatedFile
 from vsm_mcp.runtime.permissions import cores_of
 from vsm_mcp.runtime.pool import Pool
 from vsm_mcp.runtime.process import Instance
 from vsm_mcp.runtime.resources import Resources
 from vsm_mcp.runtime.role import Listeners, rules_of
-from vsm_mcp.runtime.spec import ServerSpec, spec_of
+from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.runtime.start_limit import StartLimit, rate_of
 from vsm_mcp.runtime.status import Status, shortened
 from vsm_mcp.runtime.tenure import Tenure, tenure_of
@@ -199,7 +200,7 @@ class Runtime:
 
     def spec(self, server: Server, config: Config | None = None) -> ServerSpec:
         """Return how a server would be started, under the settings in force or others."""
-        return spec_of(server, self._secrets_of(server.name), config or self._config)
+        return spec_at_home(server, self._secrets_of(server.name), config or self._config)
 
     def adapt(self, name: str) -> bool:
         """Have what runs of a server take on the limits in force; false where it has to be started anew for them.
@@ -370,7 +371,7 @@ class Runtime:
 
     async def _start(self, name: str, session: str, known_era: str | None) -> Instance:
         async with self._starts:
-            spec = spec_of(self._pools[name].server, self._secrets_of(name), self._config)
+            spec = self.spec(self._pools[name].server)
             spec = msgspec.structs.replace(spec, known_era=known_era or spec.known_era, session=shortened(session))
             try:
                 if name in self._custom:

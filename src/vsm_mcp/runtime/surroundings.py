@@ -95,6 +95,7 @@ _MEMORY: Final = re.compile(
     r"|Allocation failed|memory allocation of \d+ bytes failed",
     re.IGNORECASE,
 )
+_SOFT: Final = {"scratch": ("scratch_bytes", "private files"), "home": ("home_bytes", "files in its home")}
 _LIMIT: Final = re.compile(
     r"can't start new thread|Resource temporarily unavailable|\bEMFILE\b|Too many open files|\bENOSPC\b"
     r"|No space left on device"
@@ -270,7 +271,7 @@ def limit(_words: LastWords, text: str) -> Cause | None:
 
 def over(limit: str) -> Cause:
     """Return the cause for a process that was ended because it took more than a limit that the kernel did not hold."""
-    field, what = {"scratch": ("scratch_bytes", "private files")}.get(limit, (limit, limit))
+    field, what = _SOFT.get(limit, (limit, limit))
     return _reached(field, f"was ended: it had more {what} than the sandbox's limit")
 
 

@@ -118,6 +118,8 @@ def _pooled(settings: Settings, _remote: bool) -> Complaints:
     if settings.stateful and (settings.pool_size > 1 or settings.calls_at_once):
         field = "pool_size" if settings.pool_size > 1 else "calls_at_once"
         yield field, "each session of a stateful server has a process of its own", "leave out one of the two"
+    if settings.stateful and settings.keep_home:
+        yield "keep_home", "each session of a stateful server has a home of its own", "leave out one of the two"
 
 
 _RULES: Final[tuple[Callable[[Settings, bool], Complaints], ...]] = (

@@ -103,30 +103,32 @@ def options(
     return [
         *_namespaces(variant, confinement.network),
         *_root(variant, system, confinement, descriptors),
+        *_home(variant, confinement),
+        *_planted(variant, confinement, descriptors),
         *_grants(mounts),
         *("--remount-ro", "/"),
         *_environment(variant, command),
-        *("--chdir", command.cwd if _plain_cwd(variant, command) else "/"),
+        *("--chdir", command.cwd if _plain_cwd(variant, command, confinement) else "/"),
         *("--seccomp", str(descriptors.seccomp)),
         *("--info-fd", str(descriptors.info), "--block-fd", str(descriptors.block)),
     ]
 
 
-def inner(variant: Variant, command: Command) -> list[str]:
+def inner(variant: Variant, command: Command, confinement: Confinement) -> list[str]:
     """Return the program that bubblewrap starts: the server itself, or what gives it its uid first."""
     if variant.uid is None:
         return list(command.argv)
     drop = [SETPRIV, "--reuid", str(variant.uid), "--regid", str(variant.uid), "--clear-groups"]
     drop += ["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"]
     late = [f"{name}={value}" for name, value in command.env.items() if name.startswith(_LOADER)]
-    if late or not _plain_cwd(variant, command):
+    if late or not _plain_cwd(variant, command, confinement):
         drop += [ENV, "-C", command.cwd, *late]
     return [*drop, *command.argv]
 
 
-def _plain_cwd(variant: Variant, command: Command) -> bool:
+def _plain_cwd(variant: Variant, command: Command, confinement: Confinement) -> bool:
     """Whether bubblewrap may change directory itself: as root without capabilities it may not enter a private one."""
-    return variant.uid is None or command.cwd in {"/", TMP, HOME}
+    return variant.uid is None or command.cwd in ({"/", TMP} if confinement.home else {"/", TMP, HOME})
 
 
 def _namespaces(variant: Variant, network: Network) -> list[str]:
@@ -154,12 +156,16 @@ def _root(variant: Variant, system: System, confinement: Confinement, descriptor
         if path not in confinement.planted:
             made += ["--perms", "0444", "--file", str(descriptor), path]
     made += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
-    size = confinement.scratch_bytes
     made += _tmpfs(_SHARED, "1777", confinement.shared_memory_bytes)
-    made += _tmpfs(TMP, "1777", size)
-    made += _tmpfs(HOME, "0700" if variant.uid is None else "0777", size)
-    made += _tmpfs("/run", "0755", _SMALL)
-    return made + _planted(variant, confinement, descriptors)
+    made += _tmpfs(TMP, "1777", confinement.scratch_bytes)
+    return made + _tmpfs("/run", "0755", _SMALL)
+
+
+def _home(variant: Variant, confinement: Confinement) -> list[str]:
+    """A folder that is kept, or one in memory."""
+    if confinement.home:
+        return ["--bind", confinement.home, HOME]
+    return _tmpfs(HOME, "0700" if variant.uid is None else "0777", confinement.scratch_bytes)
 
 
 def _planted(variant: Variant, confinement: Confinement, descriptors: Descriptors) -> list[str]:

@@ -330,7 +330,8 @@ class Sandbox:
         self, command: Command, confinement: Confinement, name: str, contacts: Contacts
     ) -> tuple[Running, Scope]:
         isolation, token, network = self.isolation, self._token(), confinement.network
-        uid = self._uids.lease(name) if os.geteuid() == 0 and isolation.mechanism != "seatbelt" else None
+        own = os.geteuid() == 0 and isolation.mechanism != "seatbelt"
+        uid = self._uids.lease(name, confinement.home) if own else None
         group = None
         word = re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64]
         label = f"{word}-{next(self._numbers)}{self._suffix}"

@@ -26,9 +26,10 @@ from vsm_mcp.sandbox.cgroup import Bounds, Group
 from vsm_mcp.sandbox.confinement import CORE_BYTES, Command, Confinement
 from vsm_mcp.sandbox.egress.gate import Gate
 from vsm_mcp.sandbox.guard import VARIABLE
+from vsm_mcp.sandbox.homes import prepare
 from vsm_mcp.sandbox.mounts import Mount, check_cwd, plan
 from vsm_mcp.sandbox.running import Running, Watched, collect, popen
-from vsm_mcp.sandbox.watchdog import Soft, Watchdog
+from vsm_mcp.sandbox.watchdog import Soft, Watchdog, kept_disk
 
 _SETUP_SECONDS: Final = 20.0
 _SETTLE_SECONDS: Final = 5.0
@@ -54,7 +55,8 @@ class Confined:
         self._pid = 0
         self._oom = False
         self._peak: int | None = None
-        self._watchdog = None if group else Watchdog(self, Soft(memory=confinement.memory_bytes))
+        soft = Soft(memory=0 if group else confinement.memory_bytes, disks=kept_disk(confinement))
+        self._watchdog = Watchdog(self, soft) if soft.memory or soft.disks else None
 
     @property
     def pid(self) -> int:
@@ -76,14 +78,14 @@ class Confined:
         return self._oom or (self._watchdog is not None and self._watchdog.broke == "memory")
 
     def exceeded(self) -> str:
-        """Nothing: the kernel refuses what is beyond a limit."""
-        return ""
+        """Return ``home`` where a kept one grew too large; the kernel refuses what is beyond the other limits."""
+        return self._watchdog.broke.removeprefix("memory") if self._watchdog is not None else ""
 
     def peak_memory(self) -> int | None:
         """Return what the control group, or the watchdog, counted."""
-        if self._watchdog is not None:
-            return self._watchdog.peak or None
-        return self._peak if self._group is None else self._group.peak_memory()
+        if self._group is not None:
+            return self._group.peak_memory()
+        return self._peak or (self._watchdog.peak if self._watchdog is not None else 0) or None
 
     def adapt(self, confinement: Confinement) -> bool:
         """See :class:`~vsm_mcp.sandbox.scope.Scope`; limits of single processes need the right to set them."""
@@ -98,7 +100,8 @@ class Confined:
         except (OSError, ValueError):
             return False
         if self._watchdog is not None:
-            self._watchdog.limits = Soft(memory=memory)
+            soft = self._watchdog.limits
+            self._watchdog.limits = Soft(memory=soft.memory and memory, disks=soft.disks and kept_disk(confinement))
         self._confinement = confinement
         return True
 
@@ -141,6 +144,8 @@ async def start(
     attempt = _Attempt(variant, command, confinement, group, gate)
     try:
         async with asyncio.timeout(_SETUP_SECONDS):
+            if confinement.home:
+                await asyncio.to_thread(prepare, Path(confinement.home), variant.uid)
             running, init = await attempt.run(mounts)
     except BaseException as error:
         reason = await asyncio.shield(attempt.undo())
@@ -213,6 +218,7 @@ class _Attempt:
         if self._init is not None:
             self._init.kill()
         self._ours.close()  # not before: it would let bubblewrap go
+        self._theirs.close()
         if self._running is not None:
             if self._init is None:
                 self._running.send(signal.SIGKILL)
@@ -247,7 +253,8 @@ class _Attempt:
                 descriptors = bubblewrap.Descriptors(info=info_child, block=block, seccomp=filter_fd, files=files)
                 given = bubblewrap.options(variant, system(), command, confinement, mounts, descriptors)
                 with memory_file(b"\0".join(os.fsencode(part) for part in given)) as options:
-                    argv = [variant.token, "--args", str(options), "--", *bubblewrap.inner(variant, command)]
+                    inner = bubblewrap.inner(variant, command, confinement)
+                    argv = [variant.token, "--args", str(options), "--", *inner]
                     inherited = (info_child, block, filter_fd, options, *files.values())
                     mapped = [mount.path for mount in mounts if mount.mapped]
                     before: list[str] = []

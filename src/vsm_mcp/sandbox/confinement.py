@@ -11,7 +11,7 @@ from vsm_mcp.model.contact import Contact
 from vsm_mcp.sandbox.egress.rules import AllowList
 
 HOME: Final = "/home/mcp"
-"""The private, empty home of every server: memory only, gone when it ends."""
+"""The home of every server: private, in memory, gone when it ends; or a folder of this machine that is kept."""
 
 TMP: Final = "/tmp"  # noqa: S108 -- inside the sandbox: private, in memory
 
@@ -54,12 +54,13 @@ Network = NoNetwork | AllowList | MachineNetwork
 class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     """What a process may touch. All paths are absolute; each appears inside under its own name.
 
-    ``read_only`` and ``writable`` are directories of ours (an installation, an interpreter); ``granted_read_only``
-    and ``granted_writable`` are what a person granted. ``hidden`` directories stay empty even where a grant contains
-    them. ``planted`` are files (path → contents) put into the private home, where it is one of memory. ``cpus`` counts
-    cores (0: no limit). ``scratch_bytes`` bounds /tmp and the home, each; ``shared_memory_bytes`` /dev/shm.
-    ``network`` is nothing, an allow-list, or the machine's own; ``listens`` says that the program does so on its
-    loopback. ``engine`` is the beginning of the command line of what runs the program as an image, where it is one.
+    ``read_only`` and ``writable`` are directories of ours (an installation, an interpreter); ``granted_read_only`` and
+    ``granted_writable`` are what a person granted. ``hidden`` directories stay empty even where a grant contains them.
+    ``planted`` are files (path → contents) put into the private home, where it is one of memory. ``cpus`` counts cores
+    (0: no limit). ``scratch_bytes`` bounds /tmp and the home, each; ``shared_memory_bytes`` /dev/shm. ``network`` is
+    nothing, an allow-list, or the machine's own; ``listens`` says that the program does so on its loopback. ``home`` is
+    the folder that is the home, where one is kept; ``home_bytes`` bounds it. ``engine`` is the beginning of the command
+    line of what runs the program as an image, where it is one.
     """
 
     read_only: tuple[str, ...] = ()
@@ -70,6 +71,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     planted: dict[str, bytes] = {}
     network: Network = NoNetwork()
     listens: bool = False
+    home: str = ""
     engine: tuple[str, ...] = ()
     memory_bytes: int = 512 * MEBIBYTE
     cpus: float = 1.0
@@ -77,6 +79,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
     open_files: int = 1024
     scratch_bytes: int = 64 * MEBIBYTE
     shared_memory_bytes: int = 64 * MEBIBYTE
+    home_bytes: int = 1024 * MEBIBYTE
 
     @property
     def sockets(self) -> bool:
@@ -87,7 +90,7 @@ class Confinement(msgspec.Struct, frozen=True, kw_only=True):
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
     """How a process ended: an exit ``code``, or the ``signal`` that killed it; ``oom`` if it hit the memory limit.
 
-    ``limit`` is another limit that it was ended for: ``processes`` or ``scratch``.
+    ``limit`` is another limit that it was ended for: ``processes``, ``scratch`` or ``home``.
     """
 
     code: int | None = None

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from vsm_mcp.sandbox.cgroup import start_time
-from vsm_mcp.sandbox.scratch import remove
-from vsm_mcp.sandbox.uids import COUNT, FIRST
+from vsm_mcp.sandbox.folders import remove
+from vsm_mcp.sandbox.uids import is_a_servers
 
 _NAME: Final = re.compile(r"vsm-mcp\.(?P<pid>\d+)\.(?P<start>\d+)-[a-z0-9_]+\Z")
 
@@ -37,8 +37,5 @@ def _is_ours(path: Path) -> bool:
         found = path.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and (found.st_uid == os.geteuid() or _was_a_servers(found.st_uid))
-
-
-def _was_a_servers(uid: int) -> bool:
-    return os.geteuid() == 0 and FIRST <= uid < FIRST + COUNT
+    user = os.geteuid()
+    return stat.S_ISDIR(found.st_mode) and (found.st_uid == user or (user == 0 and is_a_servers(found.st_uid)))

@@ -33,7 +33,10 @@ _PAUSE_SECONDS: Final = 0.005
 
 
 class Traces:
-    """What is known of one program from before its start, and has to be given back after its end."""
+    """What is known of one program from before its start, and has to be given back after its end.
+
+    A uid tells nothing of it where its home is kept: other processes of the same server have both.
+    """
 
     def __init__(
         self, scratch: Scratch, group: Group | Job | None, uid: int | None, release: Callable[[], None]
@@ -121,7 +124,7 @@ class Loose:
             soft,
             memory=soft.memory and confinement.memory_bytes,
             threads=soft.threads and confinement.processes,
-            disk_bytes=2 * confinement.scratch_bytes,
+            disks=self._traces.scratch.disks(confinement) if soft.disks else (),
         )
         return True
 
@@ -146,6 +149,6 @@ class Loose:
     def _left(self) -> list[int]:
         """Return all that can be found by any trace."""
         found = [*self.processes(), *tree.marked(f"{MARKER}={self._traces.marker}")]
-        if self._traces.uid is not None:
+        if self._traces.uid is not None and not self._traces.scratch.kept:
             found += tree.owned(self._traces.uid)
         return list(dict.fromkeys(found))

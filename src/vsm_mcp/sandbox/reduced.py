@@ -111,7 +111,7 @@ class _Attempt:
             bounds = Bounds(memory_bytes=limits.memory_bytes, processes=limits.processes)
             await _whole(group.create, bounds)
         count = await asyncio.to_thread(self._processes, group)
-        scratch = self._scratch = Scratch(self._variant.uid)
+        scratch = self._scratch = await asyncio.to_thread(Scratch, self._variant.uid, limits.home)
         traces = Traces(scratch, group, self._variant.uid, release)
         with self._theirs:
             running = self._running = self._popen(mounts, traces, count)
@@ -122,8 +122,7 @@ class _Attempt:
         soft = Soft(
             memory=0 if group else limits.memory_bytes,
             threads=0 if group or self._variant.uid is not None else limits.processes,
-            disk=scratch.home,
-            disk_bytes=2 * limits.scratch_bytes,  # the home and /tmp, which are two elsewhere
+            disks=scratch.disks(limits),
         )
         return running, Loose(running, traces, soft)
 
@@ -155,11 +154,11 @@ class _Attempt:
         cwd = scratch.moved(command.cwd)
         paths = [(path, "ro") for path in (*_FILES, *(path for path, target in system().top.items() if not target))]
         paths += [(path, "device") for path in _DEVICES]
-        paths += [(mount.path, mount.kind) for mount in mounts] + [(str(scratch.home), "rw")]
+        paths += [(mount.path, mount.kind) for mount in mounts] + [(str(folder), "rw") for folder in scratch.folders]
         held = variant.abi >= enclose.SIGNALS_ABI or variant.uid is not None
         kinds = ("reduced",) if held else ("reduced", "signals")
         return {
-            "argv": list(command.argv),
+            "argv": [scratch.moved(part) for part in command.argv],
             "env": {"PWD": cwd} | scratch.environment(command.env) | marks,
             "cwd": cwd,
             "paths": paths,

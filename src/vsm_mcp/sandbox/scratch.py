@@ -1,57 +1,67 @@
-"""A private home with a temporary directory in it, on disk, where no file system of its own can be had.
+"""A home, and a temporary directory, on disk, where no file system of their own can be had.
 
-It is named after the daemon, so that the next one can tell what a dead daemon left behind.
+What is private is named after the daemon, so that the next one can tell what a dead daemon left behind.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from vsm_mcp.sandbox import cgroup
-from vsm_mcp.sandbox.confinement import HOME, TMP
+from vsm_mcp.sandbox.confinement import HOME, TMP, Confinement
+from vsm_mcp.sandbox.folders import remove
+from vsm_mcp.sandbox.homes import prepare
+from vsm_mcp.sandbox.watchdog import Disk, kept_disk
+
+_IN_HOME: Final = re.compile(rf"(?<![\w./-]){re.escape(HOME)}(?=/|\Z)")
 
 
 class Scratch:
-    """One such home; :meth:`remove` it."""
+    """One such home with its temporary directory; :meth:`remove` what of it is private.
 
-    def __init__(self, uid: int | None = None) -> None:
-        """Make it, for another user if ``uid`` is given. Raises :class:`OSError`."""
-        self.home = Path(tempfile.mkdtemp(prefix=f"{cgroup.daemon_name()}-"))
-        self.temporary = self.home / "tmp"
-        self.temporary.mkdir(mode=0o700)
-        if uid is not None:
-            for directory in (self.temporary, self.home):
-                os.chown(directory, uid, uid)
+    ``folders`` are what has to be open to the program, each with all that lies in it; ``kept`` says that one of them is
+    a home that outlives it.
+    """
+
+    def __init__(self, uid: int | None = None, kept: str = "") -> None:
+        """Make it, for another user if ``uid`` is given; ``kept`` is the home where one is. Raises :class:`OSError`."""
+        self._private = Path(tempfile.mkdtemp(prefix=f"{cgroup.daemon_name()}-"))
+        self.temporary = self._private / "tmp"
+        try:
+            self.temporary.mkdir(mode=0o700)
+            if uid is not None:
+                for directory in (self.temporary, self._private):
+                    os.chown(directory, uid, uid)
+            if kept:
+                prepare(Path(kept), uid)
+        except OSError:
+            self.remove()
+            raise
+        self.kept = bool(kept)
+        self.home = Path(kept) if kept else self._private
+        self.folders = tuple(dict.fromkeys((self.home, self._private)))
+
+    def disks(self, confinement: Confinement) -> tuple[Disk, ...]:
+        """Return what has to be looked after: what is private stands for a home and a /tmp, which are two elsewhere."""
+        private = Disk(path=self._private, bytes=2 * confinement.scratch_bytes, limit="scratch")
+        return (private, *kept_disk(confinement))
 
     def moved(self, value: str) -> str:
-        """Return what a path in the sandbox's home, or its /tmp, is called out here; anything else as it is.
+        """Return a value in which paths in the sandbox's home, and its /tmp, are what they are called out here.
 
         What lies below /tmp stays: it may be granted under its own name.
         """
-        if value == TMP:
-            return str(self.temporary)
-        return str(self.home) + value[len(HOME) :] if value == HOME or value.startswith(f"{HOME}/") else value
+        return str(self.temporary) if value == TMP else _IN_HOME.sub(lambda _: str(self.home), value)
 
     def environment(self, given: Mapping[str, str]) -> dict[str, str]:
         """Return an environment in which the home and the temporary directory are these."""
         return {name: self.moved(value) for name, value in given.items()} | {"TMPDIR": str(self.temporary)}
 
     def remove(self) -> None:
-        """Remove it with whatever lies in it. Blocks; never raises."""
-        remove(self.home)
-
-
-def remove(root: Path) -> None:
-    """Remove a tree of somebody else: a directory without rights would keep its contents. No link is followed."""
-    for folder, names, _ in os.walk(root):
-        for name in names:
-            path = os.path.join(folder, name)  # noqa: PTH118
-            if not os.path.islink(path):  # noqa: PTH114
-                with contextlib.suppress(OSError):
-                    os.chmod(path, 0o700)  # noqa: PTH101
-    shutil.rmtree(root, ignore_errors=True)
+        """Remove what is private with whatever lies in it. Blocks; never raises."""
+        remove(self._private)

@@ -54,7 +54,7 @@ _RULES: Final = """(version 1)
 """
 
 
-def profile(mounts: Iterable[Mount], home: str) -> str:
+def profile(mounts: Iterable[Mount], folders: Iterable[str]) -> str:
     """Return the profile: pure. The last rule that fits a path decides, so an exception in a grant comes after it."""
     lines = [_rule("file-read* process-exec", path) for path in _SYSTEM]
     for mount in mounts:
@@ -64,7 +64,7 @@ def profile(mounts: Iterable[Mount], home: str) -> str:
         lines.append(_rule("file-read* process-exec", mount.path))
         verb = "allow" if mount.kind == "rw" else "deny"
         lines.append(f"({verb} file-write* (subpath {_quoted(mount.path)}))")
-    lines.append(_rule("file-read* file-write* process-exec", home))
+    lines += [_rule("file-read* file-write* process-exec", folder) for folder in folders]
     return _RULES + "\n".join(lines) + "\n"
 
 
@@ -77,16 +77,17 @@ def start(command: Command, confinement: Confinement, token: str) -> tuple[Runni
     check_cwd(command.cwd, mounts)
     scratch = None
     try:
-        scratch = Scratch()
+        scratch = Scratch(kept=confinement.home)
         traces = Traces(scratch, None, None, lambda: None)
         env = scratch.environment(command.env) | {MARKER: traces.marker, VARIABLE: token}
-        rules = profile((_resolved(mount) for mount in mounts), os.path.realpath(scratch.home))
-        running = popen([PROGRAM, "-p", rules, *command.argv], env=env, cwd=scratch.moved(command.cwd))
+        rules = profile((_resolved(mount) for mount in mounts), map(os.path.realpath, scratch.folders))
+        argv = [PROGRAM, "-p", rules, *map(scratch.moved, command.argv)]
+        running = popen(argv, env=env, cwd=scratch.moved(command.cwd))
     except OSError as error:
         if scratch is not None:
             scratch.remove()
         raise SandboxUnavailable(f"{command.argv[0]} cannot be started: {error.strerror or error}") from error
-    return running, Loose(running, traces, Soft(disk=scratch.home, disk_bytes=2 * confinement.scratch_bytes))
+    return running, Loose(running, traces, Soft(disks=scratch.disks(confinement)))
 
 
 def _resolved(mount: Mount) -> Mount:

@@ -20,17 +20,17 @@ from vsm_mcp.sandbox.loose import MARKER, Loose, Traces
 from vsm_mcp.sandbox.running import Running, popen
 from vsm_mcp.sandbox.scratch import Scratch
 from vsm_mcp.sandbox.tool import death_signal
-from vsm_mcp.sandbox.watchdog import Soft
+from vsm_mcp.sandbox.watchdog import Soft, kept_disk
 
 
 def start(command: Command, confinement: Confinement, token: str) -> tuple[Running, Loose]:
     """Start a program. Raises :class:`SandboxUnavailable` when it cannot be started at all."""
     scratch = None
     try:
-        scratch = Scratch()
+        scratch = Scratch(kept=confinement.home)
         traces = Traces(scratch, _job(confinement), None, lambda: None)
         env = scratch.environment(command.env) | {MARKER: traces.marker, VARIABLE: token}
-        running = popen([*death_signal(), *command.argv], env=env, cwd=scratch.moved(command.cwd))
+        running = popen([*death_signal(), *map(scratch.moved, command.argv)], env=env, cwd=scratch.moved(command.cwd))
         if traces.group is not None:
             _attach(running, traces.group)
     except OSError as error:
@@ -38,7 +38,8 @@ def start(command: Command, confinement: Confinement, token: str) -> tuple[Runni
             scratch.remove()
         raise SandboxUnavailable(f"{command.argv[0]} cannot be started: {error.strerror or error}") from error
     _limit(running.pid, confinement)
-    return running, Loose(running, traces, Soft(memory=0 if traces.group else confinement.memory_bytes))
+    memory = 0 if traces.group else confinement.memory_bytes
+    return running, Loose(running, traces, Soft(memory=memory, disks=kept_disk(confinement)))
 
 
 def _attach(running: Running, group: Group | Job) -> None:

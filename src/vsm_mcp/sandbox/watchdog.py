@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import time
 from pathlib import Path
 from typing import Final
@@ -13,26 +12,45 @@ import msgspec
 
 from vsm_mcp.model.beat import until_beat
 from vsm_mcp.sandbox import tree
+from vsm_mcp.sandbox.confinement import Confinement
+from vsm_mcp.sandbox.folders import used
 from vsm_mcp.sandbox.scope import Scope
 
 _PERIOD_SECONDS: Final = 0.25
 _DISK_PERIODS: Final = 4
-_DISK_SHARE: Final = 20
+_DISK_SHARE: Final = 100
+
+
+class Disk(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder that may take so many ``bytes`` on disk; ``limit`` is what that limit is called."""
+
+    path: Path
+    bytes: int
+    limit: str
 
 
 class Soft(msgspec.Struct, frozen=True, kw_only=True):
-    """What is looked after: bytes of memory, threads in all processes, and bytes on disk below ``disk`` (0: not)."""
+    """What is looked after: bytes of memory, threads in all processes (0: not), and folders on disk."""
 
     memory: int = 0
     threads: int = 0
-    disk: Path | None = None
-    disk_bytes: int = 0
+    disks: tuple[Disk, ...] = ()
+
+
+def kept_disk(confinement: Confinement) -> tuple[Disk, ...]:
+    """Return the home, where one is kept."""
+    if not confinement.home:
+        return ()
+    return (Disk(path=Path(confinement.home), bytes=confinement.home_bytes, limit="home"),)
 
 
 class Watchdog:
-    """Looks at a program four times a second, and at its disk once, and ends it above a limit.
+    """Looks at a program four times a second, at its disks once, and ends it above a limit.
 
-    ``broke`` names the limit then: ``memory``, ``processes`` or ``scratch``. ``peak`` is the most memory it saw.
+    Large disks are looked at less often: a hundredth of the time goes into it.
+
+    ``broke`` names the limit then: ``memory``, ``processes``, ``scratch`` or ``home``. ``peak`` is the most memory it
+    saw.
     """
 
     def __init__(self, scope: Scope, limits: Soft) -> None:
@@ -51,16 +69,17 @@ class Watchdog:
     async def _look(self) -> None:
         rest = _DISK_PERIODS
         while not self.broke:
-            if self.limits.memory or self.limits.threads:
+            counted = bool(self.limits.memory or self.limits.threads)
+            if counted:
                 self._count()
-            rest -= 1
-            if self.limits.disk is not None and rest <= 0 and not self.broke:
+            rest -= 1 if counted else _DISK_PERIODS
+            if self.limits.disks and rest <= 0 and not self.broke:
                 began = time.monotonic()
-                if await asyncio.to_thread(used, self.limits.disk) > self.limits.disk_bytes:
-                    self.broke = "scratch"
+                self.broke = await asyncio.to_thread(_over, self.limits.disks)
                 rest = _DISK_PERIODS + round((time.monotonic() - began) * _DISK_SHARE / _PERIOD_SECONDS)
             if not self.broke:
-                await asyncio.sleep(until_beat(_PERIOD_SECONDS, asyncio.get_running_loop().time()))
+                period = _PERIOD_SECONDS if counted else _PERIOD_SECONDS * _DISK_PERIODS
+                await asyncio.sleep(until_beat(period, asyncio.get_running_loop().time()))
         self._scope.end()
 
     def _count(self) -> None:
@@ -73,11 +92,5 @@ class Watchdog:
             self.broke = "processes"
 
 
-def used(root: Path) -> int:
-    """Return the bytes that a directory takes on disk, with all below it; symbolic links are not followed."""
-    total = 0
-    for folder, _, names in os.walk(root):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(f"{folder}/{name}").st_blocks * 512
-    return total
+def _over(disks: tuple[Disk, ...]) -> str:
+    return next((disk.limit for disk in disks if used(disk.path) > disk.bytes), "")

@@ -31,6 +31,10 @@ _WRITING: Final = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC|O_APPEND|O_TMPFIL
 _ADDRESS: Final = re.compile(r'sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|inet_pton\(AF_INET6, )"([^"]*)"')
 _UNIX: Final = re.compile(r'sun_path=@?("(?:[^"\\]|\\.)*")')
 _OWN_ADDRESS: Final = re.compile(r"127\.|::ffff:127\.|(?:0\.0\.0\.0|::1|::)\Z")
+# What in a home is made anew when it is gone: caches, and what tools write there of themselves.
+_PASSING: Final = re.compile(
+    rf"{HOME}/\.?(?:cache|npm|node_repl_history|pki|dotnet|java|wget-hsts|tmp|config/(?:matplotlib|configstore))(?:/|\Z)"
+)
 _EVERYDAY: Final = ("/var/run/nscd/", "/run/systemd/", "/dev/log", f"{HOME}/", f"{TMP}/")
 _FLAGS: Final = ("O_", "{flags=")
 # Where secrets lie that are not the server's: of the system, and of other homes than its own.
@@ -50,7 +54,7 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     names are in what it asks for, and in its contacts.
     """
 
-    program: str
+    argv: tuple[str, ...]
     cwd: str
     own: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
@@ -58,10 +62,10 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     names_made_up: bool = False
 
     @classmethod
-    def of(cls, program: str, cwd: str, confinement: Confinement) -> Ground:
-        """Return the ground of a program in its confinement."""
+    def of(cls, argv: tuple[str, ...], cwd: str, confinement: Confinement) -> Ground:
+        """Return the ground of a program, with its arguments, in its confinement."""
         return cls(
-            program=program,
+            argv=argv,
             cwd=cwd,
             own=confinement.read_only,
             readable=(*confinement.granted_read_only, *confinement.granted_writable),
@@ -85,7 +89,7 @@ class Observer:
     def take(self, call: Call) -> None:
         """Take one call."""
         if not self._begun:
-            self._begun = call.name == "execve" and call.result == 0 and _first(call) == self._ground.program
+            self._begun = call.name == "execve" and call.result == 0 and self._is_the_program(call)
             return
         self.calls += 1
         match call.name:
@@ -133,6 +137,8 @@ class Observer:
     def _changed(self, path: str) -> None:
         if path and _in_any(path, self._ground.writable):
             self._keep("writes", path)
+        elif path.startswith(f"{HOME}/") and not _PASSING.match(path) and path not in self._decoys.files:
+            self._keep("home", path)
         elif path and not _in_any(path, _PRIVATE):
             self._keep("outside", path)
 
@@ -157,8 +163,12 @@ class Observer:
                 self._keep("names", name)
 
     def _executed(self, call: Call) -> None:
-        listed = next((argument for argument in call.arguments if argument.startswith("[")), "")
-        self._keep("commands", " ".join(map(text, strings(listed))) or _first(call))
+        self._keep("commands", " ".join(_listed(call)) or _first(call))
+
+    def _is_the_program(self, call: Call) -> bool:
+        """Tell it from what sets the sandbox up, which may be the same interpreter; long words are cut in a record."""
+        own, listed = self._ground.argv, _listed(call)
+        return _first(call) == own[0] and all(word.startswith(cut) for word, cut in zip(own, listed, strict=False))
 
     # --- what they have in common --------------------------------------------------------------------------------
 
@@ -206,6 +216,12 @@ def asked_name(packet: bytes) -> str:
     name = b".".join(labels)
     kind = struct.unpack_from("!H", packet, at + 1)[0]
     return name.decode("ascii") if labels and kind in _RECORDS and re.fullmatch(rb"[A-Za-z0-9_.-]+", name) else ""
+
+
+def _listed(call: Call) -> list[str]:
+    """Return the arguments that a program is started with, as far as the record has them."""
+    listed = next((argument for argument in call.arguments if argument.startswith("[")), "")
+    return [text(each) for each in strings(listed)]
 
 
 def _first(call: Call) -> str:

@@ -78,7 +78,7 @@ class Watch:
             except SandboxUnavailable as error:
                 self.give_up(f"it cannot be watched here: {error.message}")
             else:
-                self._attend(child, Ground.of(command.argv[0], command.cwd, confinement))
+                self._attend(child, Ground.of(command.argv, command.cwd, confinement))
                 return child
         return await self._sandbox.spawn(command, confinement, name=name, unsandboxed=unsandboxed)
 

@@ -30,6 +30,7 @@ BAD: list[tuple[str, Any]] = [
     ("cwd", "here"),
     ("stateful", "perhaps"),
     ("lazy", 1),
+    ("keep_home", "yes"),
     ("idle_stop_seconds", -1.0),
     ("idle_stop_seconds", float("nan")),
     ("idle_stop_seconds", float("inf")),
@@ -123,6 +124,7 @@ def test_any_text_is_refused_by_name_or_taken(one: str, two: str, three: str) ->
     [
         (Settings(pool_size=2, stateful=True), False, "pool_size: each session"),
         (Settings(calls_at_once=2, stateful=True), False, "calls_at_once: each session"),
+        (Settings(keep_home=True, stateful=True), False, "keep_home: each session"),
         (Settings(pool_size=2, restart=RestartPolicy.TRANSIENT), False, "restart: the processes of a pool"),
         (Settings(listens="http"), True, "listens: a server that runs elsewhere"),
         (Settings(listens="http", health="no path"), False, "health: 'no path' is no path"),

@@ -47,6 +47,21 @@ def test_names_are_resolved_as_on_the_machine_only_with_its_network() -> None:
 
 
 @pytest.mark.parametrize("variant", [USER, ROOT])
+def test_a_home_that_is_kept_takes_the_place_of_the_one_in_memory(variant: Variant) -> None:
+    kept = Confinement(home="/state/homes/memory-1")
+    given = options(variant, kept)
+    assert pairs(given, "--bind") == [("/state/homes/memory-1", HOME)]
+    assert (HOME,) not in pairs(given, "--tmpfs", 1)
+    assert (HOME,) in pairs(options(variant), "--tmpfs", 1)
+    moved = bubblewrap.inner(variant, COMMAND, kept)
+    assert (
+        (moved[moved.index("/usr/bin/env") + 1 :][:2] == ["-C", HOME])
+        if variant.uid
+        else (HOME,) in pairs(given, "--chdir", 1)
+    )
+
+
+@pytest.mark.parametrize("variant", [USER, ROOT])
 def test_what_always_holds(variant: Variant) -> None:
     given = options(variant)
     for option in ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session"):
@@ -63,7 +78,7 @@ def test_root_keeps_just_what_changing_the_uid_needs() -> None:
     given = options(ROOT)
     assert pairs(given, "--cap-add", 1) == [("CAP_SETUID",), ("CAP_SETGID",), ("CAP_SETPCAP",)]
     assert "--unshare-user" not in given
-    inner = bubblewrap.inner(ROOT, COMMAND)
+    inner = bubblewrap.inner(ROOT, COMMAND, Confinement())
     assert inner[:5] == ["/usr/bin/setpriv", "--reuid", "64007", "--regid", "64007"]
     assert {"--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"} <= set(inner)
     assert inner[-2:] == ["/opt/server", "--flag"]
@@ -74,26 +89,26 @@ def test_user_namespace_is_locked() -> None:
     assert "--disable-userns" in given
     assert "--cap-add" not in given
     assert "--disable-userns" not in options(msgspec.structs.replace(USER, lock_userns=False))
-    assert bubblewrap.inner(USER, COMMAND) == ["/opt/server", "--flag"]
+    assert bubblewrap.inner(USER, COMMAND, Confinement()) == ["/opt/server", "--flag"]
 
 
 def test_secrets_go_through_options_only() -> None:
     for variant in (USER, ROOT):
         assert ("TOKEN", "secret") in pairs(options(variant), "--setenv")
-        assert not any("secret" in part for part in bubblewrap.inner(variant, COMMAND))
+        assert not any("secret" in part for part in bubblewrap.inner(variant, COMMAND, Confinement()))
 
 
 def test_what_the_loader_obeys_does_not_reach_a_program_that_is_still_root() -> None:
     assert ("LD_PRELOAD", "/opt/x.so") in pairs(options(USER), "--setenv")
     assert "LD_PRELOAD" not in options(ROOT)
-    inner = bubblewrap.inner(ROOT, COMMAND)
+    inner = bubblewrap.inner(ROOT, COMMAND, Confinement())
     assert inner.index("LD_PRELOAD=/opt/x.so") > inner.index("/usr/bin/env") > inner.index("/usr/bin/setpriv")
 
 
 def test_private_directory_is_entered_after_root_is_dropped() -> None:
     command = msgspec.structs.replace(COMMAND, cwd="/data", env={})
     assert pairs(options(ROOT, command=command), "--chdir", 1) == [("/",)]
-    assert bubblewrap.inner(ROOT, command)[-5:-2] == ["/usr/bin/env", "-C", "/data"]
+    assert bubblewrap.inner(ROOT, command, Confinement())[-5:-2] == ["/usr/bin/env", "-C", "/data"]
     assert pairs(options(USER, command=command), "--chdir", 1) == [("/data",)]
     assert ("PWD", "/data") in pairs(options(USER, command=command), "--setenv")
 

@@ -31,7 +31,7 @@ def _covers(name: str, operation: str) -> bool:
 
 
 def test_everything_is_denied_but_what_is_said() -> None:
-    text = seatbelt.profile(MOUNTS, "/private/var/folders/x/vsm")
+    text = seatbelt.profile(MOUNTS, ("/Users/me/kept", "/private/var/folders/x/vsm"))
     assert text.splitlines()[:2] == ["(version 1)", "(deny default)"]
     assert "network" not in text
     assert "mach-lookup" not in text
@@ -39,7 +39,7 @@ def test_everything_is_denied_but_what_is_said() -> None:
 
 
 def test_paths_are_decided_as_granted() -> None:
-    text = seatbelt.profile(MOUNTS, "/private/var/folders/x/vsm")
+    text = seatbelt.profile(MOUNTS, ("/Users/me/kept", "/private/var/folders/x/vsm"))
     expected = {
         ("file-read-data", "/Users/me/project/a"): "allow",
         ("file-write-data", "/Users/me/project/a"): "allow",
@@ -54,6 +54,7 @@ def test_paths_are_decided_as_granted() -> None:
         ("file-write-data", "/usr/bin/true"): "deny",
         ("process-exec", "/usr/bin/true"): "allow",
         ("file-write-data", "/private/var/folders/x/vsm/tmp/a"): "allow",
+        ("file-write-data", "/Users/me/kept/memory.json"): "allow",
         ("file-write-data", "/dev/null"): "allow",
         ("file-read-data", "/private/etc/master.passwd"): "deny",
     }

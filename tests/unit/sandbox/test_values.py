@@ -76,6 +76,17 @@ def test_uid_is_the_same_for_the_same_name() -> None:
     assert second != first
 
 
+def test_those_that_have_one_home_have_one_uid_until_the_last_is_gone() -> None:
+    uids = Uids(set)
+    first = uids.lease("server", "/homes/a")
+    assert uids.lease("server@2", "/homes/a") == first
+    assert uids.lease("server", "/homes/b") != first
+    uids.release(first)
+    assert uids.lease("server") != first
+    uids.release(first)
+    assert uids.lease("server") == first
+
+
 def test_uids_run_out() -> None:
     uids = Uids(set)
     for number in range(COUNT):

@@ -20,7 +20,7 @@ from vsm_mcp.vetting.strace import Trace
 
 DECOYS = plant(bytes(range(64)))
 GROUND = Ground(
-    program="/i/server", cwd=HOME, own=("/i", "/opt/node"), readable=("/data/in", "/data/out"), writable=("/data/out",)
+    argv=("/i/server",), cwd=HOME, own=("/i", "/opt/node"), readable=("/data/in", "/data/out"), writable=("/data/out",)
 )
 STARTED = '1  execve("/i/server", ["/i/server"], 0x7 /* 9 vars */) = 0\n'
 ROOT = "AT_FDCWD</home/mcp>"
@@ -51,12 +51,13 @@ def behaviour(record: str) -> dict[str, Any]:
         (f'1  openat({ROOT}, "/data/out/a", O_WRONLY|O_CREAT, 0666) = 3</data/out/a>', {"writes": ("/data/out/a",)}),
         (f'1  openat({ROOT}, "/usr/x", O_WRONLY|O_CREAT, 0666) = -1 EROFS (Read-only)', {"outside": ("/usr/x",)}),
         (f'1  openat({ROOT}, "/data/in/a", O_RDWR) = -1 EROFS (Read-only)', {"outside": ("/data/in/a",)}),
-        (f'1  openat({ROOT}, "x", O_WRONLY|O_CREAT, 0666) = 3</home/mcp/x>', {}),
+        (f'1  openat({ROOT}, "x", O_WRONLY|O_CREAT, 0666) = 3</home/mcp/x>', {"home": ("/home/mcp/x",)}),
         (f'1  openat({ROOT}, "/dev/null", O_RDWR) = 3</dev/null>', {}),
         (f'1  openat({ROOT}, "O_CREAT", O_RDONLY) = 3</home/mcp/O_CREAT>', {}),
         ('1  creat("/opt/x", 0666) = -1 EROFS (Read-only)', {"outside": ("/opt/x",)}),
         ('1  openat2(AT_FDCWD</>, "opt/x", {flags=O_RDWR, mode=0}, 24) = -1 ENOSYS (N)', {"outside": ("/opt/x",)}),
-        (f'1  renameat2({ROOT}, "a", AT_FDCWD</data/out>, "b", 0) = 0', {"writes": ("/data/out/b",)}),
+        (f'1  renameat2({ROOT}, "a", AT_FDCWD</data/out>, "b", 0) = 0',
+         {"writes": ("/data/out/b",), "home": ("/home/mcp/a",)}),
         ('1  unlinkat(5</data/out>, "b", 0) = 0', {"writes": ("/data/out/b",)}),
         (f'1  symlinkat("/etc/passwd", {ROOT}, "/srv/l") = -1 ENOENT (N)', {"outside": ("/srv/l",)}),
         ('1  mkdir("/data/out/../in/d", 0777) = -1 EROFS (R)', {"outside": ("/data/in/d",)}),
@@ -118,10 +119,25 @@ def test_nothing_counts_before_the_program_runs() -> None:
     assert observer.behaviour() == Behaviour(calls=1, commands=("/i/server",))
 
 
+def test_what_sets_the_sandbox_up_is_not_the_program_though_it_has_its_interpreter() -> None:
+    ground = msgspec.structs.replace(GROUND, argv=("/i/python", "-I", f"/i/{'x' * 300}.py", "--flag"))
+    before = '1  execve("/i/python", ["/i/python", "-I", "/ours/handing.py", "3"], 0x1 /* 0 vars */) = 0'
+    begun = f'1  execve("/i/python", ["/i/python", "-I", "/i/{"x" * 60}"..., ...], 0x1 /* 9 vars */) = 0'
+    record = f'{before}\n1  mkdir("/newroot", 0777) = 0\n{begun}\n1  mkdir("/srv", 0777) = -1 EROFS (R)'
+    assert seen(record, started=False, ground=ground).behaviour().outside == ("/srv",)
+
+
 def test_a_relative_path_is_seen_from_where_the_process_was() -> None:
     first = '1  openat(AT_FDCWD</data/out>, "a", O_RDONLY) = -1 ENOENT (N)'
     record = f'{first}\n1  mkdir("d", 0777) = 0\n2  mkdir("d", 0777) = 0'
-    assert behaviour(record) == {"writes": ("/data/out/d",)}
+    assert behaviour(record) == {"writes": ("/data/out/d",), "home": ("/home/mcp/d",)}
+
+
+@pytest.mark.parametrize("name", [".cache/x", ".npm/_logs/1.log", ".config/matplotlib/fonts", "tmp/x", ".ssh/id_rsa"])
+def test_caches_and_decoys_in_a_home_are_nothing_that_is_kept(name: str) -> None:
+    assert behaviour(f'1  openat(AT_FDCWD</home/mcp>, "{name}", O_RDWR|O_CREAT, 0600) = 3').get("home", ()) == ()
+    kept = behaviour(f'1  openat(AT_FDCWD</home/mcp>, "my{name}", O_RDWR|O_CREAT, 0600) = 3')
+    assert kept["home"] == (f"/home/mcp/my{name}",)
 
 
 def test_what_is_kept_is_bounded() -> None:

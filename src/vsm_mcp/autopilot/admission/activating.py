@@ -78,7 +78,11 @@ async def committed(
     leaving = tuple(each.acquisition for each in (*now, before) if each is not None)
     passage.plan = msgspec.structs.replace(passage.plan, superseded=leaving)
     async with passage.step("activate"):
-        server = msgspec.structs.replace(server, observed_stateful=any(old.observed_stateful for old in now))
+        server = msgspec.structs.replace(
+            server,
+            observed_stateful=any(old.observed_stateful for old in now),
+            keeps_home=server.keeps_home or any(old.keeps_home for old in now),
+        )
         store.secrets.put(passage.id, secrets)
         await installations.activate(name, passage.plan.version)
         if not keeps:

@@ -10,7 +10,7 @@ from vsm_mcp.autopilot.admission.order import Order, warnings
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.mending import Mending
 from vsm_mcp.autopilot.subjects import after_trial
-from vsm_mcp.autopilot.verdicts import failed_trial, judged, unconfined, unwatched, watched
+from vsm_mcp.autopilot.verdicts import failed_trial, judged, kept_at_home, unconfined, unwatched, watched
 from vsm_mcp.events import SandboxPlanned, ignore
 from vsm_mcp.install.installer import Resolved
 from vsm_mcp.model.counted import counted
@@ -19,6 +19,7 @@ from vsm_mcp.model.finding import VetReport
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.server import Server
 from vsm_mcp.model.trial import TrialReport
+from vsm_mcp.runtime.homes import known_to_keep
 from vsm_mcp.runtime.sandbox_plan import plan_of_server
 from vsm_mcp.runtime.spec import spec_of
 from vsm_mcp.vetting.check import Stage, run_checks
@@ -37,7 +38,7 @@ class Proved(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def server(self) -> Server:
         """The server as it would be."""
-        return self.installed.server
+        return _told(self.installed.server, self.report)
 
 
 async def proved(passage: Passage, order: Order, found: Resolved | None = None) -> Proved:
@@ -55,7 +56,7 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
         async with passage.parts.quota.kept():
             made = await installed(passage, order, found)
         if not told:
-            await _planned_for(passage, made.server, order.settings)
+            await _planned_for(passage, _told(made.server), order.settings)
         told = True
         report = await _tried(passage, made.server, order.settings)
         constraints = mending.after(report)
@@ -67,7 +68,14 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
         raise failed_trial(report)
     verdict = await _judged(passage, made, report)
     notes = (*warnings(passage, order.settings), *found.notes, *unconfined(made.built), *unwatched(report))
-    return Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
+    proof = Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
+    return msgspec.structs.replace(proof, notes=(*notes, *kept_at_home(proof.server, report)))
+
+
+def _told(server: Server, report: TrialReport | None = None) -> Server:
+    """Return the server with what its capabilities, and its trial, tell of its home."""
+    seen = report.behaviour if report is not None else None
+    return msgspec.structs.replace(server, keeps_home=known_to_keep(server.tags, seen))
 
 
 async def _planned_for(passage: Passage, server: Server, settings: Settings) -> None:

@@ -19,7 +19,10 @@ from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
 
-_KEPT = ("settings", "args", "env", "enabled", "tags", "description", "origin", "observed_stateful")
+_KEPT = (
+    *("settings", "args", "env", "enabled", "tags", "description", "origin"),
+    *("observed_stateful", "keeps_home"),
+)
 
 
 async def reinstall(parts: Parts, request: Request, server: Server) -> Outcome:
