@@ -18,6 +18,7 @@ from vsm_mcp.testing import faulty
 PROGRAM = str(Path(sys.executable).parent / "vsm-mcp")
 MODULE = (sys.executable, "-c", "from vsm_mcp.cli import main; main()")
 """The same for a Python that has no such program beside it: the system's, which an ordinary user is given."""
+COMMAND = (PROGRAM,) if Path(PROGRAM).exists() else MODULE
 
 FAULTY = Path(faulty.__file__)
 
@@ -45,7 +46,7 @@ class Home:
 
     def run(self, *words: str, timeout: float = 120) -> Done:
         done = subprocess.run(
-            [*((PROGRAM,) if Path(PROGRAM).exists() else MODULE), *words, "--json"],
+            [*COMMAND, *words, "--json"],
             env=self.env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -59,7 +60,7 @@ class Home:
     def begin(self, *words: str) -> subprocess.Popen[bytes]:
         """Start a command whose end nobody waits for."""
         null = subprocess.DEVNULL
-        return subprocess.Popen([PROGRAM, *words], env=self.env, stdin=null, stdout=null, stderr=null)
+        return subprocess.Popen([*COMMAND, *words], env=self.env, stdin=null, stdout=null, stderr=null)
 
     def add_faulty(self, name: str, *flags: str, options: tuple[str, ...] = ()) -> Done:
         """Admit the scripted server under a name, with its flags."""
@@ -71,7 +72,7 @@ class Home:
         self.path.mkdir(exist_ok=True)
         with (self.path / "daemon.log").open("ab") as log:
             daemon = subprocess.Popen(
-                [PROGRAM, "serve", "--port", "0", *words], env=self.env, stdin=subprocess.DEVNULL, stderr=log
+                [*COMMAND, "serve", "--port", "0", *words], env=self.env, stdin=subprocess.DEVNULL, stderr=log
             )
         self.daemons.append(daemon)
         return str(self.until(lambda: self.run("status").document.get("address", "")))
