@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from vsm_mcp.autopilot import expected
 from vsm_mcp.events import Emit, RemedyApplied
 from vsm_mcp.install.lockfile import LockedServer
@@ -26,3 +28,12 @@ class Mending:
             why = report.cause.message
             self._emit(RemedyApplied(acquisition=self._acquisition, remedy=" ".join(constraints), reason=why))
         return constraints
+
+    def told(self, report: TrialReport) -> TrialReport:
+        """Return a report; where it failed for what was to be mended, its hint says what was tried."""
+        cause = report.cause
+        if cause is None or not cause.remedies or not self._tried:
+            return report
+        tried = " and with ".join(" ".join(each) for each in sorted(self._tried, key=len))
+        hint = f"it was installed with {tried}, too, and failed likewise; try another version or another server"
+        return msgspec.structs.replace(report, cause=msgspec.structs.replace(cause, hint=hint))

@@ -25,7 +25,13 @@ _SDK_SHAPE: Final = re.compile(
 # What mcp 1.x brought along and 2.x does not: servers import it without declaring it.
 _CAME_WITH_SDK_1: Final = frozenset({"httpx", "httpx_sse", "pydantic_settings", "dotenv"})
 _SDK_FILE: Final = re.compile(r"/site-packages/(?:mcp|fastmcp|mcp_types)/")
-_SDK_SAYS: Final = re.compile(r"pin ['\"]mcp<2|This is mcp 2\.|removed in (?:FastMCP|mcp) (?:[2-9]|\d\d)")
+_SDK_SAYS: Final = re.compile(
+    r"pin ['\"]mcp<2|This is mcp 2\.|removed in (?:FastMCP|mcp) (?:[2-9]|\d\d)"
+    # what a server says of itself that caught the error: the decorators of 1.x
+    r"|'Server' object has no attribute '(?:list|call|read|get|set|subscribe|unsubscribe|progress)_?\w*'"
+)
+# The SDK is not there at all, so no version of it mends that: an extra of the package brings it, perhaps.
+_SDK_ABSENT: Final = re.compile(r"No module named ['\"](?:mcp|fastmcp)['\"]\s*\Z")
 _OWN_FRAME: Final = re.compile(r"/site-packages/(?!mcp/|fastmcp/|mcp_types/)")
 
 _NATIVE: Final = re.compile(
@@ -66,6 +72,9 @@ _OLD_SYNTAX: Final = re.compile(
 )
 
 
+_INCOMPLETE: Final = "the package is incomplete in this version; try another version or another server"
+
+
 def python_sdk(words: LastWords, text: str) -> Cause | None:
     """A Python server written for ``mcp`` 1.x that was given 2.x (or for an older ``fastmcp``)."""
     if not words.type and not _SDK_SAYS.search(text):
@@ -83,6 +92,8 @@ def python_sdk(words: LastWords, text: str) -> Cause | None:
 
 def _breaks_on_sdk(words: LastWords) -> bool:
     if words.type in _IMPORT_ERRORS:
+        if _SDK_ABSENT.search(words.message):
+            return False
         missing = _PYTHON_MISSING.search(words.message)
         left = missing is not None and missing["name"].split(".")[0] in _CAME_WITH_SDK_1
         return left or _SDK_MODULE.search(words.message) is not None
@@ -168,7 +179,7 @@ def _broken_python(words: LastWords) -> Cause:
         return Cause(
             code="missing_dependency",
             message=f"the server imports {missing['name']}, which its package does not declare as a dependency",
-            hint="the package is incomplete in this version; try another version or another server",
+            hint=_INCOMPLETE,
         )
     foreign = re.search(r"cannot import name ['\"]\w+['\"] from ['\"](?P<name>\w+)", words.message)
     if foreign and not script and own and foreign["name"] != own:
@@ -203,5 +214,5 @@ def _broken_node(name: str) -> Cause:
     return Cause(
         code="missing_dependency",
         message=f"the server imports {name}, which its package does not declare as a dependency",
-        hint="the package is incomplete in this version; try another version or another server",
+        hint=_INCOMPLETE,
     )

@@ -12,6 +12,10 @@ from vsm_mcp.runtime.last_words import LastWords
 _SECTION: Final = re.compile(
     r"^\s*(?:available |sub)?commands:[ \t]*\n(?P<rows>(?:[ \t]+\S[^\n]*(?:\n|\Z)){1,40})", re.IGNORECASE | re.MULTILINE
 )
+_LINE: Final = re.compile(
+    r"^\W*(?:available )?commands:[ \t]+(?P<names>[a-z][\w:-]*(?:, ?[a-z][\w:-]*)+)", re.IGNORECASE | re.MULTILINE
+)
+_UNLISTED: Final = re.compile(r"\bmissing command\b|\brequires a (?:sub)?command\b", re.IGNORECASE)  # click, typer
 _CHOICES: Final = re.compile(r"usage:[^\n]*\{(?P<names>[a-z][\w-]*(?:,[a-z][\w-]*)+)\}", re.IGNORECASE)
 _WANTS_AN_OPTION: Final = re.compile(r"(?:required|missing)[^\n]{0,60}\s['\"`]?--?[a-z]", re.IGNORECASE)
 _WRONG: Final = re.compile(r"\b(?:unknown|unrecognized|invalid|no such)\b", re.IGNORECASE)
@@ -21,23 +25,27 @@ _SERVES: Final = ("stdio", "serve", "server", "mcp", "start", "run")
 
 
 def missing_command(_words: LastWords, text: str) -> Cause | None:
-    """Return the cause when ``text`` is a help that lists commands, and none was given."""
+    """Return the cause when ``text`` is a help that lists commands, or says that one is missing, and none was given."""
     names = [name for name in _listed(text) if name not in _ABOUT_ITSELF]
-    if not names or _WANTS_AN_OPTION.search(text) or _WRONG.search(text):
+    if not (names or _UNLISTED.search(text)) or _WANTS_AN_OPTION.search(text) or _WRONG.search(text):
         return None
-    likely = next((name for name in _SERVES if name in names), names[0])
+    likely = next((name for name in _SERVES if name in names), "")
+    probably = (
+        f", probably --arg {likely}" if likely else ": --arg COMMAND; if none of them serves MCP, it is no server"
+    )
     return Cause(
         code="missing_arg",
-        message=f"the server needs to be told which of its commands to run: {', '.join(names[:8])}",
-        hint=f"give it as the first argument, probably --arg {likely}",
+        message="the server needs to be told which of its commands to run"
+        + (f": {', '.join(names[:8])}" if names else ""),
+        hint=f"give it as the first argument{probably}",
         inputs=("command",),
     )
 
 
 def _listed(text: str) -> list[str]:
-    choices = _CHOICES.search(text)
+    choices = _CHOICES.search(text) or _LINE.search(text)
     if choices:
-        return choices["names"].split(",")
+        return re.split(", ?", choices["names"])
     section = _SECTION.search(text)
     if section is None:
         return []

@@ -39,3 +39,14 @@ def test_what_passed_or_is_locked_or_has_no_known_cause_is_not_mended() -> None:
     assert Mending("a1", ignore).after(unknown) == ()
     locked = LockedServer(ref="pypi:demo==1", version="1")
     assert Mending("a1", ignore, locked).after(FAILED) == ()
+
+
+def test_what_fails_after_every_remedy_says_what_was_tried() -> None:
+    mending = Mending("a1", ignore)
+    assert mending.told(FAILED) == FAILED
+    while mending.after(FAILED):
+        pass
+    cause = mending.told(FAILED).cause
+    assert cause is not None
+    assert "mcp<2" in cause.hint
+    assert "too, and failed likewise" in cause.hint

@@ -46,6 +46,18 @@ CASES: list[tuple[str, tuple[str, ...], str]] = [
         "2026-11-21 12:09 - ERROR - Missing database configuration: MYSQL_USER is required",
     ),
     ("python_sdk_2", (), PYTHON + "ModuleNotFoundError: No module named 'httpx'"),
+    ("python_sdk_2", (), "Error starting the server: 'Server' object has no attribute 'list_tools'"),
+    ("missing_dependency", (), PYTHON + "ModuleNotFoundError: No module named 'mcp'"),
+    (
+        "missing_arg",
+        ("command",),
+        "Usage: x [OPTIONS] COMMAND [ARGS]...\nTry 'x --help' for help.\n\u2502 Missing command. \u2502",
+    ),
+    (
+        "missing_arg",
+        ("command",),
+        "Usage:\n    x serve   # Start MCP server\n    x pilot   # wizard\nCommands: serve, pilot, setup",
+    ),
     ("missing_arg", ("https://server-url",), "[2] Usage: mcp-remote <https://server-url> [callback-port] [--debug]"),
     (
         "incompatible_dependency",

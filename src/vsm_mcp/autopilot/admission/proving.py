@@ -65,7 +65,7 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
         await passage.record("remedy", {"constraints": constraints, "cause": report.cause})
         found = await resolved(passage, order, constraints)
     if not report.passed:
-        raise failed_trial(report)
+        raise failed_trial(mending.told(report))
     verdict = await _judged(passage, made, report)
     notes = (*warnings(passage, order.settings), *found.notes, *unconfined(made.built), *unwatched(report))
     proof = Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
