@@ -34,6 +34,7 @@ _AGAIN_SECONDS: Final = 3600.0
 _FRESH_SECONDS: Final = 600.0
 _NAMED: Final = 3
 _MESSAGE: Final = 400
+_ATTEMPT: Final = 120
 _NEED: Final = 500
 _TOOL_NAME, _TOOL_WORDS = 100, 8
 _MISSED: Final = Rate(per_minute=30, burst=30)
@@ -234,15 +235,20 @@ def need_of_call(tool: str) -> str:
 
 def acquired(outcome: Outcome) -> Acquired:
     """Return the end of an acquisition as an agent is told it."""
-    reason = outcome.reason
     return Acquired(
         outcome=outcome.outcome,
         server=outcome.server,
         ref=outcome.ref,
-        message=clean(reason.message if reason else "; ".join(outcome.warnings), _MESSAGE),
+        message=clean(_why(outcome), _MESSAGE),
         person=_for_a_person(outcome),
         evidence=outcome.evidence,
     )
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.outcome != "served" and len(outcome.attempts) > 1:
+        return "; ".join(f"{each.ref}: {each.message[:_ATTEMPT]}" for each in outcome.attempts)
+    return outcome.reason.message if outcome.reason is not None else "; ".join(outcome.warnings)
 
 
 def _for_a_person(outcome: Outcome) -> str:

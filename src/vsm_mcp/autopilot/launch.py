@@ -52,9 +52,19 @@ def plan_launch(facts: LaunchFacts | None, settings: Settings, ref: Ref | None =
 
 def require(inputs: Iterable[Input], settings: Settings) -> None:
     """Raise :class:`MissingValue` naming every required value that nobody gave."""
-    missing = [item for item in inputs if item.required and not item.default and not _given(item, settings)]
+    missing = missing_inputs(inputs, settings)
     if missing:
         raise missing_values(missing)
+
+
+def missing_inputs(inputs: Iterable[Input], settings: Settings) -> list[Input]:
+    """Return the required values that nobody gave."""
+    return [item for item in inputs if item.required and not item.default and not _given(item, settings)]
+
+
+def options_for(inputs: Iterable[Input]) -> str:
+    """Return the options that give values."""
+    return " ".join(_option(MissingInput(item.kind.value, item.name, item.purpose)) for item in inputs)
 
 
 def _arguments(ref: Ref | None) -> tuple[str, ...]:
@@ -65,12 +75,11 @@ def _arguments(ref: Ref | None) -> tuple[str, ...]:
     return tuple(word for word in words if word not in own)
 
 
-def missing_values(inputs: Iterable[Input]) -> MissingValue:
+def missing_values(inputs: Sequence[Input]) -> MissingValue:
     """Return the error that names values nobody gave, with the options that give them."""
     wanted = tuple(MissingInput(item.kind.value, item.name, item.purpose) for item in inputs)
     named = "; ".join(f"{item.name} ({item.purpose})" if item.purpose else item.name for item in wanted)
-    options = " ".join(_option(item) for item in wanted)
-    return MissingValue(f"the server needs: {named}", f"give it with {options}", wanted)
+    return MissingValue(f"the server needs: {named}", f"give it with {options_for(inputs)}", wanted)
 
 
 def _option(item: MissingInput) -> str:

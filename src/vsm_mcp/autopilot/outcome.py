@@ -46,11 +46,21 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     inputs: tuple[dict[str, str], ...] = ()
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate that did not come into service, and why; of one that was not even tried there is no ``evidence``."""
+
+    ref: str
+    code: str
+    message: str
+    evidence: str = ""
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How an admission ended: ``served``, ``quarantined``, ``rejected`` or ``failed``; ``evidence`` is its id.
 
     ``plan`` is what the server may see and reach, or would if it were let, as far as that came to be known. ``asked``
-    is what a person has to agree to, where that is why it ended.
+    is what a person has to agree to, where that is why it ended. ``attempts`` are the candidates of a need that
+    were tried in vain, and better ones that could not be tried.
     """
 
     outcome: str
@@ -65,6 +75,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     plan: SandboxPlan | None = None
     admitted: Server | None = None
     asked: Action | None = None
+    attempts: tuple[Attempt, ...] = ()
 
 
 def reason_of(error: VsmError) -> Reason:

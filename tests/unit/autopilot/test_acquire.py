@@ -90,3 +90,16 @@ async def test_a_method_tries_only_those_who_offer_it(scene: Scene) -> None:
 async def test_what_is_on_this_machine_is_not_tried_unasked(scene: Scene) -> None:
     with pytest.raises(ApprovalNeeded, match=r"a folder of this machine is not tried unasked"):
         await scene.acquire(("dir:/srv/a",))
+
+
+async def test_what_was_tried_in_vain_is_told_with_the_end(scene: Scene) -> None:
+    scene.codes = {"npm:a": "trial_failed", "npm:b": "vetting_rejected"}
+    outcome = await scene.acquire(("dir:/srv/a",), ("npm:a",), ("npm:b",), ("npm:c",))
+    assert [(each.ref, each.code, each.evidence) for each in outcome.attempts] == [
+        ("dir:/srv/a", "not_tried", ""),
+        ("npm:a", "trial_failed", "e"),
+        ("npm:b", "vetting_rejected", "e"),
+    ]
+    scene.codes = {"npm:a": "trial_failed"}
+    outcome = await scene.acquire(("npm:a",), ("npm:b",))
+    assert (outcome.outcome, [each.ref for each in outcome.attempts]) == ("served", ["npm:a"])

@@ -1,0 +1,110 @@
+"""Which of the ranked candidates of a need may be tried here, in which order, and why the others not: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from vsm_mcp.autopilot.launch import missing_inputs, options_for
+from vsm_mcp.errors import ApprovalNeeded, NothingFound
+from vsm_mcp.install.choice import lacking, ways
+from vsm_mcp.model.appraisal import Appraisal
+from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.ref import RefKind
+
+NEARLY: Final = 0.95
+"""What is tried has at least this share of the score of the best one that somebody could give what it lacks.
+
+Else a need for what only the person has (their database, their folder) would be met by whatever asks for nothing."""
+_OF_THIS_MACHINE: Final = (RefKind.CMD, RefKind.DIR)
+
+
+class Here(msgspec.Struct, frozen=True, kw_only=True):
+    """What this machine can install: the ``tools`` it has, the ``kinds`` of installers, the ``method`` asked for."""
+
+    tools: frozenset[str]
+    kinds: frozenset[str]
+    method: str = ""
+
+    def ways(self, candidate: Candidate) -> tuple[Candidate, ...]:
+        """Return the candidate under each reference that can be installed here, in order."""
+        return tuple(
+            each for each in ways(candidate, self.method) if not lacking(each.ref.kind, self.tools, self.kinds)
+        )
+
+    def why_not(self, candidate: Candidate) -> str:
+        """Return why a candidate cannot be installed here at all; "" where it can."""
+        if self.ways(candidate):
+            return ""
+        if self.method and not ways(candidate, self.method):
+            offered = dict.fromkeys(each.ref.kind.value for each in ways(candidate))
+            return f"cannot be installed by {self.method}: it offers {', '.join(offered)}"
+        reasons = dict.fromkeys(lacking(each.ref.kind, self.tools, self.kinds) for each in ways(candidate, self.method))
+        return "; ".join(reasons)
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate, and what keeps it from being tried: ``why_not``, and the options that would help (``give``)."""
+
+    appraisal: Appraisal
+    why_not: str = ""
+    give: str = ""
+
+    @property
+    def ref(self) -> str:
+        """The reference of the candidate."""
+        return str(self.appraisal.candidate.ref)
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What is tried, the best first, and what was passed over, each in the order of the ranking."""
+
+    tried: tuple[Appraisal, ...]
+    passed_over: tuple[Judged, ...]
+
+
+def choose(ranked: Sequence[Appraisal], given: Settings, here: Here) -> Choice:
+    """Return which candidates may be tried with what was given.
+
+    One that is much worse than one that lacks no more than a value or a host is none of either, unless it is served
+    already.
+    """
+    judged = [_judged(appraisal, given, here) for appraisal in ranked]
+    bar = NEARLY * max((each.appraisal.score for each in judged if each.give), default=0.0)
+    fit = [each.appraisal for each in judged if not each.why_not]
+    tried = tuple(each for each in fit if each.score >= bar or each.candidate.installed)
+    return Choice(tried=tried, passed_over=tuple(each for each in judged if each.why_not))
+
+
+def nobody(need: str, choice: Choice) -> NothingFound | ApprovalNeeded:
+    """Return the error for a need of which no candidate can be tried."""
+    if not choice.passed_over:
+        return NothingFound(f"no server was found for {need!r}")
+    best = next((each for each in choice.passed_over if each.give), None)
+    reasons = "; ".join(f"{each.ref} {each.why_not}" for each in choice.passed_over[:3])
+    return ApprovalNeeded(
+        f"servers for {need!r} were found, but the best of them need something first: {reasons}",
+        f"give it what it needs: vsm-mcp add {best.ref} {best.give}" if best else "vsm-mcp add REF takes one by name",
+    )
+
+
+def _judged(appraisal: Appraisal, given: Settings, here: Here) -> Judged:
+    candidate = appraisal.candidate
+    if candidate.installed:
+        return Judged(appraisal=appraisal)
+    if candidate.ref.kind in _OF_THIS_MACHINE:
+        what = "program" if candidate.ref.kind is RefKind.CMD else "folder"
+        return Judged(appraisal=appraisal, why_not=f"a {what} of this machine is not tried unasked: vsm-mcp add")
+    if reason := here.why_not(candidate):
+        return Judged(appraisal=appraisal, why_not=reason)
+    launch = candidate.launch
+    missing = missing_inputs(launch.inputs, given) if launch is not None and not given.args else []
+    if missing:
+        names = ", ".join(item.name for item in missing)
+        return Judged(appraisal=appraisal, why_not=f"needs {names}", give=options_for(missing))
+    if launch is not None and launch.network and not given.hosts and not given.network:
+        return Judged(appraisal=appraisal, why_not="needs the network: --allow-host HOST", give="--allow-host HOST")
+    return Judged(appraisal=appraisal)
