@@ -89,6 +89,11 @@ _SIGNS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
         ),
     ),
 )  # fmt: skip
+# A literal that is printed is done by nobody, unless printing was made something else.
+_PRINTED: Final = re.compile(
+    r"\bconsole\.(?:log|error|warn|info|debug)\(\s*(?:'[^'\n\\]*'|\"[^\"\n\\]*\"|`[^`$\\]*`)\s*\)"
+)
+_REPLACED: Final = re.compile(r"\bconsole\b(?!\s*\.\s*(?:log|error|warn|info|debug|table|dir|trace)\s*\()")
 _INLINE: Final = re.compile(r"\bnode\s+(?:-e|--eval|-p)\b|\bpython3?\s+-c\b")
 _ALWAYS_HOSTILE: Final = frozenset({"exfiltration", "hiding", "spreading", "planting"})
 _HOSTILE_WITH_NETWORK: Final = frozenset({"environment", "secrets"})
@@ -104,7 +109,7 @@ def weigh(command: str, sources: Mapping[str, str]) -> tuple[str, tuple[str, ...
     if _DOWNLOAD_AND_RUN.search(command):
         return "hostile", ("fetches code and runs it",)
     signs: dict[str, str] = {}
-    for file, text in {"command": command, **sources}.items():
+    for file, text in {"command": command, **{file: _done(text) for file, text in sources.items()}}.items():
         for sign, pattern in _SIGNS:
             if sign not in signs and pattern.search(text):
                 signs[sign] = sign if file == "command" else f"{sign} in {file}"
@@ -119,6 +124,11 @@ def weigh(command: str, sources: Mapping[str, str]) -> tuple[str, tuple[str, ...
     if signs.keys() & {"network", "programs", "environment", "secrets"}:
         return "unusual", reasons
     return "plain" if all(_BUILDERS.match(part) for part in _parts(command)) or not signs else "unusual", reasons
+
+
+def _done(text: str) -> str:
+    """Return a script without what it merely prints."""
+    return text if _REPLACED.search(text) else _PRINTED.sub("", text)
 
 
 def _parts(command: str) -> list[str]:

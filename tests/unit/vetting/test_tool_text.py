@@ -93,6 +93,8 @@ def test_what_a_person_should_look_at(text: str, rule: str) -> None:
         "Watches a page and can send configured email or webhook notifications when it changes.",
         "Uploads a file to the bucket, see https://docs.example.com/upload for its limits.",
         "Supports only read-only SQL: SELECT. Example: SELECT * FROM users WHERE id = 1;",
+        "Validates a document. Data privacy: no input data is stored, logged, or transmitted to external services.",
+        "Gets the next task. Do not skip the user's approval step.",
     ],
 )
 def test_honest_descriptions_pass(text: str) -> None:
