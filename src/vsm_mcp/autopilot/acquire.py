@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from vsm_mcp.autopilot.choosing import Choice, Here, Judged, choose, nobody
-from vsm_mcp.autopilot.outcome import Attempt, Outcome, Request
+from vsm_mcp.autopilot.outcome import Attempt, Outcome, Reason, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.events import CandidateRejected, Ranked
 from vsm_mcp.install.choice import installable
@@ -60,7 +60,16 @@ async def acquire(parts: Parts, template: Request, ranked: Sequence[Appraisal], 
             if code not in _NEXT_WAY:
                 break
     assert outcome is not None  # noqa: S101 - what is chosen can be installed in one way at least
-    return msgspec.structs.replace(outcome, attempts=tuple(attempts))
+    return msgspec.structs.replace(outcome, attempts=tuple(attempts), reason=_advised(outcome.reason, choice))
+
+
+def _advised(reason: Reason | None, choice: Choice) -> Reason | None:
+    """Return why the last one failed, with what would let a better one be tried."""
+    better = next((each for each in choice.passed_over if each.give), None)
+    if reason is None or better is None:
+        return reason
+    hint = f"{reason.hint}; or give {better.ref} what it needs: vsm-mcp add {better.ref} {better.give}"
+    return msgspec.structs.replace(reason, hint=hint.removeprefix("; or "))
 
 
 def _before(choice: Choice) -> tuple[Judged, ...]:

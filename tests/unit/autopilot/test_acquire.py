@@ -17,6 +17,7 @@ from vsm_mcp.errors import ApprovalNeeded
 from vsm_mcp.events import Event
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.launch import LaunchFacts
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.store import Store
 
@@ -44,7 +45,8 @@ class Scene:
 
 def _ranked(refs: tuple[str, ...]) -> Appraisal:
     first, *others = (Candidate(ref=parse_ref(ref), name=ref) for ref in refs)
-    candidate = Candidate(ref=first.ref, name="told", others=tuple(others))
+    online = LaunchFacts(network=True) if refs[0].startswith("npm:online") else None
+    candidate = Candidate(ref=first.ref, name="told", others=tuple(others), launch=online)
     return Appraisal(candidate=candidate, score=1.0, confidence=1.0, criteria={})
 
 
@@ -103,3 +105,10 @@ async def test_what_was_tried_in_vain_is_told_with_the_end(scene: Scene) -> None
     scene.codes = {"npm:a": "trial_failed"}
     outcome = await scene.acquire(("npm:a",), ("npm:b",))
     assert (outcome.outcome, [each.ref for each in outcome.attempts]) == ("served", ["npm:a"])
+
+
+async def test_the_end_says_what_would_let_a_better_one_be_tried(scene: Scene) -> None:
+    scene.codes = {"npm:a": "trial_failed"}
+    outcome = await scene.acquire(("npm:online",), ("npm:a",))
+    assert outcome.reason is not None
+    assert outcome.reason.hint == "give npm:online what it needs: vsm-mcp add npm:online --allow-host HOST"
