@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -18,7 +18,9 @@ from vsm_mcp.autopilot.outcome import Outcome, Request, outcome_of
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.discovery.screen import clean
 from vsm_mcp.errors import ApprovalNeeded, NotFound, NothingFound, PolicyDenied
+from vsm_mcp.gateway.lookup import Lookup
 from vsm_mcp.gateway.needs import Agreed, Consent
+from vsm_mcp.matching.relevance import MET
 from vsm_mcp.model.action import Action, ActionKind, Verdict
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.need import Past
@@ -35,11 +37,11 @@ _LINE: Final = 300
 class Acquiring:
     """Takes needs through the pipeline. ``parts`` makes what an admission works with.
 
-    ``later`` gives who finds candidates and who has what was admitted run: both are made after this is. It also
-    answers for what the person at a client may agree to.
+    ``later`` gives who finds candidates, who has what was admitted run, and who finds tools of what is served: they are
+    made after this is. It also answers for what the person at a client may agree to.
     """
 
-    def __init__(self, parts: Callable[[], Parts], later: Callable[[], tuple[Finder, Upgrading]]) -> None:
+    def __init__(self, parts: Callable[[], Parts], later: Callable[[], tuple[Finder, Upgrading, Lookup]]) -> None:
         self._parts = parts
         self._later = later
 
@@ -139,12 +141,17 @@ class Acquiring:
             raise NothingFound(f"nothing else was found for {need!r}")
         template = msgspec.structs.replace(template, method=wants.method)
         try:
-            return await acquire(parts, template, ranked, tries, admit)
+            return await acquire(parts, template, ranked, tries, admit, await self._plainly(need, ranked))
         except ApprovalNeeded as error:
             if template.actor != AUTOPILOT:
                 raise
             best = msgspec.structs.replace(template, ref=ranked[0].candidate.ref)
             return outcome_of(error, best, "")
+
+    async def _plainly(self, need: str, ranked: Sequence[Appraisal]) -> frozenset[str]:
+        """Return the servers among the candidates that are here, and of which a tool plainly does what is needed."""
+        lookup, names = self._later()[2], [each.candidate.name for each in ranked if each.candidate.installed]
+        return frozenset([name for name in names if (await lookup.best(need, {name}))[2] >= MET])
 
 
 def question(need: str, outcome: Outcome) -> str:

@@ -117,7 +117,8 @@ class App:
             Runtime(config, sandbox=self.machine.sandbox, emit=emit, secrets_of=self._secrets_of)
         )
         self.accounting = Accounting(self.runtime, self.counters, self.machine.isolation, lambda: self.config)
-        self.acquiring = asks = Acquiring(self._parts, lambda: (self.finder, self.upgrading))
+        asks = Acquiring(self._parts, lambda: (self.finder, self.upgrading, self.gateway.view.catalogue.lookup))
+        self.acquiring = asks
         needs = AgentNeeds(asks.for_agent, self.store.demand, config.policy, self.bus.listen, asks)
         self.needs = await enter(needs)
         self.gateway = endpoint(config, self.runtime, needs)

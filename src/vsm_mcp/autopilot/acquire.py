@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -26,17 +26,25 @@ _FINAL: Final = ("approval_needed",)
 Admit = Callable[[Parts, Request], Awaitable[Outcome]]
 
 
-async def acquire(parts: Parts, template: Request, ranked: Sequence[Appraisal], tries: int, admit: Admit) -> Outcome:
+async def acquire(
+    parts: Parts,
+    template: Request,
+    ranked: Sequence[Appraisal],
+    tries: int,
+    admit: Admit,
+    plainly: Collection[str] = (),
+) -> Outcome:
     """Try the best ``tries`` candidates of a need in turn; return the first that is served, or the last outcome.
 
-    ``template`` carries the need and what was given for it. Raises :class:`NothingFound` when no candidate can be
+    ``template`` carries the need and what was given for it; ``plainly`` are the servers here that have a tool for it.
+    Raises :class:`NothingFound` when no candidate can be
     tried, and :class:`ApprovalNeeded` when the best need what nobody gave or allowed.
     """
     need = template.need
     given = permitted(template.settings, profile_of(template.settings, parts.config))
     parts.emit(Ranked(need=need, rows=tuple(_row(appraisal) for appraisal in ranked[:8])))
     here = Here(tools=present(parts.config.environ), kinds=installable(), method=template.method)
-    choice = choose(ranked, given, here)
+    choice = choose(ranked, given, here, plainly)
     if not choice.tried:
         raise nobody(need, choice)
     attempts = [Attempt(ref=each.ref, code="not_tried", message=each.why_not) for each in _before(choice)]

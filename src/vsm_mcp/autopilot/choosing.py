@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -16,9 +16,10 @@ from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import RefKind
 
 NEARLY: Final = 0.95
-"""What is tried has at least this share of the score of the best one that somebody could give what it lacks.
+"""What is tried has at least this share of the score of the best one that lacks no more than a value.
 
-Else a need for what only the person has (their database, their folder) would be met by whatever asks for nothing."""
+Else a need for what only the person has (their database, their folder) would be met by whatever asks for nothing. A
+host that nobody allowed sets no such bar: who keeps the network off wants what does without."""
 _OF_THIS_MACHINE: Final = (RefKind.CMD, RefKind.DIR)
 
 
@@ -47,11 +48,15 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate, and what keeps it from being tried: ``why_not``, and the options that would help (``give``)."""
+    """A candidate, and what keeps it from being tried: ``why_not``, and the options that would help (``give``).
+
+    ``lacks_values`` says that it is values that nobody gave.
+    """
 
     appraisal: Appraisal
     why_not: str = ""
     give: str = ""
+    lacks_values: bool = False
 
     @property
     def ref(self) -> str:
@@ -66,14 +71,15 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     passed_over: tuple[Judged, ...]
 
 
-def choose(ranked: Sequence[Appraisal], given: Settings, here: Here) -> Choice:
+def choose(ranked: Sequence[Appraisal], given: Settings, here: Here, plainly: Collection[str] = ()) -> Choice:
     """Return which candidates may be tried with what was given.
 
-    One that is much worse than one that lacks no more than a value or a host is none of either, unless it is served
-    already.
+    ``plainly`` are the servers here of which a tool plainly does what is needed: another one that is served already is
+    no answer, however well it is known. One that is much worse than one that lacks no more than a value is none
+    either.
     """
-    judged = [_judged(appraisal, given, here) for appraisal in ranked]
-    bar = NEARLY * max((each.appraisal.score for each in judged if each.give), default=0.0)
+    judged = [_judged(appraisal, given, here, plainly) for appraisal in ranked]
+    bar = NEARLY * max((each.appraisal.score for each in judged if each.lacks_values), default=0.0)
     fit = [each.appraisal for each in judged if not each.why_not]
     tried = tuple(each for each in fit if each.score >= bar or each.candidate.installed)
     return Choice(tried=tried, passed_over=tuple(each for each in judged if each.why_not))
@@ -91,10 +97,11 @@ def nobody(need: str, choice: Choice) -> NothingFound | ApprovalNeeded:
     )
 
 
-def _judged(appraisal: Appraisal, given: Settings, here: Here) -> Judged:
+def _judged(appraisal: Appraisal, given: Settings, here: Here, plainly: Collection[str]) -> Judged:
     candidate = appraisal.candidate
     if candidate.installed:
-        return Judged(appraisal=appraisal)
+        why_not = "" if candidate.name in plainly else "is served already, and none of its tools plainly does it"
+        return Judged(appraisal=appraisal, why_not=why_not)
     if candidate.ref.kind in _OF_THIS_MACHINE:
         what = "program" if candidate.ref.kind is RefKind.CMD else "folder"
         return Judged(appraisal=appraisal, why_not=f"a {what} of this machine is not tried unasked: vsm-mcp add")
@@ -104,7 +111,8 @@ def _judged(appraisal: Appraisal, given: Settings, here: Here) -> Judged:
     missing = missing_inputs(launch.inputs, given) if launch is not None and not given.args else []
     if missing:
         names = ", ".join(item.name for item in missing)
-        return Judged(appraisal=appraisal, why_not=f"needs {names}", give=options_for(missing))
+        give = options_for(missing)
+        return Judged(appraisal=appraisal, why_not=f"needs {names}", give=give, lacks_values=True)
     if launch is not None and launch.network and not given.hosts and not given.network:
         return Judged(appraisal=appraisal, why_not="needs the network: --allow-host HOST", give="--allow-host HOST")
     return Judged(appraisal=appraisal)

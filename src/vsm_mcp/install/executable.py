@@ -17,7 +17,8 @@ def choose(package: str, names: tuple[str, ...], wanted: str = "") -> str:
 
     The ``wanted`` one; else the only one; else the one that bears the package's name (``server`` in it does not
     count) if that speaks of mcp; else
-    the only one that speaks of mcp; else the one that bears the package's name. Raises :class:`InstallFailed` when
+    the only one that speaks of mcp, or of them the only one that is a server by its name; else the one that bears the
+    package's name. Raises :class:`InstallFailed` when
     there is none, or when it is not clear which.
     """
     if not names:
@@ -35,8 +36,9 @@ def choose(package: str, names: tuple[str, ...], wanted: str = "") -> str:
     speaking = [name for name in names if _speaks(name)]
     if own and _speaks(own):
         return own
-    if len(speaking) == 1:
-        return speaking[0]
+    for serving in (speaking, [name for name in speaking if "server" in name.lower()]):
+        if len(serving) == 1:
+            return serving[0]
     if own:
         return own
     raise InstallFailed(

@@ -40,7 +40,6 @@ def test_what_lacks_nothing_is_tried_in_its_order() -> None:
     [
         (PATH, "needs --db-path", "--arg=--db-path --arg VALUE"),
         (KEY, "needs API_KEY", "--secret API_KEY"),
-        (ONLINE, "needs the network: --allow-host HOST", "--allow-host HOST"),
     ],
 )
 def test_a_much_worse_one_does_not_come_in_place_of_one_that_lacks_a_value(
@@ -58,6 +57,13 @@ def test_a_much_worse_one_does_not_come_in_place_of_one_that_lacks_a_value(
     assert error.hint == f"give it what it needs: vsm-mcp add npm:best {give}"
 
 
+def test_one_that_needs_the_network_sets_no_bar_for_what_does_without() -> None:
+    choice = chosen(ranked("npm:best", 0.8, ONLINE), ranked("npm:far", 0.3))
+    assert tried(choice) == ["npm:far"]
+    assert choice.passed_over[0].why_not == "needs the network: --allow-host HOST"
+    assert choice.passed_over[0].give == "--allow-host HOST"
+
+
 def test_what_was_given_is_not_lacking() -> None:
     best = (ranked("npm:a", 0.8, KEY), ranked("npm:b", 0.8, PATH), ranked("npm:c", 0.8, ONLINE))
     settings = Settings(secrets={"API_KEY": "x"}, args=("--db-path", "/d"), hosts=("h.example",))
@@ -70,8 +76,13 @@ def test_what_cannot_be_had_here_sets_no_standard() -> None:
     assert [each.give for each in choice.passed_over] == ["", ""]
 
 
-def test_what_is_served_already_is_taken_whatever_is_better() -> None:
-    assert tried(chosen(ranked("npm:best", 0.9, KEY), ranked("npm:mine", 0.5, installed=True))) == ["npm:mine"]
+def test_what_is_served_already_is_taken_where_it_plainly_does_what_is_needed() -> None:
+    given = (ranked("npm:best", 0.9, KEY), ranked("npm:mine", 0.5, installed=True), ranked("npm:near", 0.89))
+    choice = choose(given, Settings(), HERE, plainly={"x"})
+    assert tried(choice) == ["npm:mine", "npm:near"]
+    choice = choose(given, Settings(), HERE)
+    assert tried(choice) == ["npm:near"]
+    assert choice.passed_over[1].why_not == "is served already, and none of its tools plainly does it"
 
 
 def test_nothing_at_all_is_nothing_found() -> None:

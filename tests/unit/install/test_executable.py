@@ -27,6 +27,12 @@ def test_the_server_among_the_programs(package: str, names: tuple[str, ...], cho
     assert choose(package, tuple(reversed(names))) == chosen
 
 
+def test_of_those_that_speak_of_mcp_the_one_that_is_a_server_is_taken() -> None:
+    assert choose("pypi-x", ("web-mcp-bootstrap", "web-mcp-server"), "") == "web-mcp-server"
+    with pytest.raises(InstallFailed, match="several programs"):
+        choose("pypi-x", ("a-mcp-server", "b-mcp-server"), "")
+
+
 def test_a_wanted_program_is_taken_or_refused() -> None:
     assert choose("p", ("a", "b"), "b") == "b"
     with pytest.raises(InstallFailed, match="has no program 'c'"):
