@@ -72,6 +72,7 @@ _OLD_SYNTAX: Final = re.compile(
 )
 
 
+_CONSOLE_SCRIPT: Final = re.compile(r"File \"[^\"\n]*/bin/[^\"\n/]+\", line \d+\n\s*from ")
 _INCOMPLETE: Final = "the package is incomplete in this version; try another version or another server"
 
 
@@ -164,6 +165,12 @@ def broken_code(words: LastWords, text: str) -> Cause | None:
         )
     if words.type in _IMPORT_ERRORS:
         return _broken_python(words)
+    if words.type == "SyntaxError" and _CONSOLE_SCRIPT.search(text):
+        return Cause(
+            code="broken_entry",
+            message="the server is broken as published: its console script is no valid Python",
+            hint="no option mends this; try another version or another server",
+        )
     node = _NODE_MISSING.search(text)
     if node:
         return _broken_node(node["name"])

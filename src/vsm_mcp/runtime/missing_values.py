@@ -75,6 +75,7 @@ _PROSE_OBJECT: Final = re.compile(
     r"|[.,:;(]|$)",
     re.IGNORECASE,
 )
+_PRONOUNS: Final = frozenset({"it", "one", "that", "them", "this"})
 _USAGE: Final = re.compile(
     r"^(?:\[?\w{1,12}\]?:? ){0,2}\W{0,4}usage:?\s+(?P<rest>\S[^\n]{0,300})", re.IGNORECASE | re.MULTILINE
 )
@@ -259,7 +260,7 @@ def _argument_names(text: str) -> list[str] | None:
         return [name] if name else [_usage_name(text)] if _usage_name(text) else []
     if _PROSE_ARGUMENT.search(text):
         said = _PROSE_OBJECT.search(text)
-        return [said["name"].strip()] if said else []
+        return [said["name"].strip()] if said and said["name"].strip().lower() not in _PRONOUNS else []
     name = _usage_name(text)
     return [name] if name else None
 

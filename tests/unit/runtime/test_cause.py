@@ -49,6 +49,11 @@ CASES: list[tuple[str, tuple[str, ...], str]] = [
     ("python_sdk_2", (), "Error starting the server: 'Server' object has no attribute 'list_tools'"),
     ("missing_dependency", (), PYTHON + "ModuleNotFoundError: No module named 'mcp'"),
     (
+        "broken_entry",
+        (),
+        '  File "/i/venv/bin/my-server", line 4\n    from my-pkg.server import main\n           ^\nSyntaxError: invalid syntax',
+    ),
+    (
         "missing_arg",
         ("command",),
         "Usage: x [OPTIONS] COMMAND [ARGS]...\nTry 'x --help' for help.\n\u2502 Missing command. \u2502",
