@@ -51,7 +51,7 @@ CASES: list[tuple[str, tuple[str, ...], str]] = [
     (
         "broken_entry",
         (),
-        '  File "/i/venv/bin/my-server", line 4\n    from my-pkg.server import main\n           ^\nSyntaxError: invalid syntax',
+        '  File "/i/bin/x-server", line 4\n    from x-y.server import main\n         ^\nSyntaxError: invalid syntax',
     ),
     (
         "missing_arg",
