@@ -28,6 +28,7 @@ _SDK_FILE: Final = re.compile(r"/site-packages/(?:mcp|fastmcp|mcp_types)/")
 _SDK_SAYS: Final = re.compile(
     r"pin ['\"]mcp<2|This is mcp 2\.|removed in (?:FastMCP|mcp) (?:[2-9]|\d\d)"
     # what a server says of itself that caught the error: the decorators of 1.x
+    r"|\bMCP (?:Python )?(?:SDK|package|library)(?: is)? not (?:installed|available|found)"
     r"|'Server' object has no attribute '(?:list|call|read|get|set|subscribe|unsubscribe|progress)_?\w*'"
 )
 # The SDK is not there at all, so no version of it mends that: an extra of the package brings it, perhaps.

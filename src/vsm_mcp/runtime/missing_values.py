@@ -32,6 +32,8 @@ _WANTED: Final = re.compile(
     r"|\bexpected (?:a )?(?:string|number|url|non-empty)|\b(?:isn't|wasn't|aren't) (?:set|defined|provided)\b"
     r"|\b(?:or|either|please|and) pass\b|\binvalid (?:environment|env|config)|\bcould not find\b"
     r"|\bby setting\b|\bneeds?\b|\bdeclare it as envvar\b"
+    r"|環境變數|环境变量|環境変数|환경 ?변수|umgebungsvariable|variables? d['’]environnement|variables? de entorno"
+    r"|переменн\w+ окружения"
     r"|\bmust be (?:set|provided)|\bNotPresent\b|environment variable not found|\bcan(?:no|')t read\b",
     re.IGNORECASE,
 )
@@ -56,6 +58,7 @@ _OPTION_MISSING: Final = re.compile(
     r"(?:required option|missing (?:required )?(?:option|flag|argument|parameter|positional argument)s?|"
     r"missing required (?:command[- ]line )?(?:argument|option|parameter|flag)s?(?: for)?|required flag\(s\)|"
     r"option [^\n]{0,40}is required|argument missing for|you must (?:provide|specify|pass)|"
+    r"(?:provide|specify|pass) (?:either |one of )?(?=--[a-z])|"
     r"not enough (?:non-option )?arguments|at least \d+ arguments?)[:\s]*(?P<rest>[^\n]{0,200})",
     re.IGNORECASE,
 )
@@ -130,7 +133,8 @@ def _from_settings(words: LastWords, text: str) -> tuple[str, ...]:
     model = _PYDANTIC_MODEL.search(text)
     if model is None or model["name"].endswith(("Request", "Notification", "Message", "Arguments", "Params")):
         return ()
-    if words.type not in {"ValidationError", "SettingsError", ""}:
+    wrapped = _PYDANTIC_MODEL.search(words.message) is not None  # raised again by the server, with the whole text
+    if not wrapped and words.type not in {"ValidationError", "SettingsError", ""}:
         return ()
     fields = [match["field"].rpartition(".")[2] for match in _PYDANTIC_FIELD.finditer(text, model.end())]
     return _distinct([name.upper() for name in fields])

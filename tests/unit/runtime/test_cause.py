@@ -48,6 +48,20 @@ CASES: list[tuple[str, tuple[str, ...], str]] = [
     ("python_sdk_2", (), PYTHON + "ModuleNotFoundError: No module named 'httpx'"),
     ("python_sdk_2", (), "Error starting the server: 'Server' object has no attribute 'list_tools'"),
     ("missing_dependency", (), PYTHON + "ModuleNotFoundError: No module named 'mcp'"),
+    ("python_sdk_2", (), "MCP SDK not installed. Run: pip install 'mcp[cli]'"),
+    ("missing_arg", ("--prompt",), "[x] Fatal: Error: Provide --prompt or --prompt-file to specify the prompt"),
+    ("missing_env", ("GOOGLE_FILE",), "Error: 請設定環境變數: GOOGLE_FILE=/path/to/file"),
+    (
+        "missing_env",
+        ("REDIS_HOST", "REDIS_PORT"),
+        PYTHON
+        + (
+            "ValueError: Failed to load settings: 2 validation errors for RedisSettings\n"
+            "REDIS_HOST\n  Field required [type=missing, input_value={}, input_type=dict]\n"
+            "    For further information visit https://errors.pydantic.dev/2.14/v/missing\n"
+            "REDIS_PORT\n  Field required [type=missing, input_value={}, input_type=dict]"
+        ),
+    ),
     (
         "broken_entry",
         (),
