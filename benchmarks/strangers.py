@@ -1,7 +1,7 @@
 """What becomes of packages, or needs, that nothing here was made with: each through the product, outcomes counted.
 
-One reference (``npm:NAME``, ``pypi:NAME``) or one need in plain words a line. Each is added, or acquired, with ``--yes``
-into one home; nothing is given to it. The registries of this machine have to answer.
+One reference (``npm:NAME``, ``pypi:NAME``) or one need in plain words a line. Each is added, or acquired, with
+``--yes`` into one home; nothing is given to it. The registries of this machine have to answer.
 
     python benchmarks/strangers.py add REFERENCES.txt --home /tmp/strangers --out outcomes.jsonl
     python benchmarks/strangers.py acquire NEEDS.txt --home /tmp/strangers --out outcomes.jsonl
