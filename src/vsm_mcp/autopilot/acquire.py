@@ -37,8 +37,8 @@ async def acquire(
     """Try the best ``tries`` candidates of a need in turn; return the first that is served, or the last outcome.
 
     ``template`` carries the need and what was given for it; ``plainly`` are the servers here that have a tool for it.
-    Raises :class:`NothingFound` when no candidate can be
-    tried, and :class:`ApprovalNeeded` when the best need what nobody gave or allowed.
+    Raises :class:`NothingFound` when no candidate can be tried, and :class:`ApprovalNeeded` when the best need what
+    nobody gave or allowed.
     """
     need = template.need
     given = permitted(template.settings, profile_of(template.settings, parts.config))
