@@ -25,11 +25,12 @@ from vsm_mcp.sandbox import bubblewrap, handing, idmap, seccomp, tracing, tree
 from vsm_mcp.sandbox.cgroup import Bounds, Group
 from vsm_mcp.sandbox.confinement import CORE_BYTES, Command, Confinement
 from vsm_mcp.sandbox.egress.gate import Gate
+from vsm_mcp.sandbox.gauge import kept_disk
 from vsm_mcp.sandbox.guard import VARIABLE
 from vsm_mcp.sandbox.homes import prepare
 from vsm_mcp.sandbox.mounts import Mount, check_cwd, plan
 from vsm_mcp.sandbox.running import Running, Watched, collect, popen
-from vsm_mcp.sandbox.watchdog import Soft, Watchdog, kept_disk
+from vsm_mcp.sandbox.watchdog import Soft, Watchdog
 
 _SETUP_SECONDS: Final = 20.0
 _SETTLE_SECONDS: Final = 5.0

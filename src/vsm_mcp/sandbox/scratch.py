@@ -15,8 +15,8 @@ from typing import Final
 from vsm_mcp.sandbox import cgroup
 from vsm_mcp.sandbox.confinement import HOME, TMP, Confinement
 from vsm_mcp.sandbox.folders import remove
+from vsm_mcp.sandbox.gauge import Disk, kept_disk
 from vsm_mcp.sandbox.homes import prepare
-from vsm_mcp.sandbox.watchdog import Disk, kept_disk
 
 _IN_HOME: Final = re.compile(rf"(?<![\w./-]){re.escape(HOME)}(?=/|\Z)")
 

@@ -14,13 +14,14 @@ import sys
 from vsm_mcp.errors import SandboxUnavailable
 from vsm_mcp.sandbox.cgroup import Group
 from vsm_mcp.sandbox.confinement import CORE_BYTES, Command, Confinement
+from vsm_mcp.sandbox.gauge import kept_disk
 from vsm_mcp.sandbox.guard import VARIABLE
 from vsm_mcp.sandbox.job import Job, kernel32
 from vsm_mcp.sandbox.loose import MARKER, Loose, Traces
 from vsm_mcp.sandbox.running import Running, popen
 from vsm_mcp.sandbox.scratch import Scratch
 from vsm_mcp.sandbox.tool import death_signal
-from vsm_mcp.sandbox.watchdog import Soft, kept_disk
+from vsm_mcp.sandbox.watchdog import Soft
 
 
 def start(command: Command, confinement: Confinement, token: str) -> tuple[Running, Loose]:

@@ -5,28 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from vsm_mcp.model.beat import until_beat
 from vsm_mcp.sandbox import tree
-from vsm_mcp.sandbox.confinement import Confinement
-from vsm_mcp.sandbox.folders import used
+from vsm_mcp.sandbox.gauge import Disk, Gauge
 from vsm_mcp.sandbox.scope import Scope
 
 _PERIOD_SECONDS: Final = 0.25
 _DISK_PERIODS: Final = 4
 _DISK_SHARE: Final = 100
-
-
-class Disk(msgspec.Struct, frozen=True, kw_only=True):
-    """A folder that may take so many ``bytes`` on disk; ``limit`` is what that limit is called."""
-
-    path: Path
-    bytes: int
-    limit: str
 
 
 class Soft(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,17 +27,10 @@ class Soft(msgspec.Struct, frozen=True, kw_only=True):
     disks: tuple[Disk, ...] = ()
 
 
-def kept_disk(confinement: Confinement) -> tuple[Disk, ...]:
-    """Return the home, where one is kept."""
-    if not confinement.home:
-        return ()
-    return (Disk(path=Path(confinement.home), bytes=confinement.home_bytes, limit="home"),)
-
-
 class Watchdog:
     """Looks at a program four times a second, at its disks once, and ends it above a limit.
 
-    Large disks are looked at less often: a hundredth of the time goes into it.
+    Disks are counted where they may have grown, large ones less often: a hundredth of the time goes into it.
 
     ``broke`` names the limit then: ``memory``, ``processes``, ``scratch`` or ``home``. ``peak`` is the most memory it
     saw.
@@ -56,8 +39,9 @@ class Watchdog:
     def __init__(self, scope: Scope, limits: Soft) -> None:
         self.peak = 0
         self.broke = ""
-        self._scope = scope
         self.limits = limits
+        self._scope = scope
+        self._gauge = Gauge()
         self._task = asyncio.get_running_loop().create_task(self._look())
 
     async def stop(self) -> None:
@@ -73,9 +57,9 @@ class Watchdog:
             if counted:
                 self._count()
             rest -= 1 if counted else _DISK_PERIODS
-            if self.limits.disks and rest <= 0 and not self.broke:
+            if self.limits.disks and rest <= 0 and not self.broke and self._gauge.due(self.limits.disks):
                 began = time.monotonic()
-                self.broke = await asyncio.to_thread(_over, self.limits.disks)
+                self.broke = await asyncio.to_thread(self._gauge.over, self.limits.disks)
                 rest = _DISK_PERIODS + round((time.monotonic() - began) * _DISK_SHARE / _PERIOD_SECONDS)
             if not self.broke:
                 period = _PERIOD_SECONDS if counted else _PERIOD_SECONDS * _DISK_PERIODS
@@ -90,7 +74,3 @@ class Watchdog:
             self.broke = "memory"
         elif self.limits.threads and tree.threads(found) > self.limits.threads:
             self.broke = "processes"
-
-
-def _over(disks: tuple[Disk, ...]) -> str:
-    return next((disk.limit for disk in disks if used(disk.path) > disk.bytes), "")
