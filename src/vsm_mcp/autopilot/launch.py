@@ -14,9 +14,11 @@ from vsm_mcp.errors import MissingInput, MissingValue
 from vsm_mcp.install.roots import own_words
 from vsm_mcp.model.launch import Input, InputKind, LaunchFacts, Settings
 from vsm_mcp.model.ref import Ref, RefKind
+from vsm_mcp.sandbox.confinement import HOME
 
 # A path inside a value: the whole value, after "=", or after "://" as in sqlite:///x and file:///x.
 _SEVERAL: Final = re.compile(r":(?=/)")  # of a value that begins with a path, as PATH does
+_HOME: Final = re.compile(r"(?<![\w.])~(?=/|\Z)")  # in a default: the server's own home
 _PATH: Final = re.compile(r"(?:\A|=|://)(/[^\s?*\"'<>|]+)")
 
 
@@ -41,10 +43,11 @@ def plan_launch(facts: LaunchFacts | None, settings: Settings, ref: Ref | None =
     args = [*_without_repeats(facts.args, settings.args)]
     env = dict(facts.env)
     for item in defaults:
+        value = _HOME.sub(HOME, item.default)
         if item.kind is InputKind.ARG:
-            args += [item.default] if item.positional else [item.name, item.default]
+            args += [value] if item.positional else [item.name, value]
         else:
-            env[item.name] = item.default
+            env[item.name] = value
     args += settings.args
     env |= settings.env
     return LaunchPlan(args=tuple(args), env=env, named_paths=tuple(_paths_in([*_arguments(ref), *args, *env.values()])))
@@ -122,6 +125,7 @@ def _paths_in(values: Iterable[str]) -> list[str]:
     for value in (piece for text in values for piece in _pieces(text)):
         for match in _PATH.finditer(value):
             path = match.group(1).rstrip("/") or "/"
-            if path not in found and ".." not in PurePosixPath(path).parts:
+            private = path == HOME or path.startswith(f"{HOME}/")
+            if path not in found and not private and ".." not in PurePosixPath(path).parts:
                 found.append(path)
     return found

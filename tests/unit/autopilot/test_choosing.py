@@ -14,7 +14,7 @@ from vsm_mcp.model.ref import parse_ref
 HERE = Here(tools=frozenset({"node", "npm", "git"}), kinds=frozenset({"npm", "pypi", "git"}))
 PATH = LaunchFacts(inputs=(Input(kind=InputKind.ARG, name="--db-path", required=True),))
 KEY = LaunchFacts(inputs=(Input(kind=InputKind.SECRET, name="API_KEY", required=True),))
-HOME = LaunchFacts(inputs=(Input(kind=InputKind.ENV, name="FILE", required=True, default="/home/mcp/x"),))
+HOME = LaunchFacts(inputs=(Input(kind=InputKind.ENV, name="FILE", required=True, default="~/x"),))
 ONLINE = LaunchFacts(network=True)
 
 

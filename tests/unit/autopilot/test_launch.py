@@ -53,6 +53,21 @@ def test_a_required_value_with_a_default_is_filled_in() -> None:
     assert (plan.args, plan.env) == (("--mode", "fast"), {"LEVEL": "1"})
 
 
+def test_a_default_may_lie_in_the_servers_own_home_which_is_no_path_of_this_machine() -> None:
+    facts = LaunchFacts(
+        inputs=(
+            Input(kind=InputKind.ENV, name="FILE", required=True, default="~/memory.json"),
+            Input(kind=InputKind.ENV, name="URL", required=True, default="file:~/memory.db"),
+            Input(kind=InputKind.ARG, name="--dir", required=True, default="~"),
+            Input(kind=InputKind.ENV, name="ODD", required=True, default="a~/b"),
+        )
+    )
+    plan = plan_launch(facts, Settings())
+    assert plan.env == {"FILE": "/home/mcp/memory.json", "URL": "file:/home/mcp/memory.db", "ODD": "a~/b"}
+    assert plan.args == ("--dir", "/home/mcp")
+    assert plan.named_paths == ()
+
+
 def test_paths_are_found_in_arguments_and_variables() -> None:
     settings = Settings(
         args=("/a/b", "--db=/c/d.db", "--x", "rel/path", "https://h/p"),
