@@ -64,6 +64,7 @@ _OPTION_MISSING: Final = re.compile(
 )
 _FLAG: Final = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]{0,60}\b|(?<![\w-])-[a-zA-Z]\b")
 _PLACEHOLDER: Final = re.compile(r"<(?P<name>[A-Za-z][\w .:|/-]{0,60})>|\[(?P<optional>[A-Za-z][\w -]{0,60})\](?!\S)")
+_WANTED_FLAG: Final = re.compile(r"(?<![\w\[-])(?P<name>--[a-z][a-z0-9-]{0,60})[ =][A-Z][A-Z0-9_]+\b(?!\])")
 _QUOTED: Final = re.compile(r"['\"`](?P<name>[A-Za-z][\w.-]{0,60})['\"`]")
 _PROSE_ARGUMENT: Final = re.compile(
     r"(?:please|must|need to|needs?|required?|missing|no|specify|provide|pass|expects?)\b[^\n]{0,80}?"
@@ -281,8 +282,12 @@ def _first_name(text: str) -> str:
 def _usage_name(text: str) -> str:
     """Return the first argument in a usage line that stands outside of an optional flag."""
     usage = _USAGE.search(text)
-    found = _PLACEHOLDER.search(re.sub(r"\[-[^\]]*\]", "", usage["rest"])) if usage else None
-    return (found["name"] or found["optional"] or "").strip() if found else ""
+    rest = re.sub(r"\[-[^\]]*\]", "", usage["rest"]) if usage else ""
+    found = _PLACEHOLDER.search(rest)
+    if found:
+        return (found["name"] or found["optional"] or "").strip()
+    wanted = _WANTED_FLAG.search(rest)
+    return wanted["name"] if wanted else ""
 
 
 def unknown_arguments(_words: LastWords, text: str) -> Cause | None:

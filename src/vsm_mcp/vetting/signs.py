@@ -26,8 +26,10 @@ _ADDRESS: Final = (
     r"|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}:\d{2,5}\b|\bwebhook\.site\b|<data>\.|\battacker\b"
 )
 _SHELL: Final = (
-    r"\b(?:curl|wget)\b[^\n|]{0,160}\|\s{0,3}(?:sudo )?(?:ba|z|da|k)?sh\b|\|\s{1,3}(?:bash|sh|base64)\b"
-    r"|\s[^\s|()\[\]]{1,80}\|(?:bash|sh|base64)\b(?!\|)"  # x|base64 of a command, not hex|text|base64 of a choice
+    r"\b(?:curl|wget)\b[^\n|]{0,160}\|\s{0,3}(?:sudo )?(?:ba|z|da|k)?sh\b|\|\s{1,3}(?:bash|sh)\b"
+    r"|\s[^\s|()\[\]]{1,80}\|(?:bash|sh)\b(?!\|)"  # of a command; python|bash|node is a choice, and so is hex | base64
+    r"|\b(?:cat|echo|printf|tar|gzip|zip|env|printenv|ls|find|grep|head|tail|id|history|strings|xxd|dd|curl|wget|ps)\b"
+    r"[^\n|]{0,120}\|\s{0,3}base64\b"
     r"|\bcurl\b[^\n]{0,120}(?: -d\b| --data|-x post| -f\b|@/|\$\()|\bbase64 -d|\bpowershell(?:\.exe)? -e\w*\b|/dev/tcp/"
     r"|\beval\(atob|\bchmod (?:\+x|[0-7]*7[0-7]*)\b|\bbash -[ci]\b|\bsh -c\b|\brm -rf\b|\bnc -[a-z]+ |\bpython3? -c\b"
     r"|\bos\.system\(|\bsubprocess\.\w+\(|\bexec\([^)\n]{0,80}\.read|\bcat [~/.]|>> ?[~/]|\bssh-rsa a|\biex\b ?\("

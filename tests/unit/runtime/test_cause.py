@@ -48,6 +48,7 @@ CASES: list[tuple[str, tuple[str, ...], str]] = [
     ("python_sdk_2", (), PYTHON + "ModuleNotFoundError: No module named 'httpx'"),
     ("python_sdk_2", (), "Error starting the server: 'Server' object has no attribute 'list_tools'"),
     ("missing_dependency", (), PYTHON + "ModuleNotFoundError: No module named 'mcp'"),
+    ("missing_arg", ("--facebook-token",), "Usage: python ads.py --facebook-token YOUR_TOKEN"),
     ("python_sdk_2", (), "MCP SDK not installed. Run: pip install 'mcp[cli]'"),
     ("missing_arg", ("--prompt",), "[x] Fatal: Error: Provide --prompt or --prompt-file to specify the prompt"),
     ("missing_env", ("GOOGLE_FILE",), "Error: 請設定環境變數: GOOGLE_FILE=/path/to/file"),

@@ -95,6 +95,7 @@ def test_what_a_person_should_look_at(text: str, rule: str) -> None:
         "Supports only read-only SQL: SELECT. Example: SELECT * FROM users WHERE id = 1;",
         "Validates a document. Data privacy: no input data is stored, logged, or transmitted to external services.",
         "Encodes. `data` is decoded to bytes via `input_format` (text|hex|base64|base64url).",
+        "Decodes. Rendered per `output_format` (text=utf-8 | hex=bare, no 0x | base64).",
         "The result has a manifest that says how many files arrived: secrets like .env are never copied.",
         "Recalls what has scrolled out of context, not on every turn.",
         "Use it to carry knowledge across sessions, not to inject memory on every turn.",
