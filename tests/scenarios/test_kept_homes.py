@@ -113,13 +113,13 @@ def noted(home: Home) -> str:
     return str(content[0]["text"])
 
 
-def test_what_was_told_to_keep_its_home_does_until_it_is_removed(home: Home) -> None:
+def test_what_was_told_to_keep_its_home_does_until_that_is_deleted(home: Home) -> None:
     add(home, "--keep-home")
     plan = home.run("inspect", "keeper").document["server"]["plan"]
     assert noted(home) == "tea\n"
     kept = Path(plan["home"])
     assert (kept / "notes.txt").read_text() == "tea\n"
-    removed = home.run("remove", "keeper", "--keep-home").document
+    removed = home.run("remove", "keeper").document
     assert removed["home"] == str(kept)
     add(home, "--keep-home")
     assert noted(home) == "tea\ntea\n"
@@ -127,7 +127,7 @@ def test_what_was_told_to_keep_its_home_does_until_it_is_removed(home: Home) -> 
     assert noted(home) == ""
     assert home.run("set", "keeper", "--keep-home").code == 0
     assert noted(home) == "tea\ntea\ntea\n"
-    assert home.run("remove", "keeper").document["home"] == ""
+    assert home.run("remove", "keeper", "--delete-home").document["home"] == ""
     assert not kept.exists()
 
 

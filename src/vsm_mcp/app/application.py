@@ -238,16 +238,16 @@ class App:
         )
         return await self._admitted(request)
 
-    async def remove(self, name: str, actor: str = "", *, keep_home: bool = False) -> dict[str, Any]:
-        """Stop a server, forget it, delete its files, its home and its secrets. Raises :class:`UnknownServer`.
+    async def remove(self, name: str, actor: str = "", *, delete_home: bool = False) -> dict[str, Any]:
+        """Stop a server, forget it, delete its files and secrets. Raises :class:`UnknownServer`.
 
-        With ``keep_home`` a home that was kept stays; the answer says where, for the same package finds it again.
+        A home that was kept stays, unless it shall go, too; the answer says where, for the same package finds it again.
         """
         server = self.fleet.get(name)
         home = home_of(server, self.config)
         action = msgspec.structs.replace(self._action(ActionKind.REMOVE, server), actor=actor or self.actor)
         await self.performer.perform(action, lambda: self.take_out(name), evidence=server.acquisition)
-        if not keep_home:
+        if delete_home:
             await asyncio.to_thread(folders.remove, home)
         return {"name": name, "removed": True, "home": str(home) if await asyncio.to_thread(home.exists) else ""}
 

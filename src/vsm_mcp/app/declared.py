@@ -35,12 +35,6 @@ class Add(Protocol):
     def __call__(self, ref: str, settings: Settings, *, name: str, yes: bool, origin: str) -> Awaitable[Outcome]: ...  # noqa: D102
 
 
-class Remove(Protocol):
-    """Takes a server out: :meth:`vsm_mcp.app.application.App.remove`."""
-
-    def __call__(self, name: str, actor: str, *, keep_home: bool) -> Awaitable[Any]: ...  # noqa: D102
-
-
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What has to be done: names to ``admit``, to ``retire``, and those that somebody else ``taken``."""
 
@@ -74,7 +68,7 @@ class Declared:
         config: Callable[[], Config],
         parts: tuple[Fleet, Performer, Secrets],
         add: Add,
-        remove: Remove,
+        remove: Callable[[str, str], Awaitable[Any]],
         emit: Emit,
     ) -> None:
         self.outcomes: dict[str, dict[str, str]] = {}
@@ -166,7 +160,7 @@ class Declared:
 
     async def _retired(self, name: str) -> None:
         try:
-            await self._remove(name, ACTOR, keep_home=True)  # an entry that goes may soon be back
+            await self._remove(name, ACTOR)
         except VsmError as error:
             self.outcomes[name] = _row(name, name, "failed", f"it could not be removed: {error.message}")
 

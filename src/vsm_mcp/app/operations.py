@@ -56,10 +56,10 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Remove(msgspec.Struct, frozen=True, kw_only=True):
-    """``remove``: a server; whether its home stays, where one was kept."""
+    """``remove``: a server; whether its home goes with it, where one was kept."""
 
     name: str
-    keep_home: bool = False
+    delete_home: bool = False
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,11 +12,13 @@ from vsm_mcp.cli.session import Session, common
 
 @click.command("remove")
 @click.argument("name")
-@click.option("--keep-home", is_flag=True, help="Leave what it kept in its home: added again, it finds it there.")
+@click.option(
+    "--delete-home", is_flag=True, help="Delete what it kept in its home, too: added again, it would find it."
+)
 @common
-def command(session: Session, name: str, keep_home: bool) -> None:
-    """Stop a server, forget it and delete its files, its secrets and what it kept in its home."""
-    session.show(session.run("remove", name=name, keep_home=keep_home), _show)
+def command(session: Session, name: str, delete_home: bool) -> None:
+    """Stop a server, forget it and delete its files and secrets; what it kept in its home stays."""
+    session.show(session.run("remove", name=name, delete_home=delete_home), _show)
 
 
 def _show(document: dict[str, Any]) -> None:

@@ -86,8 +86,8 @@ class World:
         await self.store.servers.put(server)
         await self.fleet.refresh(name)
 
-    async def remove(self, name: str, actor: str, *, keep_home: bool) -> None:
-        assert (actor, keep_home) == ("file", True)
+    async def remove(self, name: str, actor: str) -> None:
+        assert actor == "file"
         self.removed.append(name)
         await self.store.servers.remove(name)
         await self.fleet.refresh(name)
@@ -208,8 +208,7 @@ async def test_no_secret_is_in_what_is_kept(world: World) -> None:
 
 
 async def test_one_that_cannot_be_removed_is_told(world: World) -> None:
-    async def refuse(name: str, actor: str, *, keep_home: bool) -> None:
-        assert (actor, keep_home) == ("file", True)
+    async def refuse(name: str, _actor: str) -> None:
         raise UnknownServer(f"no {name}")
 
     await world.put("one", "npm:a", Settings(), f"{FILE} x")
