@@ -89,6 +89,12 @@ def nobody(need: str, choice: Choice) -> NothingFound | ApprovalNeeded:
     """Return the error for a need of which no candidate can be tried."""
     if not choice.passed_over:
         return NothingFound(f"no server was found for {need!r}")
+    if all(each.appraisal.candidate.installed for each in choice.passed_over):
+        served = ", ".join(each.appraisal.candidate.name for each in choice.passed_over[:3])
+        return NothingFound(
+            f"for {need!r} only what is served already was found ({served}), and none of its tools plainly does it",
+            "vsm-mcp tools QUERY shows what is there",
+        )
     best = next((each for each in choice.passed_over if each.give), None)
     reasons = "; ".join(f"{each.ref} {each.why_not}" for each in choice.passed_over[:3])
     return ApprovalNeeded(

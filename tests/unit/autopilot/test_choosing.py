@@ -87,5 +87,8 @@ def test_what_is_served_already_is_taken_where_it_plainly_does_what_is_needed() 
 
 def test_nothing_at_all_is_nothing_found() -> None:
     assert isinstance(nobody("x", chosen()), NothingFound)
+    served = nobody("x", chosen(ranked("npm:mine", 0.9, installed=True)))
+    assert isinstance(served, NothingFound)
+    assert "served already was found (x)" in served.message
     error = nobody("x", chosen(ranked("dir:/srv/a", 0.9)))
     assert error.hint == "vsm-mcp add REF takes one by name"
