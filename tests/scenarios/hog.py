@@ -1,4 +1,8 @@
-"""An MCP server with one tool for each way to take more than one's share. Standard library only, and one file."""
+"""An MCP server with one tool for each way to take more than one's share, and two that keep notes in its home.
+
+Standard library only, and one file. With ``--at-start`` it makes the file of its notes when it starts, else with the
+first note.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 KEPT: list[Any] = []
+NOTES = Path(os.environ.get("HOME", "/nonexistent"), "notes.txt")
 
 
 def memory() -> str:
@@ -89,9 +95,23 @@ def ping() -> str:
     return "pong"
 
 
+def note(text: object = None) -> str:
+    """Keep a note."""
+    if not isinstance(text, str) or not text:
+        return "nothing to keep"
+    with NOTES.open("a") as file:
+        file.write(f"{text}\n")
+    return "kept"
+
+
+def notes() -> str:
+    """Return all notes."""
+    return NOTES.read_text() if NOTES.exists() else ""
+
+
 TOOLS: dict[str, Callable[..., str]] = {
     tool.__name__: tool
-    for tool in (memory, forks, threads, cpu, files, disk, stderr, stdout, messages, endless, ping)
+    for tool in (memory, forks, threads, cpu, files, disk, stderr, stdout, messages, endless, ping, note, notes)
 }  # fmt: skip
 
 
@@ -107,7 +127,7 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
         schema = {"type": "object"}
         tools = [{"name": name, "description": tool.__doc__, "inputSchema": schema} for name, tool in TOOLS.items()]
         return {"tools": tools}
-    if method == "tools/call":
+    if method == "tools/call" and params["name"] in TOOLS:
         text = TOOLS[params["name"]](**params.get("arguments", {}))
         return {"content": [{"type": "text", "text": text}]}
     return None
@@ -115,6 +135,8 @@ def answer(method: str, params: dict[str, Any]) -> dict[str, Any] | None:
 
 def main() -> None:
     """Read lines of stdin until it ends."""
+    if "--at-start" in sys.argv:
+        NOTES.touch()
     for line in sys.stdin.buffer:
         message = json.loads(line)
         if "id" not in message or "method" not in message:

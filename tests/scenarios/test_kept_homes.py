@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.sandboxes import ENV, SYSTEM_PYTHON, close, next_line, none, reduced, whole
-from tests.scenarios import keeper
+from tests.scenarios import hog
 from tests.scenarios.homes import Home
 
 from vsm_mcp.errors import SandboxUnavailable
@@ -24,7 +24,7 @@ from vsm_mcp.sandbox.confinement import MEBIBYTE, Command, Completed, Confinemen
 from vsm_mcp.sandbox.running import Outputs
 from vsm_mcp.sandbox.tier import Tier
 
-KEEPER = Path(keeper.__file__)
+KEEPER = Path(hog.__file__)
 SAY = "import os\nhome = os.environ['HOME']\nprint(sorted(os.listdir(home)), os.getcwd() == home)\n"
 WRITE = f"{SAY}os.makedirs(home + '/a/b')\nopen(home + '/a/b/c', 'w').write('x')\n"
 READ = f"{SAY}print(open(home + '/a/b/c').read())\nopen(home + '/a/b/c', 'a').write('y')\n"

@@ -47,9 +47,17 @@ async def acquire(
     choice = choose(ranked, given, here, plainly)
     if not choice.tried:
         raise nobody(need, choice)
-    attempts = [Attempt(ref=each.ref, code="not_tried", message=each.why_not) for each in _before(choice)]
-    for attempt in attempts:
-        parts.emit(CandidateRejected(acquisition="", ref=attempt.ref, code=attempt.code, message=attempt.message))
+    attempts: list[Attempt] = []
+
+    def in_vain(attempt: Attempt) -> None:
+        attempts.append(attempt)
+        told = CandidateRejected(
+            acquisition=attempt.evidence, ref=attempt.ref, code=attempt.code, message=attempt.message
+        )
+        parts.emit(told)
+
+    for each in _before(choice):
+        in_vain(Attempt(ref=each.ref, code="not_tried", message=each.why_not))
     outcome: Outcome | None = None
     for appraisal in choice.tried[:tries]:
         candidate = appraisal.candidate
@@ -62,9 +70,7 @@ async def acquire(
             if outcome.outcome == "served" or code in _FINAL:
                 return msgspec.structs.replace(outcome, attempts=tuple(attempts))
             message = outcome.reason.message if outcome.reason else outcome.outcome
-            rejected = CandidateRejected(acquisition=outcome.evidence, ref=str(way.ref), code=code, message=message)
-            parts.emit(rejected)
-            attempts.append(Attempt(ref=rejected.ref, code=code, message=message, evidence=outcome.evidence))
+            in_vain(Attempt(ref=str(way.ref), code=code, message=message, evidence=outcome.evidence))
             if code not in _NEXT_WAY:
                 break
     assert outcome is not None  # noqa: S101 - what is chosen can be installed in one way at least
@@ -76,8 +82,8 @@ def _advised(reason: Reason | None, choice: Choice) -> Reason | None:
     better = next((each for each in choice.passed_over if each.give), None)
     if reason is None or better is None:
         return reason
-    hint = f"{reason.hint}; or give {better.ref} what it needs: vsm-mcp add {better.ref} {better.give}"
-    return msgspec.structs.replace(reason, hint=hint.removeprefix("; or "))
+    give = f"give {better.ref} what it needs: vsm-mcp add {better.ref} {better.give}"
+    return msgspec.structs.replace(reason, hint="; or ".join(filter(None, (reason.hint, give))))
 
 
 def _before(choice: Choice) -> tuple[Judged, ...]:

@@ -12,7 +12,7 @@ from vsm_mcp.errors import ApprovalNeeded, NothingFound
 from vsm_mcp.install.choice import lacking, ways
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.candidate import Candidate
-from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.launch import LaunchFacts, Settings
 from vsm_mcp.model.ref import RefKind
 
 NEARLY: Final = 0.95
@@ -113,12 +113,11 @@ def _judged(appraisal: Appraisal, given: Settings, here: Here, plainly: Collecti
         return Judged(appraisal=appraisal, why_not=f"a {what} of this machine is not tried unasked: vsm-mcp add")
     if reason := here.why_not(candidate):
         return Judged(appraisal=appraisal, why_not=reason)
-    launch = candidate.launch
-    missing = missing_inputs(launch.inputs, given) if launch is not None and not given.args else []
+    launch = candidate.launch or LaunchFacts()
+    missing = [] if given.args else missing_inputs(launch.inputs, given)
     if missing:
         names = ", ".join(item.name for item in missing)
-        give = options_for(missing)
-        return Judged(appraisal=appraisal, why_not=f"needs {names}", give=give, lacks_values=True)
-    if launch is not None and launch.network and not given.hosts and not given.network:
+        return Judged(appraisal=appraisal, why_not=f"needs {names}", give=options_for(missing), lacks_values=True)
+    if launch.network and not given.hosts and not given.network:
         return Judged(appraisal=appraisal, why_not="needs the network: --allow-host HOST", give="--allow-host HOST")
     return Judged(appraisal=appraisal)

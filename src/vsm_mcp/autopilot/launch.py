@@ -67,7 +67,7 @@ def missing_inputs(inputs: Iterable[Input], settings: Settings) -> list[Input]:
 
 def options_for(inputs: Iterable[Input]) -> str:
     """Return the options that give values."""
-    return " ".join(_option(MissingInput(item.kind.value, item.name, item.purpose)) for item in inputs)
+    return " ".join(map(_option, inputs))
 
 
 def _arguments(ref: Ref | None) -> tuple[str, ...]:
@@ -85,10 +85,10 @@ def missing_values(inputs: Sequence[Input]) -> MissingValue:
     return MissingValue(f"the server needs: {named}", f"give it with {options_for(inputs)}", wanted)
 
 
-def _option(item: MissingInput) -> str:
-    if item.kind == InputKind.SECRET.value:
+def _option(item: Input) -> str:
+    if item.kind is InputKind.SECRET:
         return f"--secret {item.name}"
-    if item.kind == InputKind.ENV.value:
+    if item.kind is InputKind.ENV:
         return f"--env {item.name}=VALUE"
     return f"--arg={item.name} --arg VALUE" if item.name.startswith("-") else f"--arg {item.name.upper()}"
 

@@ -12,9 +12,7 @@ from vsm_mcp.cli.session import Session, common
 
 @click.command("remove")
 @click.argument("name")
-@click.option(
-    "--delete-home", is_flag=True, help="Delete what it kept in its home, too: added again, it would find it."
-)
+@click.option("--delete-home", is_flag=True, help="Delete what it kept in its home, too.")
 @common
 def command(session: Session, name: str, delete_home: bool) -> None:
     """Stop a server, forget it and delete its files and secrets; what it kept in its home stays."""

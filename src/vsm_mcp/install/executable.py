@@ -16,10 +16,9 @@ def choose(package: str, names: tuple[str, ...], wanted: str = "") -> str:
     """Return the program of ``package`` that is the server.
 
     The ``wanted`` one; else the only one; else the one that bears the package's name (``server`` in it does not
-    count) if that speaks of mcp; else
-    the only one that speaks of mcp, or of them the only one that is a server by its name; else the one that bears the
-    package's name. Raises :class:`InstallFailed` when
-    there is none, or when it is not clear which.
+    count) if that speaks of mcp; else the only one that speaks of mcp, or of them the only one that is a server by its
+    name; else the one that bears the package's name. Raises :class:`InstallFailed` when there is none, or when it is
+    not clear which.
     """
     if not names:
         raise InstallFailed(

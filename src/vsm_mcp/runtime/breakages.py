@@ -71,9 +71,8 @@ _OLD_SYNTAX: Final = re.compile(
     r"does not provide an export named|Unexpected token|Invalid or unexpected|is not a function or its return value"
     r"|Unexpected identifier|node:\w+['\"]? (?:is not|not found)|No such built-in module: (?P<builtin>node:[\w/]+)"
 )
-
-
 _CONSOLE_SCRIPT: Final = re.compile(r"File \"[^\"\n]*/bin/[^\"\n/]+\", line \d+\n\s*from ")
+_BROKEN: Final = "no option mends this; try another version or another server"
 _INCOMPLETE: Final = "the package is incomplete in this version; try another version or another server"
 
 
@@ -170,7 +169,7 @@ def broken_code(words: LastWords, text: str) -> Cause | None:
         return Cause(
             code="broken_entry",
             message="the server is broken as published: its console script is no valid Python",
-            hint="no option mends this; try another version or another server",
+            hint=_BROKEN,
         )
     node = _NODE_MISSING.search(text)
     if node:
@@ -194,13 +193,13 @@ def _broken_python(words: LastWords) -> Cause:
         return Cause(
             code="incompatible_dependency",
             message=f"the server does not fit the version of {foreign['name']} that its dependencies allow ({said})",
-            hint="no option mends this; try another version or another server",
+            hint=_BROKEN,
         )
     where = "its console script" if script else "its own code"
     return Cause(
         code="broken_entry",
         message=f"the server is broken as published: {where} fails to import ({said})",
-        hint="no option mends this; try another version or another server",
+        hint=_BROKEN,
     )
 
 
@@ -217,7 +216,7 @@ def _broken_node(name: str) -> Cause:
         return Cause(
             code="broken_entry",
             message=f"the server is broken as published: the file {name.rpartition('node_modules/')[2]} is missing",
-            hint="no option mends this; try another version or another server",
+            hint=_BROKEN,
         )
     return Cause(
         code="missing_dependency",

@@ -76,11 +76,11 @@ class Confined:
 
     def out_of_memory(self) -> bool:
         """Whether the kernel, or the watchdog in its place, killed for want of memory."""
-        return self._oom or (self._watchdog is not None and self._watchdog.broke == "memory")
+        return self._oom or (self._watchdog is not None and self._watchdog.out_of_memory)
 
     def exceeded(self) -> str:
         """Return ``home`` where a kept one grew too large; the kernel refuses what is beyond the other limits."""
-        return self._watchdog.broke.removeprefix("memory") if self._watchdog is not None else ""
+        return self._watchdog.exceeded if self._watchdog is not None else ""
 
     def peak_memory(self) -> int | None:
         """Return what the control group, or the watchdog, counted."""

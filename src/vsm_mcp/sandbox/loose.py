@@ -94,11 +94,11 @@ class Loose:
 
     def out_of_memory(self) -> bool:
         """Whether the kernel, or the watchdog in its place, killed for want of memory."""
-        return self._oom or self._watchdog.broke == "memory"
+        return self._oom or self._watchdog.out_of_memory
 
     def exceeded(self) -> str:
         """Return what else the watchdog ended it for."""
-        return self._watchdog.broke.removeprefix("memory")
+        return self._watchdog.exceeded
 
     def peak_memory(self) -> int | None:
         """Return what the control group, or the watchdog, counted."""

@@ -111,7 +111,8 @@ class _Attempt:
             bounds = Bounds(memory_bytes=limits.memory_bytes, processes=limits.processes)
             await _whole(group.create, bounds)
         count = await asyncio.to_thread(self._processes, group)
-        scratch = self._scratch = await asyncio.to_thread(Scratch, self._variant.uid, limits.home)
+        scratch = self._scratch = Scratch(self._variant.uid, limits.home)
+        await _whole(Scratch.open_home, scratch)
         traces = Traces(scratch, group, self._variant.uid, release)
         with self._theirs:
             running = self._running = self._popen(mounts, traces, count)

@@ -30,21 +30,21 @@ class Scratch:
 
     def __init__(self, uid: int | None = None, kept: str = "") -> None:
         """Make it, for another user if ``uid`` is given; ``kept`` is the home where one is. Raises :class:`OSError`."""
+        self._uid = uid
         self._private = Path(tempfile.mkdtemp(prefix=f"{cgroup.daemon_name()}-"))
         self.temporary = self._private / "tmp"
-        try:
-            self.temporary.mkdir(mode=0o700)
-            if uid is not None:
-                for directory in (self.temporary, self._private):
-                    os.chown(directory, uid, uid)
-            if kept:
-                prepare(Path(kept), uid)
-        except OSError:
-            self.remove()
-            raise
+        self.temporary.mkdir(mode=0o700)
+        if uid is not None:
+            for directory in (self.temporary, self._private):
+                os.chown(directory, uid, uid)
         self.kept = bool(kept)
         self.home = Path(kept) if kept else self._private
         self.folders = tuple(dict.fromkeys((self.home, self._private)))
+
+    def open_home(self) -> None:
+        """Make the home that is kept, if one is, and give it to its user. Blocks; raises :class:`OSError`."""
+        if self.kept:
+            prepare(self.home, self._uid)
 
     def disks(self, confinement: Confinement) -> tuple[Disk, ...]:
         """Return what has to be looked after: what is private stands for a home and a /tmp, which are two elsewhere."""

@@ -78,6 +78,7 @@ def start(command: Command, confinement: Confinement, token: str) -> tuple[Runni
     scratch = None
     try:
         scratch = Scratch(kept=confinement.home)
+        scratch.open_home()
         traces = Traces(scratch, None, None, lambda: None)
         env = scratch.environment(command.env) | {MARKER: traces.marker, VARIABLE: token}
         rules = profile((_resolved(mount) for mount in mounts), map(os.path.realpath, scratch.folders))

@@ -28,9 +28,8 @@ class Uids:
     """
 
     def __init__(self, in_use: Callable[[], set[int]] = tree.owners) -> None:
-        self._live: set[int] = set()
+        self._live: Counter[int] = Counter()
         self._of_home: dict[str, int] = {}
-        self._holders: Counter[int] = Counter()
         self._in_use = in_use
 
     def lease(self, name: str, home: str = "") -> int:
@@ -38,27 +37,24 @@ class Uids:
 
         Those that live and have the same kept ``home`` get one and the same.
         """
-        if not home:
-            return self._free(name)
-        uid = self._of_home[home] = self._of_home[home] if home in self._of_home else self._free(name)
-        self._holders[uid] += 1
+        uid = self._of_home[home] if home in self._of_home else self._free(name)
+        self._live[uid] += 1
+        if home:
+            self._of_home[home] = uid
         return uid
 
     def release(self, uid: int) -> None:
         """Give a uid back."""
-        self._holders[uid] -= 1
-        if self._holders[uid] > 0:
-            return
-        del self._holders[uid]
-        self._live.discard(uid)
-        self._of_home = {home: held for home, held in self._of_home.items() if held != uid}
+        self._live[uid] -= 1
+        if self._live[uid] <= 0:
+            del self._live[uid]
+            self._of_home = {home: held for home, held in self._of_home.items() if held != uid}
 
     def _free(self, name: str) -> int:
         start = zlib.crc32(name.encode())
-        taken = self._live | self._in_use()
+        taken = self._live.keys() | self._in_use()
         for step in range(COUNT):
             uid = FIRST + (start + step) % COUNT
             if uid not in taken:
-                self._live.add(uid)
                 return uid
         raise SandboxUnavailable(f"{COUNT} sandboxed processes run already", "stop some servers")

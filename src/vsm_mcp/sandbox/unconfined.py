@@ -29,6 +29,7 @@ def start(command: Command, confinement: Confinement, token: str) -> tuple[Runni
     scratch = None
     try:
         scratch = Scratch(kept=confinement.home)
+        scratch.open_home()
         traces = Traces(scratch, _job(confinement), None, lambda: None)
         env = scratch.environment(command.env) | {MARKER: traces.marker, VARIABLE: token}
         running = popen([*death_signal(), *map(scratch.moved, command.argv)], env=env, cwd=scratch.moved(command.cwd))

@@ -44,6 +44,16 @@ class Watchdog:
         self._gauge = Gauge()
         self._task = asyncio.get_running_loop().create_task(self._look())
 
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it ended it for its memory."""
+        return self.broke == "memory"
+
+    @property
+    def exceeded(self) -> str:
+        """The limit but that of memory for which it ended it, or ""."""
+        return "" if self.out_of_memory else self.broke
+
     async def stop(self) -> None:
         """Stop looking."""
         self._task.cancel()

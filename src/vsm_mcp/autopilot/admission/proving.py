@@ -38,7 +38,7 @@ class Proved(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def server(self) -> Server:
         """The server as it would be."""
-        return _told(self.installed.server, self.report)
+        return _as_known(self.installed.server, self.report)
 
 
 async def proved(passage: Passage, order: Order, found: Resolved | None = None) -> Proved:
@@ -56,7 +56,7 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
         async with passage.parts.quota.kept():
             made = await installed(passage, order, found)
         if not told:
-            await _planned_for(passage, _told(made.server), order.settings)
+            await _planned_for(passage, _as_known(made.server), order.settings)
         told = True
         report = await _tried(passage, made.server, order.settings)
         constraints = mending.after(report)
@@ -67,12 +67,12 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     if not report.passed:
         raise failed_trial(mending.told(report))
     verdict = await _judged(passage, made, report)
-    notes = (*warnings(passage, order.settings), *found.notes, *unconfined(made.built), *unwatched(report))
-    proof = Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
-    return msgspec.structs.replace(proof, notes=(*notes, *kept_at_home(proof.server, report)))
+    seen = (*unconfined(made.built), *unwatched(report), *kept_at_home(_as_known(made.server, report), report))
+    notes = (*warnings(passage, order.settings), *found.notes, *seen)
+    return Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
 
 
-def _told(server: Server, report: TrialReport | None = None) -> Server:
+def _as_known(server: Server, report: TrialReport | None = None) -> Server:
     """Return the server with what its capabilities, and its trial, tell of its home."""
     seen = report.behaviour if report is not None else None
     return msgspec.structs.replace(server, keeps_home=known_to_keep(server.tags, seen))
