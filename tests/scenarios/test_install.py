@@ -133,7 +133,7 @@ async def test_package_for_a_newer_python(tmp_path: Path) -> None:
 
 async def test_no_python_is_new_enough(tmp_path: Path) -> None:
     """The same without the Pythons of version managers: where ``/usr`` has no newer one, both versions are named."""
-    async with _bench(tmp_path / "home", HOME=str(tmp_path), PATH="/usr/bin:/bin") as bench:
+    async with _bench(tmp_path / "home", HOME=str(tmp_path), PATH="/usr/bin:/bin", PYENV_ROOT="") as bench:
         if any(each.fits(">=3.13") for each in (own_interpreter(), *await other_interpreters(bench))):
             pytest.skip("the system's own Python is 3.13 or newer")
         with pytest.raises(InstallFailed, match=r"needs Python >=3\.13, and this machine has 3\.") as caught:
