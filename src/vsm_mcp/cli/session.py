@@ -114,6 +114,8 @@ class Session:
                     if time.monotonic() > until:
                         raise
                     progress.waits(busy.message)
+                except errors.VsmError as error:
+                    raise OperationFailed(document_of(error)) from error
 
     def show(self, document: dict[str, Any], human: Callable[[dict[str, Any]], None]) -> None:
         """Print a document: as JSON, or as ``human`` does it."""
