@@ -40,6 +40,7 @@
     ├── TaskFailed              a task at a server ended without a result, or was lost
     ├── InstallFailed           an installation could not be made
     ├── TrialFailed             a server did not pass its trial
+    ├── Unsuited                none of the tools of a server plainly does what is needed
     ├── HomeError               the home directory cannot be used (not writable, disk full)
     │   └── HomeBusy            another process works on this home
     └── StoreError              the database cannot be read or written
@@ -51,7 +52,7 @@ meets the world, and out of it once, at each front (command line, MCP, control A
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 
 class VsmError(Exception):
@@ -85,9 +86,7 @@ class BadReference(UsageError):
     """A reference to a server (REF) that cannot be read."""
 
     code = "bad_reference"
-    remedy = (
-        'write npm:NAME[@VERSION], pypi:NAME[==VERSION], https://HOST/PATH (or wss://, tcp://) or cmd:"PROGRAM ARGS"'
-    )
+    remedy = 'write npm:NAME[@VERSION], pypi:NAME[==VERSION], https://HOST/PATH (wss://, tcp://) or cmd:"PROGRAM ARGS"'
 
 
 class BadArgument(UsageError):
@@ -97,15 +96,12 @@ class BadArgument(UsageError):
     remedy = "vsm-mcp tools NAME shows a tool; arguments are key=value or --args JSON"
 
 
-class MissingInput:
+class MissingInput(NamedTuple):
     """One value a server needs: ``kind`` is ``arg``, ``env`` or ``secret``; ``purpose`` says what it is for."""
 
-    __slots__ = ("kind", "name", "purpose")
-
-    def __init__(self, kind: str, name: str, purpose: str) -> None:
-        self.kind = kind
-        self.name = name
-        self.purpose = purpose
+    kind: str
+    name: str
+    purpose: str
 
 
 class MissingValue(UsageError):
@@ -143,10 +139,12 @@ class PolicyDenied(Refused):
 
 
 class ApprovalNeeded(Refused):
-    """The policy wants a person to agree first."""
+    """The policy wants a person to agree first, or the server ``ref`` (of a need) to get ``values`` from one."""
 
     code = "approval_needed"
     remedy = "agree with --yes, or set [policy] autonomy"
+    ref = ""
+    values: tuple[MissingInput, ...] = ()
 
 
 class VettingRejected(Refused):
@@ -371,6 +369,13 @@ class TrialFailed(VsmError):
 
     code = "trial_failed"
     remedy = "vsm-mcp evidence shows every probe"
+
+
+class Unsuited(VsmError):
+    """None of the tools that a server showed in its trial plainly does what is needed."""
+
+    code = "unsuited"
+    remedy = "vsm-mcp search NEED shows the candidates; vsm-mcp add REF takes one all the same"
 
 
 class HomeError(VsmError):

@@ -70,6 +70,19 @@ def test_a_secret_is_not_shown_as_it_is_typed(home: Home) -> None:
     assert "hunter2" not in terminal.seen
 
 
+@pytest.mark.slow
+def test_what_the_best_candidate_for_a_need_lacks_is_asked_for(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "data" / "mine.duckdb"
+    file.parent.mkdir()
+    terminal = Terminal(home, "acquire", "query a duckdb file", "--yes")
+    terminal.until("go on with the next candidate", 60)
+    terminal.until("--db-path", 60)
+    terminal.type(str(file))
+    assert terminal.end() == 0, terminal.seen
+    (server,) = home.run("list").document["servers"]
+    assert server["ref"].startswith("pypi:mcp-server-duckdb==")
+
+
 def test_a_policy_that_asks_is_answered_with_no(home: Home) -> None:
     terminal = Terminal(home, "add", f"cmd:{sys.executable} {FAULTY}", "--name", "refused")
     terminal.until("[y/N]", 60)

@@ -29,7 +29,7 @@ from vsm_mcp.model.wants import ANYTHING, Wants
 from vsm_mcp.policy import THROUGH_CLIENT, decide, risk_of
 
 AUTOPILOT: Final = "autopilot"
-_NOTHING_YET: Final = parse_ref("cmd:none")
+NOTHING_YET: Final = parse_ref("cmd:none")
 _TRIES: Final = 3
 _LINE: Final = 300
 
@@ -46,7 +46,10 @@ class Acquiring:
         self._later = later
 
     async def acquire(self, template: Request, tries: int = _TRIES, wants: Wants = ANYTHING) -> Outcome:
-        """Acquire what ``template`` needs, and write the need down. Raises :class:`NothingFound`."""
+        """Acquire what ``template`` needs, and write the need down.
+
+        Raises :class:`BadReference`, :class:`NothingFound` and :class:`ApprovalNeeded`.
+        """
         source = "agent" if template.actor == ACTOR else "person"
         demand = self._parts().store.demand
         try:
@@ -66,19 +69,19 @@ class Acquiring:
             await self._parts().performer.refused(action, "denied", reason)
             hint = "a person takes that back: vsm-mcp gaps --allow NEED"
             raise PolicyDenied(f"acquire {clean(need, _LINE)}: {reason}", hint)
-        return await self.acquire(Request(ref=_NOTHING_YET, actor=ACTOR, need=need))
+        return await self.acquire(Request(ref=NOTHING_YET, actor=ACTOR, need=need))
 
     async def for_autopilot(self, need: str, without: Ref | None = None) -> Outcome:
         """In the name of the autopilot; its own attempts are no demand. ``without`` is a server that shall not be it.
 
         Raises :class:`NothingFound` and :class:`ApprovalNeeded`.
         """
-        template = Request(ref=_NOTHING_YET, actor=AUTOPILOT, need=need)
+        template = Request(ref=NOTHING_YET, actor=AUTOPILOT, need=need)
         return await self._later()[1].taken_in(await self._passed(template, _TRIES, ANYTHING, without))
 
     async def look(self, need: str) -> Appraisal | None:
         """Return the best candidate for a need, if there is any; nothing is fetched."""
-        parts, template = self._parts(), Request(ref=_NOTHING_YET)
+        parts, template = self._parts(), Request(ref=NOTHING_YET)
         try:
             found = await self._later()[0].find(need, template.settings, ANYTHING, parts.emit)
         except NothingFound:
@@ -134,14 +137,16 @@ class Acquiring:
     # --- inside --------------------------------------------------------------------------------------------------
 
     async def _passed(self, template: Request, tries: int, wants: Wants, without: Ref | None = None) -> Outcome:
+        only = parse_ref(wants.ref) if wants.ref else None
         parts, need = self._parts(), template.need
         found = await self._later()[0].find(need, template.settings, wants, parts.emit)
-        ranked = [each for each in found.ranked if without is None or each.candidate.ref.identity != without.identity]
+        ranked = [each for each in found.ranked if _wanted(each.candidate.ref, without, only)]
         if not ranked:
             raise NothingFound(f"nothing else was found for {need!r}")
-        template = msgspec.structs.replace(template, method=wants.method)
+        template = msgspec.structs.replace(template, method=wants.method, must_suit=only is None, asks=wants.asks)
+        plainly = await self._plainly(need, ranked)
         try:
-            return await acquire(parts, template, ranked, tries, admit, await self._plainly(need, ranked))
+            return await acquire(parts, template, ranked, tries, admit, plainly)
         except ApprovalNeeded as error:
             if template.actor != AUTOPILOT:
                 raise
@@ -152,6 +157,12 @@ class Acquiring:
         """Return the servers among the candidates that are here, and of which a tool plainly does what is needed."""
         lookup, names = self._later()[2], [each.candidate.name for each in ranked if each.candidate.installed]
         return frozenset([name for name in names if (await lookup.best(need, {name}))[2] >= MET])
+
+
+def _wanted(ref: Ref, without: Ref | None, only: Ref | None) -> bool:
+    if only is not None and ref.identity != only.identity:
+        return False
+    return without is None or ref.identity != without.identity
 
 
 def question(need: str, outcome: Outcome) -> str:

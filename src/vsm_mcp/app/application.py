@@ -14,7 +14,7 @@ import msgspec
 from vsm_mcp import config as configuration
 from vsm_mcp.app import appraisals, declared, kits, operations, views
 from vsm_mcp.app.accounting import Accounting
-from vsm_mcp.app.acquiring import Acquiring
+from vsm_mcp.app.acquiring import NOTHING_YET, Acquiring
 from vsm_mcp.app.agents import AgentNeeds
 from vsm_mcp.app.altering import Altering
 from vsm_mcp.app.answering import answering
@@ -45,6 +45,7 @@ from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.autopilot.remove import remove
 from vsm_mcp.autopilot.undo import Undo
+from vsm_mcp.discovery.suiting import suits
 from vsm_mcp.errors import UnknownProfile
 from vsm_mcp.events import Emit, ServerRemoved, ignore
 from vsm_mcp.gateway.view import View
@@ -208,11 +209,10 @@ class App:
         tries: int = 3,
         wants: Wants = ANYTHING,
     ) -> Outcome:
-        """Find, vet, install, try and serve the best server for a need. Raises :class:`NothingFound`."""
-        settings, nothing_yet = settings or Settings(), parse_ref("cmd:none")
-        self.running.check(settings, name)
-        template = Request(ref=nothing_yet, settings=settings, name=name, actor=self.actor, approved=yes, need=need)
-        return await self.acquiring.acquire(template, tries, wants)
+        """Find, vet, install, try and serve the best server. Raises :class:`NothingFound`, :class:`ApprovalNeeded`."""
+        self.running.check(settings := settings or Settings(), name)
+        asked = Request(ref=NOTHING_YET, settings=settings, name=name, actor=self.actor, approved=yes, need=need)
+        return await self.acquiring.acquire(asked, tries, wants)
 
     async def add(
         self,
@@ -367,6 +367,7 @@ class App:
             turns=self.storage.turns,
             quota=self.storage.quota,
             collect=self.storage.activated,
+            suits=suits,
         )
 
     async def _admitted(self, request: Request) -> Outcome:

@@ -7,12 +7,12 @@ from typing import Final
 
 import msgspec
 
-from vsm_mcp.autopilot.launch import missing_inputs, options_for
+from vsm_mcp.autopilot.launch import inputs_of, missing_inputs, options_for
 from vsm_mcp.errors import ApprovalNeeded, NothingFound
 from vsm_mcp.install.choice import lacking, ways
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.candidate import Candidate
-from vsm_mcp.model.launch import LaunchFacts, Settings
+from vsm_mcp.model.launch import Input, LaunchFacts, Settings
 from vsm_mcp.model.ref import RefKind
 
 NEARLY: Final = 0.95
@@ -50,13 +50,13 @@ class Here(msgspec.Struct, frozen=True, kw_only=True):
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """A candidate, and what keeps it from being tried: ``why_not``, and the options that would help (``give``).
 
-    ``lacks_values`` says that it is values that nobody gave.
+    ``missing`` are the values that nobody gave, where it is these.
     """
 
     appraisal: Appraisal
     why_not: str = ""
     give: str = ""
-    lacks_values: bool = False
+    missing: tuple[Input, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -79,10 +79,21 @@ def choose(ranked: Sequence[Appraisal], given: Settings, here: Here, plainly: Co
     either.
     """
     judged = [_judged(appraisal, given, here, plainly) for appraisal in ranked]
-    bar = NEARLY * max((each.appraisal.score for each in judged if each.lacks_values), default=0.0)
+    bar = NEARLY * max((each.appraisal.score for each in judged if each.missing), default=0.0)
     fit = [each.appraisal for each in judged if not each.why_not]
     tried = tuple(each for each in fit if each.score >= bar or each.candidate.installed)
     return Choice(tried=tried, passed_over=tuple(each for each in judged if each.why_not))
+
+
+def better(choice: Choice) -> Judged | None:
+    """Return the best of those that lack no more than a value, if it is better than whatever can be tried."""
+    bar = choice.tried[0].score if choice.tried else 0.0
+    return next((each for each in choice.passed_over if each.missing and each.appraisal.score >= bar), None)
+
+
+def wanting(need: str, best: Judged) -> ApprovalNeeded:
+    """Return the error that asks for what the best candidate lacks."""
+    return _asking(f"for {need!r} {best.ref} {best.why_not}", best)
 
 
 def nobody(need: str, choice: Choice) -> NothingFound | ApprovalNeeded:
@@ -95,12 +106,17 @@ def nobody(need: str, choice: Choice) -> NothingFound | ApprovalNeeded:
             f"for {need!r} only what is served already was found ({served}), and none of its tools plainly does it",
             "vsm-mcp tools QUERY shows what is there",
         )
-    best = next((each for each in choice.passed_over if each.give), None)
     reasons = "; ".join(f"{each.ref} {each.why_not}" for each in choice.passed_over[:3])
-    return ApprovalNeeded(
-        f"servers for {need!r} were found, but the best of them need something first: {reasons}",
-        f"give it what it needs: vsm-mcp add {best.ref} {best.give}" if best else "vsm-mcp add REF takes one by name",
-    )
+    message = f"servers for {need!r} were found, but the best of them need something first: {reasons}"
+    return _asking(message, next((each for each in choice.passed_over if each.give), None))
+
+
+def _asking(message: str, best: Judged | None) -> ApprovalNeeded:
+    if best is None:
+        return ApprovalNeeded(message, "vsm-mcp add REF takes one by name")
+    error = ApprovalNeeded(message, f"give it what it needs: vsm-mcp add {best.ref} {best.give}")
+    error.ref, error.values = best.ref, inputs_of(best.missing)
+    return error
 
 
 def _judged(appraisal: Appraisal, given: Settings, here: Here, plainly: Collection[str]) -> Judged:
@@ -114,10 +130,10 @@ def _judged(appraisal: Appraisal, given: Settings, here: Here, plainly: Collecti
     if reason := here.why_not(candidate):
         return Judged(appraisal=appraisal, why_not=reason)
     launch = candidate.launch or LaunchFacts()
-    missing = [] if given.args else missing_inputs(launch.inputs, given)
+    missing = () if given.args else tuple(missing_inputs(launch.inputs, given))
     if missing:
         names = ", ".join(item.name for item in missing)
-        return Judged(appraisal=appraisal, why_not=f"needs {names}", give=options_for(missing), lacks_values=True)
+        return Judged(appraisal=appraisal, why_not=f"needs {names}", give=options_for(missing), missing=missing)
     if launch.network and not given.hosts and not given.network:
         return Judged(appraisal=appraisal, why_not="needs the network: --allow-host HOST", give="--allow-host HOST")
     return Judged(appraisal=appraisal)

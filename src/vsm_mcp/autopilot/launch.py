@@ -80,9 +80,14 @@ def _arguments(ref: Ref | None) -> tuple[str, ...]:
 
 def missing_values(inputs: Sequence[Input]) -> MissingValue:
     """Return the error that names values nobody gave, with the options that give them."""
-    wanted = tuple(MissingInput(item.kind.value, item.name, item.purpose) for item in inputs)
+    wanted = inputs_of(inputs)
     named = "; ".join(f"{item.name} ({item.purpose})" if item.purpose else item.name for item in wanted)
     return MissingValue(f"the server needs: {named}", f"give it with {options_for(inputs)}", wanted)
+
+
+def inputs_of(inputs: Iterable[Input]) -> tuple[MissingInput, ...]:
+    """Return the values as an error names them."""
+    return tuple(MissingInput(item.kind.value, item.name, item.purpose) for item in inputs)
 
 
 def _option(item: Input) -> str:

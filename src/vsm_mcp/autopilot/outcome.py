@@ -21,7 +21,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     reference was chosen for a need, not named. ``origin`` is kept with the server: nobody looks on while what a file
     asks for is admitted, so findings that want a look hold it back, agreed or not. ``method`` is the kind of reference
     that a candidate for a need is to be installed by (empty: any). ``locked`` is what a lock holds of it: exactly that
-    is admitted, or nothing. ``confidence`` is that of its appraisal, where there was one.
+    is admitted, or nothing. ``confidence`` is that of its appraisal, where there was one. What ``must_suit`` is only
+    admitted if one of its tools plainly does what is needed. ``asks`` says that a person is there who can give what the
+    best candidate lacks.
     """
 
     ref: Ref
@@ -35,6 +37,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     method: str = ""
     locked: LockedServer | None = None
     confidence: float | None = None
+    must_suit: bool = False
+    asks: bool = False
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,8 +84,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def reason_of(error: VsmError) -> Reason:
     """Return an error as a reason."""
-    values = getattr(error, "values", ())
-    inputs = tuple({"kind": item.kind, "name": item.name, "purpose": item.purpose} for item in values)
+    inputs = tuple(value._asdict() for value in getattr(error, "values", ()))
     return Reason(code=error.code, message=error.message, hint=error.hint, inputs=inputs)
 
 

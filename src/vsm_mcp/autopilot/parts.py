@@ -12,6 +12,7 @@ from vsm_mcp.install.installer import Installer
 from vsm_mcp.install.quota import Quota
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.install.turns import Turns
+from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.runtime.spec import ServerSpec
@@ -29,7 +30,7 @@ class Parts:
     ``fleet`` maps every other server to the names of its tools;
     ``authorizer_of`` gives who authorizes the requests to a server that runs elsewhere; ``turns`` says when an
     admission may begin, ``quota`` how much may be installed; ``collect`` removes the old versions of a server that was
-    activated.
+    activated; ``suits`` says how well what a server offers matches a need (0…1, by need, server and offer).
     """
 
     config: Config
@@ -46,3 +47,4 @@ class Parts:
     turns: Turns
     quota: Quota
     collect: Callable[[str], Awaitable[None]]
+    suits: Callable[[str, str, Offer], Awaitable[float]]

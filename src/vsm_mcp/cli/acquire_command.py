@@ -25,7 +25,7 @@ def command(
     session: Session, need: tuple[str, ...], name: str, yes: bool, tries: int, method: str, **options: Any
 ) -> None:
     """Find, vet, install, try and serve the best server for NEED."""
-    wants = wants_from(options) | {"method": kind_of(method)}
+    wants = wants_from(options) | {"method": kind_of(method), "asks": session.interactive}
     settings = settings_from(options, interactive=session.interactive)
     params = {"need": " ".join(need), "name": name, "yes": yes, "tries": tries, "settings": settings, "wants": wants}
     sys.exit(show_outcome(session, admit(session, "acquire", params)))

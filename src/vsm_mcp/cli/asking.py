@@ -16,20 +16,26 @@ _ROUNDS = 5
 def admit(session: Session, operation: str, params: dict[str, Any]) -> dict[str, Any]:
     """Run ``add`` or ``acquire``; on a terminal, ask for missing values and for leave, then go on.
 
-    Elsewhere the first error is the answer: it names the option that gives the value.
+    Elsewhere the first error is the answer: it names the option that gives the value. What a person says of one
+    candidate for a need is said of that one: no other is tried with it.
     """
     for _ in range(_ROUNDS):
         try:
             document = session.run(operation, **params)
         except OperationFailed as failure:
-            if not session.interactive or not _asked(failure.document, params):
+            wants = params.get("wants", {})
+            if not wants.get("asks") or not failure.document.get("inputs"):
                 raise
+            given = _given(failure.document, params)
+            params["wants"] = wants | {"asks": False, "ref": failure.document["ref"] if given else ""}
             continue
         reason = document.get("reason") or {}
         if not session.interactive or document["outcome"] == "served":
             return document
         if not _asked(reason, params, document.get("plan")):
             return document
+        if operation == "acquire":
+            params["wants"] |= {"asks": False, "ref": document["ref"]}
     return document
 
 
@@ -44,21 +50,37 @@ def _asked(problem: dict[str, Any], params: dict[str, Any], plan: dict[str, Any]
             output.note(f"  {line}", style="")
         params["yes"] = click.confirm("go on?", default=False, err=True)
         return bool(params["yes"])
-    inputs = problem.get("inputs", [])
-    if problem.get("code") != "missing_value" or not inputs:
-        return False
+    return problem.get("code") == "missing_value" and _given(problem, params)
+
+
+def _given(problem: dict[str, Any], params: dict[str, Any]) -> bool:
+    """Ask for the values that ``problem`` names and put them into ``params``; say whether all were given.
+
+    For a candidate that others can take the place of, none has to be.
+    """
+    inputs, optional = problem.get("inputs", []), bool(params.get("wants", {}).get("asks"))
     output.note(problem["message"], style="bold")
-    settings = params["settings"]
+    if optional:
+        output.note("  nothing: go on with the next candidate", style="")
+    values = []
     for item in inputs:
         label = f"{item['name']}" + (f" ({item['purpose']})" if item["purpose"] else "")
-        value = click.prompt(output.clean(label), hide_input=item["kind"] == "secret", err=True)
-        if item["kind"] == "secret":
-            settings["secrets"][item["name"]] = value
-        elif item["kind"] == "env":
-            settings["env"][item["name"]] = value
-        else:
+        values.append(_asked_for(output.clean(label), item["kind"], optional=optional))
+        if not values[-1]:
+            return False
+    settings = params["settings"]
+    for item, value in zip(inputs, values, strict=True):
+        if item["kind"] == "arg":
             settings["args"] += [item["name"], value] if item["name"].startswith("-") else [value]
-    return True
+        else:
+            settings["secrets" if item["kind"] == "secret" else "env"][item["name"]] = value
+    return bool(inputs)
+
+
+def _asked_for(label: str, kind: str, *, optional: bool) -> str:
+    default = "" if optional else None
+    value: str = click.prompt(label, hide_input=kind == "secret", err=True, default=default, show_default=False)
+    return value
 
 
 def show_outcome(session: Session, document: dict[str, Any]) -> int:

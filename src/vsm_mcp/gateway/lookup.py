@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from vsm_mcp.discovery import suiting
+from vsm_mcp.discovery.suiting import opened, properties, string, tool_text
 from vsm_mcp.discovery.wiring import matcher
-from vsm_mcp.gateway.messages import UNREADABLE
 from vsm_mcp.gateway.shelf import Entry
-from vsm_mcp.matching.relevance import MET, Thing
+from vsm_mcp.matching.relevance import MET
 from vsm_mcp.matching.wording import ToolText
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.routing.table import Table
@@ -24,7 +25,7 @@ _PARAMETERS: Final = 16
 _PARAMETER: Final = 100
 _CHOICES: Final = 6
 _WIDER: Final = 2  # so many times more are looked at than are returned: one that is favoured may move up among them
-_LOOKED_AT, _RATED = 64, 8
+_RATED = 256
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -96,8 +97,8 @@ class Lookup:
         return [self._card(name) for name in sorted(self._entries)[:limit]]
 
     def _card(self, name: str) -> Card:
-        tool = _opened(self._entries[name])
-        return Card(name, self._routes[name].server, _string(tool.get("description")), _parameters(tool))
+        tool = opened(self._entries[name].modern)
+        return Card(name, self._routes[name].server, string(tool.get("description")), _parameters(tool))
 
     async def _built(self) -> ToolIndex:
         if self._index is None:
@@ -116,10 +117,8 @@ class Lookup:
         return ToolIndex((self._text(name, servers) for name in sorted(self._entries)), matcher().meaning)
 
     def _text(self, name: str, servers: Mapping[str, str]) -> ToolText:
-        tool = _opened(self._entries[name])
         route = self._routes[name]
-        words = " ".join(f"{key} {_string(schema.get('description'))}" for key, schema in _properties(tool).items())
-        return ToolText(name, route.name, _string(tool.get("description")), words, servers.get(route.server, ""))
+        return tool_text(opened(self._entries[name].modern), name, route.name, servers.get(route.server, route.server))
 
     def _find(self, index: ToolIndex, need: str, limit: int, server: str) -> Finding:
         ranked = index.search(need, len(index) if server else _WIDER * limit)
@@ -136,28 +135,14 @@ class Lookup:
         return sorted(moved, key=lambda each: -each[1])
 
     def _best(self, index: ToolIndex, need: str, servers: Collection[str]) -> tuple[str, str, float]:
-        ranked = [key for key, _ in index.search(need, _LOOKED_AT) if self._routes[key].server in servers]
-        rated = ((key, self._routes[key].server, self._rated(need, key)) for key in ranked[:_RATED])
-        return max(rated, key=lambda found: found[2], default=("", "", 0.0))
+        names = [name for name in sorted(self._entries) if self._routes[name].server in servers]
+        if len(names) > _RATED:
+            names = [key for key, _ in index.search(need, len(index)) if self._routes[key].server in servers][:_RATED]
+        name, score = suiting.best(need, (self._text(name, {}) for name in names))
+        return name, self._routes[name].server if name else "", score
 
     def _meets(self, need: str, name: str) -> bool:
-        return self._rated(need, name) >= MET
-
-    def _rated(self, need: str, name: str) -> float:
-        """Compare one tool with a need by the yardstick that candidates are measured with."""
-        text = self._text(name, {})
-        thing = Thing(text.name, text.description, (), self._routes[name].server, text.parameters)
-        yardstick = matcher()
-        return yardstick.rate(yardstick.need(need), [thing])[0].score
-
-
-def _opened(entry: Entry) -> dict[str, Any]:
-    """Return a definition; what is beyond reading in it (depth, encoding) is as good as empty here."""
-    try:
-        opened: dict[str, Any] = msgspec.json.decode(entry.modern)
-    except UNREADABLE:
-        return {}
-    return opened
+        return suiting.best(need, [self._text(name, {})])[1] >= MET
 
 
 def _parameters(tool: Mapping[str, Any]) -> tuple[Parameter, ...]:
@@ -165,18 +150,10 @@ def _parameters(tool: Mapping[str, Any]) -> tuple[Parameter, ...]:
     wanted = schema.get("required") if isinstance(schema, dict) else None
     required = {name for name in wanted if isinstance(name, str)} if isinstance(wanted, list) else set()
     found = [
-        Parameter(name, _type(part), name in required, one_line(_string(part.get("description")), _PARAMETER))
-        for name, part in _properties(tool).items()
+        Parameter(name, _type(part), name in required, one_line(string(part.get("description")), _PARAMETER))
+        for name, part in properties(tool).items()
     ]
     return tuple(sorted(found, key=lambda parameter: not parameter.required)[:_PARAMETERS])
-
-
-def _properties(tool: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    schema = tool.get("inputSchema")
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(properties, dict):
-        return {}
-    return {name: part if isinstance(part, dict) else {} for name, part in properties.items()}
 
 
 def _type(schema: Mapping[str, Any]) -> str:
@@ -186,10 +163,6 @@ def _type(schema: Mapping[str, Any]) -> str:
         return " | ".join([*shown, *(["…"] if len(choices) > _CHOICES else [])])
     kinds = kind if isinstance(kind, list) else [kind]
     return " | ".join(one for one in kinds if isinstance(one, str)) or "any"
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def one_line(text: str, most: int) -> str:

@@ -31,6 +31,7 @@ KINDS: Final[Mapping[str, str]] = {
     "trial": "How its trial in the sandbox went: each probe, and what it offers.",
     "remedy": "A failure with a known cause was mended before the next try.",
     "judged": "What all checks amount to under the policy's profile.",
+    "suits": "How well the best of its tools matches the need (0…1), and whether that meets it.",
     "difference": "What another version would change.",
     "rollback": "The version before took the place of the one in service.",
     "recovered": "What a dead process left was finished or undone.",

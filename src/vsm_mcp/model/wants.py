@@ -31,7 +31,9 @@ class Requirement(StrEnum):
 class Wants(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for one need; see :class:`Appraising` for what each field means. Nothing given asks for nothing.
 
-    ``method`` is the kind of reference that the best candidates are to be installed by (empty: any).
+    ``method`` is the kind of reference that the best candidates are to be installed by (empty: any). ``asks`` wants to
+    be asked for what the best candidate lacks before a worse one is tried; ``ref`` is the one that it shall be (empty:
+    any), where a person gave what that one needs.
     """
 
     priority: Priority | None = None
@@ -41,6 +43,8 @@ class Wants(msgspec.Struct, frozen=True, kw_only=True):
     licences: tuple[str, ...] = ()
     runtime: bool = False
     method: Literal["", "npm", "pypi", "git", "dir", "mcpb", "oci", "remote", "cmd"] = ""
+    asks: bool = False
+    ref: str = ""
 
     @property
     def requirements(self) -> tuple[Requirement, ...]:
@@ -101,4 +105,6 @@ class Appraising(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             licences=asked.licences or self.licences,
             runtime=self.runtime or asked.runtime,
             method=asked.method,
+            asks=asked.asks,
+            ref=asked.ref,
         )

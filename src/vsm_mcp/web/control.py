@@ -42,15 +42,17 @@ _PREFIX: Final = "/v1/"
 
 
 def error_document(error: VsmError) -> dict[str, Any]:
-    """Return the JSON form of an error: ``{"code", "message", "hint", "retryable"}`` and the inputs it names."""
+    """Return the JSON form of an error: ``{"code", "message", "hint", "retryable"}``, its server and inputs if any."""
     document: dict[str, Any] = {
         "code": error.code,
         "message": error.message,
         "hint": error.hint,
         "retryable": error.retryable,
     }
+    if ref := getattr(error, "ref", ""):
+        document["ref"] = ref
     if values := getattr(error, "values", ()):
-        document["inputs"] = [{"kind": item.kind, "name": item.name, "purpose": item.purpose} for item in values]
+        document["inputs"] = [value._asdict() for value in values]
     return document
 
 

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.config import Config
-from vsm_mcp.errors import ApprovalNeeded
+from vsm_mcp.errors import ApprovalNeeded, Unsuited
 from vsm_mcp.events import Event
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.candidate import Candidate
-from vsm_mcp.model.launch import LaunchFacts
+from vsm_mcp.model.launch import Input, InputKind, LaunchFacts
 from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.store import Store
 
@@ -35,11 +36,13 @@ class Scene:
         self.tried.append(ref)
         assert request.known is not None and request.known.ref == request.ref
         code = self.codes.get(ref, "")
+        if code == Unsuited.code and not request.must_suit:
+            code = ""
         reason = Reason(code=code, message=code) if code else None
         return Outcome(outcome="failed" if code else "served", ref=ref, evidence="e", reason=reason)
 
     async def acquire(self, *candidates: tuple[str, ...], method: str = "") -> Outcome:
-        template = Request(ref=parse_ref("cmd:none"), need="notes", method=method)
+        template = Request(ref=parse_ref("cmd:none"), need="notes", method=method, must_suit=True)
         return await acquire(self.parts, template, [_ranked(refs) for refs in candidates], 2, self.admit)
 
 
@@ -60,7 +63,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     config = Config(home=tmp_path, environ={"PATH": str(tmp_path / "bin")})
     async with Store(tmp_path) as store:
         no = cast("Any", None)
-        yield Scene(Parts(config, store, events.append, no, no, no, (), no, no, dict, no, no, no, no))
+        yield Scene(Parts(config, store, events.append, no, no, no, (), no, no, dict, no, no, no, no, no))
 
 
 async def test_the_next_way_is_taken_where_one_cannot_be_installed(scene: Scene) -> None:
@@ -112,3 +115,27 @@ async def test_the_end_says_what_would_let_a_better_one_be_tried(scene: Scene) -
     outcome = await scene.acquire(("npm:online",), ("npm:a",))
     assert outcome.reason is not None
     assert outcome.reason.hint == "give npm:online what it needs: vsm-mcp add npm:online --allow-host HOST"
+
+
+async def test_one_that_does_not_plainly_do_it_comes_only_where_no_other_does(scene: Scene) -> None:
+    scene.codes = {"npm:a": "unsuited", "npm:b": "unsuited"}
+    outcome = await scene.acquire(("npm:a",), ("npm:c",))
+    assert (outcome.ref, [each.ref for each in outcome.attempts]) == ("npm:c", ["npm:a"])
+    assert outcome.warnings == ()
+    scene.tried.clear()
+    outcome = await scene.acquire(("npm:a",), ("npm:b",), ("npm:c",))  # two are tried
+    assert scene.tried == ["npm:a", "npm:b", "npm:a"]
+    assert (outcome.outcome, outcome.ref, [each.ref for each in outcome.attempts]) == ("served", "npm:a", ["npm:b"])
+    assert "none of its tools plainly does" in outcome.warnings[0]
+
+
+async def test_what_the_best_one_lacks_is_asked_for_where_somebody_can_give_it(scene: Scene) -> None:
+    lacking = _ranked(("npm:key",))
+    launch = LaunchFacts(inputs=(Input(kind=InputKind.SECRET, name="API_KEY", required=True),))
+    lacking = replace(lacking, candidate=replace(lacking.candidate, launch=launch))
+    template = Request(ref=parse_ref("cmd:none"), need="notes", asks=True)
+    with pytest.raises(ApprovalNeeded, match="for 'notes' npm:key needs API_KEY") as raised:
+        await acquire(scene.parts, template, [lacking, _ranked(("npm:a",))], 2, scene.admit)
+    assert (raised.value.ref, raised.value.values[0].name) == ("npm:key", "API_KEY")
+    template = replace(template, asks=False)
+    assert (await acquire(scene.parts, template, [lacking, _ranked(("npm:a",))], 2, scene.admit)).ref == "npm:a"

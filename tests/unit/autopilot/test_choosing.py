@@ -54,6 +54,8 @@ def test_a_much_worse_one_does_not_come_in_place_of_one_that_lacks_a_value(
     error = nobody("x", alone)
     assert isinstance(error, ApprovalNeeded)
     assert f"npm:best {why}" in error.message
+    assert error.ref == "npm:best"
+    assert [value.name for value in error.values] == [item.name for item in launch.inputs]
     assert error.hint == f"give it what it needs: vsm-mcp add npm:best {give}"
 
 

@@ -11,8 +11,10 @@ from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.mending import Mending
 from vsm_mcp.autopilot.subjects import after_trial
 from vsm_mcp.autopilot.verdicts import failed_trial, judged, kept_at_home, unconfined, unwatched, watched
+from vsm_mcp.errors import Unsuited
 from vsm_mcp.events import SandboxPlanned, ignore
 from vsm_mcp.install.installer import Resolved
+from vsm_mcp.matching.relevance import MET
 from vsm_mcp.model.counted import counted
 from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.finding import VetReport
@@ -46,7 +48,7 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
 
     ``found`` is what was resolved already.
 
-    Raises :class:`VsmError` for every end but a passed trial that vetting does not reject.
+    Raises :class:`VsmError` for every end but a passed trial that vetting does not reject, of what suits its need.
     """
     locked = passage.request.locked
     mending = Mending(passage.id, passage.parts.emit, locked)
@@ -67,6 +69,8 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     if not report.passed:
         raise failed_trial(mending.told(report))
     verdict = await _judged(passage, made, report)
+    if passage.request.must_suit:
+        await _suited(passage, made.server, report)
     seen = (*unconfined(made.built), *unwatched(report), *kept_at_home(_as_known(made.server, report), report))
     notes = (*warnings(passage, order.settings), *found.notes, *seen)
     return Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
@@ -102,6 +106,15 @@ async def _tried(passage: Passage, server: Server, settings: Settings) -> TrialR
     bare = msgspec.structs.replace(report, offer=msgspec.structs.replace(report.offer, items=()))
     await passage.record("trial", {"report": bare, "items": names})
     return report
+
+
+async def _suited(passage: Passage, server: Server, report: TrialReport) -> None:
+    """Raise :class:`Unsuited` where none of its tools plainly does what is needed."""
+    need = passage.request.need
+    match = await passage.parts.suits(need, server.name, report.offer)
+    await passage.record("suits", {"need": need, "match": round(match, 3), "met": match >= MET})
+    if match < MET:
+        raise Unsuited(f"none of its tools plainly does {need!r}")
 
 
 async def _judged(passage: Passage, made: Installed, report: TrialReport) -> VetReport:
