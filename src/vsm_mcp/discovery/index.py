@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources.abc import Traversable
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vsm_mcp.discovery.index_file import IndexFile
 from vsm_mcp.discovery.meaning import DATA, ShippedMeaning, meaning
@@ -24,6 +24,10 @@ from vsm_mcp.model.ref import Ref
 if TYPE_CHECKING:
     from vsm_mcp.discovery.package_index import PackageIndex
     from vsm_mcp.matching.meaning import Floats
+
+
+_SURELY: Final = 0.5
+_OF_KIND: Final = 8
 
 
 class ShippedIndex:
@@ -98,8 +102,14 @@ class IndexSource:
     def _search(self, need: str, limit: int) -> list[Candidate]:
         index = self._index.get()
         read = self._matcher.need(need)
-        ranked = index.search(read.query, limit, read.vector, read.turns)
-        found = (index.candidate(place) for place, _ in ranked)
+        of_kind = [
+            place
+            for name, share in read.called.items()
+            if share >= _SURELY
+            for place in index.of_kind(self._matcher.taxonomy.tags[name].phrases, _OF_KIND)
+        ]
+        ranked = index.search(read.query, limit - len(of_kind), read.vector, read.turns)
+        found = map(index.candidate, dict.fromkeys([*(place for place, _ in ranked), *of_kind]))
         return [candidate for candidate in found if candidate is not None]
 
     async def about(self, refs: Sequence[Ref]) -> list[Candidate]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import count
 from typing import Final
 
@@ -92,6 +92,23 @@ class PackageIndex:
         if wanted:
             mixed = [(place, score * kept(wanted, turns(self.key(place)))) for place, score in mixed]
         return sorted(mixed, key=lambda item: (-item[1], item[0]))[:limit]
+
+    def of_kind(self, phrases: Iterable[Collection[str]], limit: int) -> list[int]:
+        """Return up to ``limit`` places of packages that hold most of the phrases, the more used first among equals.
+
+        A single stem is ambiguous: two at least have to be held.
+        """
+        held = np.zeros(self.documents, np.uint8)
+        for phrase in phrases:
+            places = [self._holders(term) for term in phrase]
+            held[reduce(np.intersect1d, places)] += len(places)
+        order = np.argsort(-held.astype(np.int16), kind="stable")[:limit]
+        return [int(place) for place in order if held[place] > 1]
+
+    def _holders(self, term: str) -> NDArray[np.uint16]:
+        number = self._numbers.get(term)
+        places = self._postings[0]
+        return places[:0] if number is None else places[self._file.starts[number] : self._file.starts[number + 1]]
 
     def _words(self, query: Mapping[str, float]) -> Floats:
         scores = np.zeros(self.documents, np.float32)

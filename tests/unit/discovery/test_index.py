@@ -256,3 +256,24 @@ def test_a_warm_search_is_quick() -> None:
         took.append(time.perf_counter() - began)
     # The goal is 10 ms; a machine that is shared and busy gets some room, a scan of all packages would still fail.
     assert sorted(took)[4] < 0.03
+
+
+def test_packages_of_a_kind_hold_two_of_its_words_the_more_used_first() -> None:
+    rows = [
+        IndexRow(kind=NPM, name="qr-maker", summary="Make a QR code", downloads=500),
+        IndexRow(kind=NPM, name="code-review", summary="Review code", downloads=90_000),
+        IndexRow(kind=NPM, name="barcodes", summary="Barcode, EAN and QR code pictures", downloads=10),
+        IndexRow(kind=NPM, name="ean-lookup", summary="Look up an EAN", downloads=90_000),
+        IndexRow(kind=NPM, name="qr-reader", summary="QR code reading", downloads=800),
+    ]
+    built = index(rows)
+    phrases = [frozenset({"qr", "code"}), frozenset({"barcod"}), frozenset({"ean"}), frozenset({"unheard", "of"})]
+    assert [built.key(place) for place in built.of_kind(phrases, 9)] == ["barcodes", "qr-reader", "qr-maker"]
+    assert [built.key(place) for place in built.of_kind(phrases, 1)] == ["barcodes"]
+    assert built.of_kind([], 9) == []
+
+
+async def test_what_a_need_calls_for_is_looked_for_whatever_its_words() -> None:
+    found = await IndexSource(shipped(), matcher()).search("make a square that guests can scan to join our wifi", 60)
+    assert len(found) == len({each.ref for each in found}) <= 60
+    assert any("qr" in each.terms.split() for each in found)
