@@ -59,7 +59,7 @@ async def acquire(
         course.in_vain(Attempt(ref=each.ref, code="not_tried", message=each.why_not))
     for appraisal in choice.tried[:tries]:
         if appraisal.candidate.installed:
-            return await _served_already(parts, appraisal.candidate)
+            return await course.served_already(appraisal.candidate)
         if await course.tries(here.ways(appraisal.candidate), appraisal):
             return course.outcome()
     await course.falls_back()
@@ -97,6 +97,20 @@ class _Course:
         if not await self._one(request) and self._last is not None:
             self._last = msgspec.structs.replace(self._last, warnings=(_NOT_PLAINLY, *self._last.warnings))
 
+    async def served_already(self, candidate: Candidate) -> Outcome:
+        """Return the end where a server that is there does it."""
+        server = await self._parts.store.servers.get(candidate.name)
+        return Outcome(
+            outcome="served",
+            ref=str(server.ref),
+            evidence=server.acquisition,
+            server=server.name,
+            version=server.version,
+            tools=tuple(exposed(server.name, tool) for tool in self._parts.fleet().get(server.name, ())),
+            warnings=("it was served already",),
+            attempts=tuple(self._attempts),
+        )
+
     def in_vain(self, attempt: Attempt) -> None:
         """Take note of one that did not come into service."""
         self._attempts.append(attempt)
@@ -127,10 +141,10 @@ class _Course:
 
 def _advised(reason: Reason | None, choice: Choice) -> Reason | None:
     """Return why the last one failed, with what would let a better one be tried."""
-    better = next((each for each in choice.passed_over if each.give), None)
-    if reason is None or better is None:
+    other = next((each for each in choice.passed_over if each.give), None)
+    if reason is None or other is None:
         return reason
-    give = f"give {better.ref} what it needs: vsm-mcp add {better.ref} {better.give}"
+    give = f"give {other.ref} what it needs: vsm-mcp add {other.ref} {other.give}"
     return msgspec.structs.replace(reason, hint="; or ".join(filter(None, (reason.hint, give))))
 
 
@@ -143,19 +157,6 @@ def _before(choice: Choice) -> tuple[Judged, ...]:
 def asked_for(template: Request, way: Candidate, appraisal: Appraisal) -> Request:
     """Return what is asked for one candidate."""
     return msgspec.structs.replace(template, ref=way.ref, known=way, confidence=appraisal.confidence)
-
-
-async def _served_already(parts: Parts, candidate: Candidate) -> Outcome:
-    server = await parts.store.servers.get(candidate.name)
-    return Outcome(
-        outcome="served",
-        ref=str(server.ref),
-        evidence=server.acquisition,
-        server=server.name,
-        version=server.version,
-        tools=tuple(exposed(server.name, tool) for tool in parts.fleet().get(server.name, ())),
-        warnings=("it was served already",),
-    )
 
 
 def _row(appraisal: Appraisal) -> tuple[str, float, str]:
