@@ -38,8 +38,8 @@ async def acquire(
 ) -> Outcome:
     """Try the best ``tries`` candidates of a need in turn; return the first that is served, or the last outcome.
 
-    One of which no tool plainly does what is needed is served only if no other does. ``template`` carries the need and
-    what was given for it; ``plainly`` are the servers here that have a tool for it.
+    One of which no tool plainly does what is needed is served only if no other does, if at all. ``template`` carries
+    the need and what was given for it; ``plainly`` are the servers here that have a tool for it.
 
     Raises :class:`NothingFound` when no candidate can be tried, and :class:`ApprovalNeeded` when the best need what
     nobody gave or allowed, or, where somebody can be asked, when a better one lacks a value than can be tried.
@@ -62,7 +62,8 @@ async def acquire(
             return await course.served_already(appraisal.candidate)
         if await course.tries(here.ways(appraisal.candidate), appraisal):
             return course.outcome()
-    await course.falls_back()
+    if template.nearest:
+        await course.falls_back()
     return course.outcome(choice)
 
 

@@ -22,7 +22,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     asks for is admitted, so findings that want a look hold it back, agreed or not. ``method`` is the kind of reference
     that a candidate for a need is to be installed by (empty: any). ``locked`` is what a lock holds of it: exactly that
     is admitted, or nothing. ``confidence`` is that of its appraisal, where there was one. What ``must_suit`` is only
-    admitted if one of its tools plainly does what is needed. ``asks`` says that a person is there who can give what the
+    admitted if one of its tools plainly does what is needed; with ``nearest`` the best that does not is taken where no
+    other comes. ``asks`` says that a person is there who can give what the
     best candidate lacks.
     """
 
@@ -38,6 +39,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     locked: LockedServer | None = None
     confidence: float | None = None
     must_suit: bool = False
+    nearest: bool = False
     asks: bool = False
 
 

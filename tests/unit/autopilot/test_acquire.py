@@ -41,8 +41,8 @@ class Scene:
         reason = Reason(code=code, message=code) if code else None
         return Outcome(outcome="failed" if code else "served", ref=ref, evidence="e", reason=reason)
 
-    async def acquire(self, *candidates: tuple[str, ...], method: str = "") -> Outcome:
-        template = Request(ref=parse_ref("cmd:none"), need="notes", method=method, must_suit=True)
+    async def acquire(self, *candidates: tuple[str, ...], method: str = "", nearest: bool = True) -> Outcome:
+        template = Request(ref=parse_ref("cmd:none"), need="notes", method=method, must_suit=True, nearest=nearest)
         return await acquire(self.parts, template, [_ranked(refs) for refs in candidates], 2, self.admit)
 
 
@@ -127,6 +127,9 @@ async def test_one_that_does_not_plainly_do_it_comes_only_where_no_other_does(sc
     assert scene.tried == ["npm:a", "npm:b", "npm:a"]
     assert (outcome.outcome, outcome.ref, [each.ref for each in outcome.attempts]) == ("served", "npm:a", ["npm:b"])
     assert "none of its tools plainly does" in outcome.warnings[0]
+    scene.tried.clear()
+    outcome = await scene.acquire(("npm:a",), nearest=False)
+    assert (scene.tried, outcome.outcome) == (["npm:a"], "failed")
 
 
 async def test_what_the_best_one_lacks_is_asked_for_where_somebody_can_give_it(scene: Scene) -> None:
