@@ -75,8 +75,8 @@ def test_what_the_best_candidate_for_a_need_lacks_is_asked_for(home: Home, tmp_p
     file = tmp_path / "data" / "mine.duckdb"
     file.parent.mkdir()
     terminal = Terminal(home, "acquire", "query a duckdb file", "--yes")
-    terminal.until("go on with the next candidate", 60)
-    terminal.until("--db-path", 60)
+    terminal.until("made when missing", 60)
+    assert "enter nothing to go on with the next candidate" in terminal.seen
     terminal.type(str(file))
     assert terminal.end() == 0, terminal.seen
     (server,) = home.run("list").document["servers"]

@@ -61,7 +61,7 @@ def _given(problem: dict[str, Any], params: dict[str, Any]) -> bool:
     inputs, optional = problem.get("inputs", []), bool(params.get("wants", {}).get("asks"))
     output.note(problem["message"], style="bold")
     if optional:
-        output.note("  nothing: go on with the next candidate", style="")
+        output.note("  enter nothing to go on with the next candidate", style="")
     values = []
     for item in inputs:
         label = f"{item['name']}" + (f" ({item['purpose']})" if item["purpose"] else "")
