@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,8 @@ from vsm_mcp.app.declared import ACTOR
 from vsm_mcp.app.notify import Notifier
 from vsm_mcp.errors import VsmError
 from vsm_mcp.model.beat import until_beat
+
+log = logging.getLogger(__name__)
 
 _SETTLING_SECONDS: Final = 0.5
 _BLIND_SECONDS: Final = 5.0  # how soon it is noticed that files shall be looked at again
@@ -105,8 +108,12 @@ class Watcher:
                 self._files.taken()
             elif not seconds or not self._files.changed():
                 continue
-            with contextlib.suppress(VsmError):  # an event says why, and so does the journal
+            try:
                 await self._act(asked)
+            except VsmError:
+                pass  # an event says why, and so does the journal
+            except Exception:  # a fault of ours costs one reading, not all that come after it
+                log.exception("%s was not read to its end", self._name)
 
     async def _asked(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):

@@ -187,7 +187,8 @@ class LineTransport(abc.ABC):
         self._writer = Writer(self._unheard)
         self._reader = Reader(self._take, self._ended, self._max_line)
         self._out = await self._attach(self._reader, self._writer)
-        self._out.set_write_buffer_limits(high=HIGH_WATER)
+        if not self._out.is_closing():  # uvloop takes no limits for what a server that died at once closed meanwhile
+            self._out.set_write_buffer_limits(high=HIGH_WATER)
         self._batch = Batch(self._out)
         self._opened = True
 

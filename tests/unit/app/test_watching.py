@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
-from vsm_mcp.app.watching import Files
+import pytest
+
+from vsm_mcp.app.watching import Files, Watcher
 
 
 def test_a_file_is_read_once_it_has_settled(tmp_path: Path) -> None:
@@ -47,3 +50,18 @@ def test_what_was_read_on_request_is_not_read_again(tmp_path: Path) -> None:
     path.write_text("x")
     files.taken()
     assert [files.changed() for _ in range(3)] == [False, False, False]
+
+
+async def test_a_fault_of_ours_costs_one_reading(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    readings: asyncio.Queue[bool] = asyncio.Queue()
+
+    async def act(asked: bool) -> None:
+        readings.put_nowait(asked)
+        raise RuntimeError("a fault")
+
+    async with asyncio.timeout(20), Watcher(tmp_path / "a", act, lambda: 0.0) as watcher:
+        for _ in range(2):
+            watcher.hurry()
+            assert await readings.get()
+    assert "a was not read to its end" in caplog.text
+    assert "a fault" in caplog.text

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+import uvloop
 
 from vsm_mcp.errors import ProtocolError, TransportError
+from vsm_mcp.wire.lines import Reader, Writer
 from vsm_mcp.wire.stdio import StdioTransport
 from vsm_mcp.wire.transport import Head
 
@@ -232,3 +234,28 @@ async def test_an_answer_behind_a_flood_and_the_end_behind_it_arrive(until: Call
         assert len(ends.junk) == 1000
         assert ends.lines == [b'{"id":1}', b'{"half":']
         assert "half a line" in ends.lost[0]
+
+
+def test_a_server_that_is_gone_before_its_pipes_are_attached_is_lost_and_nothing_else() -> None:
+    class Late(StdioTransport):
+        """One that comes to its turn when the server's input is closed for good."""
+
+        async def _attach(self, reader: Reader, writer: Writer) -> asyncio.WriteTransport:
+            out = await super()._attach(reader, writer)
+            await writer.done
+            return out
+
+    async def main() -> None:
+        stdin, write_fd = os.pipe()
+        read_fd, stdout = os.pipe()
+        os.close(stdin)
+        os.close(stdout)
+        lost: list[str] = []
+        transport = Late(read_fd, write_fd, max_line=1 << 20)
+        await transport.open(lambda _line, _about: False, lost.append)
+        with pytest.raises(TransportError, match="closed"):
+            await transport.send(b"{}", REQUEST)
+        await transport.close()
+        assert lost == ["the server closed its output"]
+
+    uvloop.run(main())
