@@ -12,9 +12,9 @@ from vsm_mcp.discovery.wiring import matcher
 from vsm_mcp.matching.relevance import Thing
 from vsm_mcp.matching.wording import ToolText
 from vsm_mcp.model.definition import ItemKind, Offer
+from vsm_mcp.model.unreadable import UNREADABLE
 
 _MOST: Final = 256
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 async def suits(need: str, server: str, offer: Offer) -> float:
@@ -40,7 +40,7 @@ def opened(definition: bytes) -> dict[str, Any]:
     """Return a definition; what is beyond reading in it (depth, encoding) is as good as empty here."""
     try:
         found: dict[str, Any] = msgspec.json.decode(definition)
-    except _UNREADABLE:
+    except UNREADABLE:
         return {}
     return found
 

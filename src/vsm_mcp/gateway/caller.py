@@ -10,10 +10,11 @@ from msgspec import Raw
 from vsm_mcp.gateway import capabilities
 from vsm_mcp.gateway.capabilities import Capabilities
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.messages import UNREADABLE, Request, text_or_none
+from vsm_mcp.gateway.messages import Request, text_or_none
 from vsm_mcp.gateway.sessions import Session
 from vsm_mcp.gateway.view import View
 from vsm_mcp.model.principal import LOCAL, Principal
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 
 _DEFAULT_LEVEL: Final = "info"

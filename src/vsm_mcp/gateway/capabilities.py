@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 
 Capabilities = Mapping[str, Any]
@@ -22,7 +23,6 @@ _EXTENSIONS: Final = frozenset({"io.modelcontextprotocol/ui", era.TASKS})
 """Extensions that pass through: they live in results and resources, or the gateway serves their methods."""
 
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def read(raw: Raw | None) -> Capabilities:
@@ -34,7 +34,7 @@ def read(raw: Raw | None) -> Capabilities:
         return NONE
     try:
         declared = _decode(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return NONE
     found: dict[str, Any] = {name: declared[name] for name in _FORWARDED if isinstance(declared.get(name), dict)}
     if found.get("elicitation") == {}:
@@ -68,5 +68,5 @@ def missing(method: str, params: Raw | None, capabilities: Capabilities) -> dict
 def _members(params: Raw | None) -> dict[str, Any]:
     try:
         return {} if params is None else _decode(params)
-    except _UNREADABLE:
+    except UNREADABLE:
         return {}

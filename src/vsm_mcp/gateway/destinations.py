@@ -13,8 +13,9 @@ from msgspec import Raw
 from vsm_mcp.gateway import faults, messages
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
+from vsm_mcp.gateway.messages import Request, decode_object, encode
 from vsm_mcp.model.definition import ItemKind
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.routing.names import closest
 from vsm_mcp.routing.table import Route, Table
 from vsm_mcp.wire import era

@@ -21,6 +21,7 @@ from vsm_mcp.errors import (
     UsageError,
     VsmError,
 )
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.routing.breaker import BreakerOpen
 from vsm_mcp.wire import era
 
@@ -194,7 +195,7 @@ def url_elicitations(error: RpcError) -> list[Raw]:
         return []
     try:
         return _decode_elsewhere(error.data or b"").elicitations[:_MAX_VISITS]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return []
 
 

@@ -40,6 +40,7 @@ from vsm_mcp.gateway.visitors import Visitors
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.principal import LOCAL, Principal
 from vsm_mcp.model.profile import Profile
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.routing.names import exposed
 from vsm_mcp.routing.router import Router
 from vsm_mcp.routing.table import Naming
@@ -330,7 +331,7 @@ class Gateway:
         """Give up the request that a ``notifications/cancelled`` of ``who`` names, if it is still being answered."""
         try:
             ident = messages.decode_object(params or Raw(b"{}")).get("requestId")
-        except messages.UNREADABLE:
+        except UNREADABLE:
             return
         if ident is not None:
             self.flights.withdraw((who, bytes(ident)))

@@ -12,13 +12,14 @@ from msgspec import Raw
 from vsm_mcp.gateway import results, rounds
 from vsm_mcp.gateway.asked import Asked
 from vsm_mcp.gateway.caller import Caller
-from vsm_mcp.gateway.messages import UNREADABLE, Request
+from vsm_mcp.gateway.messages import Request
 from vsm_mcp.gateway.seal import RESPONSES, STATE
 from vsm_mcp.gateway.tasks import task
 from vsm_mcp.gateway.upstream import Upstream
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.ending import Ending
 from vsm_mcp.model.routing_settings import RoutingSettings
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.routing import cache, rewrite
 from vsm_mcp.routing.cache import EVERYBODY, Cache, Kept, Key
 from vsm_mcp.routing.failover import matches

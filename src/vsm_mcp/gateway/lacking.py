@@ -10,7 +10,8 @@ from msgspec import Raw
 
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.lookup import one_line
-from vsm_mcp.gateway.messages import UNREADABLE, encode
+from vsm_mcp.gateway.messages import encode
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 
 _MOST_SAID: Final = 300

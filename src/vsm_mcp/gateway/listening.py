@@ -19,6 +19,7 @@ from vsm_mcp.gateway.messages import Request, decode_object, encode
 from vsm_mcp.gateway.tasks.following import Following
 from vsm_mcp.gateway.tasks.passing import check_declared
 from vsm_mcp.gateway.updates import MAX_EACH, Updates
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 
 _decode_strings: Final = msgspec.json.Decoder(list[str]).decode
@@ -116,7 +117,7 @@ def plain_frame(news: News) -> bytes:
 def _filter(request: Request) -> dict[str, Raw]:
     try:
         return decode_object(request.params.get("notifications", Raw(b"")))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Fault(era.INVALID_PARAMS, "subscriptions/listen needs notifications, an object, in its params") from error
 
 
@@ -125,5 +126,5 @@ def _strings(wanted: dict[str, Raw], member: str) -> tuple[str, ...]:
         return ()
     try:
         return tuple(dict.fromkeys(_decode_strings(wanted[member])))[:MAX_EACH]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Fault(era.INVALID_PARAMS, f"{member} is a list of strings") from error

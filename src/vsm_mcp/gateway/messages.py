@@ -13,6 +13,7 @@ from vsm_mcp.gateway import said
 from vsm_mcp.gateway.capabilities import NONE, Capabilities
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.said import Said
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import envelope, era
 from vsm_mcp.wire.envelope import Message
 
@@ -34,7 +35,6 @@ decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_plain: Final = msgspec.json.Decoder(_Plain).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
 encode: Final = msgspec.json.Encoder().encode
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Request:

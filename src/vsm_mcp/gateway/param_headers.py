@@ -15,6 +15,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from vsm_mcp.model.unreadable import UNREADABLE
+
 PREFIX: Final = "mcp-param-"
 _KEY: Final = "x-mcp-header"
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
@@ -59,7 +61,7 @@ def rules_of(schema: bytes | Raw) -> Rules:
         return ()
     try:
         positions = list(_positions(msgspec.json.decode(schema)))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return ()
     rules: dict[str, Rule] = {}
     for path, node in positions:
@@ -80,7 +82,7 @@ def disagreement(rules: Rules, arguments: bytes | Raw | None, headers: Mapping[s
     """
     try:
         given = {} if arguments is None else msgspec.json.decode(arguments)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return ""
     for rule in rules:
         values = headers.get(rule.header, [])

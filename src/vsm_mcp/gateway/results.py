@@ -14,8 +14,9 @@ from msgspec import Raw
 
 import vsm_mcp
 from vsm_mcp.errors import ProtocolError
-from vsm_mcp.gateway.messages import UNREADABLE, decode_object, encode
+from vsm_mcp.gateway.messages import decode_object, encode
 from vsm_mcp.model.ending import Ending
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 
 SERVER_INFO: Final = encode({"name": "vsm-mcp", "title": "VSM-MCP", "version": vsm_mcp.__version__})

@@ -14,8 +14,9 @@ from msgspec import Raw
 
 from vsm_mcp.errors import ProtocolError
 from vsm_mcp.gateway import results
-from vsm_mcp.gateway.messages import UNREADABLE, decode_object, encode
+from vsm_mcp.gateway.messages import decode_object, encode
 from vsm_mcp.gateway.seal import RESPONSES, STATE
+from vsm_mcp.model.unreadable import UNREADABLE
 
 METHODS: Final = frozenset({"tools/call", "prompts/get", "resources/read"})
 """The requests that may be answered so ("Supported Requests")."""

@@ -10,11 +10,11 @@ from msgspec import Raw
 
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import encode
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.vetting.folding import hidden_characters
 from vsm_mcp.wire import era
 
 METHOD: Final = "prompts/get"
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def screened(result: bytes | Raw, server: str) -> bytes | Raw:
@@ -27,7 +27,7 @@ def screened(result: bytes | Raw, server: str) -> bytes | Raw:
         return result  # JSON has to escape control characters: there are none
     try:
         value = msgspec.json.decode(data)
-    except _UNREADABLE:
+    except UNREADABLE:
         return result  # what is no JSON is refused elsewhere
     found: Counter[str] = Counter()
     _count(value, found)

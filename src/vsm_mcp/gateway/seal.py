@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Raw
 
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.messages import UNREADABLE, Request, text_or_none
+from vsm_mcp.gateway.messages import Request, text_or_none
 from vsm_mcp.gateway.stamp import Stamp
 from vsm_mcp.model.newcomer import server_of
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 
 STATE: Final = "requestState"

@@ -7,10 +7,11 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from vsm_mcp.gateway.messages import UNREADABLE, decode_object, encode
+from vsm_mcp.gateway.messages import decode_object, encode
 from vsm_mcp.gateway.param_headers import Rules, rules_of
 from vsm_mcp.gateway.tasks.support import Tasking, listed, support_of
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.routing.table import Naming
 
 _OBJECT: Final = Raw(b'"object"')

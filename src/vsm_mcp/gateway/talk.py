@@ -13,9 +13,10 @@ from vsm_mcp.errors import RequestTimeout, RpcError, VsmError
 from vsm_mcp.gateway import capabilities, messages
 from vsm_mcp.gateway.caller import Caller, severe_enough
 from vsm_mcp.gateway.capabilities import Capabilities
-from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
+from vsm_mcp.gateway.messages import Request, decode_object, encode
 from vsm_mcp.gateway.rounds import METHODS, Ask
 from vsm_mcp.gateway.upstream import Awaited
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 from vsm_mcp.wire.dialogue import Question
 from vsm_mcp.wire.inbox import QUESTION_SECONDS

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.model.unreadable import UNREADABLE
 
 NAME: Final = "vsm-mcp.lock"
 SCHEMA: Final = 1
@@ -104,7 +105,7 @@ def loads(data: bytes) -> Lock:
         raise ConfigError(f"the lock is larger than {MAX_BYTES >> 20} MB", "it is none of ours")
     try:
         lock = msgspec.json.decode(data, type=Lock)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ConfigError(f"the lock cannot be read: {error}", "write it again: vsm-mcp lock") from error
     if lock.schema != SCHEMA:
         raise ConfigError(f"the lock has the schema {lock.schema}, and this version knows {SCHEMA}", "update vsm-mcp")

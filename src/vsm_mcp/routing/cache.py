@@ -11,6 +11,8 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from vsm_mcp.model.unreadable import UNREADABLE
+
 EVERYBODY: Final = "\0everybody"
 """The principal of what a server says is the same for all (``cacheScope``: ``public``)."""
 _OVERHEAD: Final = 512
@@ -103,7 +105,7 @@ def canonical(arguments: Raw | None) -> bytes | None:
     try:
         values = msgspec.json.decode(arguments)
         return msgspec.json.encode(values, order="sorted") if isinstance(values, dict) else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+    except (*UNREADABLE, ValueError):
         return None
 
 

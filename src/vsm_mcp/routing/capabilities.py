@@ -16,12 +16,12 @@ from vsm_mcp.matching.taxonomy import Taxonomy
 from vsm_mcp.matching.tokens import stems
 from vsm_mcp.model.capability import Capability, CapabilityParameter, Effects
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.routing.actions import Actions
 from vsm_mcp.routing.effects import Seen, effects_of
 from vsm_mcp.routing.places import Places
 from vsm_mcp.routing.schemas import kinds, opened
 
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 MOST_TAGS: Final = 3
 _LEAST: Final = 0.3
 _BESIDE: Final = 0.6  # of the surest tag: less sure ones are left out

@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Raw
 
 from vsm_mcp.model.stand_in import StandIn
+from vsm_mcp.model.unreadable import UNREADABLE
 
 SERVED_BY: Final = "vsm-mcp/served-by"
 """The key in a result's ``_meta`` that names the server and the tool that answered in place of those asked for."""
 
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _encode: Final = msgspec.json.Encoder().encode
 _members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -25,7 +25,7 @@ def rewritten(params: Mapping[str, Raw], stand_in: StandIn) -> dict[str, Raw] | 
     """
     try:
         arguments = stand_in.rewritten(_members(params.get("arguments", Raw(b"{}"))))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     if arguments is None:
         return None
@@ -42,7 +42,7 @@ def labelled(result: bytes | Raw, key: str, label: Any) -> bytes | Raw:
     try:
         members = _members(result)
         meta = _members(members["_meta"]) if "_meta" in members else {}
-    except _UNREADABLE:
+    except UNREADABLE:
         return result
     meta[key] = Raw(_encode(label))
     members["_meta"] = Raw(_encode(meta))

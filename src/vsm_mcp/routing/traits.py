@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from vsm_mcp.model.definition import ItemKind, Offer
+from vsm_mcp.model.unreadable import UNREADABLE
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ def traits_of(definition: bytes) -> Traits:
     """Return the traits of a tool by its definition; the worst where that cannot be read."""
     try:
         return _decode(definition).annotations or NOTHING_SAID
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return NOTHING_SAID
 
 

@@ -14,6 +14,7 @@ import msgspec
 from vsm_mcp.errors import RequestTimeout, RpcError, TransportError, VsmError
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.trial import Probe
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.vetting import pins, schemas
 from vsm_mcp.wire.connection import Connection
 
@@ -128,7 +129,7 @@ async def _refused(
 def _is_error(raw: msgspec.Raw) -> bool:
     try:
         value: Any = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return isinstance(value, dict) and value.get("isError") is True
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from vsm_mcp.errors import ProtocolError, RpcError
+from vsm_mcp.model.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     _Part = Raw | None
@@ -63,7 +64,6 @@ _decode_text: Final = msgspec.json.Decoder(str).decode
 _decode_error: Final = msgspec.json.Decoder(_Error).decode
 _decode_batch: Final = msgspec.json.Decoder(list[Raw]).decode
 _encode: Final = msgspec.json.Encoder().encode
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ESCAPES: Final = re.compile(
     rb"\\u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|(\\u[dD][89a-fA-F][\da-fA-F]{2})|\\.", re.DOTALL
 )
@@ -91,7 +91,7 @@ def parse(line: bytes) -> Message:
     """Read one message that is known to be UTF-8; otherwise as :func:`read`."""
     try:
         message = _decode(line)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         message = _once_more(_decode, line, f"not a JSON-RPC message: {error}")
     if message.method is None and message.result is not None and message.error is not None:
         _drop_null(message)
@@ -107,7 +107,7 @@ def read_batch(line: bytes) -> list[bytes]:
     """
     try:
         return [bytes(part) for part in _decode_batch(line)]
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return [bytes(part) for part in _once_more(_decode_batch, line, f"not a JSON-RPC batch: {error}")]
 
 
@@ -128,7 +128,7 @@ def read_error(error: Raw) -> RpcError:
     """Turn the ``error`` member of a message into an exception; what it lacks or spells wrongly gets a default."""
     try:
         body = _decode_error(error)
-    except _UNREADABLE:
+    except UNREADABLE:
         return RpcError(-32603, "the server answered with a malformed error", bytes(error))
     return RpcError(body.code, body.message, None if body.data is None else bytes(body.data))
 
@@ -198,7 +198,7 @@ def opened(meta: object) -> dict[str, object]:
     if isinstance(meta, (Raw, bytes)):
         try:
             return dict(_decode_object(meta))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return {}
     return dict(meta) if isinstance(meta, Mapping) else {}
 
@@ -207,6 +207,6 @@ def _once_more(decode: Callable[[bytes], _T], line: bytes, why: str) -> _T:
     """Decode a line that failed, without its halves of pairs; raises :class:`ProtocolError` if that is no help."""
     mended = _ESCAPES.sub(lambda found: rb"\ufffd" if found[1] else found[0], line)
     if mended != line:
-        with contextlib.suppress(*_UNREADABLE):
+        with contextlib.suppress(*UNREADABLE):
             return decode(mended)
     raise ProtocolError(why)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from vsm_mcp.errors import ProtocolError
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import envelope, era
 from vsm_mcp.wire.call import Call
 from vsm_mcp.wire.dialogue import Question
@@ -57,7 +58,6 @@ class _Related(msgspec.Struct, rename={"meta": "_meta"}):
 _decode_about: Final = msgspec.json.Decoder(_About).decode
 _decode_related: Final = msgspec.json.Decoder(_Related).decode
 _decode_text: Final = msgspec.json.Decoder(str).decode
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Out(Protocol):
@@ -152,7 +152,7 @@ class Inbox:
             return self._task_changed(method, params, origin)
         try:
             about = _decode_about(params)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
         if method == "notifications/progress":
             call = self._pending.get(number(about.progressToken))
@@ -180,7 +180,7 @@ class Inbox:
         """Tell the call that a task is about, or the subscription that asked for the news (SEP-2663)."""
         try:
             related = _decode_related(params)
-        except _UNREADABLE:
+        except UNREADABLE:
             return
         if method == "notifications/tasks":
             call = self._pending.get(number(related.meta.subscription) if origin is None else origin)
@@ -260,7 +260,7 @@ def _related_task(params: Raw | None) -> str:
         return ""
     try:
         task = _decode_related(params).meta.task
-    except _UNREADABLE:
+    except UNREADABLE:
         return ""
     return "" if task is None else task.taskId
 
@@ -280,5 +280,5 @@ def _tell(listener: Callable[..., None], *news: object) -> None:
 def _text(value: Raw) -> str:
     try:
         return _decode_text(value)
-    except _UNREADABLE:
+    except UNREADABLE:
         return ""

@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from vsm_mcp.errors import ProtocolError, RequestTimeout, RpcError
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 
 MAX_PAGES: Final = 1000
@@ -27,7 +28,6 @@ _LISTS: Final = (
 _decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_items: Final = msgspec.json.Decoder(list[Raw]).decode
 _decode_cursor: Final = msgspec.json.Decoder(str | None).decode
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Item(msgspec.Struct):
@@ -145,7 +145,7 @@ def _page(result: Raw, method: str, key: str) -> tuple[list[Raw], str | None]:
         if key not in members:
             raise ProtocolError(f"the server's answer to {method} has no {key}")
         return _decode_items(members[key]), cursor
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise ProtocolError(f"the server's answer to {method} is malformed: {error}") from error
 
 
@@ -155,7 +155,7 @@ def _definitions(kind: ItemKind, items: list[Raw]) -> list[Definition]:
     for raw in items:
         try:
             item = _decode_item(raw)
-        except _UNREADABLE:
+        except UNREADABLE:
             continue
         name = {ItemKind.RESOURCE: item.uri, ItemKind.TEMPLATE: item.uriTemplate}.get(kind, item.name)
         if isinstance(name, str) and name:

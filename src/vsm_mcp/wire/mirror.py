@@ -14,6 +14,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from vsm_mcp.model.unreadable import UNREADABLE
+
 _MARK: Final = b"x-mcp-header"
 _KEY: Final = "x-mcp-header"
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -23,7 +25,6 @@ _SCHEMAS: Final = frozenset(
     {"items", "contains", "unevaluatedItems", "additionalProperties", "propertyNames", "unevaluatedProperties"}
     | {"not", "if", "then", "else", "contentSchema", "allOf", "anyOf", "oneOf", "prefixItems"}
 )
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Path = tuple[str, ...]
 
@@ -51,7 +52,7 @@ class Mirror:
     def _learn(self, raw: Raw) -> bool:
         try:
             tool = msgspec.json.decode(raw)
-        except _UNREADABLE:
+        except UNREADABLE:
             return False
         if not isinstance(tool, dict) or not isinstance(tool.get("name"), str):
             return True
@@ -94,7 +95,7 @@ def _decoded(arguments: object) -> object:
     if isinstance(arguments, (Raw, bytes)):
         try:
             return msgspec.json.decode(arguments)
-        except _UNREADABLE:
+        except UNREADABLE:
             return None
     return arguments
 

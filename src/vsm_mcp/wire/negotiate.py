@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from vsm_mcp.errors import HttpRefused, ProtocolError, RequestTimeout, RpcError
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 from vsm_mcp.wire.connection import CLIENT_INFO, Connection
 from vsm_mcp.wire.transport import Transport
@@ -142,7 +143,7 @@ class _Malformed(ProtocolError):
 def _object(result: Raw) -> dict[str, Any]:
     try:
         value = _decode_any(result)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _Malformed(f"the server's handshake is malformed: {error}") from error
     if not isinstance(value, dict):
         raise _Malformed("the server's handshake is malformed: its result is no object")
@@ -152,7 +153,7 @@ def _object(result: Raw) -> dict[str, Any]:
 def _supported(error: RpcError) -> tuple[str, ...]:
     try:
         data = _decode_any(error.data or b"null")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return ()
     return _strings(data.get("supported")) if isinstance(data, dict) else ()
 

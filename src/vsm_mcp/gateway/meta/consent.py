@@ -19,13 +19,14 @@ from vsm_mcp.errors import VsmError
 from vsm_mcp.gateway import capabilities, rounds
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.messages import UNREADABLE, Request, encode
+from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.meta import definitions
 from vsm_mcp.gateway.needs import Consent
 from vsm_mcp.gateway.rounds import Ask
 from vsm_mcp.gateway.seal import STATE, Seal, State, digest
 from vsm_mcp.gateway.talk import Talk
 from vsm_mcp.model.principal import LOCAL, Principal
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 
 SECONDS: Final = 600.0

@@ -11,7 +11,8 @@ from msgspec import Raw
 from vsm_mcp.errors import BadArgument
 from vsm_mcp.gateway import results
 from vsm_mcp.gateway.caller import Caller
-from vsm_mcp.gateway.messages import UNREADABLE, Request, encode
+from vsm_mcp.gateway.messages import Request, encode
+from vsm_mcp.model.unreadable import UNREADABLE
 
 Onward = Callable[[Request, Caller], Awaitable[bytes | Raw]]
 """The way of a tool call."""

@@ -11,11 +11,12 @@ import msgspec
 from msgspec import Raw
 
 from vsm_mcp.errors import MissingValue, ProtocolError, RpcError, TaskFailed
-from vsm_mcp.gateway.messages import UNREADABLE, decode_object, encode
+from vsm_mcp.gateway.messages import decode_object, encode
 from vsm_mcp.gateway.talk import Talk
 from vsm_mcp.gateway.tasks.driven import Driven
 from vsm_mcp.gateway.tasks.task import Task
 from vsm_mcp.gateway.upstream import Channel, result_of
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import envelope
 from vsm_mcp.wire.dialogue import Question
 

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vsm_mcp.gateway.caller import Caller
-from vsm_mcp.gateway.messages import UNREADABLE
 from vsm_mcp.gateway.stamp import Stamp
 from vsm_mcp.model.principal import LOCAL
+from vsm_mcp.model.unreadable import UNREADABLE
 
 _encode: Final = msgspec.json.Encoder().encode
 

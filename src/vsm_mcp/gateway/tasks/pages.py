@@ -18,12 +18,13 @@ from msgspec import Raw
 from vsm_mcp.errors import ProtocolError, VsmError
 from vsm_mcp.gateway.caller import Caller
 from vsm_mcp.gateway.faults import Fault
-from vsm_mcp.gateway.messages import UNREADABLE, Request, encode
+from vsm_mcp.gateway.messages import Request, encode
 from vsm_mcp.gateway.tasks import related
 from vsm_mcp.gateway.tasks.idents import Named, TaskIds, owner_of
 from vsm_mcp.gateway.tasks.ledger import Held, Ledger
 from vsm_mcp.gateway.tasks.task import read
 from vsm_mcp.gateway.upstream import Channel, Upstream, result_of
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 
 _MAX_PAGES: Final = 32

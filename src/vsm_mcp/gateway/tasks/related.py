@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec import Raw
 
-from vsm_mcp.gateway.messages import UNREADABLE, decode_object, encode
+from vsm_mcp.gateway.messages import decode_object, encode
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 from vsm_mcp.wire.dialogue import Question
 

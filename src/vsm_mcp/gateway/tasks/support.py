@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from vsm_mcp.gateway.capabilities import Capabilities
-from vsm_mcp.gateway.messages import UNREADABLE, Request, decode_object, encode
+from vsm_mcp.gateway.messages import Request, decode_object, encode
 from vsm_mcp.model.definition import Offer
+from vsm_mcp.model.unreadable import UNREADABLE
 from vsm_mcp.wire import era
 
 Way = Literal["plain", "driven", "passed"]

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Raw
 
 from vsm_mcp.errors import ProtocolError
-from vsm_mcp.gateway.messages import UNREADABLE, decode_object
+from vsm_mcp.gateway.messages import decode_object
 from vsm_mcp.gateway.rounds import Ask
+from vsm_mcp.model.unreadable import UNREADABLE
 
 LEAST_SECONDS: Final = 0.1
 """A server is not asked more often than this, whatever it suggests."""
