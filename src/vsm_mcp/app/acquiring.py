@@ -143,9 +143,14 @@ class Acquiring:
         ranked = [each for each in found.ranked if _wanted(each.candidate.ref, without, only)]
         if not ranked:
             raise NothingFound(f"nothing else was found for {need!r}")
-        template = msgspec.structs.replace(template, method=wants.method, must_suit=only is None, asks=wants.asks)
-        # What nobody asked for is not taken on a chance: a gap that it does not close would call for the next one.
-        template = msgspec.structs.replace(template, nearest=template.actor != AUTOPILOT)
+        template = msgspec.structs.replace(
+            template,
+            method=wants.method,
+            asks=wants.asks,
+            must_suit=only is None,
+            # What nobody asked for is not taken on a chance: a gap that it does not close would call for the next one.
+            nearest=template.actor != AUTOPILOT,
+        )
         plainly = await self._plainly(need, ranked)
         try:
             return await acquire(parts, template, ranked, tries, admit, plainly)

@@ -89,8 +89,13 @@ class Lookup:
 
         Its name, its server, and the score (0…1; see :data:`~vsm_mcp.matching.relevance.MET`); empty for none.
         """
-        index = await self._built()
-        return await asyncio.to_thread(self._best, index, need, servers)
+        names = [name for name in sorted(self._entries) if self._routes[name].server in servers]
+        if len(names) > _RATED:
+            index = await self._built()
+            ranked = await asyncio.to_thread(index.search, need, len(index))
+            names = [key for key, _ in ranked if self._routes[key].server in servers][:_RATED]
+        name, score = await asyncio.to_thread(lambda: suiting.best(need, (self._text(each, {}) for each in names)))
+        return name, self._routes[name].server if name else "", score
 
     def cards(self, limit: int) -> list[Card]:
         """Return the first ``limit`` tools in the order of their names."""
@@ -133,13 +138,6 @@ class Lookup:
         routes = self._routes
         moved = [(key, score * self._favour(routes[key].server, routes[key].name)) for key, score in found]
         return sorted(moved, key=lambda each: -each[1])
-
-    def _best(self, index: ToolIndex, need: str, servers: Collection[str]) -> tuple[str, str, float]:
-        names = [name for name in sorted(self._entries) if self._routes[name].server in servers]
-        if len(names) > _RATED:
-            names = [key for key, _ in index.search(need, len(index)) if self._routes[key].server in servers][:_RATED]
-        name, score = suiting.best(need, (self._text(name, {}) for name in names))
-        return name, self._routes[name].server if name else "", score
 
     def _meets(self, need: str, name: str) -> bool:
         return suiting.best(need, [self._text(name, {})])[1] >= MET

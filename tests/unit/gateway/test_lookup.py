@@ -84,3 +84,15 @@ def test_one_line() -> None:
     assert one_line("a \n\t b", 80) == "a b"
     assert one_line("x" * 100, 10) == "x" * 9 + "…"
     assert one_line("", 10) == ""
+
+
+async def test_the_best_tool_of_some_servers_is_found_among_few_and_among_many() -> None:
+    many = [tool(f"invoice_{number}", f"Sends invoice number {number} to a customer.") for number in range(300)]
+    lookup = catalogue(
+        games=[tool("roll_dice", "Roll dice."), tool("flip_coin", "Flip a coin.")],
+        office=[*many, tool("throw_dice", "Roll dice in standard notation.")],
+    ).lookup
+    need = "roll two dice for me"
+    assert (await lookup.best(need, {"games"}))[:2] == ("games__roll_dice", "games")
+    assert (await lookup.best(need, {"office"}))[:2] == ("office__throw_dice", "office")
+    assert await lookup.best(need, set()) == ("", "", 0.0)
