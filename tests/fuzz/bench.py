@@ -57,17 +57,20 @@ class Bench:
         self._log = _Collector(self.troubles)
 
     def __enter__(self) -> Self:
-        logging.getLogger("vsm_mcp").addHandler(self._log)
         self._runner.get_loop().set_exception_handler(lambda _loop, context: self.troubles.append(repr(context)))
         return self
 
     def __exit__(self, *_: object) -> None:
         self._runner.close()
-        logging.getLogger("vsm_mcp").removeHandler(self._log)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run something to its end, and not for ever."""
-        result = self._runner.run(_bounded(work))
+        """Run something to its end, and not for ever. Between two runs what is logged is other tests' business."""
+        logger = logging.getLogger("vsm_mcp")
+        logger.addHandler(self._log)
+        try:
+            result = self._runner.run(_bounded(work))
+        finally:
+            logger.removeHandler(self._log)
         troubles = tuple(self.troubles)
         self.troubles.clear()
         assert not troubles, troubles

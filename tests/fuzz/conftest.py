@@ -38,6 +38,8 @@ def served(bench: Bench) -> Iterator[Fronts]:
 
     found = bench.run(start())
     yield found
-    for client in (*found.clients, *found.locked):
-        bench.run(client.close())
-    bench.run(stack.aclose())
+    try:
+        for client in (*found.clients, *found.locked):
+            bench.run(client.close())
+    finally:  # a loop that is closed while servers run does not end
+        bench.run(stack.aclose())
