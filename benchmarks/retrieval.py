@@ -33,7 +33,7 @@ RANKINGS = {
 PATH = """
 import resource, sys, time
 began, started = time.perf_counter(), time.process_time()
-from vsm_mcp.discovery.engine import rate
+from vsm_mcp.discovery.engine import Options, rate
 from vsm_mcp.discovery.index import shipped
 from vsm_mcp.discovery.wiring import matcher
 semantic = sys.argv[1] == "semantic"
@@ -41,7 +41,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 def search(need):
     one, index = matcher(semantic), shipped(semantic).get()
     read = one.need(need)
-    return [index.candidate(place) for place, _ in index.search(read.query, 60, read.vector)]
+    return [index.candidate(place) for place, _ in index.search(read.query, Options().per_source, read.vector)]
 search("convert a time between time zones")
 first, spent = time.perf_counter() - began, time.process_time() - started
 things = "spreadsheets", "a postgres database", "the weather", "scientific papers", "images", "containers", "mail"

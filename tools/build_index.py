@@ -1,10 +1,11 @@
-"""Build ``src/vsm_mcp/discovery/data/index.bin`` from two public lists of packages.
+"""Build ``src/vsm_mcp/discovery/data/index.bin`` from two public lists of packages and the tools they declare.
 
-    build_index.py NPM.tsv PYPI.tsv [OUT]
+    python -m tools.build_index NPM.tsv PYPI.tsv TOOLS.jsonl [OUT]
 
 NPM.tsv has the columns name, version, downloads_a_month, summary; PYPI.tsv name, version, month,
 rank_among_15000_most_downloaded, summary; a first line with the names, tabs between. Kept are the packages that call
-themselves MCP servers, with facts only: name, version, counts, and the sorted stems of name and summary.
+themselves MCP servers, with facts only: name, version, counts, the sorted stems of name and summary, and the names of
+the tools in TOOLS.jsonl (``read_tools.py``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+import msgspec
+from tools.declared_tools import kept
 
 from vsm_mcp.discovery.index_file import IndexRow, encode
 from vsm_mcp.discovery.republication import collapse
@@ -60,17 +64,22 @@ def chosen(npm: Path, pypi: Path) -> list[IndexRow]:
         ]
         print(f"{kind.value}: {len(found)} packages call themselves MCP servers")
         rows += found
-    kept = collapse(rows)
-    print(f"{len(rows) - len(kept)} republications collapsed; {len(kept)} packages kept")
-    return kept
+    left = collapse(rows)
+    print(f"{len(rows) - len(left)} republications collapsed; {len(left)} packages left")
+    return left
 
 
-def main(npm: str, pypi: str, out: str = str(OUT)) -> None:
+def main(npm: str, pypi: str, tools: str, out: str = str(OUT)) -> None:
     """Build the index and say what went in."""
-    kept = chosen(Path(npm), Path(pypi))
+    declared = kept(Path(tools))
+    rows = [
+        msgspec.structs.replace(row, tools=tuple(tool.name for tool in declared.get((row.kind.value, row.name), ())))
+        for row in chosen(Path(npm), Path(pypi))
+    ]
+    print(f"{sum(bool(row.tools) for row in rows)} packages with {sum(len(row.tools) for row in rows)} tools")
     content = encode(
-        kept,
-        {"npm": sum(one.kind is RefKind.NPM for one in kept), "pypi": sum(one.kind is RefKind.PYPI for one in kept)},
+        rows,
+        {"npm": sum(one.kind is RefKind.NPM for one in rows), "pypi": sum(one.kind is RefKind.PYPI for one in rows)},
     )
     if len(content) > MOST_BYTES:
         sys.exit(f"the index has {len(content)} bytes; at most {MOST_BYTES} may ship")
@@ -79,6 +88,6 @@ def main(npm: str, pypi: str, out: str = str(OUT)) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (3, 4):
+    if len(sys.argv) not in (4, 5):
         sys.exit(__doc__)
     main(*sys.argv[1:])

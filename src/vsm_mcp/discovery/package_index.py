@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import cached_property, reduce
-from itertools import count
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from vsm_mcp.matching.conversion import Turn, kept, turns
 from vsm_mcp.matching.fuzzy import Beginnings
 from vsm_mcp.matching.meaning import Floats, Table, best, spread
 from vsm_mcp.matching.popularity import of_downloads, of_rank
-from vsm_mcp.matching.rarity import idf
+from vsm_mcp.matching.rarity import K1, idf
 from vsm_mcp.model.candidate import Candidate, PackageFacts
 from vsm_mcp.model.ref import Ref, RefKind, parse_ref
 
@@ -25,7 +25,10 @@ WORDS, MEANING = 0.3, 0.7
 """How much words and meaning count."""
 POPULARITY: Final = 0.3
 """How much use counts beside the words, where the best match of the words counts 1."""
+IN_TOOLS: Final = 0.5
+"""How much a word of a tool's name counts, where one of the summary counts 1 (Okapi BM25F, length norm 0.5)."""
 _POOL: Final = 400
+_MOST_ASKED: Final = 4_096
 _NUMBERS: Final = {kind.value: number for number, kind in enumerate(KINDS)}
 
 
@@ -35,6 +38,7 @@ class PackageIndex:
     def __init__(self, file: IndexFile, table: Table | None = None) -> None:
         self._file = file
         self._table = table
+        self._asked: dict[str, int | None] = {}
 
     @property
     def documents(self) -> int:
@@ -42,16 +46,28 @@ class PackageIndex:
         return len(self._file.names)
 
     @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {term: number for number, term in enumerate(self._file.stems)}
+    def _places(self) -> tuple[dict[str, int], ...]:
+        """Return for each of :data:`KINDS` the places by name."""
+        places: tuple[dict[str, int], ...] = tuple({} for _ in KINDS)
+        for place, (kind, name) in enumerate(zip(self._file.kinds, self._file.names, strict=True)):
+            places[kind][name] = place
+        return places
 
-    @cached_property
-    def _places(self) -> dict[tuple[int, str], int]:
-        return dict(zip(zip(self._file.kinds, self._file.names, strict=True), count()))
+    def _number(self, term: str) -> int | None:
+        """Return the number of a stem. They are sorted: a mapping of them all would take megabytes."""
+        known = self._asked.get(term, -1)
+        if known == -1:
+            stems = self._file.stems
+            number = bisect_left(stems, term)
+            known = number if number < len(stems) and stems[number] == term else None
+            if len(self._asked) >= _MOST_ASKED:
+                self._asked.clear()
+            self._asked[term] = known
+        return known
 
     def holding(self, term: str) -> int:
         """Return how many packages hold the stem."""
-        number = self._numbers.get(term)
+        number = self._number(term)
         return 0 if number is None else self._file.starts[number + 1] - self._file.starts[number]
 
     def near(self, term: str) -> Mapping[str, float]:
@@ -65,6 +81,11 @@ class PackageIndex:
     def key(self, place: int) -> str:
         """Return the name of the package at ``place``."""
         return self._file.names[place]
+
+    @cached_property
+    def _used(self) -> int:
+        """Return how many packages are known to be used at all: they come first."""
+        return bisect_left(range(self.documents), True, key=lambda place: self.popularity(place) <= 0.0)
 
     def popularity(self, place: int) -> float:
         """Return how much the package at ``place`` is used, 0…1."""
@@ -88,7 +109,8 @@ class PackageIndex:
         if vector is not None and self._table is not None:
             scores = WORDS * scores + MEANING * spread(self._table.near(vector), self.documents)
         pool = [place for place in best(scores, max(limit, _POOL)) if scores[place] > 0.0]
-        mixed = [(place, float(scores[place]) + POPULARITY * self.popularity(place)) for place in pool]
+        used = {place: POPULARITY * self.popularity(place) for place in pool if place < self._used}
+        mixed = [(place, float(scores[place]) + used.get(place, 0.0)) for place in pool]
         if wanted:
             mixed = [(place, score * kept(wanted, turns(self.key(place)))) for place, score in mixed]
         return sorted(mixed, key=lambda item: (-item[1], item[0]))[:limit]
@@ -106,30 +128,42 @@ class PackageIndex:
         return [int(place) for place in order if held[place] > 1]
 
     def _holders(self, term: str) -> NDArray[np.uint16]:
-        number = self._numbers.get(term)
+        number = self._number(term)
         places = self._postings[0]
         return places[:0] if number is None else places[self._file.starts[number] : self._file.starts[number + 1]]
 
     def _words(self, query: Mapping[str, float]) -> Floats:
         scores = np.zeros(self.documents, np.float32)
+        known = [(number, weight) for term, weight in query.items() if (number := self._number(term)) is not None]
         starts, (places, impacts) = self._file.starts, self._postings
-        for term, weight in query.items():
-            number = self._numbers.get(term)
-            if number is not None:
-                own = slice(starts[number], starts[number + 1])
-                factor = np.float32(weight * idf(self.documents, own.stop - own.start))
-                scores[places[own]] += impacts[own] * factor
+        for number, weight in known:
+            own = slice(starts[number], starts[number + 1])
+            scores[places[own]] += impacts[own] * np.float32(weight * idf(self.documents, own.stop - own.start))
+        starts, (places, doing) = self._file.doing_starts, self._doing
+        for number, weight in known:
+            own = slice(starts[number], starts[number + 1])
+            factor = np.float32(weight * idf(self.documents, own.stop - own.start))
+            scores[places[own]] += doing[places[own]] * factor
         return scores
 
     @cached_property
-    def _postings(self) -> tuple[NDArray[np.uint16], Floats]:
-        impacts = np.frombuffer(self._file.impacts, np.uint8).astype(np.float32)
-        return np.frombuffer(self._file.places, np.uint16), impacts
+    def _doing(self) -> tuple[NDArray[np.uint16], Floats]:
+        """Return the postings of the tools' names, and what a word there counts for each package: less among many."""
+        places = np.frombuffer(self._file.doing, np.uint16)
+        words = np.bincount(places, minlength=self.documents).astype(np.float32)
+        usual = np.float32(words.sum() / max(1, np.count_nonzero(words)) or 1.0)
+        often = np.float32(IN_TOOLS) / (np.float32(0.5) + np.float32(0.5) * words / usual)
+        impacts: Floats = np.float32(100.0 * (K1 + 1.0)) * often / (often + np.float32(K1))
+        return places, impacts
+
+    @cached_property
+    def _postings(self) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+        return np.frombuffer(self._file.places, np.uint16), np.frombuffer(self._file.impacts, np.uint8)
 
     def vector_of(self, identity: str) -> Floats | None:
         """Return the vector of the package of this identity (:attr:`Ref.identity`), where there is one."""
         kind, _, name = identity.partition(":")
-        place = self._places.get((_NUMBERS[kind], name)) if kind in _NUMBERS else None
+        place = self._places[_NUMBERS[kind]].get(name) if kind in _NUMBERS else None
         return None if place is None or self._table is None else self._table.row(place)
 
     def find(self, ref: Ref) -> int | None:
@@ -137,7 +171,7 @@ class PackageIndex:
         if ref.kind not in KINDS:
             return None
         name = ref.identity.removeprefix("pypi:") if ref.kind is RefKind.PYPI else ref.name
-        return self._places.get((KINDS.index(ref.kind), name))
+        return self._places[KINDS.index(ref.kind)].get(name)
 
     def candidate(self, place: int) -> Candidate | None:
         """Return the package at ``place``; ``None`` for a name that is no reference."""
@@ -148,11 +182,10 @@ class PackageIndex:
         except VsmError:
             return None
         month = file.months[place]
-        bag = file.bags[file.bag_starts[place] : file.bag_starts[place + 1]]
         return Candidate(
             ref=ref,
             name=name,
-            terms=" ".join(file.stems[number] for number in bag),
+            terms=file.terms[place],
             facts=PackageFacts(
                 version=file.versions[place],
                 downloads=file.downloads[place] or None,
@@ -160,4 +193,5 @@ class PackageIndex:
                 published=f"{month // 12:04d}-{month % 12 + 1:02d}" if month else None,
             ),
             variants=file.variants[place],
+            tools=tuple([(tool, "") for tool in file.tools[place].split()]),
         )

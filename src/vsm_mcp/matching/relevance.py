@@ -32,6 +32,7 @@ that a tool at hand meets costs more than the reverse.
 _IN_NAME: Final = 1.0
 _IN_TERMS: Final = 0.95
 _IN_TEXT: Final = 0.75
+_IN_TOOL: Final = 0.8
 _BY_TAG: Final = 0.9
 _BY_INFERRED_TAG: Final = 0.75
 _BY_SENSE: Final = 0.9
@@ -44,6 +45,7 @@ _PLAIN: Final = 0.85
 _OTHER_KIND: Final = 0.8
 _ACTION: Final = 0.8
 _BEGINNING: Final = 300
+_SHORT, _BEGINS = 3, 4
 _MOST_KEPT: Final = 32
 _MOST_THINGS: Final = 2_000
 _BY_WORDS: Final = 0.9
@@ -55,6 +57,7 @@ class Thing(NamedTuple):
     """What a need is compared with; ``text`` is the longest and least reliable part.
 
     ``key`` is under what its vector may be known already, where the words at hand are not all that was said of it.
+    ``tools`` are the names of what it offers to do.
     """
 
     name: str = ""
@@ -63,22 +66,24 @@ class Thing(NamedTuple):
     terms: str = ""
     text: str = ""
     key: str = ""
+    tools: tuple[str, ...] = ()
 
 
 class Told(NamedTuple):
     """What a thing says of itself, read: its stems by how much each counts, those of its own words.
 
     ``given`` are the tags of the taxonomy that a source gave it, in whatever words, ``inferred`` those that its own
-    words hold, where none is given. ``pairs`` are neighbours written as one word, not yet cut, with what they count;
-    ``capabilities`` are tags of the taxonomy, given or seen, and how sure each is; ``turns`` are what it turns into
-    what, ``acts`` what it does alone.
+    words hold, where none is given. ``pairs`` are neighbours written as one word, not yet cut, with what they count, by
+    how they begin; ``tools`` are the names of its tools in small letters, a line each; ``capabilities`` are tags of the
+    taxonomy, given or seen, and how sure each is; ``turns`` are what it turns into what, ``acts`` what it does alone.
     """
 
     held: Mapping[str, float]
     own: frozenset[str]
     given: frozenset[str]
     inferred: frozenset[str]
-    pairs: tuple[tuple[str, float], ...]
+    pairs: Mapping[str, Sequence[tuple[str, float]]]
+    tools: str
     capabilities: Mapping[str, float]
     turns: frozenset[Turn]
     acts: frozenset[str]
@@ -147,10 +152,14 @@ class Matcher:
         named = dict(filter(None, map(self.taxonomy.normal, thing.tags)))
         given = frozenset(tag for tag, sure in named.items() if sure >= _GIVEN)
         inferred = frozenset() if given else frozenset({*seen, *named})
-        pairs = [(pair, worth) for parts, worth in ((body, _IN_TERMS), (name, _IN_NAME)) for pair in glued(parts)]
+        pairs: dict[str, list[tuple[str, float]]] = {}
+        for parts, worth in ((body, _IN_TERMS), (name, _IN_NAME)):
+            for pair in glued(parts):
+                pairs.setdefault(pair[:_BEGINS], []).append((pair, worth))
+        tools = "\n".join([called.lower().replace("\n", " ") for called in thing.tools])
         said = thing.description or thing.text[:_BEGINNING]
         turned, done = turns(thing.name) | turns(said), acts.only_done(f"{thing.name}\n{said}")
-        return Told(held, frozenset([*body, *name]), given, inferred, tuple(pairs), {**seen, **named}, turned, done)
+        return Told(held, frozenset([*body, *name]), given, inferred, pairs, tools, {**seen, **named}, turned, done)
 
     def rate(self, need: Need, things: Sequence[Thing]) -> list[Match]:
         """Compare things with a need: by words, and where there is a meaning by that, too."""
@@ -195,6 +204,11 @@ class Matcher:
         """Compare a thing with a need by words alone."""
         told = self._told(thing)
         held, own, given, inferred = {**told.held, **_pairs_of(told, need)}, told.own, told.given, told.inferred
+        in_words = {
+            term: max((held.get(variant, 0.0) * near for variant, near in need.variants[term].items()), default=0.0)
+            for term in need.weights
+        }
+        in_tool = _in_tool(need, in_words, thing.tools, told.tools)
         cover, helping = _tag_cover(need, given, inferred)
         trusted = {name: _trust(name, given, inferred) for name in need.called}
         called = sum(trust * need.called[name] for name, trust in trusted.items())
@@ -202,8 +216,9 @@ class Matcher:
         shares = {
             term: max(
                 0.0 if term in self.taxonomy.products else cover.get(term, 0.0),
-                called * self._by_sense(term),
-                max((held.get(variant, 0.0) * near for variant, near in need.variants[term].items()), default=0.0),
+                called * self._by_sense(term) if called else 0.0,
+                in_words[term],
+                in_tool.get(term, 0.0),
             )
             for term in need.weights
         }
@@ -271,8 +286,32 @@ def _within_scope(need: Need) -> float:
 
 def _pairs_of(told: Told, need: Need) -> dict[str, float]:
     """Return the stems of the pairs that begin as a word of the need does."""
-    begins = {term[:4] for term in need.weights}
-    return {stem_of(pair): worth for pair, worth in told.pairs if pair[:4] in begins}
+    begins = {term[:_BEGINS] for term in need.weights} if told.pairs else ()
+    return {stem_of(pair): worth for begin in begins for pair, worth in told.pairs.get(begin, ())}
+
+
+def _in_tool(need: Need, in_words: Mapping[str, float], tools: Sequence[str], said: str) -> Mapping[str, float]:
+    """Return how well the one tool that adds most covers what a thing itself does not say; ``said`` are their names.
+
+    One tool: half of what is needed in the name of one and half in that of another are no whole.
+    """
+    lacking: dict[str, tuple[str, float]] = {}
+    parts: list[str] = []
+    for term, share in in_words.items() if said else ():
+        for variant, near in need.variants[term].items() if share < _IN_TOOL else ():
+            part = variant[:-1] if len(variant) > _SHORT else variant
+            if part in said:
+                lacking[variant] = (term, _IN_TOOL * near)
+                parts.append(part)
+    best: dict[str, float] = {}
+    most = 0.0
+    for name, lower in zip(tools, said.split("\n"), strict=True) if parts else ():
+        if any(part in lower for part in parts):
+            found = dict(lacking[stem] for stem in lacking.keys() & name_stems(name))
+            gain = sum([need.weights[term] * share for term, share in found.items()])
+            if gain > most:
+                most, best = gain, found
+    return best
 
 
 def _of_kind(need: Need, given: frozenset[str]) -> float:

@@ -42,6 +42,7 @@ _VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+!_-]*\Z")
 _OCI: Final = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*\Z")
 # Which schemes can be spoken is known where they are (the plug-in point `transports`), not here.
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9.+-]*://")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_LENGTH: Final = 2048
 # git: what check-ref-format allows, less what a command line could mistake; a folder, as pip writes it.
 _REV: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,254}\Z")
@@ -92,7 +93,7 @@ def normalise_pypi(name: str) -> str:
 def parse_ref(text: str) -> Ref:
     """Read a reference. Raises :class:`BadReference` with a hint that names the accepted forms."""
     text = text.strip()
-    if not text or len(text) > _MAX_LENGTH or any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if not text or len(text) > _MAX_LENGTH or _CONTROL.search(text):
         raise BadReference("the reference is empty, too long or holds control characters", _HINT)
     if text.startswith("git+"):
         return _git(text)

@@ -97,6 +97,30 @@ def test_meaning_finds_what_shares_no_word() -> None:
     assert near @ asked == pytest.approx(max(vectors @ asked))
 
 
+def test_tools_are_known_by_name_and_find_their_package() -> None:
+    rows = [
+        IndexRow(kind=PYPI, name="puzzles", summary="Games for the evening", tools=("solve_sudoku", "newCrossword")),
+        IndexRow(kind=PYPI, name="games", summary="Games for the evening"),
+    ]
+    built = index(rows)
+    (found,) = [place for place, _ in built.search({"sudoku": 1.0}, 3)]
+    candidate = built.candidate(found)
+    assert candidate is not None
+    assert (candidate.name, candidate.tools) == ("puzzles", (("solve_sudoku", ""), ("newCrossword", "")))
+    assert "sudoku" not in candidate.terms
+    assert built.holding("sudoku") == 0  # how rare a word is, is told by what packages say of themselves
+    other = built.candidate(1 - found)
+    assert other is not None
+    assert other.tools == ()
+
+
+def test_a_word_among_the_names_of_many_tools_counts_less() -> None:
+    many = tuple(f"{word}_{verb}" for word in ("invoice", "parcel", "ledger", "tax") for verb in ("print", "mail"))
+    rows = [IndexRow(kind=PYPI, name="a", tools=many), IndexRow(kind=PYPI, name="b", tools=("invoice_print",))]
+    built = index(rows)
+    assert [built.key(place) for place, _ in built.search({"invoic": 1.0}, 2)] == ["b", "a"]
+
+
 def test_an_empty_index_finds_nothing() -> None:
     built = index([])
     assert built.documents == 0
@@ -128,6 +152,7 @@ def test_a_missing_file_and_a_cut_one_are_clear_errors(tmp_path: Path) -> None:
             summary=st.text(st.characters(codec="utf-8"), max_size=40),
             downloads=st.integers(0, 2**32 - 1),
             rank=st.integers(0, 15_000),
+            tools=st.lists(st.from_regex(r"[A-Za-z][\\w.:/-]{1,9}", fullmatch=True), max_size=3).map(tuple),
         ),
         max_size=8,
         unique_by=lambda row: (row.kind, normalise_pypi(row.name)),
@@ -224,6 +249,9 @@ def test_the_shipped_index_is_small_and_full() -> None:
     assert shipped().documents > 15_000
     for name in ("mcp-server-time", "mcp-server-git", "excel-mcp-server"):
         assert shipped().get().find(Ref(PYPI, name)) is not None
+    time = shipped().get().candidate(shipped().get().find(Ref(PYPI, "mcp-server-time")) or 0)
+    assert time is not None
+    assert {name for name, _ in time.tools} == {"convert_time", "get_current_time"}
     for name in ("mcp", "fastmcp", "langchain-mcp-adapters"):
         assert shipped().get().find(Ref(PYPI, name)) is None
 

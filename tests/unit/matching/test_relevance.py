@@ -82,6 +82,24 @@ products = ["slack", "discord"]
         assert matcher.match(matcher.need(either), Thing("discord", "", ("comms.chat",))).score > 0.75
 
 
+def test_a_tool_covers_what_a_thing_does_not_say_of_itself() -> None:
+    told = {"name": "store", "description": "A sqlite store"}
+    without, by_tool = (relevance("checksum of sqlite", **told, tools=tools) for tools in ((), ("file_checksum",)))
+    assert without < by_tool < relevance("checksum of sqlite", name="sqlite-checksum")
+
+
+def test_halves_in_two_tools_are_no_whole() -> None:
+    need = "hash a text into sqlite"
+    halves = relevance(need, name="toolbox", tools=("hash_password", "read_text", "open_sqlite"))
+    assert halves < relevance(need, name="toolbox", tools=("hash_text", "open_sqlite"))
+    assert halves == max(relevance(need, name="toolbox", tools=(tool,)) for tool in ("hash_password", "open_sqlite"))
+
+
+@pytest.mark.parametrize("name", ["line\nbreak_hash", "", "\ud800", "ﬁle" * 400])
+def test_a_tool_may_be_called_anything(name: str) -> None:
+    assert 0.0 <= relevance("hash a text", name="toolbox", tools=(name, "hash_text")) <= 1.0
+
+
 def test_half_a_need_stays_below_the_threshold() -> None:
     assert relevance("teleport a banana", name="banana", description="pictures of bananas") < THRESHOLD
 
