@@ -48,6 +48,7 @@ def _candidate(appraisal: Appraisal, addable: frozenset[str]) -> dict[str, Any]:
         "capabilities": candidate.capabilities,
         "answers": list(candidate.answers),
         "tools": [name for name, _ in candidate.tools],
+        "nearest": candidate.nearest and {"tool": candidate.nearest[0], "near": candidate.nearest[1]},
         "reasons": list(appraisal.reasons),
         "sources": list(candidate.all_sources),
         "others": [str(each.ref) for each in candidate.others],

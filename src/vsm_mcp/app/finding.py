@@ -37,6 +37,8 @@ from vsm_mcp.store import Store
 
 _MORE = 3
 """So many times more candidates are described where only their registries know whether they meet what is required."""
+_LOOKED_AT = 24
+"""Of so many of the best it is looked at which of their tools comes nearest to the need."""
 One = TypeVar("One")
 Other = TypeVar("Other")
 
@@ -92,7 +94,8 @@ class Finder:
             emit(CandidatesLeftOut(need=need, count=len(left_out), reasons=in_words(left_out)))
         if not kept:
             raise _none_left(need, left_out)
-        best = rank(kept, criteria, circumstances, weights)
+        looked_at = await self.lookout.with_nearest(need, kept[:_LOOKED_AT])
+        best = rank([*looked_at, *kept[_LOOKED_AT:]], criteria, circumstances, weights)
         sources = self.lookout.report()
         return Found(ranked=tuple(best), left_out=left_out, weights=weights, wants=wants, sources=sources)
 

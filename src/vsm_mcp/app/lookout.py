@@ -12,6 +12,7 @@ import msgspec
 
 from vsm_mcp import plugins
 from vsm_mcp.config import Config
+from vsm_mcp.discovery import suiting
 from vsm_mcp.discovery.engine import Discovered, Options, discover, rate
 from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.discovery.screen import clean
@@ -105,6 +106,10 @@ class Lookout:
     async def rated(self, need: str, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return candidates compared with a need once more, most relevant first. Works in a thread."""
         return await asyncio.to_thread(rate, need, candidates, matcher(self._config.discovery.semantic))
+
+    async def with_nearest(self, need: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return candidates with their tool that comes nearest to a need. Works in a thread."""
+        return await asyncio.to_thread(suiting.with_nearest, need, candidates)
 
     async def sources(self) -> list[Source]:
         """Return the sources that are asked. Raises :class:`ConfigError` for one that cannot be built."""

@@ -1,20 +1,28 @@
-"""Whether a server does what is needed, by the tools that it lists: the yardstick is that of candidates."""
+"""Whether a server does what is needed, by the tools that it lists or is said to have.
+
+The yardstick for what it lists is that of candidates; what it is said to have is mostly known by name alone.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from vsm_mcp.discovery.wiring import matcher
-from vsm_mcp.matching.relevance import Thing
-from vsm_mcp.matching.wording import ToolText
+from vsm_mcp.matching import acts, conversion
+from vsm_mcp.matching.relevance import Thing, nearness
+from vsm_mcp.matching.tokens import words
+from vsm_mcp.matching.wording import ToolText, of_tool
+from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.unreadable import UNREADABLE
 
 _MOST: Final = 256
+_FEW: Final = 2
 
 
 async def suits(need: str, server: str, offer: Offer) -> float:
@@ -34,6 +42,50 @@ def best(need: str, tools: Iterable[ToolText]) -> tuple[str, float]:
     return max(
         zip(things, (each.score for each in matches), strict=True), key=lambda found: found[1], default=("", 0.0)
     )
+
+
+def with_nearest(need: str, candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return candidates with their tool that comes nearest to a need, where tools of them are known.
+
+    By meaning, less where a tool does something else with the same things (:mod:`vsm_mcp.matching.acts`) or turns them
+    the other way round (:mod:`vsm_mcp.matching.conversion`).
+    """
+    looked_at = list(candidates)
+    yardstick = matcher()
+    read, meaning = yardstick.need(need), yardstick.meaning
+    texts = list(dict.fromkeys(said for each in looked_at for said in _texts(known_tools(each))))
+    if read.vector is None or meaning is None or not texts:
+        return looked_at
+    cosines = meaning.embed([text for _, text in texts]) @ read.vector
+    near: dict[tuple[str, str], float] = {}
+    for (tool, _), cosine in zip(texts, cosines, strict=True):
+        near[tool] = max(near.get(tool, 0.0), nearness(float(cosine), *meaning.scale))
+    for tool in near:
+        near[tool] *= acts.kept(read.acts, acts.done(*tool)) * conversion.kept(read.turns, conversion.turns(tool[0]))
+    return [msgspec.structs.replace(each, nearest=_nearest(known_tools(each), near)) for each in looked_at]
+
+
+def _texts(tools: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], str]]:
+    """Yield each tool with what it is compared by: also without a word that most of the names begin with.
+
+    ``sympy_factor`` of a server for SymPy says that it factors; the first half is its server's name.
+    """
+    begins = Counter(parts[0] for name, _ in tools if (parts := words(name))[1:])
+    usual, often = begins.most_common(1)[0] if begins else ("", 0)
+    for name, said in tools:
+        yield (name, said), of_tool(ToolText("", name, said))
+        if often > _FEW and often > len(tools) / 2 and name.lower().startswith(usual):
+            yield (name, said), of_tool(ToolText("", name[len(usual) :], said))
+
+
+def known_tools(candidate: Candidate) -> Sequence[tuple[str, str]]:
+    """Return the tools, name and description of each, that a candidate or the same under another reference has."""
+    return next((each.tools[:_MOST] for each in (candidate, *candidate.others) if each.tools), ())
+
+
+def _nearest(tools: Sequence[tuple[str, str]], near: Mapping[tuple[str, str], float]) -> tuple[str, float] | None:
+    best = max(tools, key=lambda tool: near[tool], default=None)
+    return None if best is None else (best[0], round(near[best], 6))
 
 
 def opened(definition: bytes) -> dict[str, Any]:

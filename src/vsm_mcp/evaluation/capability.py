@@ -1,4 +1,4 @@
-"""Capability match: how much of the need the candidate's own words and tags cover."""
+"""Capability match: how much of the need a candidate's words and tags cover, and how near one of its tools comes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from vsm_mcp.model.candidate import Candidate
 
 # Above it differences are of wording (a word of the need against a tag that stands for it), not of what a thing does.
 _FULL: Final = 0.92
+# What is of the right kind without a tool that does it keeps so much less; what has no known tool lies between.
+_BY_TOOL: Final = 0.25
+_NOT_KNOWN: Final = 0.4
 _CURATED: Final = 0.95
 _DESCRIBED: Final = 0.85
 _NAMED: Final = 0.7
@@ -21,11 +24,19 @@ class Capability:
     name = "capability"
 
     def score(self, candidate: Candidate, circumstances: Circumstances) -> Score:
-        """Return the relevance, full from :data:`_FULL` on; surer where our words or the registry's describe it."""
+        """Return the relevance, full from :data:`_FULL` on, less what no tool is known for.
+
+        It is surer where our words or the registry's describe the candidate.
+        """
         sure = _CURATED if candidate.curated or candidate.installed else _DESCRIBED if candidate.text else _NAMED
         facts = [Fact(f"covers {round(100 * candidate.relevance)} % of the need", "matching")]
         if candidate.answers:
             facts.append(Fact(f"has what is called for: {', '.join(candidate.answers)}", "matching", telling=False))
         if candidate.tags:
             facts.append(told(candidate, "tags", f"tags: {', '.join(candidate.tags)}", telling=False))
-        return Score(score=min(1.0, candidate.relevance / _FULL), confidence=sure, facts=tuple(facts))
+        near = _NOT_KNOWN
+        if candidate.nearest is not None:
+            tool, near = candidate.nearest
+            facts.append(Fact(f"its tool {tool} comes nearest ({round(100 * near)} %)", "matching", telling=False))
+        score = min(1.0, candidate.relevance / _FULL) * (1.0 - _BY_TOOL * (1.0 - near))
+        return Score(score=score, confidence=sure, facts=tuple(facts))

@@ -154,8 +154,8 @@ class Reader:
 
     def _weight(self, term: str, name: bool) -> float:
         holding = self._vocabulary.holding(term)
-        if name and holding <= _HARDLY_SEEN:
-            return _ARGUMENT  # of a place or a person: what a tool is called with, not what it does
+        if (name or term.isdecimal()) and holding <= _HARDLY_SEEN:
+            return _ARGUMENT  # a place, a person, a number: what a tool is called with, not what it does
         weight = min(_MOST_IDF, idf(self._vocabulary.documents, holding))
         length = self.taxonomy.phrase_length(term) if holding <= _HARDLY_SEEN else 0
         if length:

@@ -45,8 +45,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     tool names); ``variants`` counts republications of it under other names; ``text`` is the registry's own
     description once it was fetched: untrusted, never shown unescaped. ``tags`` are a source's own words;
     ``capabilities`` are the tags of the taxonomy that fit, each with how sure it is, 0…1; ``answers`` are those that
-    the need calls for. ``tools`` are those it is said to offer, name and description of each. ``registry_name`` is the
-    server's name in a registry of servers (``io.github.owner/server``). ``others`` are the same server under other
+    the need calls for. ``tools`` are those it is said to offer, name and description of each; ``nearest`` is the one
+    that comes nearest to the need and how near, 0…1, as far as they were looked at. ``registry_name`` is the server's
+    name in a registry of servers (``io.github.owner/server``). ``others`` are the same server under other
     references, each with its own facts: what one package is known for is not said of another that only claims to be
     the same.
     """
@@ -67,6 +68,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     provenance: dict[str, str] = {}
     registry_name: str = ""
     tools: tuple[tuple[str, str], ...] = ()
+    nearest: tuple[str, float] | None = None
     others: tuple[Candidate, ...] = ()
     capabilities: dict[str, float] = {}
     answers: tuple[str, ...] = ()

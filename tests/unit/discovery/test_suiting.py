@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from vsm_mcp.discovery.suiting import suits
+from vsm_mcp.discovery.suiting import suits, with_nearest
 from vsm_mcp.matching.relevance import MET
+from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
+from vsm_mcp.model.ref import parse_ref
 
 
 def offer(**tools: str) -> Offer:
@@ -39,3 +41,35 @@ EDITOR = offer(get_text_file_contents="Read text file contents from files, by li
 )
 async def test_the_best_tool_says_it(need: str, given: Offer, met: bool) -> None:
     assert (await suits(need, "x", given) >= MET) is met
+
+
+def candidate(*tools: str | tuple[str, str], others: tuple[Candidate, ...] = ()) -> Candidate:
+    known = tuple(tool if isinstance(tool, tuple) else (tool, "") for tool in tools)
+    return Candidate(ref=parse_ref("pypi:x"), name="x", tools=known, others=others)
+
+
+def nearest(need: str, given: Candidate) -> tuple[str, float] | None:
+    return with_nearest(need, [given])[0].nearest
+
+
+@pytest.mark.parametrize(
+    ("need", "given", "found"),
+    [
+        ("crop a picture", candidate("zoom_image", "crop_image", "list_fonts"), "crop_image"),
+        ("crop a picture", candidate("t1", ("t2", "Cuts the borders off an image.")), "t2"),
+        ("crop a picture", candidate(others=(candidate("crop_image"),)), "crop_image"),
+        ("list my events", candidate("delete_events", "events"), "events"),
+        ("turn markdown into pdf", candidate("pdf_to_markdown", "markdown_pdf"), "markdown_pdf"),
+        ("factor a polynomial", candidate("sympy_factor", "sympy_is_prime", "sympy_zeros", "evaluate"), "sympy_factor"),
+    ],
+)
+def test_the_nearest_tool_of_a_candidate_is_known_by_name(need: str, given: Candidate, found: str) -> None:
+    tool, near = nearest(need, given) or ("", 0.0)
+    assert tool == found
+    assert 0.0 < near <= 1.0
+
+
+def test_where_no_tool_is_known_or_the_need_says_nothing_none_is_nearest() -> None:
+    assert nearest("crop a picture", candidate()) is None
+    assert nearest("???", candidate("crop_image")) is None
+    assert with_nearest("crop a picture", []) == []

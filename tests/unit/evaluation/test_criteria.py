@@ -78,12 +78,20 @@ def test_whatever_the_facts_scores_are_shares(
 
 def test_capability_is_the_relevance_and_surer_where_we_described_it() -> None:
     assert ask("capability", relevance=0.4).score < ask("capability", relevance=0.7).score
-    assert ask("capability", relevance=0.95).score == 1.0
+    assert ask("capability", relevance=0.95, nearest=("crop", 1.0)).score == 1.0
     assert (
         ask("capability", curated=True).confidence
         > ask("capability", text="x").confidence
         > ask("capability").confidence
     )
+
+
+def test_of_two_of_the_right_kind_the_one_with_a_tool_that_does_it_is_more_capable() -> None:
+    does, unknown, does_not = (
+        ask("capability", relevance=0.9, nearest=nearest) for nearest in (("crop", 0.9), None, ("zoom", 0.1))
+    )
+    assert does.score > unknown.score > does_not.score
+    assert "its tool crop comes nearest (90 %)" in [fact.text for fact in does.facts]
 
 
 def test_capability_says_which_one_is_called_for() -> None:

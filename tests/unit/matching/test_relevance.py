@@ -109,6 +109,7 @@ def test_a_name_in_a_need_is_what_a_tool_is_called_with() -> None:
     assert relevance("the weather in Paris", **weather) > THRESHOLD
     assert relevance("the weather in paris", **weather) < relevance("the weather in Paris", **weather)
     assert relevance("read Sqlite", **weather) == 0.0, "what servers are named after is no such name"
+    assert relevance("the weather on 1994", **weather) > THRESHOLD, "nor is a number what it does"
 
 
 def test_what_does_the_reverse_covers_the_words_and_still_does_not_meet_the_need() -> None:
