@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.scenarios import loopback
-from tests.scenarios.homes import Home, processes_of
+from tests.scenarios.homes import FAULTY, Home, processes_of
 from tests.scenarios.loopback import NAME, Front
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -204,6 +204,20 @@ def test_who_is_trusted_need_not_wait(front: Front, home: Home, tmp_path: Path) 
     for ref in (f"npm:{NAME}@7.0.0", f"pypi:{NAME}==7.0.0"):
         added = home.run("add", ref, "--name", ref[:3], "--yes").document
         assert added["outcome"] == "served", added["reason"]
+
+
+def test_a_package_that_declares_no_program_is_run_as_python_runs_packages(
+    front: Front, home: Home, tmp_path: Path
+) -> None:
+    module = NAME.replace("-", "_")
+    package = {f"{module}/__init__.py": b"", f"{module}/__main__.py": FAULTY.read_bytes()}
+    front.publish_pypi("8.0.0", {f"{module}-8.0.0.dist-info/entry_points.txt": b"", **package})
+    front.publish_pypi("8.1.0", {f"{module}-8.1.0.dist-info/entry_points.txt": b""})
+    home.environ |= front.environ(tmp_path)
+    added = home.run("add", f"pypi:{NAME}==8.0.0", "--name", "module", "--yes").document
+    assert added["outcome"] == "served", added["reason"]
+    assert home.run("inspect", "module").document["server"]["program"][1:] == ["-m", module]
+    assert "is no MCP server: it has no executable" in refused(home, "pypi", "8.1.0")[0]
 
 
 @pytest.fixture(scope="module")

@@ -94,8 +94,9 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     """The top-level package, unpacked at ``root`` and not executed.
 
     ``manifest`` is package.json, that of a bundle, or for Python ``{"name", "version", "summary", "license",
-    "requires_python", "requires_dist", "console_scripts": {name: target}, "scripts": [name, …]}``; ``archive_sha`` is
-    ``algorithm:hex`` of the file ``archive``, whose entries are ``members``.
+    "requires_python", "requires_dist", "console_scripts": {name: target}, "scripts": [name, …], "modules": [name, …]}``
+    (packages that ``python -m`` runs); ``archive_sha`` is ``algorithm:hex`` of the file ``archive``, whose entries are
+    ``members``.
     """
 
     root: Path | None = None

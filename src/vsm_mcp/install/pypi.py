@@ -242,15 +242,22 @@ def _resolved(ref: Ref, lock: str, python: Interpreter, wheel: dict[str, Any], o
 
 
 def _programs(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """Return the programs of a distribution; where it declares none, the packages that ``python -m`` runs."""
+    return _declared(manifest) or tuple(manifest["modules"])
+
+
+def _declared(manifest: dict[str, Any]) -> tuple[str, ...]:
     return (*manifest["console_scripts"], *manifest["scripts"])
 
 
 def _entry(name: str, chosen: str, manifest: dict[str, Any], into: Path, python: Interpreter) -> Entry:
     programs = into / "venv" / "bin"
     program = programs / chosen
+    roots = (str(into), *python.roots)
+    if not _declared(manifest):
+        return Entry(argv=(str(programs / "python"), "-m", chosen), runtime="python", roots=roots)
     if not program.is_file():
         raise InstallFailed(f"{name} declares the program {chosen}, but it was not installed", "choose another version")
-    roots = (str(into), *python.roots)
     words = interpreter_of(program)
     if words == ("native",):
         return Entry(argv=(str(program),), runtime="native", roots=roots)

@@ -84,9 +84,10 @@ def read_manifest(root: Path, package: str) -> dict[str, Any]:
         entry_points = metadata.with_name("entry_points.txt")
         scripts = console_scripts(entry_points.read_text("utf-8", "replace")) if entry_points.is_file() else {}
         shipped = [path.name for path in root.glob("*.data/scripts/*") if path.is_file()]
+        modules = [path.parent.name for path in root.glob("*/__main__.py") if path.parent.name.isidentifier()]
     except (StopIteration, OSError) as error:
         raise InstallFailed(f"the wheel of {package} has no readable metadata", "choose another version") from error
-    return manifest_from(message, scripts, shipped)
+    return manifest_from(message, scripts, shipped, modules)
 
 
 def parsed(metadata: str) -> Message:
@@ -94,7 +95,9 @@ def parsed(metadata: str) -> Message:
     return email.parser.Parser(policy=email.policy.compat32).parsestr(metadata)
 
 
-def manifest_from(message: Message, programs: Mapping[str, str], scripts: Iterable[str]) -> dict[str, Any]:
+def manifest_from(
+    message: Message, programs: Mapping[str, str], scripts: Iterable[str] = (), modules: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return core metadata with the programs in the form of :class:`~vsm_mcp.install.installer.Fetched`."""
     return {
         "name": str(message.get("Name", "")),
@@ -105,4 +108,5 @@ def manifest_from(message: Message, programs: Mapping[str, str], scripts: Iterab
         "requires_dist": [str(value) for value in message.get_all("Requires-Dist", [])],
         "console_scripts": dict(programs),
         "scripts": sorted(scripts),
+        "modules": sorted(modules),
     }

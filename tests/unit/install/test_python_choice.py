@@ -73,6 +73,11 @@ def test_the_manifest_of_a_wheel(tmp_path: Path) -> None:
     manifest = read_manifest(tmp_path, "x")
     assert manifest["console_scripts"] == {"x-mcp": "x:main"}
     assert manifest["scripts"] == ["native"]
+    assert manifest["modules"] == []
+    for folder in ("x_mcp", "x-1.0.data", "other"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / ("__main__.py" if folder != "other" else "__init__.py")).touch()
+    assert read_manifest(tmp_path, "x")["modules"] == ["x_mcp"]
     assert (manifest["name"], manifest["requires_python"], manifest["license"]) == ("x", ">=3.9", "MIT")
     with pytest.raises(InstallFailed, match="no readable metadata"):
         read_manifest(info, "x")

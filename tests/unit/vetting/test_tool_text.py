@@ -100,6 +100,11 @@ def test_what_a_person_should_look_at(text: str, rule: str) -> None:
         "Recalls what has scrolled out of context, not on every turn.",
         "Use it to carry knowledge across sessions, not to inject memory on every turn.",
         "Gets the next task. Do not skip the user's approval step.",
+        "Generates a grid-based table with header row and data rows.",
+        "Creates a project. The v1 endpoint silently ignores groupId in the payload.",
+        "Shows the engine. Call this first if other tools fail with an engine error.",
+        "Today's date. Use this, for example before calling other tools that require a concrete date.",
+        "Suitable for technical research, best practice exploration, solution comparison and the like.",
     ],
 )
 def test_honest_descriptions_pass(text: str) -> None:

@@ -64,7 +64,7 @@ def read_sdist(root: Path, package: str) -> Sdist:
         raise InstallFailed(f"the source of {package} has no readable metadata (PKG-INFO)", _LIKE_THAT)
     message, document = parsed(text), pyproject(root, package)
     scripts = project_scripts(document)
-    manifest = manifest_from(message, scripts, ())
+    manifest = manifest_from(message, scripts)
     check_same(manifest, package)
     build = table(document, "build-system").get("requires")
     return Sdist(
