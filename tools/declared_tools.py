@@ -117,12 +117,11 @@ class _Module:
             yield Declared(self._text(given["name"]), self._text(given.get("description")))
         named = _last(call.args[0]) if call.args else ""
         function = self._functions.get(self._aliases.get(named, named))
-        if function is None:
-            return
-        if _REGISTERS.match(last):
+        if function is not None and _REGISTERS.match(last):
             yield self._of(function, call.args[1:], call)
-        elif isinstance(call.func, ast.Call) and _REGISTERS.match(_last(call.func.func).lower()):
-            yield self._of(function, call.func.args, call.func)
+        elif named and isinstance(call.func, ast.Call) and _REGISTERS.match(_last(call.func.func).lower()):
+            elsewhere = Declared(self._aliases.get(named, named))
+            yield elsewhere if function is None else self._of(function, call.func.args, call.func)
 
     def _written(self, keys: Mapping[str, ast.expr]) -> Iterator[Declared]:
         if "name" in keys and "description" in keys and _SCHEMAS & keys.keys():
@@ -158,9 +157,10 @@ def _last(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-_STRING: Final = r"""(?:"((?:[^"\\\n]|\\.){0,4000})"|'((?:[^'\\\n]|\\.){0,4000})'|`((?:[^`\\]|\\.){0,4000})`)"""
+_STRING: Final = r"""(?:"((?:[^"\\\n]|\\.){0,9000})"|'((?:[^'\\\n]|\\.){0,9000})'|`((?:[^`\\]|\\.){0,9000})`)"""
 _CALL: Final = re.compile(
-    r"\b(?:tool|\w*[a-z]Tool)\(\s*(?:" + _STRING + r"|(?:[\w$]+\.)*([A-Za-z_]\w*))\s*,\s*(?:" + _STRING + r"|\{)"
+    r"\b(?:(tool|\w*[a-z]Tool)\(\s*(?:(?:server|mcp)\s*,\s*)?|[\w$]+\(\s*server\s*,\s*)"
+    r"(?:" + _STRING + r"|(?:[\w$]+\.)*([A-Za-z_]\w*))\s*,\s*(?:" + _STRING + r"|[\w$]*)"
 )
 _NAMED: Final = re.compile(r"""(?:[{,(]\s*|\b)["']?name["']?\s*:\s*""" + _STRING + r"\s*,")
 _SAID: Final = re.compile(r"""["']?description["']?\s*:\s*""" + _STRING)
@@ -168,17 +168,20 @@ _SCHEMA: Final = re.compile(
     r"""["']?(?:inputSchema|input_schema|parameters|schema|annotations|handler|execute)["']?\s*[:,(]"""
 )
 _ESCAPE: Final = re.compile(r"\\(?:[nrt]|(.))", re.DOTALL)
-_NEAR: Final = 300
+_PLAINLY: Final = ("tool", "registerTool", "registerAppTool")
+_BEFORE, _NEAR, _AFTER = 150, 300, 1_500
 
 
 def _of_javascript(text: str) -> Iterator[Declared]:
     for call in _CALL.finditer(text):
-        description = _string(call, 5) or _string(_SAID.search(text, call.end(), call.end() + _NEAR), 1)
-        if description:
-            yield Declared(_string(call, 1) or call[4], description)
+        literal = _string(call, 2)
+        name = literal or (call[5] if call[1] else "")
+        description = _string(call, 6) or _string(_SAID.search(text, call.end(), call.end() + _NEAR), 1)
+        if description or (literal and call[1] in _PLAINLY):
+            yield Declared(name, description)
     for entry in _NAMED.finditer(text):
         said = _SAID.search(text, entry.end(), entry.end() + _NEAR)
-        near = (entry.start() - _NEAR // 2, entry.end()), (entry.end(), said.end() + _NEAR if said else 0)
+        near = (entry.start() - _BEFORE, entry.end()), (entry.end(), said.end() + _AFTER if said else 0)
         if said and any(_SCHEMA.search(text, max(0, begin), end) for begin, end in near):
             yield Declared(_string(entry, 1), _string(said, 1))
 

@@ -22,6 +22,9 @@ SCRIPTS = {
     "a call": ("server.tool('add', 'Adds.', {a: z.number()}, f)", "add", "Adds."),
     "a registration": ('s.registerTool("add", {title: "T", description: "Adds \\"up\\"."}, f)', "add", 'Adds "up".'),
     "a constant": ("server.tool(TOOLS.list_teams, `Lists\nteams.`, {}, f)", "list_teams", "Lists teams."),
+    "of an app": ('registerAppTool(server, "add", {description: "Adds."}, f)', "add", "Adds."),
+    "of a bundle": ('j(server, "add", {title: "T", description: "Adds."}, f)', "add", "Adds."),
+    "said elsewhere": ("server.tool('add', TEXTS['add'], {}, f)", "add", ""),
     "an object": ("const t = {name: 'add', description: 'Adds.', inputSchema: {}}", "add", "Adds."),
     "minified": ('e=[{name:"add",description:"Adds.",inputSchema:{type:"object"}}]', "add", "Adds."),
     "JSON": ('{"name": "add",\n "description": "Adds.",\n "inputSchema": {}}', "add", "Adds."),
@@ -37,6 +40,10 @@ def test_python(source: str, name: str, said: str) -> None:
 @pytest.mark.parametrize(("source", "name", "said"), SCRIPTS.values(), ids=SCRIPTS)
 def test_javascript(source: str, name: str, said: str) -> None:
     assert declared({"package/dist/index.js": source.encode()}) == [Declared(name, said)]
+
+
+def test_a_function_that_is_not_in_the_package_is_known_by_its_name() -> None:
+    assert declared({"a.py": b"from other import add as plus\nmcp.tool()(plus)"}) == [Declared("add")]
 
 
 def test_a_function_of_another_module_is_found_under_the_name_it_is_imported_by() -> None:
