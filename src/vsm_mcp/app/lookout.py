@@ -109,7 +109,8 @@ class Lookout:
 
     async def with_nearest(self, need: str, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return candidates with their tool that comes nearest to a need. Works in a thread."""
-        return await asyncio.to_thread(suiting.with_nearest, need, candidates)
+        one = matcher(self._config.discovery.semantic)
+        return await asyncio.to_thread(lambda: suiting.with_nearest(one.need(need), candidates))
 
     async def sources(self) -> list[Source]:
         """Return the sources that are asked. Raises :class:`ConfigError` for one that cannot be built."""

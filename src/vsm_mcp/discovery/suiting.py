@@ -12,11 +12,13 @@ from typing import Any, Final
 
 import msgspec
 
+from vsm_mcp.discovery.meaning import meaning
 from vsm_mcp.discovery.wiring import matcher
 from vsm_mcp.matching import acts, conversion
+from vsm_mcp.matching.need import Need
 from vsm_mcp.matching.relevance import Thing, nearness
 from vsm_mcp.matching.tokens import words
-from vsm_mcp.matching.wording import ToolText, of_tool
+from vsm_mcp.matching.wording import ToolText, asked, of_tool
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.unreadable import UNREADABLE
@@ -44,24 +46,23 @@ def best(need: str, tools: Iterable[ToolText]) -> tuple[str, float]:
     )
 
 
-def with_nearest(need: str, candidates: Iterable[Candidate]) -> list[Candidate]:
+def with_nearest(need: Need, candidates: Iterable[Candidate]) -> list[Candidate]:
     """Return candidates with their tool that comes nearest to a need, where tools of them are known.
 
-    By meaning, less where a tool does something else with the same things (:mod:`vsm_mcp.matching.acts`) or turns them
-    the other way round (:mod:`vsm_mcp.matching.conversion`).
+    By the model of words, less where a tool does something else with the same things (:mod:`vsm_mcp.matching.acts`) or
+    turns them the other way round (:mod:`vsm_mcp.matching.conversion`). MiniLM would take seconds for so many names.
     """
-    looked_at = list(candidates)
-    yardstick = matcher()
-    read, meaning = yardstick.need(need), yardstick.meaning
+    looked_at, model = list(candidates), meaning()
     texts = list(dict.fromkeys(said for each in looked_at for said in _texts(known_tools(each))))
-    if read.vector is None or meaning is None or not texts:
+    vector = model.embed([asked(need.text)])[0]
+    if not texts or not need.weights or not vector.any():
         return looked_at
-    cosines = meaning.embed([text for _, text in texts]) @ read.vector
+    cosines = model.embed([text for _, text in texts]) @ vector
     near: dict[tuple[str, str], float] = {}
     for (tool, _), cosine in zip(texts, cosines, strict=True):
-        near[tool] = max(near.get(tool, 0.0), nearness(float(cosine), *meaning.scale))
+        near[tool] = max(near.get(tool, 0.0), nearness(float(cosine), *model.scale))
     for tool in near:
-        near[tool] *= acts.kept(read.acts, acts.done(*tool)) * conversion.kept(read.turns, conversion.turns(tool[0]))
+        near[tool] *= acts.kept(need.acts, acts.done(*tool)) * conversion.kept(need.turns, conversion.turns(tool[0]))
     return [msgspec.structs.replace(each, nearest=_nearest(known_tools(each), near)) for each in looked_at]
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from vsm_mcp.discovery.suiting import suits, with_nearest
+from vsm_mcp.discovery.wiring import matcher
 from vsm_mcp.matching.relevance import MET
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
@@ -49,7 +50,7 @@ def candidate(*tools: str | tuple[str, str], others: tuple[Candidate, ...] = ())
 
 
 def nearest(need: str, given: Candidate) -> tuple[str, float] | None:
-    return with_nearest(need, [given])[0].nearest
+    return with_nearest(matcher().need(need), [given])[0].nearest
 
 
 @pytest.mark.parametrize(
@@ -72,4 +73,4 @@ def test_the_nearest_tool_of_a_candidate_is_known_by_name(need: str, given: Cand
 def test_where_no_tool_is_known_or_the_need_says_nothing_none_is_nearest() -> None:
     assert nearest("crop a picture", candidate()) is None
     assert nearest("???", candidate("crop_image")) is None
-    assert with_nearest("crop a picture", []) == []
+    assert with_nearest(matcher().need("crop a picture"), []) == []
