@@ -23,6 +23,7 @@ from tests.unit.discovery.stand_ins import github_api, npm_api, npm_object, pypi
 
 from vsm_mcp.discovery.index_file import IndexFile
 from vsm_mcp.discovery.meaning import DATA
+from vsm_mcp.matching.conversion import turns
 
 SETTINGS = """
 [discovery]
@@ -89,8 +90,11 @@ def test_what_was_published_in_a_registry_is_found_there(home: Home, verdaccio: 
 
 
 async def test_a_registrys_own_word_says_which_way_round_a_server_goes(home: Home) -> None:
-    """The index knows the words of a package, not their order: all of these hold "text" and "speech"."""
-    right = "voice-audio-mcp"
+    """The index knows the words of a package, not their order: all of these hold "text" and "speech".
+
+    Those whose tools say that they transcribe need no word of a registry.
+    """
+    right = "mcp-elevenreader"
     names = IndexFile((DATA / "index.bin").read_bytes()).names
     assert right in names
     summaries = {**dict.fromkeys(names, "A text-to-speech server"), right: "Speech-to-text"}
@@ -98,7 +102,9 @@ async def test_a_registrys_own_word_says_which_way_round_a_server_goes(home: Hom
         set_up(home, host.address, "index")
         home.environ["VSM_MCP_DISCOVERY_DESCRIBE_BEST"] = "12"
         done = await asyncio.to_thread(home.run, "search", "speech to text")
-    assert done.document["candidates"][0]["ref"] == f"pypi:{right}", done
+    wanted = turns("speech to text")
+    silent = [each for each in done.document["candidates"] if not wanted & turns(". ".join(each["tools"]))]
+    assert silent[0]["ref"] == f"pypi:{right}", done
 
 
 HOSTILE = {

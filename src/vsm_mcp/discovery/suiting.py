@@ -49,8 +49,9 @@ def best(need: str, tools: Iterable[ToolText]) -> tuple[str, float]:
 def with_nearest(need: Need, candidates: Iterable[Candidate]) -> list[Candidate]:
     """Return candidates with their tool that comes nearest to a need, where tools of them are known.
 
-    By the model of words, less where a tool does something else with the same things (:mod:`vsm_mcp.matching.acts`) or
-    turns them the other way round (:mod:`vsm_mcp.matching.conversion`). MiniLM would take seconds for so many names.
+    By the model of words; wholly where a tool turns just that into that, less where it turns it the other way round
+    (:mod:`vsm_mcp.matching.conversion`) or does something else with the same things (:mod:`vsm_mcp.matching.acts`).
+    MiniLM would take seconds for so many names.
     """
     looked_at, model = list(candidates), meaning()
     texts = list(dict.fromkeys(said for each in looked_at for said in _texts(known_tools(each))))
@@ -62,7 +63,12 @@ def with_nearest(need: Need, candidates: Iterable[Candidate]) -> list[Candidate]
     for (tool, _), cosine in zip(texts, cosines, strict=True):
         near[tool] = max(near.get(tool, 0.0), nearness(float(cosine), *model.scale))
     for tool in near:
-        near[tool] *= acts.kept(need.acts, acts.done(*tool)) * conversion.kept(need.turns, conversion.turns(tool[0]))
+        turned = conversion.turns(tool[0])
+        if need.turns & turned:
+            near[tool] = 1.0
+        elif need.turns:
+            near[tool] *= min(acts.OTHERWISE, conversion.kept(need.turns, turned))
+        near[tool] *= acts.kept(need.acts, acts.done(*tool))
     return [msgspec.structs.replace(each, nearest=_nearest(known_tools(each), near)) for each in looked_at]
 
 

@@ -2,7 +2,7 @@
 
 A *turn* is a pair of stems, (from, to), that stand around a "to" in one clause: an enumeration may go before it ("Word,
 PowerPoint, PDF and other files into Markdown"), up to two words of content follow. Around a "from" it is the reverse,
-if no "to" follows ("a PDF from Markdown").
+if no "to" follows ("a PDF from Markdown"). Some verbs say both sides: what transcribes turns speech into text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,17 @@ BACKWARDS: Final = 0.65
 
 _TO: Final = frozenset({"to", "into", "2"})
 _FROM: Final = "from"
-_MAYBE: Final = re.compile("to|2|from", re.IGNORECASE)
+_SPEECH, _TEXT, _IMAGE = map(stem_of, ("speech", "text", "image"))
+_VERBS: Final = {
+    word: turn
+    for turn, said in {
+        (_SPEECH, _TEXT): "transcribe transcribes transcribing transcriber transcription stt asr dictation",
+        (_TEXT, _SPEECH): "speak speaks speaking narrate narrates narrator tts",
+        (_IMAGE, _TEXT): "ocr",
+    }.items()
+    for word in said.split()
+}
+_MAYBE: Final = re.compile(f"to|2|from|{'|'.join(_VERBS)}", re.IGNORECASE)
 _GLUED: Final = re.compile(r"([a-z]{2,})2([a-z]{2,})")
 _CLAUSE: Final = re.compile(r"[.;:!?()\n]")
 _BEFORE, _AFTER = 12, 2
@@ -44,6 +54,8 @@ def _turns(clause: str) -> Iterator[Turn]:
         elif part == _FROM and _TO.isdisjoint(parts[place:]):
             sides = _content(parts[place + 1 :], _AFTER), _content(parts[:place][::-1], _AFTER)
         else:
+            if part in _VERBS:
+                yield _VERBS[part]
             continue
         yield from ((one, other) for one, other in product(*sides) if one != other)
 

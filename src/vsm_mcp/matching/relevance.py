@@ -226,7 +226,8 @@ class Matcher:
         covered = sum(weight * shares[term] for term, weight in need.weights.items()) / total if total else 0.0
         about = _focus(need, own) if covered else 0.0
         words = round(covered * (0.88 + 0.12 * about) * _of_kind(need, given), 6)
-        left = kept(need.turns, told.turns) * acts.kept(need.acts, told.acts) * _within_scope(need)
+        turned = told.turns.union(*map(turns, thing.tools)) if need.turns else told.turns
+        left = kept(need.turns, turned) * acts.kept(need.acts, told.acts) * _within_scope(need)
         return Match(
             round(left * words, 6),
             tuple(term for term, share in shares.items() if share > 0.0),

@@ -61,6 +61,7 @@ def nearest(need: str, given: Candidate) -> tuple[str, float] | None:
         ("crop a picture", candidate(others=(candidate("crop_image"),)), "crop_image"),
         ("list my events", candidate("delete_events", "events"), "events"),
         ("turn markdown into pdf", candidate("pdf_to_markdown", "markdown_pdf"), "markdown_pdf"),
+        ("speech to text", candidate("speak", "voice_speech", "transcribe_audio"), "transcribe_audio"),
         ("factor a polynomial", candidate("sympy_factor", "sympy_is_prime", "sympy_zeros", "evaluate"), "sympy_factor"),
     ],
 )

@@ -17,6 +17,10 @@ from vsm_mcp.matching.conversion import backwards, turns
         ("create a pdf from markdown", ("markdown", "pdf")),
         ("extract text from an image", ("imag", "text")),
         ("convert from markdown to pdf", ("markdown", "pdf")),
+        ("transcribe_audio", ("speech", "text")),
+        ("kokoro-tts", ("text", "speech")),
+        ("Speaks what you write", ("text", "speech")),
+        ("OCR of scans", ("imag", "text")),
         ("make an audio file out of a text: text to speech, quickly", ("text", "speech")),
     ],
 )

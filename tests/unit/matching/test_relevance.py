@@ -88,6 +88,15 @@ def test_a_tool_covers_what_a_thing_does_not_say_of_itself() -> None:
     assert without < by_tool < relevance("checksum of sqlite", name="sqlite-checksum")
 
 
+def test_tools_say_which_way_round_things_are_turned() -> None:
+    need, both = "turn a text into a hash", ("text_to_hash", "hash_to_text")
+    reverse, right, either = (
+        relevance(need, name="hash-text", tools=tools) for tools in (("hash_to_text",), ("text_to_hash",), both)
+    )
+    assert reverse == pytest.approx(BACKWARDS * right)
+    assert either == right
+
+
 def test_halves_in_two_tools_are_no_whole() -> None:
     need = "hash a text into sqlite"
     halves = relevance(need, name="toolbox", tools=("hash_password", "read_text", "open_sqlite"))
