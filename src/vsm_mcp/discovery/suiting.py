@@ -6,6 +6,7 @@ The yardstick for what it lists is that of candidates; what it is said to have i
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -18,13 +19,14 @@ from vsm_mcp.matching import acts, conversion
 from vsm_mcp.matching.need import Need
 from vsm_mcp.matching.relevance import Thing, nearness
 from vsm_mcp.matching.tokens import words
-from vsm_mcp.matching.wording import ToolText, asked, of_tool
+from vsm_mcp.matching.wording import ToolText, asked, beginning, of_tool
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.definition import ItemKind, Offer
 from vsm_mcp.model.unreadable import UNREADABLE
 
 _MOST: Final = 256
 _FEW: Final = 2
+_ACCESS: Final = re.compile(r"\b(?:api|access|auth)[-_ ]?(?:keys?|tokens?)\b|\bauthorization\b", re.IGNORECASE)
 
 
 async def suits(need: str, server: str, offer: Offer) -> float:
@@ -38,12 +40,22 @@ async def suits(need: str, server: str, offer: Offer) -> float:
 
 def best(need: str, tools: Iterable[ToolText]) -> tuple[str, float]:
     """Return the key and the match of the tool that matches a need best; ``("", 0.0)`` for none."""
-    things = {tool.key: Thing(tool.name, tool.description, (), tool.server, tool.parameters) for tool in tools}
+    things = {tool.key: _thing(tool) for tool in tools}
     yardstick = matcher()
     matches = yardstick.rate(yardstick.need(need), [*things.values()])
     return max(
         zip(things, (each.score for each in matches), strict=True), key=lambda found: found[1], default=("", 0.0)
     )
+
+
+def _thing(tool: ToolText) -> Thing:
+    """Return what a need is compared with. What follows its first sentence are words that say nothing of its kind.
+
+    Nor does what it takes for access: a parameter ``api_key`` makes no tool one for secrets.
+    """
+    said = beginning(tool.description)
+    taken = _ACCESS.sub(" ", tool.parameters)
+    return Thing(tool.name, said, terms=tool.server, text=taken, aside=tool.description[len(said) :])
 
 
 def with_nearest(need: Need, candidates: Iterable[Candidate]) -> list[Candidate]:

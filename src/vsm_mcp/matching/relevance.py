@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 THRESHOLD: Final = 0.56
 """Below it a thing does not meet the need. Calibrated on needs of our own: ``tests/unit/discovery/needs.toml``."""
 
-MET: Final = 0.36
+MET: Final = 0.32
 """A tool whose match is below it does not plainly do what is needed.
 
 Lower than the threshold for candidates: a tool says less about itself than a package does, and to take a need for unmet
@@ -57,7 +57,7 @@ class Thing(NamedTuple):
     """What a need is compared with; ``text`` is the longest and least reliable part.
 
     ``key`` is under what its vector may be known already, where the words at hand are not all that was said of it.
-    ``tools`` are the names of what it offers to do.
+    ``tools`` are the names of what it offers to do; ``aside`` is what says nothing of its kind (how to call it).
     """
 
     name: str = ""
@@ -67,6 +67,7 @@ class Thing(NamedTuple):
     text: str = ""
     key: str = ""
     tools: tuple[str, ...] = ()
+    aside: str = ""
 
 
 class Told(NamedTuple):
@@ -149,6 +150,7 @@ class Matcher:
         held.update(dict.fromkeys(body, _IN_TERMS))
         held.update(dict.fromkeys(name, _IN_NAME))
         seen = self.taxonomy.of_thing(held)
+        held = {**dict.fromkeys(stems(thing.aside), _IN_TEXT), **held}
         named = dict(filter(None, map(self.taxonomy.normal, thing.tags)))
         given = frozenset(tag for tag, sure in named.items() if sure >= _GIVEN)
         inferred = frozenset() if given else frozenset({*seen, *named})

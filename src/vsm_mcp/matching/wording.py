@@ -48,10 +48,10 @@ def of_tool(tool: ToolText) -> str:
 
     What follows is how to call it, what it returns and what it is not for; in a direction it would count as much.
     """
-    return described(tool.name, _beginning(tool.description))
+    return described(tool.name, beginning(tool.description))
 
 
-def _beginning(description: str) -> str:
+def beginning(description: str) -> str:
     """Return the first sentence, and more where that is hardly one ("Note.")."""
     said = ""
     for sentence in _SENTENCE.split(description[: 2 * _LONGEST]):

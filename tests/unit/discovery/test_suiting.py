@@ -44,6 +44,18 @@ async def test_the_best_tool_says_it(need: str, given: Offer, met: bool) -> None
     assert (await suits(need, "x", given) >= MET) is met
 
 
+async def test_how_a_tool_is_called_says_nothing_of_its_kind() -> None:
+    behaviour = (
+        "Reads only. Tokens, rate limits and your password are checked by API key before word count and sentences."
+    )
+    schema = {"properties": {"text_a": {}, "text_b": {}, "api_key": {"description": "your API key"}}}
+    raw = {"name": "diff_texts", "description": f"Shows a diff of two texts. {behaviour}", "inputSchema": schema}
+    told = Offer(items=(Definition(kind=ItemKind.TOOL, name="diff_texts", raw=json.dumps(raw).encode()),))
+    assert await suits("show me a diff of two texts", "x", told) >= MET
+    for need in ("make me a strong password that is easy to remember", "check whether my poem is a proper haiku"):
+        assert await suits(need, "x", told) < MET
+
+
 def candidate(*tools: str | tuple[str, str], others: tuple[Candidate, ...] = ()) -> Candidate:
     known = tuple(tool if isinstance(tool, tuple) else (tool, "") for tool in tools)
     return Candidate(ref=parse_ref("pypi:x"), name="x", tools=known, others=others)
