@@ -86,11 +86,11 @@ class _Module:
         self._tree = tree
         self._functions = functions
         self._texts: dict[str, str] = {}
-        self._aliases: dict[str, str] = {}
+        self._imported: dict[str, str] = {}
         for node in ast.walk(tree):
             match node:
                 case ast.ImportFrom(names=names):
-                    self._aliases |= {each.asname: each.name for each in names if each.asname}
+                    self._imported |= {each.asname or each.name: each.name for each in names}
                 case ast.Assign(targets=[ast.Name(id=name)], value=value) if text := self._text(value):
                     self._texts[name] = text
 
@@ -116,12 +116,14 @@ class _Module:
         if last.endswith("tool") and "name" in given and ("description" in given or _SCHEMAS & given.keys()):
             yield Declared(self._text(given["name"]), self._text(given.get("description")))
         named = _last(call.args[0]) if call.args else ""
-        function = self._functions.get(self._aliases.get(named, named))
+        function = self._functions.get(self._imported.get(named, named))
         if function is not None and _REGISTERS.match(last):
             yield self._of(function, call.args[1:], call)
-        elif named and isinstance(call.func, ast.Call) and _REGISTERS.match(_last(call.func.func).lower()):
-            elsewhere = Declared(self._aliases.get(named, named))
-            yield elsewhere if function is None else self._of(function, call.func.args, call.func)
+        elif isinstance(call.func, ast.Call) and _REGISTERS.match(_last(call.func.func).lower()):
+            if function is not None:
+                yield self._of(function, call.func.args, call.func)
+            elif named in self._imported:
+                yield Declared(self._imported[named])
 
     def _written(self, keys: Mapping[str, ast.expr]) -> Iterator[Declared]:
         if "name" in keys and "description" in keys and _SCHEMAS & keys.keys():

@@ -60,6 +60,7 @@ def test_a_function_of_another_module_is_found_under_the_name_it_is_imported_by(
         "@server.call_tool()\nasync def handle(name): 'Calls.'",
         "@server.list_tools()\nasync def listed(): 'Lists.'",
         "@app.get('/tool')\ndef page(): 'Shows.'",
+        "for fn in registered:\n    mcp.tool()(fn)",
         "{'name': 'Bob', 'description': 'A man.'}",
         "Tool(name=who(), description='Says.')",
         "def f(:",
