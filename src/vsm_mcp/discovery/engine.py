@@ -103,11 +103,12 @@ def rate(need: str, candidates: Iterable[Candidate], matcher: Matcher) -> list[C
 
 def thing(candidate: Candidate) -> Thing:
     """Return what the matcher compares with a need: where a reference says little, what its others say counts."""
-    description, text, tools = candidate.description, candidate.text, candidate.tools
+    description, text = candidate.description, candidate.text
     for other in candidate.others:
-        description, text, tools = description or other.description, text or other.text, tools or other.tools
+        description, text = description or other.description, text or other.text
     name, terms, key = candidate.ref.name, f"{candidate.name} {candidate.terms}", candidate.ref.identity
-    return Thing(name, description, candidate.tags, terms, text, key, tuple([called for called, _ in tools]))
+    tools = tuple([called for called, _ in candidate.known_tools])
+    return Thing(name, description, candidate.tags, terms, text, key, tools)
 
 
 async def _ask(source: Source, need: str, options: Options, emit: Emit) -> tuple[list[Candidate], SourceReport]:

@@ -121,11 +121,8 @@ def _postings(bags: Sequence[tuple[frozenset[str], frozenset[str]]], number: Map
         for term in name | terms:
             tf = (_NAME_WEIGHT / name_norm if term in name else 0.0) + (1.0 / terms_norm if term in terms else 0.0)
             posted[number[term]].append((place, round(_SCALE * tf * (K1 + 1.0) / (tf + K1))))
-    starts = [0]
-    for posting in posted:
-        starts.append(starts[-1] + len(posting))
     return {
-        "starts": _packed("I", starts),
+        "starts": _packed("I", accumulate(map(len, posted), initial=0)),
         "places": _packed("H", (place for posting in posted for place, _ in posting)),
         "impacts": bytes(min(255, impact) for posting in posted for _, impact in posting),
     }
@@ -232,9 +229,9 @@ class IndexFile:
         return column
 
     @cached_property
-    def names(self) -> list[str]:
+    def names(self) -> Lines:
         """Package names, most popular first."""
-        return list(Lines(self._section("names")))
+        return Lines(self._section("names"))
 
     @cached_property
     def versions(self) -> Lines:

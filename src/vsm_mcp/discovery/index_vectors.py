@@ -7,7 +7,7 @@ An ``.npz`` file: ``made`` (two lines: the name of what embedded, the fingerprin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib.resources.abc import Traversable
 from typing import Final
 
@@ -19,12 +19,12 @@ from vsm_mcp.matching.meaning import UNREADABLE, Table, lines, unsqueezed
 FILES: Final = {"static-3": "index_static.npz", "minilm-1": "index_minilm.npz"}
 
 
-def fingerprint(names: Sequence[str]) -> str:
+def fingerprint(names: Iterable[str]) -> str:
     """Return what tells one list of packages from another."""
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
 
 
-def read(folder: Traversable, made_by: str, names: Sequence[str]) -> Table:
+def read(folder: Traversable, made_by: str, names: Iterable[str]) -> Table:
     """Read the vectors of ``names`` from the file of a meaning (``made_by``: its name).
 
     Raises :class:`ConfigError` for a file of another index, of another meaning, or a damaged one.

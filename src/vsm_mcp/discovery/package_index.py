@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 from typing import Final
 
 import numpy as np
@@ -38,7 +38,7 @@ class PackageIndex:
     def __init__(self, file: IndexFile, table: Table | None = None) -> None:
         self._file = file
         self._table = table
-        self._asked: dict[str, int | None] = {}
+        self._number = lru_cache(_MOST_ASKED)(self._number_of)
 
     @property
     def documents(self) -> int:
@@ -53,17 +53,11 @@ class PackageIndex:
             places[kind][name] = place
         return places
 
-    def _number(self, term: str) -> int | None:
+    def _number_of(self, term: str) -> int | None:
         """Return the number of a stem. They are sorted: a mapping of them all would take megabytes."""
-        known = self._asked.get(term, -1)
-        if known == -1:
-            stems = self._file.stems
-            number = bisect_left(stems, term)
-            known = number if number < len(stems) and stems[number] == term else None
-            if len(self._asked) >= _MOST_ASKED:
-                self._asked.clear()
-            self._asked[term] = known
-        return known
+        stems = self._file.stems
+        number = bisect_left(stems, term)
+        return number if number < len(stems) and stems[number] == term else None
 
     def holding(self, term: str) -> int:
         """Return how many packages hold the stem."""
@@ -134,17 +128,21 @@ class PackageIndex:
 
     def _words(self, query: Mapping[str, float]) -> Floats:
         scores = np.zeros(self.documents, np.float32)
-        known = [(number, weight) for term, weight in query.items() if (number := self._number(term)) is not None]
-        starts, (places, impacts) = self._file.starts, self._postings
-        for number, weight in known:
-            own = slice(starts[number], starts[number + 1])
-            scores[places[own]] += impacts[own] * np.float32(weight * idf(self.documents, own.stop - own.start))
-        starts, (places, doing) = self._file.doing_starts, self._doing
-        for number, weight in known:
-            own = slice(starts[number], starts[number + 1])
-            factor = np.float32(weight * idf(self.documents, own.stop - own.start))
+        places, impacts = self._postings
+        for own, factor in self._weighed(query, self._file.starts):
+            scores[places[own]] += impacts[own] * factor
+        places, doing = self._doing
+        for own, factor in self._weighed(query, self._file.doing_starts):
             scores[places[own]] += doing[places[own]] * factor
         return scores
+
+    def _weighed(self, query: Mapping[str, float], starts: Sequence[int]) -> Iterator[tuple[slice, np.float32]]:
+        """Yield where the postings of each known stem stand, and what it counts: less the more packages hold it."""
+        for term, weight in query.items():
+            number = self._number(term)
+            if number is not None:
+                own = slice(starts[number], starts[number + 1])
+                yield own, np.float32(weight * idf(self.documents, own.stop - own.start))
 
     @cached_property
     def _doing(self) -> tuple[NDArray[np.uint16], Floats]:

@@ -49,13 +49,12 @@ def best(need: str, tools: Iterable[ToolText]) -> tuple[str, float]:
 
 
 def _thing(tool: ToolText) -> Thing:
-    """Return what a need is compared with. What follows its first sentence are words that say nothing of its kind.
+    """Return what a need is compared with. Beyond its first sentence a description says nothing of a tool's kind.
 
     Nor does what it takes for access: a parameter ``api_key`` makes no tool one for secrets.
     """
-    said = beginning(tool.description)
     taken = _ACCESS.sub(" ", tool.parameters)
-    return Thing(tool.name, said, terms=tool.server, text=taken, aside=tool.description[len(said) :])
+    return Thing(tool.name, beginning(tool.description), terms=tool.server, text=taken, aside=tool.description)
 
 
 def with_nearest(need: Need, candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -66,7 +65,7 @@ def with_nearest(need: Need, candidates: Iterable[Candidate]) -> list[Candidate]
     MiniLM would take seconds for so many names.
     """
     looked_at, model = list(candidates), meaning()
-    texts = list(dict.fromkeys(said for each in looked_at for said in _texts(known_tools(each))))
+    texts = list(dict.fromkeys(said for each in looked_at for said in _texts(each.known_tools[:_MOST])))
     vector = model.embed([asked(need.text)])[0]
     if not texts or not need.weights or not vector.any():
         return looked_at
@@ -74,14 +73,19 @@ def with_nearest(need: Need, candidates: Iterable[Candidate]) -> list[Candidate]
     near: dict[tuple[str, str], float] = {}
     for (tool, _), cosine in zip(texts, cosines, strict=True):
         near[tool] = max(near.get(tool, 0.0), nearness(float(cosine), *model.scale))
-    for tool in near:
-        turned = conversion.turns(tool[0])
-        if need.turns & turned:
-            near[tool] = 1.0
-        elif need.turns:
-            near[tool] *= min(acts.OTHERWISE, conversion.kept(need.turns, turned))
-        near[tool] *= acts.kept(need.acts, acts.done(*tool))
-    return [msgspec.structs.replace(each, nearest=_nearest(known_tools(each), near)) for each in looked_at]
+    done = {tool: _done(need, tool, meant) for tool, meant in near.items()}
+    return [msgspec.structs.replace(each, nearest=_nearest(each.known_tools[:_MOST], done)) for each in looked_at]
+
+
+def _done(need: Need, tool: tuple[str, str], near: float) -> float:
+    """Return how near a tool comes, if it is so near in meaning, by what it says it does."""
+    same = acts.kept(need.acts, acts.done(*tool))
+    if not need.turns:
+        return near * same
+    turned = conversion.turns(tool[0])
+    if need.turns & turned:
+        return same
+    return near * min(acts.OTHERWISE, conversion.kept(need.turns, turned)) * same
 
 
 def _texts(tools: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], str]]:
@@ -95,11 +99,6 @@ def _texts(tools: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], 
         yield (name, said), of_tool(ToolText("", name, said))
         if often > _FEW and often > len(tools) / 2 and name.lower().startswith(usual):
             yield (name, said), of_tool(ToolText("", name[len(usual) :], said))
-
-
-def known_tools(candidate: Candidate) -> Sequence[tuple[str, str]]:
-    """Return the tools, name and description of each, that a candidate or the same under another reference has."""
-    return next((each.tools[:_MOST] for each in (candidate, *candidate.others) if each.tools), ())
 
 
 def _nearest(tools: Sequence[tuple[str, str]], near: Mapping[tuple[str, str], float]) -> tuple[str, float] | None:

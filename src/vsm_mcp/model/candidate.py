@@ -74,6 +74,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[str, ...] = ()
 
     @property
+    def known_tools(self) -> tuple[tuple[str, str], ...]:
+        """The tools it is said to offer, or where nobody says so, those of the same server under another reference."""
+        return next((each.tools for each in (self, *self.others) if each.tools), ())
+
+    @property
     def all_sources(self) -> tuple[str, ...]:
         """Everybody who knows this server, under whichever reference."""
         return tuple(sorted({source for each in (self, *self.others) for source in each.sources}))
