@@ -19,17 +19,21 @@ from vsm_mcp.config import Config
 from vsm_mcp.model.finding import CheckResult, Finding, Severity
 from vsm_mcp.vetting import install_script
 from vsm_mcp.vetting.check import Rule, Stage, Subject, result, unavailable
+from vsm_mcp.vetting.startup_hook import only_imports
 
 HOOK: Final = Rule(
     "installed.startup_hook", Severity.BLOCK, "a dependency holds code that every Python start would run"
 )
-ODD_HOOK: Final = Rule("installed.known_hook", Severity.NOTE, "a dependency holds a start-up hook of a well-known kind")
+OWN_HOOK: Final = Rule(
+    "installed.own_hook", Severity.REVIEW, "a dependency has modules of its own imported by every Python start"
+)
+KNOWN_HOOK: Final = Rule("installed.known_hook", Severity.NOTE, "the same, of a well-known kind")
 SCRIPT: Final = Rule(
     "installed.script_hostile", Severity.BLOCK, "a dependency's install script takes secrets, hides or plants something"
 )
 UNUSUAL: Final = Rule("installed.script", Severity.NOTE, "a dependency has an install script; it runs only if allowed")
 NATIVE: Final = Rule("installed.native_code", Severity.NOTE, "dependencies hold machine code")
-RULES: Final = (HOOK, ODD_HOOK, SCRIPT, UNUSUAL, NATIVE)
+RULES: Final = (HOOK, OWN_HOOK, KNOWN_HOOK, SCRIPT, UNUSUAL, NATIVE)
 _NAME: Final = "installed"
 _UNIT: Final = "files"
 _MOST_FILES: Final = 200_000
@@ -37,7 +41,7 @@ _HOOKS: Final = re.compile(r"\.pth$|^(?:site|user)customize\.py$")
 # what the libraries of the Python world themselves put there: paths, and one import of their own
 _HARMLESS_LINE: Final = re.compile(r"\s*(?:#.*|[\w./\\-]*)\s*$")
 _WELL_KNOWN: Final = re.compile(
-    r"^(?:distutils-precedence|_virtualenv|a1_coverage|ddtrace_\w*|protobuf.*nspkg|[\w.-]+-nspkg|matplotlib-[\w.-]+|pywin32"
+    r"^(?:distutils-precedence|_virtualenv|a1_coverage|coloredlogs|ddtrace_\w*|pytest-cov|protobuf.*nspkg|[\w.-]+-nspkg|matplotlib-[\w.-]+|pywin32"
     r"|__editable__[\w.-]+)\.pth$"
 )
 _NATIVE: Final = re.compile(r"\.(?:node|so(?:\.\d+)*|dylib|dll|pyd|exe|wasm)$", re.IGNORECASE)
@@ -98,10 +102,10 @@ def _hook(path: Path, root: Path) -> Iterator[Finding]:
         text = file.read(65536).decode("utf-8", "replace")
     if path.suffix == ".pth" and all(_HARMLESS_LINE.fullmatch(line) for line in text.splitlines()):
         return
-    if _WELL_KNOWN.match(path.name) and len(text) < 2000:
-        yield ODD_HOOK.found(where, "run at every start of Python")
-    else:
-        yield HOOK.found(where, "run at every start of Python")
+    rule = HOOK
+    if path.suffix == ".pth" and only_imports(text):
+        rule = KNOWN_HOOK if _WELL_KNOWN.match(path.name) else OWN_HOOK
+    yield rule.found(where, "run at every start of Python")
 
 
 def _scripts(folder: Path, root: Path) -> Iterator[Finding]:

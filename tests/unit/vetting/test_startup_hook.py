@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vsm_mcp.vetting.installed import walk
+from vsm_mcp.vetting.startup_hook import only_imports
+
+SETUPTOOLS = (
+    "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os.environ.get(var, 'local') == 'local'; "
+    "enabled and __import__('_distutils_hack').add_shim(); "
+)
+COLOREDLOGS = (
+    'import os; exec(\'try: __import__("coloredlogs").auto_install() if os.environ.get("COLOREDLOGS_AUTO_INSTALL")'
+    " else None\\nexcept ImportError: pass')"
+)
+NAMESPACE = (
+    "import sys, types, os;has_mfs = sys.version_info > (3, 5);p = os.path.join(sys._getframe(1).f_locals['sitedir'],"
+    " *('google',));importlib = has_mfs and __import__('importlib.util');has_mfs and __import__('importlib.machinery');"
+    "m = has_mfs and sys.modules.setdefault('google', importlib.util.module_from_spec("
+    "importlib.machinery.PathFinder.find_spec('google', [os.path.dirname(p)])));"
+    "m = m or sys.modules.setdefault('google', types.ModuleType('google'));"
+    "mp = (m or []) and m.__dict__.setdefault('__path__',[]);(p not in mp) and mp.append(p)"
+)
+HOSTILE = (
+    "import os; os.system('true')",
+    "import subprocess",
+    "import base64, zlib; exec(zlib.decompress(base64.b64decode('eJw=')))",
+    "import os; exec(os.environ.get('X'))",
+    "import os; exec(\"import os; os.popen('id')\")",
+    "import sys; sys.modules['os'].system('true')",
+    "import os; open('/etc/passwd')",
+    "import os; getattr(os, 'sys' + 'tem')('true')",
+    "import sys; sys.__class__.__base__.__subclasses__()",
+    "import importlib; importlib.import_module('subprocess').run('id')",
+    "import os; (lambda: 0)()",
+    "import os; this is no python",
+    "import os; mine = os; mine.system('true')",
+    "import os as mine; mine.system('true')",
+    "import sys; all = sys.modules; all['o'].system('true')",
+    "import sys; mine = sys.modules['os']; mine.system('true')",
+    "import sys; sys._getframe(1).f_globals['x']('true')",
+    "import importlib; mine = importlib.import_module('own'); mine.x()",
+    "import mine; mine.x.__class__",
+    "import mine; from os import system; system('true')",
+    "import mine; mine.run('{}s'.format('o'))",
+    "import mine; mine.run('o' + 's')",
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [SETUPTOOLS, COLOREDLOGS, NAMESPACE, "/a/path\nimport _virtualenv", "# no code\n"],
+)
+def test_what_only_imports_is_told_from_the_rest(text: str) -> None:
+    assert only_imports(text)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hook_that_reaches_further_is_no_mere_import(text: str) -> None:
+    assert not only_imports(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rule"),
+    [
+        ("coloredlogs.pth", COLOREDLOGS, "installed.known_hook"),
+        ("mine.pth", "import mine", "installed.own_hook"),
+        ("pywin32.pth", "import os; os.system('true')", "installed.startup_hook"),
+        ("sitecustomize.py", "import mine", "installed.startup_hook"),
+    ],
+)
+def test_a_well_known_name_covers_no_other_code(tmp_path: Path, name: str, text: str, rule: str) -> None:
+    site = tmp_path / "lib/python3.11/site-packages"
+    site.mkdir(parents=True)
+    (site / name).write_text(text)
+    assert [finding.rule for finding in walk(tmp_path)[1]] == [rule]
