@@ -89,6 +89,7 @@ refuse list refuse this method with -32603 (may be repeated)
 hang-on list never answer this method (may be repeated)
 slow-on list answer this method late: METHOD=SECONDS (may be repeated)
 die-on list exit when this method arrives (may be repeated)
+last-words text what --die-on writes to stderr before
 require-env list exit with an error unless this variable is set (may be repeated)
 """
 _ITEMS: dict[str, list[dict[str, Any]]] = {
@@ -199,6 +200,7 @@ class Server:
             self.asked.get(str(ident), threading.Event()).set()
             return
         if method in self.chosen.die_on:
+            sys.stderr.write(f"{self.chosen.last_words}\n")
             self.leave()
             return
         if method in self.chosen.hang_on:

@@ -145,8 +145,9 @@ async def test_wrong_path_is_not_tried_again(world: World) -> None:
     assert world.runtime.status("a").state is ServerState.GAVE_UP
 
 
-async def test_server_that_dies_of_the_modern_question_is_asked_the_old_way(world: World) -> None:
-    world.add("a", "--die-on", "server/discover")
+@pytest.mark.parametrize("said", ["", "Error: API_KEY is not set, input_value='server/discover'"])
+async def test_server_that_dies_of_the_modern_question_is_asked_the_old_way(world: World, said: str) -> None:
+    world.add("a", "--die-on", "server/discover", "--last-words", said)
     await world.runtime.start("a")
     assert world.runtime.status("a").era == "legacy"
     assert len(world.of(ServerStarted)) == 1
