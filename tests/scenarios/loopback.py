@@ -194,23 +194,31 @@ class Front:
 
     def publish_pypi(self, version: str, more: dict[str, bytes] | None = None) -> str:
         """Put a version of :data:`NAME` into the index, with ``more`` files in its wheel; return the file's name."""
-        name = NAME.replace("-", "_")
-        metadata = f"Metadata-Version: 2.1\nName: {NAME}\nVersion: {version}\n".encode()
-        info = f"{name}-{version}.dist-info"
-        inside = {
-            f"{name}.py": FAULTY.read_bytes(),
+        module = NAME.replace("-", "_")
+        inside = {f"{module}.py": FAULTY.read_bytes(), **(more or {})}
+        return self.publish_wheel(NAME, version, inside, program=f"{module}:main")
+
+    def publish_wheel(
+        self, name: str, version: str, inside: dict[str, bytes], *, program: str = "", needs: tuple[str, ...] = ()
+    ) -> str:
+        """Put a wheel into the index, perhaps with a ``program`` of its own name; return the file's name."""
+        told = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+        told += [f"Requires-Dist: {each}" for each in needs]
+        metadata, stem = "\n".join([*told, ""]).encode(), f"{name.replace('-', '_')}-{version}"
+        info = f"{stem}.dist-info"
+        files = {
             f"{info}/METADATA": metadata,
             f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-            f"{info}/entry_points.txt": f"[console_scripts]\n{NAME} = {name}:main\n".encode(),
-            **(more or {}),
+            **({f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {program}\n".encode()} if program else {}),
+            **inside,
         }
-        rows = [f"{path},sha256={_record(data)},{len(data)}" for path, data in inside.items()]
-        inside[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,"]).encode()
+        rows = [f"{path},sha256={_record(data)},{len(data)}" for path, data in files.items()]
+        files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,"]).encode()
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as wheel:
-            for path, data in inside.items():
+            for path, data in files.items():
                 wheel.writestr(path, data)
-        file = f"{name}-{version}-py3-none-any.whl"
+        file = f"{stem}-py3-none-any.whl"
         self.files |= {file: buffer.getvalue(), f"{file}.metadata": metadata}
         return file
 

@@ -9,7 +9,7 @@ from vsm_mcp.install.installer import Built, Resolved
 from vsm_mcp.install.lockfile import LockedServer, Tried, Vetted, digest, text_of, tree_of
 from vsm_mcp.model.finding import Severity, VetReport
 from vsm_mcp.model.ref import RefKind
-from vsm_mcp.model.trial import TrialReport
+from vsm_mcp.model.trial import Retry, TrialReport
 from vsm_mcp.vetting.pins import pins_of
 
 UNPINNED: Final = "resource:"
@@ -21,7 +21,7 @@ def constraints(locked: LockedServer | None) -> tuple[str, ...]:
     return locked.constraints if locked is not None else ()
 
 
-def remedies(locked: LockedServer | None, report: TrialReport) -> tuple[tuple[str, ...], ...]:
+def remedies(locked: LockedServer | None, report: TrialReport) -> tuple[Retry, ...]:
     """Return what would mend a failed trial; what is locked is not mended, for it would be something else."""
     return report.cause.remedies if report.cause is not None and locked is None else ()
 

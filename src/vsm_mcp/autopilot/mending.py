@@ -1,39 +1,69 @@
-"""What would mend a trial that failed for a known cause: one set of constraints after the other, each once."""
+"""What would mend a trial that failed for a known cause: one way of trying again after the other, each once."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import msgspec
 
 from vsm_mcp.autopilot import expected
 from vsm_mcp.events import Emit, RemedyApplied
 from vsm_mcp.install.lockfile import LockedServer
-from vsm_mcp.model.trial import TrialReport
+from vsm_mcp.model.ref import RefKind
+from vsm_mcp.model.trial import AS_RELEASED, COMMAND, Cause, Retry, TrialReport
+
+_RELEASED: Final = frozenset({RefKind.NPM, RefKind.PYPI})
+"""Kinds of which a registry tells when a version was released."""
+_NO_FURTHER: Final = frozenset(
+    ("protocol", "hung", "not_listening", "not_a_server", "bad_arg", "missing_arg", "crashed", "port_in_use")
+) | {"broken_entry", "missing_dependency", "incompatible_dependency", "python_sdk_2"}
+"""Causes that say that a way of trying again led nowhere; any other is what it lacks once it got further."""
 
 
 class Mending:
     """The remedies of one acquisition. What is ``locked`` is not mended, for it would be something else."""
 
-    def __init__(self, acquisition: str, emit: Emit, locked: LockedServer | None = None) -> None:
+    def __init__(self, acquisition: str, emit: Emit, kind: RefKind, locked: LockedServer | None = None) -> None:
         self._acquisition = acquisition
         self._emit = emit
+        self._kind = kind
         self._locked = locked
-        self._tried: set[tuple[str, ...]] = set()
+        self._first: Cause | None = None
+        self._known: list[Retry] = []
+        self._tried: list[Retry] = []
 
-    def after(self, report: TrialReport) -> tuple[str, ...]:
-        """Return the constraints to install with again, and say so; empty where it passed, or nothing is left."""
-        remedies = () if report.passed else expected.remedies(self._locked, report)
-        constraints = next((each for each in remedies if each not in self._tried), ())
-        if constraints and report.cause is not None:
-            self._tried.add(constraints)
-            why = report.cause.message
-            self._emit(RemedyApplied(acquisition=self._acquisition, remedy=" ".join(constraints), reason=why))
-        return constraints
+    def after(self, report: TrialReport) -> Retry | None:
+        """Return how to try again, and say so; ``None`` where it passed, or nothing is left.
+
+        What an earlier failure suggested is still tried while none got it any further.
+        """
+        cause = report.cause
+        if report.passed or cause is None:
+            return None
+        self._first = self._first or cause
+        own = [self._deeper(each, cause) for each in expected.remedies(self._locked, report) if self._fits(each)]
+        self._known = own + (self._known if cause.code in _NO_FURTHER else [])
+        found = next((each for each in self._known if each not in self._tried), None)
+        if found is not None:
+            self._tried.append(found)
+            self._emit(RemedyApplied(acquisition=self._acquisition, remedy=str(found), reason=cause.message))
+        return found
+
+    def _deeper(self, retry: Retry, cause: Cause) -> Retry:
+        """Return a command under the one that was tried last, where that wants to be told which of its own to run."""
+        above = self._tried[-1].arguments if self._tried else ()
+        if cause.inputs != COMMAND or not above or not retry.arguments or retry.arguments[0] in above:
+            return retry
+        return msgspec.structs.replace(retry, arguments=(*above, *retry.arguments))
+
+    def _fits(self, retry: Retry) -> bool:
+        return AS_RELEASED not in retry.constraints or self._kind in _RELEASED
 
     def told(self, report: TrialReport) -> TrialReport:
-        """Return a report; where it failed for what was to be mended, its hint says what was tried."""
-        cause = report.cause
-        if cause is None or not cause.remedies or not self._tried:
+        """Return a report; where nothing that was tried got it further, with its first cause and what was tried."""
+        if report.cause is None or self._first is None or not self._tried or report.cause.code not in _NO_FURTHER:
             return report
-        tried = " and with ".join(" ".join(each) for each in sorted(self._tried, key=len))
-        hint = f"it was installed with {tried}, too, and failed likewise; try another version or another server"
+        cause = self._first
+        tried = ", with ".join(map(str, self._tried))
+        hint = f"it was tried again with {tried}, and failed, too; {cause.hint or 'try another version or server'}"
         return msgspec.structs.replace(report, cause=msgspec.structs.replace(cause, hint=hint))

@@ -12,7 +12,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -31,7 +31,7 @@ from vsm_mcp.model.finding import CheckResult, Judgement, VetReport
 from vsm_mcp.model.launch import LaunchFacts, Settings
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.server import Installation, Server
-from vsm_mcp.model.trial import Examination
+from vsm_mcp.model.trial import Examination, Retry
 from vsm_mcp.runtime.spec import spec_of
 from vsm_mcp.vetting.check import Stage, Subject, run_checks
 from vsm_mcp.vetting.trials.advice import advise
@@ -41,6 +41,15 @@ STAND_IN: Final = "vsm-mcp-stand-in"
 """The value of every secret in a trial."""
 _PREFIX: Final = "trial-"
 _ROUNDS: Final = 4
+
+
+class _Made(NamedTuple):
+    """What was fetched and built, and what vetting saw of it."""
+
+    resolved: Resolved
+    fetched: Fetched
+    built: Built
+    before: tuple[CheckResult, ...]
 
 
 class Rehearsal:
@@ -85,26 +94,24 @@ class Rehearsal:
 
     async def _of(self, ref: Ref) -> Examination:
         launch = self._launch(ref)
-        constraints: tuple[str, ...] = ()
-        mending = Mending(self._name, self._parts.emit)
-        while True:
-            made = await self._made(ref, constraints)
+        mending = Mending(self._name, self._parts.emit, ref.kind)
+        retry: Retry | None = Retry()
+        made: _Made | Examination | None = None
+        while retry is not None:
+            if made is None or retry.constraints:
+                made = await self._made(ref, retry.constraints)
             if isinstance(made, Examination):
                 return made
             resolved, fetched, built, before = made
-            server = self._server(resolved, built, launch)
+            server = self._server(resolved, built, launch, retry)
             found = await self._with_stand_ins(server)
-            constraints = mending.after(found.report)
-            if not constraints:
-                break
+            retry = mending.after(found.report)
         subject = after_trial(self._parts, server, found.report, built, fetched)
         subject = msgspec.structs.replace(subject, fleet=await self._others(ref))
         after = await self._after(subject) if found.report.passed else ()
         return self._concluded(resolved.ref, resolved.version, before, found, after)
 
-    async def _made(
-        self, ref: Ref, constraints: tuple[str, ...]
-    ) -> tuple[Resolved, Fetched, Built, tuple[CheckResult, ...]] | Examination:
+    async def _made(self, ref: Ref, constraints: tuple[str, ...]) -> _Made | Examination:
         """Install it in the temporary place; an examination where vetting rejects it before."""
         parts, installer = self._parts, await self._parts.installer(ref)
         options = options_of(parts, self._settings, self._facts, constraints)
@@ -123,7 +130,7 @@ class Rehearsal:
             into = await parts.installations.begin(self._name, "tried")
             built = await installer.build(resolved, fetched, into, options)
             before += await built_vetted(parts, resolved, into)
-        return self._rejected(resolved, before) or (resolved, fetched, built, before)
+        return self._rejected(resolved, before) or _Made(resolved, fetched, built, before)
 
     def _rejected(self, resolved: Resolved, results: tuple[CheckResult, ...]) -> Examination | None:
         """Return the end of an examination where vetting rejects what was made so far: nothing of that runs."""
@@ -148,7 +155,7 @@ class Rehearsal:
         values = {**self._settings.secrets, **dict.fromkeys(names, STAND_IN)}
         self._settings = msgspec.structs.replace(self._settings, secrets=values)
 
-    def _server(self, resolved: Resolved, built: Built, launch: LaunchPlan) -> Server:
+    def _server(self, resolved: Resolved, built: Built, launch: LaunchPlan, retry: Retry) -> Server:
         installation = Installation(
             server=self._name,
             ref=resolved.ref,
@@ -162,8 +169,10 @@ class Rehearsal:
             ref=resolved.ref,
             version=resolved.version,
             installation=installation,
-            settings=msgspec.structs.replace(self._settings, args=(), env={}, secrets={}),
-            args=launch.args,
+            settings=msgspec.structs.replace(
+                self._settings, args=(), env={}, secrets={}, listens=retry.listens or self._settings.listens
+            ),
+            args=(*retry.arguments, *launch.args),
             env=launch.env,
         )
 

@@ -31,9 +31,10 @@ def cutoff(options: Options, now: datetime.datetime | None = None) -> datetime.d
     ``now`` is a clock to be used in place of the machine's.
     """
     if not options.min_release_age_days:
-        return None
+        return options.not_after
     now = (now or datetime.datetime.now(datetime.UTC)).replace(microsecond=0)
-    return now - datetime.timedelta(days=options.min_release_age_days)
+    old_enough = now - datetime.timedelta(days=options.min_release_age_days)
+    return min(old_enough, options.not_after or old_enough)
 
 
 def trusts(ref: Ref, options: Options) -> bool:

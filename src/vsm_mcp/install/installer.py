@@ -5,23 +5,42 @@ The three steps hand plain values on, so that each can be journalled, vetted in 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from vsm_mcp.config import Config
 from vsm_mcp.model.launch import Entry, Input
 from vsm_mcp.model.ref import Ref, RefKind
+from vsm_mcp.model.trial import AS_RELEASED
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.sandbox.confinement import Command, Completed, Confinement
+
+_DAY: Final = datetime.timedelta(days=1)
+
+
+def bounds(constraints: Iterable[str]) -> tuple[str, ...]:
+    """Return those constraints that bound a single dependency."""
+    return tuple(each for each in constraints if each != AS_RELEASED)
+
+
+def _moment(text: str) -> datetime.datetime | None:
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(datetime.UTC) if found.tzinfo else found.replace(tzinfo=datetime.UTC)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a person or a remedy asks of an installation.
 
-    ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm). ``min_release_age_days`` is the
+    ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm, or
+    :data:`~vsm_mcp.model.trial.AS_RELEASED`); nothing published after ``not_after`` is taken, whoever published it.
+    ``min_release_age_days`` is the
     cool-down: nothing published later is taken, but for packages that ``trusted_publishers`` (patterns over
     references) name. ``executable`` names one of several programs of a package. ``given`` are the values that were
     given for the server, by name (of secrets the name alone, with no value). ``locked`` is the tool's lock of an
@@ -31,6 +50,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     constraints: tuple[str, ...] = ()
+    not_after: datetime.datetime | None = None
     min_release_age_days: float = 0.0
     trusted_publishers: tuple[str, ...] = ()
     allow_scripts: bool = False
@@ -39,6 +59,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     locked: str = ""
     builders: str = ""
     before_scripts: Callable[[Path], Awaitable[None]] | None = None
+
+    def of_release(self, published: Iterable[str]) -> Options:
+        """Return the same for a release whose files came out at these times (ISO 8601, perhaps empty).
+
+        Its dependencies may be a day younger where they are to be as it found them: what belongs together comes out
+        one after the other.
+        """
+        times = [time for text in published if (time := _moment(text)) is not None]
+        if AS_RELEASED not in self.constraints or not times:
+            return self
+        return msgspec.structs.replace(self, not_after=(max(times) + _DAY).replace(microsecond=0))
 
     async def clear_scripts(self, into: Path) -> None:
         """Have it looked at what was installed into a folder. Raises what ``before_scripts`` does."""

@@ -20,7 +20,7 @@ from vsm_mcp.install.archive import Limits, digest_of, unpack_tarball
 from vsm_mcp.install.cool_down import cutoff, exempt, too_young, trusts
 from vsm_mcp.install.executable import choose, npm_programs
 from vsm_mcp.install.files import home_errors, make_readable
-from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved
+from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved, bounds
 from vsm_mcp.install.node_entry import node_entry
 from vsm_mcp.install.npm_scripts import run_scripts
 from vsm_mcp.install.npm_tool import LOCK, QUIET, SAFE, Npm, write_project
@@ -47,6 +47,7 @@ class NpmInstaller:
         node = await self._npm.node()
         packument = await self._bench.registries.npm_package(ref.name, fresh=True)
         spec = _spec(ref, packument, options)
+        options = options.of_release([_published(packument, spec)])
         if spec in packument["versions"]:
             require_program(ref.name, packument["versions"][spec])
         lock = options.locked and npm_lock.with_address(options.locked, ref.name, packument["versions"].get(spec, {}))
@@ -149,10 +150,16 @@ def _spec(ref: Ref, packument: dict[str, Any], options: Options) -> str:
 
 def _old_enough(package: str, versions: Iterable[str], packument: dict[str, Any], options: Options) -> None:
     """Raise :class:`TooYoung` when all of these versions came out within the cool-down; one without a date did not."""
-    until, dates = cutoff(options), packument.get("time")
-    published = [str(dates.get(version, "")) if isinstance(dates, dict) else "" for version in versions]
+    until = cutoff(options)
+    published = [_published(packument, version) for version in versions]
     if until and published and min(published) > until.strftime("%Y-%m-%dT%H:%M:%SZ"):
         raise too_young(package, options, published)
+
+
+def _published(packument: dict[str, Any], version: str) -> str:
+    """Return when a version came out (ISO 8601), "" where nobody says."""
+    dates = packument.get("time")
+    return str(dates.get(version, "")) if isinstance(dates, dict) else ""
 
 
 def require_program(package: str, manifest: dict[str, Any]) -> None:
@@ -178,7 +185,7 @@ def _project(name: str, spec: str, constraints: tuple[str, ...]) -> dict[str, An
 
 def overrides_of(constraints: tuple[str, ...]) -> dict[str, str]:
     """Return constraints as npm's overrides. Raises :class:`BadArgument`."""
-    return dict(_constraint(text) for text in constraints)
+    return dict(_constraint(text) for text in bounds(constraints))
 
 
 def _constraint(text: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from vsm_mcp.install.cool_down import cutoff, too_young, trusts
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.executable import choose, interpreter_of
 from vsm_mcp.install.files import home_errors, make_readable
-from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved
+from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved, bounds
 from vsm_mcp.install.interpreter import Interpreter
 from vsm_mcp.install.pypi_errors import PythonTooOld
 from vsm_mcp.install.pypi_file import download
@@ -53,11 +53,12 @@ class PypiInstaller:
 
     async def resolve(self, ref: Ref, options: Options) -> Resolved:
         """See :class:`~vsm_mcp.install.installer.Installer`."""
-        for text in options.constraints:
+        for text in bounds(options.constraints):
             _checked(text)
         project = await self._bench.registries.pypi_project(ref.name, fresh=True)
         version = _version(ref, project["releases"], options)
         files = project["releases"][version]
+        options = options.of_release(str(file.get("upload_time_iso_8601") or "") for file in files)
         source = best_sdist(files)
         try:
             return await self._of_wheel(ref.at(version), files, options)

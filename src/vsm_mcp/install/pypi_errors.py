@@ -30,11 +30,23 @@ class PythonTooOld(InstallFailed):
 
 
 class Undated(InstallFailed):
-    """An index does not say when the files of ``packages`` were published, and uv takes none of these."""
+    """An index does not say when the files of ``packages`` were published, and uv takes none of these.
 
-    def __init__(self, packages: frozenset[str], message: str, hint: str) -> None:
+    ``source_only`` is one that has no wheel among the files with a date, "" if there is none.
+    """
+
+    def __init__(self, packages: frozenset[str], source_only: str, message: str, hint: str) -> None:
         super().__init__(message, hint)
         self.packages = packages
+        self.source_only = source_only
+
+
+class SourceOnly(InstallFailed):
+    """What ``package`` names is needed, and is published as source alone; what others need is never built."""
+
+    def __init__(self, package: str, message: str, hint: str) -> None:
+        super().__init__(message, hint)
+        self.package = package
 
 
 def explain(package: str, done: Completed) -> VsmError:
@@ -45,6 +57,7 @@ def explain(package: str, done: Completed) -> VsmError:
     if undated and "No solution found" in said:
         return Undated(
             undated,
+            _source_only(said),
             f"the index gives no date of publication for {', '.join(sorted(undated))}, and a cool-down is set",
             "[install] min_release_age_days = 0 does without one",
         )
@@ -73,6 +86,11 @@ def _project(filename: str) -> str:
     return normalise_pypi(own)
 
 
+def _source_only(said: str) -> str:
+    found = _NO_WHEEL.search(said)
+    return normalise_pypi(found.group(1)) if found else ""
+
+
 def _unsolved(package: str, said: str, reason: str) -> VsmError:
     own = package.split("==", 1)[0]
     missing = _MISSING.search(said)
@@ -84,10 +102,11 @@ def _unsolved(package: str, said: str, reason: str) -> VsmError:
             "this version of the package is broken there; choose another version or package",
         )
     if "no usable wheels" in said or "building from source is disabled" in said:
-        source = _NO_WHEEL.search(said)
-        which = source.group(1) if source else "a dependency"
-        return InstallFailed(
-            f"{package} cannot be installed: {which} is published as source only for this Python and platform",
+        which = _source_only(said)
+        return SourceOnly(
+            which,
+            f"{package} cannot be installed: {which or 'a dependency'} is published as source only for this Python and"
+            " platform",
             "what others need is never built, for that would run its code; choose another version or package",
         )
     return InstallFailed(f"{package} cannot be resolved: {reason}", "choose another version, or loosen the constraints")

@@ -12,9 +12,9 @@ from vsm_mcp.errors import InstallFailed
 from vsm_mcp.install.cool_down import cutoff, exempt
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.files import home_errors
-from vsm_mcp.install.installer import Bench, Options
+from vsm_mcp.install.installer import Bench, Options, bounds
 from vsm_mcp.install.interpreter import Interpreter, other_interpreters, own_interpreter
-from vsm_mcp.install.pypi_errors import Undated, explain
+from vsm_mcp.install.pypi_errors import SourceOnly, Undated, explain
 from vsm_mcp.install.python_lock import newer_than, uv_environ
 from vsm_mcp.install.tools import find_uv, run_tool
 from vsm_mcp.install.transaction import Installations
@@ -70,25 +70,33 @@ class Uv:
     ) -> UvLock:
         """Return the lock of requirements, with hashes, for what ``package`` names (``ref``, where it has one).
 
-        Raises what :meth:`run` does, and ``PythonTooOld``.
+        A dependency that was published as source alone at the time of a release (``not_after``) may be newer. Raises
+        what :meth:`run` does, and ``PythonTooOld``.
         """
-        undated: frozenset[str] = frozenset()
+        undated, newer = frozenset[str](), frozenset[str]()
         while True:
-            cool = newer_than(cutoff(options), (*exempt(RefKind.PYPI, options, ref), *sorted(undated)))
+            cool = newer_than(cutoff(options), (*exempt(RefKind.PYPI, options, ref), *sorted(undated | newer)))
             flags = ("--no-build", "--generate-hashes", "--no-header", "--no-annotate", *cool, "--python", python.path)
             try:
                 async with self._installations.scratch() as folder:
                     with home_errors(folder):
                         (folder / "requirements.in").write_text("\n".join(requirements) + "\n", "utf-8")
-                        (folder / "constraints.txt").write_text("\n".join(options.constraints) + "\n", "utf-8")
+                        (folder / "constraints.txt").write_text("\n".join(bounds(options.constraints)) + "\n", "utf-8")
                     sources = (str(folder / "requirements.in"), "-c", str(folder / "constraints.txt"))
                     work, seconds = Work(tool="uv", folder=folder, reads=python.roots, urls=urls), self._resolve_seconds
                     done = await self.run(("pip", "compile", *QUIET, *flags, *sources), package, seconds, work)
                 return UvLock(done.stdout.decode("utf-8", "replace"), undated)
             except Undated as error:
-                if error.packages <= undated:
+                if options.not_after is not None and error.source_only not in newer | {""}:
+                    newer |= {error.source_only}
+                elif error.packages <= undated:
                     raise
-                undated |= error.packages
+                else:
+                    undated |= error.packages
+            except SourceOnly as error:
+                if options.not_after is None or error.package in newer | {""}:
+                    raise
+                newer |= {error.package}
 
     async def install(self, venv: Path, python: Interpreter, wanted: Path, package: str, work: Work) -> Completed:
         """Make a virtual environment with what the requirements in ``wanted`` lock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -11,20 +12,48 @@ from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.finding import CheckResult, CheckStatus, Severity, VetReport
 
+AS_RELEASED: Final = "@release"
+"""A constraint: dependencies as they were when the package itself was released."""
+
+
+COMMAND: Final = ("command",)
+"""What a program lacks (``Cause.inputs``) that wants to be told which of its commands to run."""
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """What may mend a failed start: the server is installed, or only started, once more and otherwise.
+
+    With ``constraints`` on its dependencies (``mcp<2``, :data:`AS_RELEASED`) it is installed again. ``arguments`` come
+    before its own; ``listens`` is where it is reached, as :class:`~vsm_mcp.model.launch.Settings` has it.
+    """
+
+    constraints: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    listens: str = ""
+
+    def __str__(self) -> str:
+        words = ["dependencies as of its release" if each == AS_RELEASED else each for each in self.constraints]
+        return " ".join([*words, *self.arguments, *(["--listens", self.listens] if self.listens else [])])
+
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """Why a process failed, as far as its exit and its last words tell.
 
     ``code`` is stable (``missing_env``, ``missing_arg``, ``native_module_missing``, ``python_sdk_2``,
-    ``broken_entry``, ``not_a_server``, ``crashed``, ``hung``, ``out_of_memory``, …); ``remedies`` are constraint
-    sets to try in order when installing again (``(("mcp<2",), ("mcp<2", "fastmcp<3"))``).
+    ``broken_entry``, ``not_a_server``, ``crashed``, ``hung``, ``out_of_memory``, …); ``remedies`` are what to try,
+    in order.
     """
 
     code: str
     message: str
     hint: str = ""
     inputs: tuple[str, ...] = ()
-    remedies: tuple[tuple[str, ...], ...] = ()
+    remedies: tuple[Retry, ...] = ()
+
+    @property
+    def listens(self) -> bool:
+        """Whether the program said where it listens, instead of speaking over its pipes."""
+        return any(each.listens for each in self.remedies)
 
 
 class Probe(msgspec.Struct, frozen=True, kw_only=True):

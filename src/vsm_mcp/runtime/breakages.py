@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from vsm_mcp.model.trial import Cause
+from vsm_mcp.model.trial import AS_RELEASED, Cause, Retry
 from vsm_mcp.runtime.last_words import LastWords, mask
 
 _IMPORT_ERRORS: Final = frozenset({"ImportError", "ModuleNotFoundError"})
@@ -72,6 +72,13 @@ _OLD_SYNTAX: Final = re.compile(
     r"|Unexpected identifier|node:\w+['\"]? (?:is not|not found)|No such built-in module: (?P<builtin>node:[\w/]+)"
 )
 _CONSOLE_SCRIPT: Final = re.compile(r"File \"[^\"\n]*/bin/[^\"\n/]+\", line \d+\n\s*from ")
+_NEWER_NODE: Final = re.compile(  # what came with Node 20 to 24
+    r"\b(?:markAsUncloneable|withResolvers|groupBy|fromAsync|isSubsetOf|symmetricDifference|RegExp\.escape) is not a"
+    r" function"
+    r"|^(?:File|WebSocket|navigator|CustomEvent|EventSource|CloseEvent) is not defined"
+)
+_OF_ITS_TIME: Final = (Retry(constraints=(AS_RELEASED,)),)
+"""What mends a server whose dependencies went on without it."""
 _BROKEN: Final = "no option mends this; try another version or another server"
 _INCOMPLETE: Final = "the package is incomplete in this version; try another version or another server"
 
@@ -87,7 +94,7 @@ def python_sdk(words: LastWords, text: str) -> Cause | None:
         code="python_sdk_2",
         message=f"the server was written for another version of the MCP Python SDK ({words.type or 'error'}: {said})",
         hint="it is installed again with an older SDK (mcp<2, then also fastmcp<3)",
-        remedies=(("mcp<2",), ("mcp<2", "fastmcp<3")),
+        remedies=(Retry(constraints=("mcp<2",)), Retry(constraints=("mcp<2", "fastmcp<3")), *_OF_ITS_TIME),
     )
 
 
@@ -140,6 +147,8 @@ def runtime_version(words: LastWords, text: str) -> Cause | None:
     engine = _ENGINE.search(text)
     if engine:
         return _other_version(f"the server needs Node {engine['version'] or 'of another version'}", "Node")
+    if words.type in {"TypeError", "ReferenceError"} and _NEWER_NODE.search(words.message):
+        return _other_version("the server needs a newer Node", "Node")
     old = _OLD_SYNTAX.search(text)
     if old and (words.type == "SyntaxError" or old["builtin"]):
         return _other_version("the server's code does not run on this Node version", "Node")
@@ -187,6 +196,7 @@ def _broken_python(words: LastWords) -> Cause:
             code="missing_dependency",
             message=f"the server imports {missing['name']}, which its package does not declare as a dependency",
             hint=_INCOMPLETE,
+            remedies=_OF_ITS_TIME,
         )
     foreign = re.search(r"cannot import name ['\"]\w+['\"] from ['\"](?P<name>\w+)", words.message)
     if foreign and not script and own and foreign["name"] != own:
@@ -194,6 +204,7 @@ def _broken_python(words: LastWords) -> Cause:
             code="incompatible_dependency",
             message=f"the server does not fit the version of {foreign['name']} that its dependencies allow ({said})",
             hint=_BROKEN,
+            remedies=_OF_ITS_TIME,
         )
     where = "its console script" if script else "its own code"
     return Cause(
@@ -201,6 +212,16 @@ def _broken_python(words: LastWords) -> Cause:
         message=f"the server is broken as published: {where} fails to import ({said})",
         hint=_BROKEN,
     )
+
+
+def outdated(words: LastWords) -> tuple[Retry, ...]:
+    """Return what may mend an unexplained crash in which code met other code than it was written for.
+
+    In Python while modules are imported; in Node anywhere, for there it is no other matter.
+    """
+    python = words.type in _SHAPE_ERRORS | _IMPORT_ERRORS and any(frame.where == "<module>" for frame in words.frames)
+    node = words.type in {"TypeError", "ReferenceError", "SyntaxError"} and "/node_modules/" in words.text
+    return _OF_ITS_TIME if python or node else ()
 
 
 def _own_package(words: LastWords) -> str:
@@ -222,4 +243,5 @@ def _broken_node(name: str) -> Cause:
         code="missing_dependency",
         message=f"the server imports {name}, which its package does not declare as a dependency",
         hint=_INCOMPLETE,
+        remedies=_OF_ITS_TIME,
     )

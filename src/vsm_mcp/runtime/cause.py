@@ -11,7 +11,7 @@ import msgspec
 
 from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.trial import Cause
-from vsm_mcp.runtime import breakages, commands, engine_words, missing_values, surroundings
+from vsm_mcp.runtime import breakages, commands, engine_words, missing_values, surroundings, ways
 from vsm_mcp.runtime.last_words import LastWords, mask, read
 from vsm_mcp.runtime.refusals import informed
 
@@ -143,7 +143,7 @@ def _from_words(ended: Ended | None, words: LastWords) -> Cause | None:
 
 
 def _unexplained(ended: Ended | None, words: LastWords, phase: str, timeout: float) -> Cause:
-    said = _last_line(words)
+    said = _last_said(words)
     quoted = f'; its last words: "{said}"' if said else "; it printed nothing"
     if ended is None:
         return Cause(
@@ -162,8 +162,10 @@ def _unexplained(ended: Ended | None, words: LastWords, phase: str, timeout: flo
             message=f"the program ended by itself without speaking MCP{quoted}",
             hint="it may need an argument that makes it serve (--arg=--stdio, --arg stdio, --arg serve), or be no MCP"
             " server",
+            remedies=ways.by_switch(words.text),
         )
-    return Cause(code="crashed", message=f"the server ended with exit code {ended.code}{quoted}", hint=_SEE_LOG)
+    said = f"the server ended with exit code {ended.code}{quoted}"
+    return Cause(code="crashed", message=said, hint=_SEE_LOG, remedies=breakages.outdated(words))
 
 
 _SEE_LOG: Final = "its whole output is in its log; its documentation may name an option it needs (--arg, --env)"
@@ -176,10 +178,17 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _last_line(words: LastWords) -> str:
+_QUOTED: Final = 300
+
+
+def _last_said(words: LastWords) -> str:
     if words.type:
         return mask(f"{words.type}: {words.message}".split("\n")[0])[:300]
+    said = ""
     for line in reversed(words.lines):
         if re.search(r"\w", line) and not re.match(r"\s+at |Node\.js v|\s*[\]})]", line):
-            return mask(line.strip())[:300]
-    return ""
+            longer = f"{line.strip()} / {said}" if said else line.strip()
+            if said and len(longer) > _QUOTED:
+                break
+            said = longer
+    return mask(said)[:_QUOTED]

@@ -7,6 +7,7 @@ from typing import Final
 
 from vsm_mcp.model.launch import names_secret
 from vsm_mcp.model.trial import Cause
+from vsm_mcp.runtime import ways
 from vsm_mcp.runtime.last_words import LastWords, mask
 
 _NAME: Final = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
@@ -31,6 +32,8 @@ _WANTED: Final = re.compile(
     r"|\b(?:is|are|was|cannot be|can't be|must not be) (?:empty|blank|null|none|unset)\b|\b(?:set|export|define) the\b"
     r"|\bexpected (?:a )?(?:string|number|url|non-empty)|\b(?:isn't|wasn't|aren't) (?:set|defined|provided)\b"
     r"|\b(?:or|either|please|and) pass\b|\binvalid (?:environment|env|config)|\bcould not find\b"
+    r"|\b(?:set|define|export) (?:the )?[\"'`$]?(?-i:[A-Z][A-Z0-9]*_[A-Z0-9_]+)"
+    r"(?!=|[\"'`]? to (?:see|enable|get|debug|disable|silence|suppress|skip|turn|show))"
     r"|\bby setting\b|\bneeds?\b|\bdeclare it as envvar\b"
     r"|環境變數|环境变量|環境変数|환경 ?변수|umgebungsvariable|variables? d['’]environnement|variables? de entorno"
     r"|переменн\w+ окружения"
@@ -38,8 +41,11 @@ _WANTED: Final = re.compile(
     re.IGNORECASE,
 )
 _ENVIRONMENT: Final = re.compile(r"environ|\benv\b|env var|envvar|process\.env|dotenv|\.env\b", re.IGNORECASE)
+# What libraries say of a variable without its name.
+_SAID_OF_LIBRARIES: Final = {"You must specify a region": "AWS_DEFAULT_REGION"}  # boto
 _LIST_ITEM: Final = re.compile(rf"^\s*(?:[-*•·✗✖❌x]\s*|\d+[.)]\s*)?[\"'`]?(?P<name>{_NAME}|[A-Z][A-Z0-9]{{2,40}})\b")
 _BULLET: Final = re.compile(r"^\s*(?:[-*•·✗✖❌]|\d{1,2}[.)])\s")
+_OF_A_HELP: Final = re.compile(r"\s*--?[a-z][\w-]*[ ,=]")  # the row of an option
 _EXAMPLE: Final = re.compile(r"\b(?:e\.g\.|for example|example:)", re.IGNORECASE)
 _PYDANTIC_FIELD: Final = re.compile(
     r"^(?P<field>[A-Za-z_][\w.]{0,80})\n\s+(?:Field required|Input should be|Value error|field required|none is not)",
@@ -94,6 +100,7 @@ _UNKNOWN_OPTION: Final = re.compile(
 def missing_variables(words: LastWords, text: str) -> Cause | None:
     """Return the cause when ``text`` (a part of ``words``) says that environment variables are not given."""
     names = _from_key_error(words, text) or _from_settings(words, text) or _from_zod(text) or _from_prose(text)
+    names = names or tuple(name for said, name in _SAID_OF_LIBRARIES.items() if said in text)
     if not names:
         return None
     secret = any(names_secret(name) for name in names)
@@ -156,7 +163,7 @@ def _from_prose(text: str) -> tuple[str, ...]:
     names: list[str] = []
     listing = False
     for line in text.split("\n"):
-        if line.lstrip().startswith(("at ", "File ")) or _EXAMPLE.search(line):
+        if line.lstrip().startswith(("at ", "File ")) or _EXAMPLE.search(line) or _OF_A_HELP.match(line):
             continue
         if listing and (_LIST_ITEM.match(line) or _BULLET.match(line)):
             item = _LIST_ITEM.match(line)
@@ -249,6 +256,7 @@ def missing_arguments(_words: LastWords, text: str) -> Cause | None:
         message=f"the server needs {shown} on its command line, which nobody gave",
         hint=hint,
         inputs=tuple(names),
+        remedies=ways.by_switch(text),
     )
 
 

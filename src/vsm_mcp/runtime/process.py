@@ -31,6 +31,9 @@ _PORTS: Final = 3
 """With how many ports a program that listens is tried, when each is taken before it gets there."""
 
 _UNEXPLAINED: Final = frozenset({"crashed", "not_a_server", "broken_entry"})
+_SILENT_SECONDS: Final = 15.0
+_LOOK_AGAIN_SECONDS: Final = 1.0
+_PROBE: Final = "server/discover"
 
 
 class StartFailed(ServerDown):
@@ -184,10 +187,27 @@ class Process:
     async def open(self, known_era: str | None, seconds: float) -> None:
         """Shake hands, and hold it to its share of the CPU from then on.
 
-        Raises what its :class:`~vsm_mcp.runtime.entrance.Entrance` and :meth:`Child.throttle` raise.
+        One that says nothing over its pipes for a quarter of a minute and has said that it listens on a port is not
+        waited for any longer. Raises what its :class:`~vsm_mcp.runtime.entrance.Entrance` and :meth:`Child.throttle`
+        raise.
         """
-        self.connection, self.transport = await self._entrance.open(known_era, seconds)
+        opening = asyncio.ensure_future(self._entrance.open(known_era, seconds))
+        try:
+            await asyncio.wait((opening,), timeout=_SILENT_SECONDS)
+            while not opening.done() and not (self.speaks_lines and self._listens_elsewhere()):
+                await asyncio.wait((opening,), timeout=_LOOK_AGAIN_SECONDS)
+            if not opening.done():
+                raise RequestTimeout("it listens on a port, and says nothing over its pipes")
+            self.connection, self.transport = opening.result()
+        finally:
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
         await self._child.throttle()
+
+    def _listens_elsewhere(self) -> bool:
+        from vsm_mcp.runtime.surroundings import says_it_listens  # noqa: PLC0415 - as in `explain`
+
+        return says_it_listens([*self.stdout_tail, *self.stderr_tail])
 
     def adapt(self, spec: ServerSpec, limits: Limits) -> bool:
         """Take on other limits while it runs; false where it has to be started anew for them."""
@@ -299,7 +319,7 @@ async def start(spec: ServerSpec, sandbox: Spawner, limits: Limits, file: Rotate
                 raise
             if code == "port_in_use" and PORT in spec.listens and ports_left:
                 ports_left -= 1
-            elif code in _UNEXPLAINED and spec.known_era != "legacy":
+            elif spec.known_era != "legacy" and _perhaps_of_the_probe(error):
                 spec = msgspec.structs.replace(spec, known_era="legacy")
             else:
                 raise
@@ -315,6 +335,14 @@ async def start(spec: ServerSpec, sandbox: Spawner, limits: Limits, file: Rotate
         )
     )
     return process
+
+
+def _perhaps_of_the_probe(error: ServerDown) -> bool:
+    """Whether it may have died of the first question: without a reason, or quoting it, whatever else befell it."""
+    if error.cause.listens:
+        return False
+    quoted = isinstance(error, StartFailed) and any(_PROBE in line for line in error.stderr_tail)
+    return quoted or error.cause.code in _UNEXPLAINED
 
 
 async def _attempt(spec: ServerSpec, sandbox: Spawner, limits: Limits, file: RotatedFile, seconds: float) -> Process:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from vsm_mcp.model.trial import Cause
+from vsm_mcp.runtime import ways
 from vsm_mcp.runtime.last_words import LastWords, mask
 
 _HOST: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){0,8}[A-Za-z0-9-]{1,62}"
@@ -220,6 +222,12 @@ def _program_name(words: LastWords, text: str) -> str:
     return {"chrome": "chromium", "browser": "chromium"}.get(name.lower(), name)
 
 
+def says_it_listens(lines: Sequence[str]) -> bool:
+    """Whether a program that runs has said that it listens on a port, and which one."""
+    text = "\n".join(lines)
+    return _LISTENS.search(text) is not None and bool(ways.by_address(text))
+
+
 def listens(_words: LastWords, text: str) -> Cause | None:
     """A server that opened a port instead of speaking on its standard streams."""
     if not _LISTENS.search(text):
@@ -229,6 +237,7 @@ def listens(_words: LastWords, text: str) -> Cause | None:
         message="the program listens on a port (HTTP) instead of speaking MCP on its standard input and output",
         hint="tell it to use stdio, usually one of: --arg=--stdio, --arg stdio, --arg=--transport --arg stdio, "
         "--env TRANSPORT=stdio, --env MCP_MODE=stdio; or have it listen: --listens http",
+        remedies=(*ways.by_switch(text), *ways.by_address(text)),
     )
 
 

@@ -210,7 +210,7 @@ class _Run:
     def _blames_watch(self, cause: Cause | None) -> bool:
         """Whether a failure may come from the watch: it was watched, and there is no better reason."""
         watched = self._sandbox is self._watch and self._watch.on and self._spec.url is None
-        return watched and (cause is None or cause.code in _UNEXPLAINED)
+        return watched and (cause is None or (cause.code in _UNEXPLAINED and not cause.listens))
 
     async def _start(self, spec: ServerSpec) -> Instance:
         if spec.url is not None:

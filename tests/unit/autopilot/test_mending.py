@@ -1,52 +1,97 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from vsm_mcp.autopilot.mending import Mending
 from vsm_mcp.events import Event, RemedyApplied, ignore
 from vsm_mcp.install.lockfile import LockedServer
 from vsm_mcp.model.definition import Offer
-from vsm_mcp.model.trial import Cause, TrialReport
+from vsm_mcp.model.ref import RefKind
+from vsm_mcp.model.trial import AS_RELEASED, COMMAND, Cause, Retry, TrialReport
 
-OLDER, BOTH = ("mcp<2",), ("mcp<2", "fastmcp<3")
-FAILED = TrialReport(
-    passed=False,
-    era="",
-    protocol="",
-    tier="full",
-    transport="stdio",
-    start_seconds=0.0,
-    probes=(),
-    offer=Offer(),
-    cause=Cause(code="python_sdk_2", message="it wants mcp 1.x", remedies=(OLDER, BOTH)),
-)
+OLDER, BOTH = Retry(constraints=("mcp<2",)), Retry(constraints=("mcp<2", "fastmcp<3"))
+THEN = Retry(constraints=(AS_RELEASED,))
+HTTP, SSE = Retry(listens="http://127.0.0.1:80/mcp"), Retry(listens="http://127.0.0.1:80/sse")
+
+
+def failed(code: str, *remedies: Retry, inputs: tuple[str, ...] = ()) -> TrialReport:
+    return TrialReport(
+        passed=False,
+        era="",
+        protocol="",
+        tier="full",
+        transport="stdio",
+        start_seconds=0.0,
+        probes=(),
+        offer=Offer(),
+        cause=Cause(code=code, message=f"it is {code}", hint="try another", remedies=remedies, inputs=inputs),
+    )
+
+
+SDK = failed("python_sdk_2", OLDER, BOTH)
+
+
+def mending(heard: list[Event] | None = None, kind: RefKind = RefKind.PYPI) -> Mending:
+    return Mending("a1", ignore if heard is None else heard.append, kind)
 
 
 def test_each_remedy_is_tried_once_and_said() -> None:
     heard: list[Event] = []
-    mending = Mending("a1", heard.append)
-    assert [mending.after(FAILED) for _ in range(3)] == [OLDER, BOTH, ()]
+    tried = mending(heard)
+    assert [tried.after(SDK) for _ in range(3)] == [OLDER, BOTH, None]
     assert heard == [
-        RemedyApplied(acquisition="a1", remedy=remedy, reason="it wants mcp 1.x")
+        RemedyApplied(acquisition="a1", remedy=remedy, reason="it is python_sdk_2")
         for remedy in ("mcp<2", "mcp<2 fastmcp<3")
     ]
 
 
 def test_what_passed_or_is_locked_or_has_no_known_cause_is_not_mended() -> None:
-    passed = msgspec.structs.replace(FAILED, passed=True)
-    unknown = msgspec.structs.replace(FAILED, cause=None)
-    assert Mending("a1", ignore).after(passed) == ()
-    assert Mending("a1", ignore).after(unknown) == ()
+    passed = msgspec.structs.replace(SDK, passed=True)
+    unknown = msgspec.structs.replace(SDK, cause=None)
+    assert mending().after(passed) is None
+    assert mending().after(unknown) is None
     locked = LockedServer(ref="pypi:demo==1", version="1")
-    assert Mending("a1", ignore, locked).after(FAILED) == ()
+    assert Mending("a1", ignore, RefKind.PYPI, locked).after(SDK) is None
 
 
-def test_what_fails_after_every_remedy_says_what_was_tried() -> None:
-    mending = Mending("a1", ignore)
-    assert mending.told(FAILED) == FAILED
-    while mending.after(FAILED):
-        pass
-    cause = mending.told(FAILED).cause
+@pytest.mark.parametrize(("kind", "found"), [(RefKind.PYPI, THEN), (RefKind.NPM, THEN), (RefKind.GIT, None)])
+def test_only_a_registry_tells_what_was_there_at_a_release(kind: RefKind, found: Retry | None) -> None:
+    assert mending(kind=kind).after(failed("crashed", THEN)) == found
+
+
+def test_what_an_earlier_failure_suggested_is_tried_while_none_got_it_further() -> None:
+    tried = mending()
+    assert tried.after(failed("not_a_server", HTTP, SSE)) == HTTP
+    assert tried.after(failed("protocol")) == SSE
+    assert tried.after(failed("hung")) is None
+
+
+def test_what_got_it_further_ends_the_earlier_ones_and_tells_the_cause() -> None:
+    tried = mending()
+    assert tried.after(SDK) == OLDER
+    lacking = failed("missing_env", inputs=("API_KEY",))
+    assert tried.after(lacking) is None
+    assert tried.told(lacking) == lacking
+
+
+def test_a_command_of_a_command_comes_after_it() -> None:
+    tried = mending()
+    assert tried.after(failed("missing_arg", Retry(arguments=("server",)), inputs=COMMAND)) == Retry(
+        arguments=("server",)
+    )
+    deeper = failed("missing_arg", Retry(arguments=("start",)), inputs=COMMAND)
+    assert tried.after(deeper) == Retry(arguments=("server", "start"))
+    again = failed("missing_arg", Retry(arguments=("server",)), inputs=COMMAND)
+    assert tried.after(again) is None
+
+
+def test_what_fails_after_every_remedy_says_what_was_tried_and_its_first_cause() -> None:
+    tried = mending()
+    assert tried.told(SDK) == SDK
+    first = failed("not_a_server", HTTP)
+    assert tried.after(first) == HTTP
+    cause = tried.told(failed("protocol")).cause
     assert cause is not None
-    assert "mcp<2" in cause.hint
-    assert "too, and failed likewise" in cause.hint
+    assert (cause.code, cause.message) == ("not_a_server", "it is not_a_server")
+    assert cause.hint == ("it was tried again with --listens http://127.0.0.1:80/mcp, and failed, too; try another")

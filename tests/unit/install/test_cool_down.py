@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import datetime
 
+import msgspec
 import pytest
 
 from vsm_mcp.install.cool_down import cutoff, exempt, too_young, trusts
-from vsm_mcp.install.installer import Options
+from vsm_mcp.install.installer import Options, bounds
 from vsm_mcp.install.python_lock import newer_than
 from vsm_mcp.model.ref import parse_ref
+from vsm_mcp.model.trial import AS_RELEASED
 
 NOW = datetime.datetime(2026, 11, 29, 8, 0, 0, 123456, tzinfo=datetime.UTC)
 
@@ -15,6 +17,24 @@ NOW = datetime.datetime(2026, 11, 29, 8, 0, 0, 123456, tzinfo=datetime.UTC)
 def test_the_moment_after_which_nothing_is_taken() -> None:
     assert cutoff(Options(), NOW) is None
     assert cutoff(Options(min_release_age_days=3), NOW) == datetime.datetime(2026, 11, 26, 8, tzinfo=datetime.UTC)
+
+
+def test_what_a_release_found_there_is_a_day_more_than_its_last_file() -> None:
+    then = Options(constraints=(AS_RELEASED, "mcp<2"))
+    released = then.of_release(["2025-03-01T10:00:00.5Z", "", "2025-03-01T11:00:00+00:00"])
+    moment = datetime.datetime(2025, 3, 2, 11, tzinfo=datetime.UTC)
+    assert cutoff(released, NOW) == moment
+    assert cutoff(msgspec.structs.replace(released, min_release_age_days=3), NOW) == moment
+    older = cutoff(msgspec.structs.replace(released, min_release_age_days=999), NOW)
+    assert older is not None
+    assert older < moment
+    assert bounds(then.constraints) == ("mcp<2",)
+
+
+@pytest.mark.parametrize("published", [[], [""], ["yesterday"]])
+def test_a_release_without_a_date_found_anything_there(published: list[str]) -> None:
+    assert Options(constraints=(AS_RELEASED,)).of_release(published).not_after is None
+    assert Options().of_release(["2025-03-01T10:00:00Z"]).not_after is None
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ UV = {
         ("refused", RegistryUnavailable, "does not answer"),
         ("python", pypi_errors.PythonTooOld, "needs Python >=3.13"),
         ("missing", InstallFailed, "depends on dep"),
-        ("source", InstallFailed, "dep is published as source only"),
+        ("source", pypi_errors.SourceOnly, "dep is published as source only"),
         ("hash", InstallFailed, "does not match its hash"),
         ("conflict", InstallFailed, "Because p depends on mcp>=2 and mcp<2"),
     ],
@@ -109,3 +109,13 @@ def test_an_index_without_dates_is_told_apart() -> None:
     error = pypi_errors.explain("my-pkg==1.17.0", Completed(exit=Exit(code=1), stderr=said))
     assert isinstance(error, pypi_errors.Undated)
     assert error.packages == {"my-pkg", "old-style"}
+    assert error.source_only == ""
+
+
+def test_what_has_no_wheel_is_named_beside_what_has_no_date() -> None:
+    undated = b"warning: `new-2.0-py3-none-any.whl` is missing an upload date, but user provided: 2025-08-15\n"
+    said = undated + b"error: No solution found when resolving dependencies\n" + UV["source"].encode()
+    error = pypi_errors.explain("p==1.0", Completed(exit=Exit(code=1), stderr=said))
+    assert isinstance(error, pypi_errors.Undated)
+    assert error.packages == {"new"}
+    assert error.source_only == "dep"

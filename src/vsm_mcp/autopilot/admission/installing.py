@@ -37,6 +37,13 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckResult, ...] = ()
 
 
+def started_otherwise(made: Installed, order: Order) -> Installed:
+    """Return what was installed, to be started as an order has it."""
+    settings = msgspec.structs.replace(order.settings, args=(), env={})  # they are in args and env, merged
+    server = msgspec.structs.replace(made.server, settings=settings, args=order.launch.args, env=order.launch.env)
+    return msgspec.structs.replace(made, server=server)
+
+
 class Made(NamedTuple):
     """What was fetched, and what was built of it."""
 

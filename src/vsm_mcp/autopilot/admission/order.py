@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import Final
 
@@ -17,6 +18,7 @@ from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import RefKind
 from vsm_mcp.model.sandbox_plan import SandboxPlan
+from vsm_mcp.model.trial import Retry
 from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.runtime.sandbox_plan import plan_of, remote_plan
 from vsm_mcp.runtime.spec import network_of
@@ -48,6 +50,22 @@ def ordered(passage: Passage) -> Order:
     if profile.wants_project:
         check_project(settings, home, private)
     return Order(launch=launch, settings=with_named_paths(settings, launch, home, private, profile.named_paths))
+
+
+def retried(order: Order, retry: Retry) -> Order:
+    """Return an order with what may mend a failed start."""
+    launch = msgspec.structs.replace(order.launch, args=(*retry.arguments, *order.launch.args))
+    settings = msgspec.structs.replace(order.settings, listens=retry.listens or order.settings.listens)
+    return Order(launch=launch, settings=settings)
+
+
+def otherwise(order: Order, now: Order) -> tuple[str, ...]:
+    """Return what a person should know of how it is started, where that is not as it was ordered."""
+    added = now.launch.args[: len(now.launch.args) - len(order.launch.args)]
+    words = [f"with {shlex.join(added)} before its other arguments"] if added else []
+    if now.settings.listens != order.settings.listens:
+        words.append(f"and reached at {now.settings.listens}")
+    return (f"it is started {' '.join(words)}: its trial did not pass otherwise",) if words else ()
 
 
 def expected(passage: Passage, order: Order) -> SandboxPlan:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from vsm_mcp.autopilot import expected
-from vsm_mcp.autopilot.admission.installing import Installed, installed, rejected, resolved
-from vsm_mcp.autopilot.admission.order import Order, warnings
+from vsm_mcp.autopilot.admission.installing import Installed, installed, rejected, resolved, started_otherwise
+from vsm_mcp.autopilot.admission.order import Order, otherwise, retried, warnings
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.mending import Mending
 from vsm_mcp.autopilot.subjects import after_trial
 from vsm_mcp.autopilot.verdicts import failed_trial, judged, kept_at_home, unconfined, unwatched, watched
-from vsm_mcp.errors import Unsuited
+from vsm_mcp.errors import InstallFailed, Unsuited
 from vsm_mcp.events import SandboxPlanned, ignore
 from vsm_mcp.install.installer import Resolved
 from vsm_mcp.matching.relevance import MET
@@ -43,6 +45,14 @@ class Proved(msgspec.Struct, frozen=True, kw_only=True):
         return _as_known(self.installed.server, self.report)
 
 
+class Standing(NamedTuple):
+    """What was installed; how it was ordered to be started, and how it is started by now."""
+
+    made: Installed
+    ordered: Order
+    now: Order
+
+
 async def proved(passage: Passage, order: Order, found: Resolved | None = None) -> Proved:
     """Install and try, again with a remedy where the cause of a failure is known; judge.
 
@@ -51,29 +61,53 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     Raises :class:`VsmError` for every end but a passed trial that vetting does not reject, of what suits its need.
     """
     locked = passage.request.locked
-    mending = Mending(passage.id, passage.parts.emit, locked)
+    mending = Mending(passage.id, passage.parts.emit, passage.request.ref.kind, locked)
     found = found or await resolved(passage, order, expected.constraints(locked))
-    told = False
-    while True:
-        async with passage.parts.quota.kept():
-            made = await installed(passage, order, found)
-        if not told:
-            await _planned_for(passage, _as_known(made.server), order.settings)
-        told = True
-        report = await _tried(passage, made.server, order.settings)
-        constraints = mending.after(report)
-        if not constraints:
+    made = await _installed(passage, order, found)
+    await _planned_for(passage, _as_known(made.server), order.settings)
+    now = order
+    while not (report := await _tried(passage, made.server, now.settings)).passed:
+        again = await _again(passage, mending, report, Standing(made, order, now))
+        if again is None:
             break
-        await passage.record("remedy", {"constraints": constraints, "cause": report.cause})
-        found = await resolved(passage, order, constraints)
+        made, now = again.made, again.now
     if not report.passed:
         raise failed_trial(mending.told(report))
     verdict = await _judged(passage, made, report)
     if passage.request.must_suit:
         await _suited(passage, made.server, report)
     seen = (*unconfined(made.built), *unwatched(report), *kept_at_home(_as_known(made.server, report), report))
-    notes = (*warnings(passage, order.settings), *found.notes, *seen)
-    return Proved(installed=made, settings=order.settings, report=report, verdict=verdict, notes=notes)
+    notes = (*warnings(passage, now.settings), *otherwise(order, now), *made.resolved.notes, *seen)
+    return Proved(installed=made, settings=now.settings, report=report, verdict=verdict, notes=notes)
+
+
+async def _installed(passage: Passage, order: Order, found: Resolved) -> Installed:
+    async with passage.parts.quota.kept():
+        return await installed(passage, order, found)
+
+
+async def _again(passage: Passage, mending: Mending, report: TrialReport, tried: Standing) -> Standing | None:
+    """Return what is to be tried next; ``None`` where nothing is left."""
+    while (retry := mending.after(report)) is not None:
+        await passage.record("remedy", {"retry": retry, "cause": report.cause})
+        if not retry.constraints:
+            now = retried(tried.ordered, retry)
+            return tried._replace(made=started_otherwise(tried.made, now), now=now)
+        found = await _resolved_otherwise(passage, tried.now, retry.constraints, tried.made.resolved)
+        if found is not None:
+            return tried._replace(made=await _installed(passage, tried.now, found))
+    return None
+
+
+async def _resolved_otherwise(
+    passage: Passage, order: Order, constraints: tuple[str, ...], before: Resolved
+) -> Resolved | None:
+    """Resolve with constraints; ``None`` where that cannot be, or comes to the same."""
+    try:
+        found = await resolved(passage, order, constraints)
+    except InstallFailed:
+        return None
+    return None if found.lock == before.lock else found
 
 
 def _as_known(server: Server, report: TrialReport | None = None) -> Server:
