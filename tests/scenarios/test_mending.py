@@ -1,4 +1,4 @@
-"""A server that does not start as it is: its own words, and the registry's dates, say how it does."""
+"""A server that does not start as it is: its own words, the registry's dates, or a person say how it does."""
 
 from __future__ import annotations
 
@@ -121,3 +121,15 @@ def test_a_package_that_its_dependencies_left_behind_gets_those_of_its_time(fron
     assert "@release" in locked.read_text()
     again = Home(tmp_path / "again", front.environ(tmp_path)).run("lock", "--install", str(locked), "--yes")
     assert again.code == 0, again
+
+
+def test_the_server_among_several_programs_can_be_named(front: Front, tmp_path: Path) -> None:
+    programs = b"[console_scripts]\none-mcp = two_mcp:nothing\nother-mcp = two_mcp:main\n"
+    inside = {"two_mcp.py": FAULTY.read_bytes(), "two_mcp-1.0.dist-info/entry_points.txt": programs}
+    front.publish_wheel("two-mcp", "1.0", inside)
+    home = Home(tmp_path / "home", front.environ(tmp_path))
+    unclear = home.run("add", "pypi:two-mcp", "--yes").document
+    assert unclear["reason"]["hint"] == "say which one is the server, with --program: one-mcp, other-mcp"
+    added = home.run("add", "pypi:two-mcp", "--program", "other-mcp", "--yes")
+    assert added.document["outcome"] == "served", added.document["reason"]
+    assert home.run("set", "two", "--program", "one-mcp").code == 2

@@ -99,6 +99,7 @@ def masked(settings: Settings) -> dict[str, Any]:
         "paths": settings.paths,
         "hosts": settings.hosts,
         "allow_scripts": settings.allow_scripts,
+        "program": settings.program,
         "allow_unsandboxed": settings.allow_unsandboxed,
         "cwd": settings.cwd,
         "permissions": settings.permissions,

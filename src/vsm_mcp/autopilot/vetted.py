@@ -29,7 +29,7 @@ def options_of(parts: Parts, settings: Settings, facts: LaunchFacts, constraints
         min_release_age_days=wanted.min_release_age_days,
         trusted_publishers=wanted.trusted_publishers,
         allow_scripts=settings.allow_scripts,
-        executable=facts.executable,
+        executable=settings.program or facts.executable,
         given=settings.env | dict.fromkeys(settings.secrets, ""),
     )
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -17,6 +17,11 @@ from vsm_mcp.sandbox.egress.rules import EVERYTHING, parse
 F = TypeVar("F", bound=Callable[..., Any])
 
 _HOST_HELP = "A host the server may reach, at 80 and 443 if no port is given; '*' opens the whole network."
+
+
+PROGRAM: Final = click.option(
+    "--program", default="", metavar="NAME", help="The program that is the server, of a package that has several."
+)
 
 
 def reach_options(function: F) -> F:
@@ -58,6 +63,7 @@ def settings_options(function: F) -> F:
         click.option(
             "--arg", "args", multiple=True, metavar="A", help="An argument for the server; --arg=--flag for flags."
         ),
+        PROGRAM,
         reach_options,
         click.option("--allow-scripts", is_flag=True, help="Let install scripts and builds run, inside the sandbox."),
         *process_options.OPTIONS,
@@ -76,6 +82,7 @@ def settings_from(given: dict[str, Any], *, interactive: bool) -> dict[str, Any]
         **reach_from(given, interactive=interactive),
         "args": list(given["args"]),
         "allow_scripts": given["allow_scripts"],
+        "program": given["program"],
         **process_options.process_settings(given),
     }
 

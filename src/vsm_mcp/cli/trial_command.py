@@ -10,7 +10,7 @@ import click
 
 from vsm_mcp.cli import output
 from vsm_mcp.cli.session import Session, common
-from vsm_mcp.cli.settings_options import reach_from, reach_options
+from vsm_mcp.cli.settings_options import PROGRAM, reach_from, reach_options
 from vsm_mcp.errors import HomeError
 from vsm_mcp.model.counted import counted
 
@@ -22,6 +22,7 @@ _VERDICTS: Final = {"admit": "pass", "quarantine": "review", "reject": "rejected
 @click.command("trial")
 @click.argument("ref")
 @click.option("--arg", "args", multiple=True, metavar="A", help="An argument for the server; --arg=--flag for flags.")
+@PROGRAM
 @reach_options
 @click.option("--allow-scripts", is_flag=True, help="Let install scripts run, inside the sandbox.")
 @click.option(
@@ -29,7 +30,14 @@ _VERDICTS: Final = {"admit": "pass", "quarantine": "review", "reject": "rejected
 )
 @common
 def command(
-    session: Session, ref: str, args: tuple[str, ...], allow_scripts: bool, page: Path | None, **options: Any
+    session: Session,
+    ref: str,
+    *,
+    args: tuple[str, ...],
+    program: str,
+    allow_scripts: bool,
+    page: Path | None,
+    **options: Any,
 ) -> None:
     """Vet and try REF without admitting it: can it serve, does it keep to the protocol, what does it do.
 
@@ -38,7 +46,7 @@ def command(
     served; 1: it cannot; 3: vetting rejects it.
     """
     settings = reach_from(options, interactive=session.interactive)
-    settings |= {"args": list(args), "allow_scripts": allow_scripts}
+    settings |= {"args": list(args), "program": program, "allow_scripts": allow_scripts}
     document = session.run("trial", ref=ref, settings=settings)
     if page is not None:
         _write(page, document)

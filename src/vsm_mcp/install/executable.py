@@ -17,8 +17,8 @@ def choose(package: str, names: tuple[str, ...], wanted: str = "") -> str:
 
     The ``wanted`` one; else the only one; else the one that bears the package's name (``server`` in it does not
     count) if that speaks of mcp; else the only one that speaks of mcp, or of them the only one that is a server by its
-    name; else the one that bears the package's name. Raises :class:`InstallFailed` when there is none, or when it is
-    not clear which.
+    name, or whose words are all in the package's; else the one that bears the package's name. Raises
+    :class:`InstallFailed` when there is none, or when it is not clear which.
     """
     if not names:
         raise InstallFailed(
@@ -35,14 +35,16 @@ def choose(package: str, names: tuple[str, ...], wanted: str = "") -> str:
     speaking = [name for name in names if _speaks(name)]
     if own and _speaks(own):
         return own
-    for serving in (speaking, [name for name in speaking if "server" in name.lower()]):
+    named = {word for word in re.split(r"\W|_", package.lower()) if word}
+    within = [name for name in speaking if set(normalise_pypi(name).split("-")) <= named | {"server"}]
+    for serving in (speaking, [name for name in speaking if "server" in name.lower()], within):
         if len(serving) == 1:
             return serving[0]
     if own:
         return own
     raise InstallFailed(
         f"{package} has several programs and none is named like it",
-        f"say which one is the server: {', '.join(sorted(names))}",
+        f"say which one is the server, with --program: {', '.join(sorted(names))}",
     )
 
 

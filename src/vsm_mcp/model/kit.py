@@ -33,7 +33,7 @@ _STEM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PORTABLE: Final = (
     *("args", "hosts", "paths", "cwd", "stateful", "lazy", "idle_stop_seconds", "restart", "listens", "health"),
     *("pool_size", "max_overflow", "calls_at_once", "queue_limit", "queue_seconds", "after", "permissions"),
-    *("replica_of", "weight", "priority", "keep_home"),
+    *("replica_of", "weight", "priority", "keep_home", "program"),
 )
 _DEFAULTS: Final = msgspec.to_builtins(Settings())
 

@@ -69,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     full; ``calls_at_once`` fills one (0: nothing does). ``queue_limit`` calls may wait then, for ``queue_seconds``.
     ``replica_of`` names a server that does the same: both answer under its name, the one of the lowest ``priority``
     first, and those of one priority by their ``weight``.
+    ``program`` names one of several programs of a package, where it is not clear which of them is the server.
     ``permissions`` names the permission profile that all of this adds to, ``project`` the directory that ``.`` stands
     for in it. ``keep_home`` says whether what the server writes in its home stays when it ends; ``None``: as is known.
     """
@@ -80,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     network: bool = False
     allow_scripts: bool = False
+    program: str = ""
     allow_unsandboxed: bool = False
     cwd: str = ""
     stateful: bool | None = None

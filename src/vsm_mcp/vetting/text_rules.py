@@ -11,6 +11,9 @@ _BLOCK: Final = Severity.BLOCK
 _REVIEW: Final = Severity.REVIEW
 
 HIDDEN: Final = Rule("text.hidden_characters", _BLOCK, "holds zero-width, bidi, tag, ANSI or control characters")
+CONTROL: Final = Rule(
+    "text.control_characters", _REVIEW, "holds a few control characters, as a mistaken escape leaves them"
+)
 BLANK_RUN: Final = Rule("text.blank_run", _BLOCK, "pushes text out of sight with a run of 80 blanks or more")
 LETTER_SPACED: Final = Rule("text.letter_spaced", _BLOCK, "spells text out letter by letter to hide it")
 ENCODED: Final = Rule("text.encoded", _REVIEW, "holds an encoded passage that decodes to words")
@@ -64,8 +67,8 @@ COMPOSED: Final = (
     MANY_HINTS,
 )  # fmt: skip
 RULES: Final = (
-    HIDDEN, BLANK_RUN, LETTER_SPACED, ENCODED, MIXED_SCRIPT, FOREIGN_TOOL, FOREIGN_ORDER, READ_ONLY_CLAIM, UNREADABLE,
-    *COMPOSED, SEVERAL,
+    HIDDEN, CONTROL, BLANK_RUN, LETTER_SPACED, ENCODED, MIXED_SCRIPT, FOREIGN_TOOL, FOREIGN_ORDER, READ_ONLY_CLAIM,
+    UNREADABLE, *COMPOSED, SEVERAL,
 )  # fmt: skip
 BY_ID: Final = {rule.id: rule for rule in RULES}
 

@@ -19,6 +19,7 @@ from vsm_mcp.vetting.texts import Text, parse, properties, texts
 
 RULES: Final = rules.RULES
 _NAME: Final = "tool_text"
+_SLIPS: Final = 8
 _BLANKS: Final = re.compile(r"[^\S\n]{80,}|(?:[^\S\n]{0,80}\n){40,}|[\u2800\u3164\u2000-\u200a\u00a0]{40,}")
 _EXFIL_NAMES: Final = re.compile(
     r"_+(?:system_?prompt|context|conversation|history|instructions?|thoughts?|metadata|telemetry|memory|secrets?"
@@ -132,7 +133,8 @@ def _shape(where: str, text: str) -> Iterator[Finding]:
     hidden = folding.hidden_characters(text)
     if hidden:
         said = ", ".join(f"{count} {kind}" for kind, count in sorted(hidden.items()))
-        yield rules.HIDDEN.found(where, f"{said} characters")
+        slip = hidden.keys() == {"control"} and hidden["control"] <= _SLIPS and "\x1b" not in text
+        yield (rules.CONTROL if slip else rules.HIDDEN).found(where, f"{said} characters")
     if _BLANKS.search(text):
         yield rules.BLANK_RUN.found(where, "a run of blanks that pushes what follows out of sight")
     if len(text) > folding.MAX_TEXT:

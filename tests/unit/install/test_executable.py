@@ -19,6 +19,7 @@ from vsm_mcp.install.executable import choose, console_scripts, interpreter_of, 
         ("basic-memory", ("bm", "basic-memory"), "basic-memory"),
         ("@bytebase/dbhub", ("dbhub", "dbhub-admin"), "dbhub"),
         ("@playwright/mcp", ("playwright-mcp", "playwright"), "playwright-mcp"),
+        ("mfa-servicenow-mcp", ("servicenow-mcp", "servicenow-mcp-skills"), "servicenow-mcp"),
         ("networkx-mcp-server", ("networkx-mcp", "networkx-mcp-full", "networkx-mcp-fortress"), "networkx-mcp"),
     ],
 )
