@@ -26,6 +26,8 @@ from vsm_mcp.model.unreadable import UNREADABLE
 
 _MOST: Final = 256
 _FEW: Final = 2
+_LIKE: Final = 0.15
+"""The cosine (of the model of words) from which on a tool may do what is needed; chosen with :data:`MET`."""
 _ACCESS: Final = re.compile(r"\b(?:api|access|auth)[-_ ]?(?:keys?|tokens?)\b|\bauthorization\b", re.IGNORECASE)
 
 
@@ -39,22 +41,29 @@ async def suits(need: str, server: str, offer: Offer) -> float:
 
 
 def best(need: str, tools: Iterable[ToolText]) -> tuple[str, float]:
-    """Return the key and the match of the tool that matches a need best; ``("", 0.0)`` for none."""
+    """Return the key and the match of the tool that matches a need best; ``("", 0.0)`` for none.
+
+    A tool whose meaning is far from that of the need matches less, whatever kind it is of: what validates JSON is of
+    the kind that "pretty-print this JSON" calls for, and does something else.
+    """
     things = {tool.key: _thing(tool) for tool in tools}
     yardstick = matcher()
-    matches = yardstick.rate(yardstick.need(need), [*things.values()])
-    return max(
-        zip(things, (each.score for each in matches), strict=True), key=lambda found: found[1], default=("", 0.0)
-    )
+    wanted = yardstick.need(need)
+    known = wanted.vector is not None and bool(wanted.vector.any())
+    scores = [
+        round(match.score * (min(1.0, max(0.0, match.near) / _LIKE) if known else 1.0), 6)
+        for match in yardstick.rate(wanted, [*things.values()])
+    ]
+    return max(zip(things, scores, strict=True), key=lambda found: found[1], default=("", 0.0))
 
 
 def _thing(tool: ToolText) -> Thing:
-    """Return what a need is compared with. Beyond its first sentence a description says nothing of a tool's kind.
+    """Return what a need is compared with. Only its name and first sentence say of what kind a tool is.
 
-    Nor does what it takes for access: a parameter ``api_key`` makes no tool one for secrets.
+    How it is called says nothing of that: a parameter ``path`` makes no tool one for files.
     """
-    taken = _ACCESS.sub(" ", tool.parameters)
-    return Thing(tool.name, beginning(tool.description), terms=tool.server, text=taken, aside=tool.description)
+    aside = f"{tool.description}\n{_ACCESS.sub(' ', tool.parameters)}"
+    return Thing(tool.name, beginning(tool.description), terms=tool.server, aside=aside)
 
 
 def with_nearest(need: Need, candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -72,7 +72,10 @@ _NAME: Final = "archive"
 _SETUID_BITS: Final = 0o6000
 _LINKS: Final = frozenset({"symlink", "hardlink", "link"})
 _ORDINARY: Final = frozenset({"file", "dir", "directory"})
-_HOOKS: Final = re.compile(r"(?:^|/)(?:[^/]+\.pth|(?:site|user)customize(?:\.pyc?|/__init__\.py))$")
+_HOOK: Final = r"(?:[^/]+\.pth|(?:site|user)customize(?:\.pyc?|/__init__\.py))$"
+_HOOKS: Final = re.compile(rf"(?:^|/){_HOOK}")
+# Of a wheel, only what lands at the root of the place for packages is read by Python; of a source, nobody knows where.
+_HOOKS_OF_WHEEL: Final = re.compile(rf"^(?:\./)?(?:[^/]+\.data/(?:.*/)?)?{_HOOK}")
 _PROGRAM: Final = re.compile(r"\.(?:exe|com|scr|msi|jar|app)$", re.IGNORECASE)
 _NATIVE_PART: Final = re.compile(r"\.(?:node|so(?:\.\d+)*|dylib|dll|pyd|wasm)$", re.IGNORECASE)
 _MAGIC: Final = {
@@ -167,8 +170,10 @@ def _escapes(name: str) -> bool:
 
 
 def _hooks(members: Sequence[Member]) -> Iterator[Finding]:
+    wheel = any(member.name.endswith(".dist-info/METADATA") for member in members)
+    hooks = _HOOKS_OF_WHEEL if wheel else _HOOKS
     for member in members:
-        if _HOOKS.search(member.name.replace("\\", "/")):
+        if hooks.search(member.name.replace("\\", "/")):
             yield STARTUP_HOOK.found(ascii(member.name[:200])[1:-1], "run at every start of Python")
 
 

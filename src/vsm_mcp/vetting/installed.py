@@ -96,8 +96,8 @@ def _scope(folder: str) -> set[str]:
 
 def _hook(path: Path, root: Path) -> Iterator[Finding]:
     where = _shown(path, root)
-    if path.is_symlink() or not path.is_file() or "/site-packages/" not in f"/{where}":
-        return
+    if path.is_symlink() or not path.is_file() or path.parent.name != "site-packages":
+        return  # Python reads them at the root of a place for packages only
     with path.open("rb") as file:
         text = file.read(65536).decode("utf-8", "replace")
     if path.suffix == ".pth" and all(_HARMLESS_LINE.fullmatch(line) for line in text.splitlines()):

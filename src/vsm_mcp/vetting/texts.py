@@ -13,6 +13,7 @@ MAX_DEPTH: Final = 64
 MAX_TEXTS: Final = 20_000
 MAX_CHARACTERS: Final = 1_000_000
 _MAPS: Final = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_TEXTLESS: Final = ("integer", "number", "boolean", "null")
 _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[_\-.]+")
 
 
@@ -24,7 +25,7 @@ class Text(msgspec.Struct, frozen=True):
     """One text: its JSON ``pointer`` (RFC 6901), its ``role`` and what it says.
 
     The role is ``description`` (of the whole), ``instructions``, ``parameter`` (what describes one property or
-    argument) or ``other``. The text of a parameter begins with its name, in words.
+    argument that can hold text) or ``other``. The text of a parameter begins with its name, in words.
     """
 
     pointer: str
@@ -67,7 +68,8 @@ def _walk(value: Any, pointer: str, depth: int, *, named: bool) -> Iterator[Text
         for name, each in value.items():
             inner = f"{pointer}/{escaped(name)}"
             if described and name == "description":
-                yield Text(inner, "parameter", f"{in_words(_last(pointer))}: {each}")
+                role = "parameter" if _holds_text(value) else "other"
+                yield Text(inner, role, f"{in_words(_last(pointer))}: {each}")
                 continue
             if depth and not (name.isascii() and name.isidentifier() and len(name) < 40):
                 yield Text(inner, "other", name)
@@ -86,6 +88,16 @@ def _members(properties: dict[str, Any], pointer: str, depth: int) -> Iterator[T
         if not described or len(name) > 40:
             yield Text(inner, "parameter", in_words(name))
         yield from _walk(schema, inner, depth + 1, named=True)
+
+
+def _holds_text(schema: dict[str, Any]) -> bool:
+    """Whether a value of a schema can be more than a number or a yes or no, as far as its types tell."""
+    kinds, ways = schema.get("type"), schema.get("anyOf")
+    if isinstance(kinds, str):
+        return kinds not in _TEXTLESS
+    if isinstance(kinds, list):
+        return any(kind not in _TEXTLESS for kind in kinds)
+    return not isinstance(ways, list) or any(not isinstance(way, dict) or _holds_text(way) for way in ways)
 
 
 def _role(pointer: str) -> str:

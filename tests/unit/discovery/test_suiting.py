@@ -56,6 +56,15 @@ async def test_how_a_tool_is_called_says_nothing_of_its_kind() -> None:
         assert await suits(need, "x", told) < MET
 
 
+async def test_a_parameter_makes_no_tool_one_for_what_it_takes() -> None:
+    schema = {"properties": {"path": {"description": "The file or folder to read, in your downloads, for instance."}}}
+    raw = {"name": "convert_pdf_to_markdown", "description": "Convert a PDF to Markdown.", "inputSchema": schema}
+    told = Offer(items=(Definition(kind=ItemKind.TOOL, name=raw["name"], raw=json.dumps(raw).encode()),))
+    assert await suits("turn this pdf into markdown", "x", told) >= MET
+    for need in ("what is in my downloads folder", "rename a bunch of things in a folder"):
+        assert await suits(need, "x", told) < MET
+
+
 def candidate(*tools: str | tuple[str, str], others: tuple[Candidate, ...] = ()) -> Candidate:
     known = tuple(tool if isinstance(tool, tuple) else (tool, "") for tool in tools)
     return Candidate(ref=parse_ref("pypi:x"), name="x", tools=known, others=others)

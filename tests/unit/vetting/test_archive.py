@@ -68,6 +68,21 @@ async def test_code_that_every_python_start_would_run_blocks(name: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    [
+        ("evil.pth", True),
+        ("x-1.data/purelib/evil.pth", True),
+        ("x-1.data/data/lib/python3.11/site-packages/evil.pth", True),
+        ("opentelemetry/instrumentation/auto_instrumentation/sitecustomize.py", False),
+        ("x/tests/some.pth", False),
+    ],
+)
+async def test_of_a_wheel_only_what_python_would_read_is_a_hook(name: str, *, blocks: bool) -> None:
+    members = (Entry("x/__init__.py"), Entry("x-1.dist-info/METADATA"), Entry(name))
+    assert await found(Subject(ref=PYPI, members=members)) == ({"archive.startup_hook": "block"} if blocks else {})
+
+
 async def test_an_ordinary_wheel_and_package_pass() -> None:
     wheel = (Entry("x/__init__.py"), Entry("x/_native.cpython-311-x86_64-linux-gnu.so"), Entry("x.dist-info/RECORD"))
     assert await found(Subject(ref=PYPI, members=wheel)) == {"archive.native_part": "note"}

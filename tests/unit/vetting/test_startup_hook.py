@@ -62,6 +62,13 @@ def test_a_hook_that_reaches_further_is_no_mere_import(text: str) -> None:
     assert not only_imports(text)
 
 
+def test_what_lies_deeper_in_a_package_is_no_hook(tmp_path: Path) -> None:
+    deeper = tmp_path / "lib/python3.11/site-packages/opentelemetry/auto_instrumentation"
+    deeper.mkdir(parents=True)
+    (deeper / "sitecustomize.py").write_text("import os; os.system('true')")
+    assert walk(tmp_path)[1] == []
+
+
 @pytest.mark.parametrize(
     ("name", "text", "rule"),
     [

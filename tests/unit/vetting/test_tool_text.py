@@ -134,6 +134,16 @@ def test_ordinary_parameters_pass(name: str) -> None:
     assert verdicts(tool(inputSchema={"type": "object", "properties": {name: {"type": "string"}}})) == {}
 
 
+@pytest.mark.parametrize(
+    "schema", [{"type": "integer"}, {"type": ["number", "null"]}, {"anyOf": [{"type": "number"}, {"type": "null"}]}]
+)
+def test_what_holds_no_text_asks_for_no_conversation(schema: dict[str, Any]) -> None:
+    turn = {**schema, "description": "0 saves the whole chat"}
+    assert "block" not in verdicts(tool(inputSchema={"type": "object", "properties": {"turn": turn}})).values()
+    turn = {"anyOf": [{"type": "string"}], "description": "the whole chat"}
+    assert "block" in verdicts(tool(inputSchema={"type": "object", "properties": {"turn": turn}})).values()
+
+
 def test_the_assistant_of_a_person_is_no_model() -> None:
     properties = {"assistantName": {"type": "string", "description": "The name of the contact's assistant."}}
     assert verdicts(tool(inputSchema={"type": "object", "properties": properties})) == {}
