@@ -59,7 +59,7 @@ async def test_how_a_tool_is_called_says_nothing_of_its_kind() -> None:
 async def test_a_parameter_makes_no_tool_one_for_what_it_takes() -> None:
     schema = {"properties": {"path": {"description": "The file or folder to read, in your downloads, for instance."}}}
     raw = {"name": "convert_pdf_to_markdown", "description": "Convert a PDF to Markdown.", "inputSchema": schema}
-    told = Offer(items=(Definition(kind=ItemKind.TOOL, name=raw["name"], raw=json.dumps(raw).encode()),))
+    told = Offer(items=(Definition(kind=ItemKind.TOOL, name="convert_pdf_to_markdown", raw=json.dumps(raw).encode()),))
     assert await suits("turn this pdf into markdown", "x", told) >= MET
     for need in ("what is in my downloads folder", "rename a bunch of things in a folder"):
         assert await suits(need, "x", told) < MET

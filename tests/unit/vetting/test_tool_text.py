@@ -107,6 +107,7 @@ def test_what_a_person_should_look_at(text: str, rule: str) -> None:
         "Creates a project. The v1 endpoint silently ignores groupId in the payload.",
         "Shows the engine. Call this first if other tools fail with an engine error.",
         "Today's date. Use this, for example before calling other tools that require a concrete date.",
+        "Shows a trace. Do NOT use when: you do not have a request_id (use log_search first to find one).",
         "Suitable for technical research, best practice exploration, solution comparison and the like.",
     ],
 )
