@@ -199,11 +199,18 @@ class Front:
         return self.publish_wheel(NAME, version, inside, program=f"{module}:main")
 
     def publish_wheel(
-        self, name: str, version: str, inside: dict[str, bytes], *, program: str = "", needs: tuple[str, ...] = ()
+        self,
+        name: str,
+        version: str,
+        inside: dict[str, bytes],
+        *,
+        program: str = "",
+        needs: tuple[str, ...] = (),
+        extra: str = "",
     ) -> str:
-        """Put a wheel into the index, perhaps with a ``program`` of its own name; return the file's name."""
+        """Put a wheel into the index, perhaps with a ``program`` of its own name and an extra; return its file."""
         told = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
-        told += [f"Requires-Dist: {each}" for each in needs]
+        told += [f"Requires-Dist: {each}" for each in needs] + ([f"Provides-Extra: {extra}"] if extra else [])
         metadata, stem = "\n".join([*told, ""]).encode(), f"{name.replace('-', '_')}-{version}"
         info = f"{stem}.dist-info"
         files = {

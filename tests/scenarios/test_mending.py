@@ -123,6 +123,20 @@ def test_a_package_that_its_dependencies_left_behind_gets_those_of_its_time(fron
     assert again.code == 0, again
 
 
+def test_a_package_is_given_the_extra_that_it_says_to_install(front: Front, tmp_path: Path) -> None:
+    text = b"try:\n    import more_part\nexcept ImportError:\n    raise SystemExit(\"pip install 'more-mcp[serve]'\")\n"
+    inside = {"more_mcp.py": text + b"from more_server import main\n", "more_server.py": FAULTY.read_bytes()}
+    needs = ('more-part; extra == "serve"',)
+    front.publish_wheel("more-mcp", "1.0", inside, program="more_mcp:main", needs=needs, extra="serve")
+    front.publish_wheel("more-part", "1.0", {"more_part.py": b""})
+    home = Home(tmp_path / "home", front.environ(tmp_path))
+    added = home.run("add", "pypi:more-mcp", "--yes")
+    assert added.document["outcome"] == "served", added.document["reason"]
+    assert home.run("lock").code == 0
+    again = Home(tmp_path / "again", front.environ(tmp_path))
+    assert again.run("lock", "--install", str(home.path / "vsm-mcp.lock"), "--yes").code == 0
+
+
 def test_the_server_among_several_programs_can_be_named(front: Front, tmp_path: Path) -> None:
     programs = b"[console_scripts]\none-mcp = two_mcp:nothing\nother-mcp = two_mcp:main\n"
     inside = {"two_mcp.py": FAULTY.read_bytes(), "two_mcp-1.0.dist-info/entry_points.txt": programs}

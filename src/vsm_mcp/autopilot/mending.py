@@ -8,8 +8,9 @@ import msgspec
 
 from vsm_mcp.autopilot import expected
 from vsm_mcp.events import Emit, RemedyApplied
+from vsm_mcp.install.installer import extra_of
 from vsm_mcp.install.lockfile import LockedServer
-from vsm_mcp.model.ref import RefKind
+from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
 from vsm_mcp.model.trial import AS_RELEASED, COMMAND, Cause, Retry, TrialReport
 
 _RELEASED: Final = frozenset({RefKind.NPM, RefKind.PYPI})
@@ -23,10 +24,10 @@ _NO_FURTHER: Final = frozenset(
 class Mending:
     """The remedies of one acquisition. What is ``locked`` is not mended, for it would be something else."""
 
-    def __init__(self, acquisition: str, emit: Emit, kind: RefKind, locked: LockedServer | None = None) -> None:
+    def __init__(self, acquisition: str, emit: Emit, ref: Ref, locked: LockedServer | None = None) -> None:
         self._acquisition = acquisition
         self._emit = emit
-        self._kind = kind
+        self._ref = ref
         self._locked = locked
         self._first: Cause | None = None
         self._known: list[Retry] = []
@@ -57,7 +58,12 @@ class Mending:
         return msgspec.structs.replace(retry, arguments=(*above, *retry.arguments))
 
     def _fits(self, retry: Retry) -> bool:
-        return AS_RELEASED not in retry.constraints or self._kind in _RELEASED
+        """Whether a way is one for this package: a registry has dates, a Python package extras of its own."""
+        asked = [found for each in retry.constraints if (found := extra_of(each)) is not None]
+        if asked:
+            own = {"", normalise_pypi(self._ref.name)}
+            return self._ref.kind is RefKind.PYPI and all(normalise_pypi(name) in own for name, _ in asked)
+        return AS_RELEASED not in retry.constraints or self._ref.kind in _RELEASED
 
     def told(self, report: TrialReport) -> TrialReport:
         """Return a report; where nothing that was tried got it further, with its first cause and what was tried."""

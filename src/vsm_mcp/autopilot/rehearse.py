@@ -94,7 +94,7 @@ class Rehearsal:
 
     async def _of(self, ref: Ref) -> Examination:
         launch = self._launch(ref)
-        mending = Mending(self._name, self._parts.emit, ref.kind)
+        mending = Mending(self._name, self._parts.emit, ref)
         retry: Retry | None = Retry()
         made: _Made | Examination | None = None
         while retry is not None:

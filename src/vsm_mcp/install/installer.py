@@ -6,6 +6,7 @@ The three steps hand plain values on, so that each can be journalled, vetted in 
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -19,12 +20,25 @@ from vsm_mcp.model.trial import AS_RELEASED
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.sandbox.confinement import Command, Completed, Confinement
 
+_EXTRA: Final = re.compile(r"(?P<name>[A-Za-z0-9._-]*)\[(?P<extra>[A-Za-z0-9][A-Za-z0-9._-]*)\]")
 _DAY: Final = datetime.timedelta(days=1)
 
 
 def bounds(constraints: Iterable[str]) -> tuple[str, ...]:
     """Return those constraints that bound a single dependency."""
-    return tuple(each for each in constraints if each != AS_RELEASED)
+    return tuple(each for each in constraints if each != AS_RELEASED and extra_of(each) is None)
+
+
+def extra_of(constraint: str) -> tuple[str, str] | None:
+    """Return the package (``""``: the one that is installed) and its extra, where a constraint asks for one."""
+    found = _EXTRA.fullmatch(constraint)
+    return None if found is None else (found["name"], found["extra"])
+
+
+def extras(constraints: Iterable[str]) -> str:
+    """Return the extras that constraints ask for, as a requirement has them: ``[cli,mcp]``, or ``""``."""
+    named = sorted({found[1] for each in constraints if (found := extra_of(each)) is not None})
+    return f"[{','.join(named)}]" if named else ""
 
 
 def _moment(text: str) -> datetime.datetime | None:

@@ -22,7 +22,7 @@ from vsm_mcp.install.cool_down import cutoff, too_young, trusts
 from vsm_mcp.install.enclosure import Work
 from vsm_mcp.install.executable import choose, interpreter_of
 from vsm_mcp.install.files import home_errors, make_readable
-from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved, bounds
+from vsm_mcp.install.installer import Archive, Bench, Built, Fetched, Options, Resolved, bounds, extras
 from vsm_mcp.install.interpreter import Interpreter
 from vsm_mcp.install.pypi_errors import PythonTooOld
 from vsm_mcp.install.pypi_file import download
@@ -78,7 +78,8 @@ class PypiInstaller:
                 urls = tuple(str(file.get("url", "")) for file in files)
                 lock = UvLock(options.locked, frozenset())
                 if not options.locked:
-                    lock = await self._uv.compile((pinned,), python, options, pinned, urls, ref)
+                    wanted = f"{normalise_pypi(ref.name)}{extras(options.constraints)}=={ref.version}"
+                    lock = await self._uv.compile((wanted,), python, options, pinned, urls, ref)
             except PythonTooOld as error:
                 failure = error
                 continue

@@ -23,8 +23,9 @@ COMMAND: Final = ("command",)
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """What may mend a failed start: the server is installed, or only started, once more and otherwise.
 
-    With ``constraints`` on its dependencies (``mcp<2``, :data:`AS_RELEASED`) it is installed again. ``arguments`` come
-    before its own; ``listens`` is where it is reached, as :class:`~vsm_mcp.model.launch.Settings` has it.
+    With ``constraints`` on its dependencies (``mcp<2``, :data:`AS_RELEASED`; ``[mcp]`` or ``demo[mcp]``: with this
+    extra of its own) it is installed again. ``arguments`` come before its own; ``listens`` is where it is reached, as
+    :class:`~vsm_mcp.model.launch.Settings` has it.
     """
 
     constraints: tuple[str, ...] = ()

@@ -79,6 +79,8 @@ _NEWER_NODE: Final = re.compile(  # what came with Node 20 to 24
 )
 _OF_ITS_TIME: Final = (Retry(constraints=(AS_RELEASED,)),)
 """What mends a server whose dependencies went on without it."""
+_WITH_SDK: Final = (Retry(constraints=("[mcp]",)),)
+"""What mends a package whose server is an extra of it, as many call it."""
 _BROKEN: Final = "no option mends this; try another version or another server"
 _INCOMPLETE: Final = "the package is incomplete in this version; try another version or another server"
 
@@ -196,7 +198,7 @@ def _broken_python(words: LastWords) -> Cause:
             code="missing_dependency",
             message=f"the server imports {missing['name']}, which its package does not declare as a dependency",
             hint=_INCOMPLETE,
-            remedies=_OF_ITS_TIME,
+            remedies=(*(_WITH_SDK if _SDK_ABSENT.search(words.message) else ()), *_OF_ITS_TIME),
         )
     foreign = re.search(r"cannot import name ['\"]\w+['\"] from ['\"](?P<name>\w+)", words.message)
     if foreign and not script and own and foreign["name"] != own:

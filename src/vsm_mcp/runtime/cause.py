@@ -89,7 +89,8 @@ def explain(
     words = read([*stdout_tail, *stderr_tail])
     found = _from_exit(exit) or _from_words(exit, words) or _unexplained(exit, words, phase, timeout)
     found = informed(found, contacts)
-    return msgspec.structs.replace(found, message=mask(found.message))
+    remedies = (*ways.by_extra(words.text), *found.remedies)
+    return msgspec.structs.replace(found, message=mask(found.message), remedies=remedies)
 
 
 def ended_by(ended: Ended, stderr_tail: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from vsm_mcp.sandbox.egress.rules import EVERYTHING, parse
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PATH: Final = re.compile(r"/[!-~]*")
+_PROGRAM: Final = re.compile(r"[A-Za-z0-9_][\w.@+-]{0,127}")
 _PROFILE: Final = re.compile(r"[a-z0-9-]{1,32}")
 _SERVER: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
@@ -77,6 +78,13 @@ def _places(settings: Settings, _remote: bool) -> Complaints:
             yield "hosts", error.message, error.hint
 
 
+def _program(settings: Settings, remote: bool) -> Complaints:
+    if settings.program and remote:
+        yield "program", "a server that runs elsewhere has no program here", "leave it out"
+    elif settings.program and not _PROGRAM.fullmatch(settings.program):
+        yield "program", f"{settings.program!r} cannot be a program's name", "give one that the package declares"
+
+
 def _running(settings: Settings, _remote: bool) -> Complaints:
     idle = settings.idle_stop_seconds
     if idle is not None and not math.isfinite(idle):
@@ -125,6 +133,7 @@ def _pooled(settings: Settings, _remote: bool) -> Complaints:
 _RULES: Final[tuple[Callable[[Settings, bool], Complaints], ...]] = (
     _texts,
     _places,
+    _program,
     _running,
     _replicated,
     _listening,

@@ -19,14 +19,18 @@ _CHOICE: Final = re.compile(
     re.IGNORECASE,
 )
 _URL: Final = re.compile(
-    r"\b(?P<scheme>https?|wss?)://(?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]|\*):(?P<port>\d{2,5})(?P<path>/[\w./-]*)?"
+    r"\b(?P<scheme>http|ws)://(?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]|\*):(?P<port>\d{2,5})(?P<path>/[\w./-]*)?"
 )
 _PORT: Final = re.compile(
     r"\b(?:port:?|0\.0\.0\.0:|127\.0\.0\.1:|localhost:|(?:listening|running|started|serving) (?:on|at):? :?)\s?"
     r"(?P<port>\d{2,5})\b",
     re.IGNORECASE,
 )
+_EXTRA: Final = re.compile(
+    r"\b(?:install|add|uvx|--from)\b[^\n\[]{0,40}?(?<![\w.-])(?!mcp\[|fastmcp\[)(?P<name>[A-Za-z0-9][\w.-]{0,80})\[(?P<extra>[A-Za-z][\w-]{0,40})\]"
+)
 _SSE: Final = re.compile(r"\bsse\b", re.IGNORECASE)
+_PORTS: Final = 65536
 _PATHS: Final = ("/mcp", "/sse")
 
 
@@ -45,20 +49,28 @@ def by_switch(text: str) -> tuple[Retry, ...]:
     return tuple(ways)
 
 
+def by_extra(text: str) -> tuple[Retry, ...]:
+    """Return the extras of packages that a text says to install: ``pip install 'demo[mcp]'``."""
+    named = (f"{found['name']}[{found['extra']}]" for found in _EXTRA.finditer(text))
+    return tuple(Retry(constraints=(each,)) for each in dict.fromkeys(named))[:_MOST]
+
+
 def by_address(text: str) -> tuple[Retry, ...]:
     """Return where a program says it listens; where it names no path, the usual ones of MCP."""
     said = [*_URL.finditer(text)]
     for url in said:
         path = (url["path"] or "").rstrip("/.")
         if path:
-            return (_at("ws" if url["scheme"].startswith("ws") else "http", url["port"], path),)
+            return _at(url["scheme"], url["port"], path)
     port = said[0]["port"] if said else next((match["port"] for match in _PORT.finditer(text)), "")
     if not port:
         return ()
     paths = _PATHS[::-1] if _SSE.search(text) else _PATHS
-    return tuple(_at("http", port, path) for path in paths)
+    return _at("http", port, *paths)
 
 
-def _at(scheme: str, port: str, path: str) -> Retry:
-    """Return an address inside the sandbox, where the whole port space is the program's own."""
-    return Retry(listens=f"{scheme}://127.0.0.1:{port}{path}")
+def _at(scheme: str, port: str, *paths: str) -> tuple[Retry, ...]:
+    """Return addresses inside the sandbox, where all ports are the program's own; none for what is no port."""
+    if not 0 < int(port) < _PORTS:
+        return ()
+    return tuple(Retry(listens=f"{scheme}://127.0.0.1:{port}{path}") for path in paths)

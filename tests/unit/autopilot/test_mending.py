@@ -7,7 +7,7 @@ from vsm_mcp.autopilot.mending import Mending
 from vsm_mcp.events import Event, RemedyApplied, ignore
 from vsm_mcp.install.lockfile import LockedServer
 from vsm_mcp.model.definition import Offer
-from vsm_mcp.model.ref import RefKind
+from vsm_mcp.model.ref import parse_ref
 from vsm_mcp.model.trial import AS_RELEASED, COMMAND, Cause, Retry, TrialReport
 
 OLDER, BOTH = Retry(constraints=("mcp<2",)), Retry(constraints=("mcp<2", "fastmcp<3"))
@@ -32,8 +32,8 @@ def failed(code: str, *remedies: Retry, inputs: tuple[str, ...] = ()) -> TrialRe
 SDK = failed("python_sdk_2", OLDER, BOTH)
 
 
-def mending(heard: list[Event] | None = None, kind: RefKind = RefKind.PYPI) -> Mending:
-    return Mending("a1", ignore if heard is None else heard.append, kind)
+def mending(heard: list[Event] | None = None, ref: str = "pypi:demo-mcp") -> Mending:
+    return Mending("a1", ignore if heard is None else heard.append, parse_ref(ref))
 
 
 def test_each_remedy_is_tried_once_and_said() -> None:
@@ -52,12 +52,28 @@ def test_what_passed_or_is_locked_or_has_no_known_cause_is_not_mended() -> None:
     assert mending().after(passed) is None
     assert mending().after(unknown) is None
     locked = LockedServer(ref="pypi:demo==1", version="1")
-    assert Mending("a1", ignore, RefKind.PYPI, locked).after(SDK) is None
+    assert Mending("a1", ignore, parse_ref("pypi:demo"), locked).after(SDK) is None
 
 
-@pytest.mark.parametrize(("kind", "found"), [(RefKind.PYPI, THEN), (RefKind.NPM, THEN), (RefKind.GIT, None)])
-def test_only_a_registry_tells_what_was_there_at_a_release(kind: RefKind, found: Retry | None) -> None:
-    assert mending(kind=kind).after(failed("crashed", THEN)) == found
+@pytest.mark.parametrize(
+    ("ref", "found"), [("pypi:demo", THEN), ("npm:demo", THEN), ("git+https://example.org/demo", None)]
+)
+def test_only_a_registry_tells_what_was_there_at_a_release(ref: str, found: Retry | None) -> None:
+    assert mending(ref=ref).after(failed("crashed", THEN)) == found
+
+
+@pytest.mark.parametrize(
+    ("ref", "extra", "fits"),
+    [
+        ("pypi:demo-mcp", "Demo_MCP[cli]", True),
+        ("pypi:demo-mcp", "[mcp]", True),
+        ("pypi:demo-mcp", "mcp[cli]", False),
+        ("npm:demo-mcp", "[mcp]", False),
+    ],
+)
+def test_an_extra_is_one_of_the_package_itself(ref: str, extra: str, *, fits: bool) -> None:
+    retry = Retry(constraints=(extra,))
+    assert mending(ref=ref).after(failed("crashed", retry)) == (retry if fits else None)
 
 
 def test_what_an_earlier_failure_suggested_is_tried_while_none_got_it_further() -> None:

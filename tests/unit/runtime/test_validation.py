@@ -26,6 +26,7 @@ BAD: list[tuple[str, Any]] = [
     ("hosts", ("",)),
     ("network", "yes"),
     ("allow_scripts", 1),
+    ("program", "../x"),
     ("allow_unsandboxed", "no"),
     ("cwd", "here"),
     ("stateful", "perhaps"),

@@ -73,11 +73,26 @@ def test_a_help_names_the_switch_for_standard_streams(text: str, arguments: list
         ("docs at http://localhost:9000/, MCP at http://localhost:9000/mcp/", ["http://127.0.0.1:9000/mcp"]),
         ("ready on ws://127.0.0.1:7777/ws", ["ws://127.0.0.1:7777/ws"]),
         ("see https://example.com:8000/mcp", []),
+        ("listening on port 99999", []),
         ("running", []),
     ],
 )
 def test_a_program_says_where_it_listens(text: str, urls: list[str]) -> None:
     assert list(ways.by_address(text)) == [Retry(listens=url) for url in urls]
+
+
+@pytest.mark.parametrize(
+    ("text", "constraints"),
+    [
+        ("Install them with:  pip install 'boolean-algebra-engine[cli]'", ["boolean-algebra-engine[cli]"]),
+        ("uv pip install -U demo[mcp] or pip install demo[mcp]", ["demo[mcp]"]),
+        ("pip install 'mcp[cli]'", []),
+        ("see docs[mcp]", []),
+    ],
+)
+def test_a_text_names_the_extra_that_is_lacking(text: str, constraints: list[str]) -> None:
+    assert [each.constraints for each in ways.by_extra(text)] == [(each,) for each in constraints]
+    assert [each.constraints for each in explain(Exit(code=1), [text]).remedies] == [(each,) for each in constraints]
 
 
 def test_one_that_listens_is_told_from_one_that_speaks_of_ports() -> None:

@@ -61,7 +61,7 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     Raises :class:`VsmError` for every end but a passed trial that vetting does not reject, of what suits its need.
     """
     locked = passage.request.locked
-    mending = Mending(passage.id, passage.parts.emit, passage.request.ref.kind, locked)
+    mending = Mending(passage.id, passage.parts.emit, passage.request.ref, locked)
     found = found or await resolved(passage, order, expected.constraints(locked))
     made = await _installed(passage, order, found)
     await _planned_for(passage, _as_known(made.server), order.settings)
