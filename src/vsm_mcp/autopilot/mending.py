@@ -15,10 +15,15 @@ from vsm_mcp.model.trial import AS_RELEASED, COMMAND, Cause, Retry, TrialReport
 
 _RELEASED: Final = frozenset({RefKind.NPM, RefKind.PYPI})
 """Kinds of which a registry tells when a version was released."""
-_NO_FURTHER: Final = frozenset(
+_IMPORTING: Final = frozenset({"broken_entry", "missing_dependency", "incompatible_dependency", "python_sdk_2"})
+"""Causes that say that other dependencies led nowhere."""
+_NO_FURTHER: Final = _IMPORTING | frozenset(
     ("protocol", "hung", "not_listening", "not_a_server", "bad_arg", "missing_arg", "crashed", "port_in_use")
-) | {"broken_entry", "missing_dependency", "incompatible_dependency", "python_sdk_2"}
-"""Causes that say that a way of trying again led nowhere; any other is what it lacks once it got further."""
+)
+"""Causes that say that another way of starting led nowhere; any other is what it lacks once it got further."""
+
+
+_OTHER: Final = "try another version or another server"
 
 
 class Mending:
@@ -42,13 +47,20 @@ class Mending:
         if report.passed or cause is None:
             return None
         self._first = self._first or cause
+        ahead = self._got_further(cause)
         own = [self._deeper(each, cause) for each in expected.remedies(self._locked, report) if self._fits(each)]
-        self._known = own + (self._known if cause.code in _NO_FURTHER else [])
+        self._known = own + ([] if ahead else self._known)
         found = next((each for each in self._known if each not in self._tried), None)
         if found is not None:
             self._tried.append(found)
             self._emit(RemedyApplied(acquisition=self._acquisition, remedy=str(found), reason=cause.message))
         return found
+
+    def _got_further(self, cause: Cause) -> bool:
+        """Whether what was tried last changed what it fails for."""
+        if not self._tried:
+            return False
+        return cause.code not in (_IMPORTING if self._tried[-1].constraints else _NO_FURTHER)
 
     def _deeper(self, retry: Retry, cause: Cause) -> Retry:
         """Return a command under the one that was tried last, where that wants to be told which of its own to run."""
@@ -67,9 +79,10 @@ class Mending:
 
     def told(self, report: TrialReport) -> TrialReport:
         """Return a report; where nothing that was tried got it further, with its first cause and what was tried."""
-        if report.cause is None or self._first is None or not self._tried or report.cause.code not in _NO_FURTHER:
+        if report.cause is None or self._first is None or not self._tried or self._got_further(report.cause):
             return report
         cause = self._first
+        otherwise = (any(each.arguments or each.listens for each in self._tried) and cause.hint) or _OTHER
         tried = ", with ".join(map(str, self._tried))
-        hint = f"it was tried again with {tried}, and failed, too; {cause.hint or 'try another version or server'}"
+        hint = f"it was tried again with {tried}, and failed, too; {otherwise}"
         return msgspec.structs.replace(report, cause=msgspec.structs.replace(cause, hint=hint))

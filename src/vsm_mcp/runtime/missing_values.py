@@ -65,7 +65,9 @@ _OPTION_MISSING: Final = re.compile(
     r"missing required (?:command[- ]line )?(?:argument|option|parameter|flag)s?(?: for)?|required flag\(s\)|"
     r"option [^\n]{0,40}is required|argument missing for|you must (?:provide|specify|pass)|"
     r"(?:provide|specify|pass) (?:either |one of )?(?=--[a-z])|"
-    r"not enough (?:non-option )?arguments|at least \d+ arguments?)[:\s]*(?P<rest>[^\n]{0,200})",
+    r"not enough (?:non-option )?arguments|at least \d+ arguments?"
+    r"|at least one (?=(?:\w+ )?(?:path|directory|file|folder|url|argument) must be"
+    r" (?:provided|specified|given|passed)))[:\s]*(?P<rest>[^\n]{0,200})",
     re.IGNORECASE,
 )
 _FLAG: Final = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]{0,60}\b|(?<![\w-])-[a-zA-Z]\b")
@@ -85,6 +87,7 @@ _PROSE_OBJECT: Final = re.compile(
     r"|[.,:;(]|$)",
     re.IGNORECASE,
 )
+_ARTICLES: Final = frozenset({"a", "an", "the", "your", "valid", "allowed", "one"})
 _PRONOUNS: Final = frozenset({"it", "one", "that", "them", "this"})
 _USAGE: Final = re.compile(
     r"^(?:\[?\w{1,12}\]?:? ){0,2}\W{0,4}usage:?\s+(?P<rest>\S[^\n]{0,300})", re.IGNORECASE | re.MULTILINE
@@ -269,7 +272,7 @@ def _argument_names(text: str) -> list[str] | None:
         return [_first_name(line) for line in found["names"].splitlines() if line.strip()][:6]
     found = _OPTION_MISSING.search(text)
     if found:
-        name = _first_name(found[0]) if found["rest"].strip() or _FLAG.search(found[0]) else ""
+        name = _first_name(found[0], found["rest"]) if found["rest"].strip() or _FLAG.search(found[0]) else ""
         return [name] if name else [_usage_name(text)] if _usage_name(text) else []
     if _PROSE_ARGUMENT.search(text):
         said = _PROSE_OBJECT.search(text)
@@ -278,13 +281,14 @@ def _argument_names(text: str) -> list[str] | None:
     return [name] if name else None
 
 
-def _first_name(text: str) -> str:
+def _first_name(text: str, rest: str = "") -> str:
+    """Return the flag, placeholder or quoted name in a text; else the first word that names something, of its rest."""
     for pattern in (_FLAG, _PLACEHOLDER, _QUOTED):
         found = pattern.search(text)
         if found:
             return (found.groupdict().get("name") or found.groupdict().get("optional") or found[0]).strip()
-    words = re.findall(r"[A-Za-z][\w-]*", text.rpartition(":")[2])
-    return words[0] if words else ""
+    words = re.findall(r"[A-Za-z][\w-]*", (rest or text).rpartition(":")[2])
+    return next((word for word in words if word.lower() not in _ARTICLES), "")
 
 
 def _usage_name(text: str) -> str:

@@ -91,6 +91,26 @@ def test_what_got_it_further_ends_the_earlier_ones_and_tells_the_cause() -> None
     assert tried.told(lacking) == lacking
 
 
+def test_a_crash_of_its_own_is_further_than_an_import_that_fails() -> None:
+    tried = mending()
+    assert tried.after(SDK) == OLDER
+    assert tried.after(failed("python_sdk_2", BOTH)) == BOTH
+    lacking = failed("crashed")
+    assert tried.after(lacking) is None
+    assert tried.told(lacking) == lacking
+
+
+def test_other_dependencies_that_lead_nowhere_leave_no_hint_to_try_them() -> None:
+    tried = mending()
+    while tried.after(SDK):
+        pass
+    cause = tried.told(SDK).cause
+    assert cause is not None
+    assert cause.hint.endswith(
+        "with mcp<2, with mcp<2 fastmcp<3, and failed, too; try another version or another server"
+    )
+
+
 def test_a_command_of_a_command_comes_after_it() -> None:
     tried = mending()
     assert tried.after(failed("missing_arg", Retry(arguments=("server",)), inputs=COMMAND)) == Retry(
