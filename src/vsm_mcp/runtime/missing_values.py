@@ -32,7 +32,7 @@ _WANTED: Final = re.compile(
     r"|\b(?:is|are|was|cannot be|can't be|must not be) (?:empty|blank|null|none|unset)\b|\b(?:set|export|define) the\b"
     r"|\bexpected (?:a )?(?:string|number|url|non-empty)|\b(?:isn't|wasn't|aren't) (?:set|defined|provided)\b"
     r"|\b(?:or|either|please|and) pass\b|\binvalid (?:environment|env|config)|\bcould not find\b"
-    r"|\b(?:set|define|export) (?:the )?[\"'`$]?(?-i:[A-Z][A-Z0-9]*_[A-Z0-9_]+)"
+    r"|\b(?:set|define|export) (?:the )?[\"'`$]?(?-i:[A-Z][A-Z0-9]*_[A-Z0-9_]+)\b"
     r"(?!=|[\"'`]? to (?:see|enable|get|debug|disable|silence|suppress|skip|turn|show))"
     r"|\bby setting\b|\bneeds?\b|\bdeclare it as envvar\b"
     r"|環境變數|环境变量|環境変数|환경 ?변수|umgebungsvariable|variables? d['’]environnement|variables? de entorno"
