@@ -45,7 +45,7 @@ _ENVIRONMENT: Final = re.compile(r"environ|\benv\b|env var|envvar|process\.env|d
 _SAID_OF_LIBRARIES: Final = {"You must specify a region": "AWS_DEFAULT_REGION"}  # boto
 _LIST_ITEM: Final = re.compile(rf"^\s*(?:[-*•·✗✖❌x]\s*|\d+[.)]\s*)?[\"'`]?(?P<name>{_NAME}|[A-Z][A-Z0-9]{{2,40}})\b")
 _BULLET: Final = re.compile(r"^\s*(?:[-*•·✗✖❌]|\d{1,2}[.)])\s")
-_OF_A_HELP: Final = re.compile(r"\s*--?[a-z][\w-]*[ ,=]")  # the row of an option
+_OF_A_HELP: Final = re.compile(r"\s+--?[a-z][\w-]*[ ,=]")  # the row of an option
 _EXAMPLE: Final = re.compile(r"\b(?:e\.g\.|for example|example:)", re.IGNORECASE)
 _PYDANTIC_FIELD: Final = re.compile(
     r"^(?P<field>[A-Za-z_][\w.]{0,80})\n\s+(?:Field required|Input should be|Value error|field required|none is not)",

@@ -14,7 +14,7 @@ _MOST: Final = 2
 
 _STDIO: Final = re.compile(r"(?<![\w-])--stdio\b")
 _CHOICE: Final = re.compile(
-    r"(?<![\w-])(?P<flag>--(?:mcp-)?(?:transport|mode|protocol|transport-type|server-type))\b[ =]?"
+    r"(?<![\w-])(?P<flag>--(?:mcp-)?(?:transport-type|transport|mode|protocol|server-type))(?![\w-])[ =]?"
     r"[^\n]{0,120}(?:\n[^\n]{0,160})?\bstdio\b",
     re.IGNORECASE,
 )
@@ -27,7 +27,7 @@ _PORT: Final = re.compile(
     re.IGNORECASE,
 )
 _EXTRA: Final = re.compile(
-    r"\b(?:install|add|uvx|--from)\b[^\n\[]{0,40}?(?<![\w.-])(?!mcp\[|fastmcp\[)(?P<name>[A-Za-z0-9][\w.-]{0,80})\[(?P<extra>[A-Za-z][\w-]{0,40})\]"
+    r"(?<![\w-])(?:install|add|uvx|--from)\b[^\n\[]{0,40}?(?<![\w.-])(?!mcp\[|fastmcp\[)(?P<name>[A-Za-z0-9][\w.-]{0,80})\[(?P<extra>[A-Za-z][\w-]{0,40})\]"
 )
 _SSE: Final = re.compile(r"\bsse\b", re.IGNORECASE)
 _PORTS: Final = 65536

@@ -122,7 +122,7 @@ def examine(subject: Subject) -> list[Finding]:
     findings = [*_entries(subject.members), *_native(subject)]
     if subject.ref.kind is RefKind.PYPI:
         findings += _python_sources(subject.manifest)
-        findings += _hooks(subject.members)
+        findings += _hooks(subject.members, wheel=subject.archive_name.endswith(".whl"))
         findings += _setup_script(subject)
     else:
         findings += _npm_sources(subject.manifest)
@@ -169,8 +169,7 @@ def _escapes(name: str) -> bool:
     )
 
 
-def _hooks(members: Sequence[Member]) -> Iterator[Finding]:
-    wheel = any(member.name.endswith(".dist-info/METADATA") for member in members)
+def _hooks(members: Sequence[Member], *, wheel: bool) -> Iterator[Finding]:
     hooks = _HOOKS_OF_WHEEL if wheel else _HOOKS
     for member in members:
         if hooks.search(member.name.replace("\\", "/")):

@@ -19,7 +19,7 @@ from vsm_mcp.config import Config
 from vsm_mcp.model.finding import CheckResult, Finding, Severity
 from vsm_mcp.vetting import install_script
 from vsm_mcp.vetting.check import Rule, Stage, Subject, result, unavailable
-from vsm_mcp.vetting.startup_hook import only_imports
+from vsm_mcp.vetting.startup_hook import LONGEST, imported_by, imported_by_pth
 
 HOOK: Final = Rule(
     "installed.startup_hook", Severity.BLOCK, "a dependency holds code that every Python start would run"
@@ -39,10 +39,17 @@ _UNIT: Final = "files"
 _MOST_FILES: Final = 200_000
 _HOOKS: Final = re.compile(r"\.pth$|^(?:site|user)customize\.py$")
 # what the libraries of the Python world themselves put there: paths, and one import of their own
-_HARMLESS_LINE: Final = re.compile(r"\s*(?:#.*|[\w./\\-]*)\s*$")
-_WELL_KNOWN: Final = re.compile(
-    r"^(?:distutils-precedence|_virtualenv|a1_coverage|coloredlogs|ddtrace_\w*|pytest-cov|protobuf.*nspkg|[\w.-]+-nspkg|matplotlib-[\w.-]+|pywin32"
-    r"|__editable__[\w.-]+)\.pth$"
+_HARMLESS_LINE: Final = re.compile(r"[ \t]*(?:#[\t\x20-\x7e]*|[\w./\\-]*)[ \t\r]*")
+# Hooks of a well-known kind: how their files are called, and what they import.
+_WELL_KNOWN: Final = (
+    (re.compile(r"(?:protobuf.*|[\w.-]+-|matplotlib-[\w.-]+-)nspkg\.pth"), re.compile(r"(?!)")),
+    (re.compile(r"distutils-precedence\.pth"), re.compile(r"_distutils_hack")),
+    (re.compile(r"_virtualenv\.pth"), re.compile(r"_virtualenv")),
+    (re.compile(r"a1_coverage\.pth"), re.compile(r"coverage")),
+    (re.compile(r"coloredlogs\.pth"), re.compile(r"coloredlogs")),
+    (re.compile(r"ddtrace_\w*\.pth"), re.compile(r"ddtrace(?:\.\w+)*")),
+    (re.compile(r"pywin32\.pth"), re.compile(r"pywin32_bootstrap")),
+    (re.compile(r"__editable__[\w.-]+\.pth"), re.compile(r"__editable___\w+")),
 )
 _NATIVE: Final = re.compile(r"\.(?:node|so(?:\.\d+)*|dylib|dll|pyd|exe|wasm)$", re.IGNORECASE)
 _SCRIPTS: Final = ("preinstall", "install", "postinstall")
@@ -95,17 +102,35 @@ def _scope(folder: str) -> set[str]:
 
 
 def _hook(path: Path, root: Path) -> Iterator[Finding]:
-    where = _shown(path, root)
-    if path.is_symlink() or not path.is_file() or path.parent.name != "site-packages":
-        return  # Python reads them at the root of a place for packages only
-    with path.open("rb") as file:
-        text = file.read(65536).decode("utf-8", "replace")
-    if path.suffix == ".pth" and all(_HARMLESS_LINE.fullmatch(line) for line in text.splitlines()):
+    where, top = _shown(path, root), path.parent.name == "site-packages"
+    if path.is_symlink() or not path.is_file() or "/site-packages/" not in f"/{where}":
         return
-    rule = HOOK
-    if path.suffix == ".pth" and only_imports(text):
-        rule = KNOWN_HOOK if _WELL_KNOWN.match(path.name) else OWN_HOOK
+    with path.open("rb") as file:
+        text = file.read(LONGEST + 1).decode("utf-8", "replace")
+    if path.suffix == ".pth":
+        if top:  # Python reads them nowhere else
+            yield from _path_file(path.name, text, where)
+    elif top or imported_by(text) is None:
+        yield HOOK.found(where, "run at every start of Python")
+    else:
+        yield KNOWN_HOOK.found(where, "run where its folder is a place for modules")
+
+
+def _path_file(name: str, text: str, where: str) -> Iterator[Finding]:
+    if len(text) <= LONGEST and all(_HARMLESS_LINE.fullmatch(line) for line in text.split("\n")):
+        return
+    modules = imported_by_pth(text)
+    rule = HOOK if modules is None else OWN_HOOK
+    if modules is not None and _well_known(name, modules):
+        rule = KNOWN_HOOK
     yield rule.found(where, "run at every start of Python")
+
+
+def _well_known(name: str, modules: frozenset[str]) -> bool:
+    return any(
+        called.fullmatch(name) and all(imports.fullmatch(module) for module in modules)
+        for called, imports in _WELL_KNOWN
+    )
 
 
 def _scripts(folder: Path, root: Path) -> Iterator[Finding]:

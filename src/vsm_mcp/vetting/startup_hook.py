@@ -1,14 +1,19 @@
-"""Whether a ``.pth`` file does no more at the start of Python than import modules of its own distribution. Pure.
+"""Which modules code that every Python start runs imports, where it does no more than that. Pure.
 
-``site`` runs the lines that begin with ``import`` and takes all others for paths (https://docs.python.org/3/library/site).
+``site`` runs the lines of a ``.pth`` file that begin with ``import`` and takes all others for paths
+(https://docs.python.org/3/library/site).
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from typing import Final
+
+LONGEST: Final = 65536
+"""Characters; what is longer is not judged."""
 
 _STANDARD: Final = frozenset({"os", "sys", "types", "importlib", "importlib.util", "importlib.machinery"})
 _LOOKED_AT: Final = frozenset(
@@ -19,36 +24,60 @@ _LOOKED_AT: Final = frozenset(
     ]
 )
 """What may be used of the standard library: the environment, and the system of imports."""
-_REACHES_ALL: Final = frozenset(
-    [
-        *("eval", "compile", "open", "input", "getattr", "delattr", "globals", "locals", "vars", "breakpoint"),
-        *("__builtins__", "f_globals", "f_builtins", "f_back"),
-    ]
+_BUILTINS: Final = frozenset(
+    ("ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException", "setattr", "hasattr", "len")
 )
+_CALLED_ONLY: Final = frozenset({"exec", "__import__"})
+_REACHES_ALL: Final = frozenset({"f_globals", "f_builtins", "f_back"})
 _NODES: Final = (
     *(ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.Expr, ast.Assign, ast.Pass, ast.If, ast.IfExp, ast.Try),
     *(ast.ExceptHandler, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.Call, ast.keyword, ast.Name, ast.Attribute),
     *(ast.Constant, ast.Tuple, ast.List, ast.Subscript, ast.Starred),
     *(ast.expr_context, ast.boolop, ast.unaryop, ast.cmpop),
 )
+_PLAIN: Final = re.compile(r"(?:[\t\x20-\x7e]|\r?\n)*")
 _DEEPEST: Final = 3
 
 
-def only_imports(text: str) -> bool:
-    """Whether every line is a path, or code that imports, at most under a condition, and calls what it imported.
+def imported_by_pth(text: str) -> frozenset[str] | None:
+    """Return the modules that are no standard ones and that a ``.pth`` file imports; ``None`` where it does more.
 
-    It may ``exec`` a literal that keeps to the same. Text is not put together, and no module of the standard library
-    is handed on under another name: what would run can be read.
+    Every line has to be a path, or code that imports, at most under a condition, and calls what it imported. It may
+    ``exec`` a literal that keeps to the same. Text is not put together, and nothing but what the code itself binds is
+    handed on under another name: what would run can be read. What is no plain ASCII text does more, for what is cut
+    into lines here and by Python must be the same.
     """
-    return all(_plain(line, 0) for line in text.splitlines() if line.startswith(("import ", "import\t")))
+    if len(text) > LONGEST or not _PLAIN.fullmatch(text):
+        return None
+    lines = text.replace("\r", "").split("\n")
+    found = [imported_by(line) for line in lines if line.startswith(("import ", "import\t"))]
+    known = [each for each in found if each is not None]
+    return frozenset().union(*known) if len(known) == len(found) else None
 
 
-def _plain(code: str, depth: int) -> bool:
+def imported_by(code: str) -> frozenset[str] | None:
+    """Return the same of Python code, as a whole."""
     try:
-        tree = ast.parse(code)
+        return _read(code, frozenset(), 0) if len(code) <= LONGEST else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return all(isinstance(node, _NODES) and _harmless(node, within, depth) for node, within in _nodes(tree))
+        return None
+
+
+def _read(code: str, bound: frozenset[str], depth: int) -> frozenset[str] | None:
+    tree = ast.parse(code)
+    nodes = list(_nodes(tree))
+    bound |= {name for node, _ in nodes for name in _binds(node)}
+    found: set[str] = set()
+    for node, within in nodes:
+        if not isinstance(node, _NODES) or not _harmless(node, within, bound):
+            return None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLED_ONLY:
+            inner = _run(node, bound, depth)
+            if inner is None:
+                return None
+            found |= inner
+        found |= {module for module in _modules(node) if module not in _STANDARD}
+    return frozenset(found)
 
 
 def _nodes(tree: ast.AST, within: ast.AST | None = None) -> Iterator[tuple[ast.AST, ast.AST | None]]:
@@ -58,28 +87,51 @@ def _nodes(tree: ast.AST, within: ast.AST | None = None) -> Iterator[tuple[ast.A
         yield from _nodes(child, tree)
 
 
-def _harmless(node: ast.AST, within: ast.AST | None, depth: int) -> bool:
+def _binds(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Import(names=names):
+            yield from (alias.name.partition(".")[0] for alias in names)
+        case ast.ImportFrom(names=names):
+            yield from (alias.name for alias in names)
+        case ast.Name(id=name, ctx=ast.Store()):
+            yield name
+        case ast.ExceptHandler(name=str(name)):
+            yield name
+
+
+def _modules(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield node.module or ""
+
+
+def _harmless(node: ast.AST, within: ast.AST | None, bound: frozenset[str]) -> bool:
     match node:
         case ast.Import(names=names):
             return all(_own(alias.name) and alias.asname is None for alias in names)
-        case ast.ImportFrom(module=module):
-            return module is not None and module not in _STANDARD and _own(module)
+        case ast.ImportFrom(module=module, names=names):
+            own = module is not None and module not in _STANDARD and _own(module)
+            return own and all(alias.asname is None and alias.name not in sys.stdlib_module_names for alias in names)
         case ast.Constant(value=str(text)):
             return text not in sys.stdlib_module_names
         case ast.Name(id=name):
-            return name not in _REACHES_ALL and (name not in _STANDARD or _looks(within))
+            return _named(name, within, node, bound)
         case ast.Attribute(attr=name):
             return name not in _REACHES_ALL and _looks_on(node, within)
-        case ast.Call():
-            return _call(node, depth)
+        case ast.Call(func=ast.Attribute(value=ast.Constant())):
+            return False
     return True
 
 
-def _looks(within: ast.AST | None) -> bool:
-    """Whether the name of a module stands where something of it is looked up, or where it is set."""
-    return isinstance(within, ast.Attribute | ast.Assign) and not (
-        isinstance(within, ast.Assign) and isinstance(within.value, ast.Name)
-    )
+def _named(name: str, within: ast.AST | None, node: ast.Name, bound: frozenset[str]) -> bool:
+    if name in _CALLED_ONLY:
+        return isinstance(within, ast.Call) and within.func is node
+    if isinstance(node.ctx, ast.Store):
+        return name not in _BUILTINS
+    if name in _STANDARD:
+        return isinstance(within, ast.Attribute)
+    return name in bound or name in _BUILTINS
 
 
 def _looks_on(node: ast.Attribute, within: ast.AST | None) -> bool:
@@ -88,9 +140,9 @@ def _looks_on(node: ast.Attribute, within: ast.AST | None) -> bool:
     root: ast.AST = node
     while isinstance(root, ast.Attribute):
         root = root.value
-    dotted = ast.unparse(node)
     if not isinstance(root, ast.Name) or root.id not in _STANDARD:
         return not node.attr.startswith("__") or node.attr in {"__dict__", "__path__"}
+    dotted = ast.unparse(node)
     return dotted in _LOOKED_AT or (dotted == "sys.modules" and isinstance(within, ast.Subscript))
 
 
@@ -98,10 +150,12 @@ def _own(module: str) -> bool:
     return module in _STANDARD or module.partition(".")[0] not in sys.stdlib_module_names
 
 
-def _call(call: ast.Call, depth: int) -> bool:
-    if isinstance(call.func, ast.Name) and call.func.id in {"exec", "__import__"}:
-        text = call.args[0].value if len(call.args) == 1 and isinstance(call.args[0], ast.Constant) else None
-        if not isinstance(text, str):
-            return False
-        return _own(text) if call.func.id == "__import__" else depth < _DEEPEST and _plain(text, depth + 1)
-    return not (isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Constant))
+def _run(call: ast.Call, bound: frozenset[str], depth: int) -> frozenset[str] | None:
+    """Return the modules that a call of ``exec`` or ``__import__`` imports, where its only argument is a literal."""
+    assert isinstance(call.func, ast.Name)  # noqa: S101 - the caller has looked
+    text = call.args[0].value if len(call.args) == 1 and isinstance(call.args[0], ast.Constant) else None
+    if not isinstance(text, str) or call.keywords:
+        return None
+    if call.func.id == "__import__":
+        return frozenset({text} - _STANDARD) if _own(text) else None
+    return _read(text, bound, depth + 1) if depth < _DEEPEST else None

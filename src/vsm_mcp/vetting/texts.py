@@ -93,11 +93,13 @@ def _members(properties: dict[str, Any], pointer: str, depth: int) -> Iterator[T
 def _holds_text(schema: dict[str, Any]) -> bool:
     """Whether a value of a schema can be more than a number or a yes or no, as far as its types tell."""
     kinds, ways = schema.get("type"), schema.get("anyOf")
+    if "enum" in schema or "const" in schema:
+        return True
     if isinstance(kinds, str):
         return kinds not in _TEXTLESS
     if isinstance(kinds, list):
-        return any(kind not in _TEXTLESS for kind in kinds)
-    return not isinstance(ways, list) or any(not isinstance(way, dict) or _holds_text(way) for way in ways)
+        return not kinds or any(kind not in _TEXTLESS for kind in kinds)
+    return not (isinstance(ways, list) and ways) or any(not isinstance(way, dict) or _holds_text(way) for way in ways)
 
 
 def _role(pointer: str) -> str:

@@ -51,6 +51,7 @@ CASES: list[tuple[str, tuple[str, ...], str]] = [
     ("missing_dependency", (), PYTHON + "ModuleNotFoundError: No module named 'mcp'"),
     ("missing_arg", ("path",), "Error: At least one allowed path must be provided"),
     ("missing_env", ("INSTANT_ACCESS_TOKEN",), "Provide a token using --token or set INSTANT_ACCESS_TOKEN variable"),
+    ("missing_env", ("GITHUB_TOKEN",), "--token or GITHUB_TOKEN must be set"),
     ("missing_env", ("DOCMOST_URL",), "ERROR: define DOCMOST_URL (see .env.example)"),
     ("missing_env", ("AWS_DEFAULT_REGION",), PYTHON + "botocore.exceptions.NoRegionError: You must specify a region."),
     ("runtime_version", (), "TypeError: webidl.util.markAsUncloneable is not a function\n    at x (/i/y.js:1:1)"),

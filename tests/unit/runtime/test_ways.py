@@ -53,6 +53,8 @@ def test_a_help_names_the_commands_that_are_likely_to_serve(text: str, arguments
         ("Usage: demo [options]\n  --stdio  speak over the standard streams\n", [("--stdio",)]),
         ("usage: demo [-h] [--transport {http,stdio}]\n", [("--transport", "stdio")]),
         ("  --mode <mode>   how it runs\n                  (stdio or sse)\n", [("--mode", "stdio")]),
+        ("  --transport-type {stdio,sse}", [("--transport-type", "stdio")]),
+        ("  --transport-port N   not for stdio", []),
         ("Starting in stdio mode", []),
         ("--transport-layer must be tcp", []),
     ],
@@ -86,6 +88,7 @@ def test_a_program_says_where_it_listens(text: str, urls: list[str]) -> None:
     [
         ("Install them with:  pip install 'boolean-algebra-engine[cli]'", ["boolean-algebra-engine[cli]"]),
         ("uv pip install -U demo[mcp] or pip install demo[mcp]", ["demo[mcp]"]),
+        ("uv tool run --from 'demo[mcp]' demo", ["demo[mcp]"]),
         ("pip install 'mcp[cli]'", []),
         ("see docs[mcp]", []),
     ],

@@ -80,7 +80,10 @@ async def test_code_that_every_python_start_would_run_blocks(name: str) -> None:
 )
 async def test_of_a_wheel_only_what_python_would_read_is_a_hook(name: str, *, blocks: bool) -> None:
     members = (Entry("x/__init__.py"), Entry("x-1.dist-info/METADATA"), Entry(name))
-    assert await found(Subject(ref=PYPI, members=members)) == ({"archive.startup_hook": "block"} if blocks else {})
+    subject = Subject(ref=PYPI, members=members, archive_name="x-1-py3-none-any.whl")
+    assert await found(subject) == ({"archive.startup_hook": "block"} if blocks else {})
+    source = msgspec.structs.replace(subject, archive_name="x-1.tar.gz")
+    assert await found(source) == {"archive.startup_hook": "block"}
 
 
 async def test_an_ordinary_wheel_and_package_pass() -> None:

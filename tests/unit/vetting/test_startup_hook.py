@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vsm_mcp.vetting.installed import walk
-from vsm_mcp.vetting.startup_hook import only_imports
+from vsm_mcp.vetting.startup_hook import imported_by_pth
 
 SETUPTOOLS = (
     "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os.environ.get(var, 'local') == 'local'; "
@@ -46,6 +46,17 @@ HOSTILE = (
     "import mine; from os import system; system('true')",
     "import mine; mine.run('{}s'.format('o'))",
     "import mine; mine.run('o' + 's')",
+    "import mine;\x0cexec('mine')",
+    "import \x0cmine",
+    "\ufeffimport os; os.system('true')",
+    "import mine; builtins.exec('mine')",
+    "import mine; io.FileIO('/x', 'w').write(b'x')",
+    "import mine; run = exec; run('mine')",
+    "import mine; from setuptools import os as mine; mine.system('true')",
+    "import mine; from setuptools import os; mine(os)",
+    "import mine; mine" + ".a" * 3000,
+    "import mine; " + "(" * 500 + ")" * 500,
+    "# " + "x" * 70_000 + "\nimport os; os.system('true')",
 )
 
 
@@ -54,19 +65,23 @@ HOSTILE = (
     [SETUPTOOLS, COLOREDLOGS, NAMESPACE, "/a/path\nimport _virtualenv", "# no code\n"],
 )
 def test_what_only_imports_is_told_from_the_rest(text: str) -> None:
-    assert only_imports(text)
+    assert imported_by_pth(text) is not None
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_hook_that_reaches_further_is_no_mere_import(text: str) -> None:
-    assert not only_imports(text)
+    assert imported_by_pth(text) is None
 
 
 def test_what_lies_deeper_in_a_package_is_no_hook(tmp_path: Path) -> None:
     deeper = tmp_path / "lib/python3.11/site-packages/opentelemetry/auto_instrumentation"
     deeper.mkdir(parents=True)
-    (deeper / "sitecustomize.py").write_text("import os; os.system('true')")
+    (deeper / "some.pth").write_text("import os; os.system('true')")
     assert walk(tmp_path)[1] == []
+    (deeper / "sitecustomize.py").write_text("# of theirs\nfrom opentelemetry import start\n\nstart()\n")
+    assert [finding.rule for finding in walk(tmp_path)[1]] == ["installed.known_hook"]
+    (deeper / "sitecustomize.py").write_text("import os\nos.system('true')\n")
+    assert [finding.rule for finding in walk(tmp_path)[1]] == ["installed.startup_hook"]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +90,9 @@ def test_what_lies_deeper_in_a_package_is_no_hook(tmp_path: Path) -> None:
         ("coloredlogs.pth", COLOREDLOGS, "installed.known_hook"),
         ("mine.pth", "import mine", "installed.own_hook"),
         ("pywin32.pth", "import os; os.system('true')", "installed.startup_hook"),
+        ("coloredlogs.pth", "import mine; mine.run()", "installed.own_hook"),
+        ("google-nspkg.pth", NAMESPACE, "installed.known_hook"),
+        ("google-nspkg.pth", "import mine", "installed.own_hook"),
         ("sitecustomize.py", "import mine", "installed.startup_hook"),
     ],
 )

@@ -141,7 +141,13 @@ def test_ordinary_parameters_pass(name: str) -> None:
 def test_what_holds_no_text_asks_for_no_conversation(schema: dict[str, Any]) -> None:
     turn = {**schema, "description": "0 saves the whole chat"}
     assert "block" not in verdicts(tool(inputSchema={"type": "object", "properties": {"turn": turn}})).values()
-    turn = {"anyOf": [{"type": "string"}], "description": "the whole chat"}
+
+
+@pytest.mark.parametrize(
+    "schema", [{"anyOf": [{"type": "string"}]}, {"type": []}, {"anyOf": []}, {"type": "integer", "enum": ["a"]}, {}]
+)
+def test_what_may_hold_text_is_judged(schema: dict[str, Any]) -> None:
+    turn = {**schema, "description": "the whole chat"}
     assert "block" in verdicts(tool(inputSchema={"type": "object", "properties": {"turn": turn}})).values()
 
 
