@@ -147,3 +147,27 @@ def test_the_server_among_several_programs_can_be_named(front: Front, tmp_path: 
     added = home.run("add", "pypi:two-mcp", "--program", "other-mcp", "--yes")
     assert added.document["outcome"] == "served", added.document["reason"]
     assert home.run("set", "two", "--program", "one-mcp").code == 2
+
+
+def test_an_upgrade_that_waits_comes_up_in_the_way_its_trial_found(front: Front, tmp_path: Path) -> None:
+    server = {"grown_server.py": FAULTY.read_bytes()}
+    later = (
+        b"import sys\nif sys.argv[1:2] != ['serve']:\n"
+        b"    raise SystemExit('usage: grown COMMAND\\n\\nCommands:\\n  serve   Serve it\\n')\n"
+        b"sys.argv = [sys.argv[0], '--instructions', 'This is two.']\nfrom grown_server import main\n"
+    )
+    first = {"grown_mcp.py": b"from grown_server import main\n", **server}
+    front.publish_wheel("grown-mcp", "1.0", first, program="grown_mcp:main")
+    home = Home(tmp_path / "home", front.environ(tmp_path))
+    assert home.run("add", "pypi:grown-mcp", "--yes").document["outcome"] == "served"
+    front.publish_wheel("grown-mcp", "2.0", {"grown_mcp.py": later, **server}, program="grown_mcp:main")
+    waits = home.run("upgrade", "grown")
+    (row,) = waits.document["upgrades"]
+    assert row["outcome"] == "waiting", row
+    agreed = home.run("approve", row["evidence"])
+    assert agreed.code == 0, agreed
+    home.serve()
+    assert "5" in home.run("call", "grown__add", "a=2", "b=3").document["content"][0]["text"]
+    assert home.run("set", "grown", "--env", "MORE=1", "--yes").code == 0
+    assert "5" in home.run("call", "grown__add", "a=2", "b=3").document["content"][0]["text"]
+    home.close()

@@ -16,7 +16,7 @@ from vsm_mcp.model.permissions import LIMITS
 from vsm_mcp.model.server import Server
 from vsm_mcp.runtime.permissions import UNSAID, limited, permitted, profile_of
 
-FIELDS: Final = Settings.__struct_fields__
+FIELDS: Final = tuple(each for each in Settings.__struct_fields__ if each != "program")
 _ADDED: Final = ("env", "secrets")  # what is given is added to what is there; of all others it takes the place
 
 
@@ -41,20 +41,27 @@ class Altered(msgspec.Struct, frozen=True, kw_only=True):
 
 def alter(server: Server, secrets: Mapping[str, str], wish: Wish, facts: LaunchFacts | None) -> Altered:
     """Return the server with what is wished for. Raises :class:`BadArgument` and :class:`MissingValue`."""
+    if "program" in {*wish.fields, *wish.clear}:
+        raise BadArgument("a server keeps its program", "remove it, and add it again with another --program")
     for field in (*wish.fields, *wish.clear):
         if field not in FIELDS:
             raise BadArgument(f"a server has no setting {field!r}", f"settings are {', '.join(FIELDS)}")
     settings = server.settings_with(secrets)
     settings = _replaced(settings, {field: getattr(Settings(), field) for field in wish.clear})
     settings = _replaced(settings, {field: _given(settings, wish.settings, field) for field in wish.fields})
+    way = msgspec.structs.replace(server.way, arguments=()) if "args" in wish.clear else server.way
+    first = len(way.arguments)
+    own = settings.args[first:] if settings.args[:first] == way.arguments else settings.args
     launch = None
-    if settings.args != server.args or settings.env != server.env or settings.cwd != server.settings.cwd:
-        launch = plan_launch(facts, settings, server.ref)
+    changed = (*way.arguments, *own) != server.args
+    if changed or settings.env != server.env or settings.cwd != server.settings.cwd:
+        launch = plan_launch(facts, msgspec.structs.replace(settings, args=own), server.ref)
     after = msgspec.structs.replace(
         server,
         settings=msgspec.structs.replace(settings, args=(), env={}, secrets={}),
-        args=launch.args if launch else server.args,
+        args=(*way.arguments, *launch.args) if launch else server.args,
         env=launch.env if launch else server.env,
+        way=way,
     )
     return Altered(server=after, secrets=settings.secrets, launch=launch)
 

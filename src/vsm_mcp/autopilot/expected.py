@@ -9,7 +9,8 @@ from vsm_mcp.install.installer import Built, Resolved
 from vsm_mcp.install.lockfile import LockedServer, Tried, Vetted, digest, text_of, tree_of
 from vsm_mcp.model.finding import Severity, VetReport
 from vsm_mcp.model.ref import RefKind
-from vsm_mcp.model.trial import Retry, TrialReport
+from vsm_mcp.model.retry import Retry
+from vsm_mcp.model.trial import TrialReport
 from vsm_mcp.vetting.pins import pins_of
 
 UNPINNED: Final = "resource:"

@@ -8,34 +8,48 @@ import msgspec
 
 from vsm_mcp.autopilot import expected
 from vsm_mcp.events import Emit, RemedyApplied
-from vsm_mcp.install.installer import extra_of
+from vsm_mcp.install.installer import Resolved, bounds, extra_of
 from vsm_mcp.install.lockfile import LockedServer
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
-from vsm_mcp.model.trial import AS_RELEASED, COMMAND, Cause, Retry, TrialReport
+from vsm_mcp.model.retry import AS_RELEASED, COMMAND, Retry
+from vsm_mcp.model.trial import Cause, TrialReport
 
+MOST: Final = 6
+"""So many ways are tried: what a program prints decides which there are."""
 _RELEASED: Final = frozenset({RefKind.NPM, RefKind.PYPI})
 """Kinds of which a registry tells when a version was released."""
+_PYTHON: Final = frozenset({RefKind.PYPI, RefKind.GIT, RefKind.DIR, RefKind.MCPB})
+"""Kinds whose dependencies can be bound as Python's are."""
+_ELSEWHERE: Final = frozenset({RefKind.OCI, RefKind.REMOTE})
+"""Kinds that cannot be had listen on a port."""
 _IMPORTING: Final = frozenset({"broken_entry", "missing_dependency", "incompatible_dependency", "python_sdk_2"})
 """Causes that say that other dependencies led nowhere."""
 _NO_FURTHER: Final = _IMPORTING | frozenset(
     ("protocol", "hung", "not_listening", "not_a_server", "bad_arg", "missing_arg", "crashed", "port_in_use")
 )
 """Causes that say that another way of starting led nowhere; any other is what it lacks once it got further."""
-
-
 _OTHER: Final = "try another version or another server"
 
 
 class Mending:
-    """The remedies of one acquisition. What is ``locked`` is not mended, for it would be something else."""
+    """The remedies of one acquisition. What is ``locked`` is not mended, for it would be something else.
 
-    def __init__(self, acquisition: str, emit: Emit, ref: Ref, locked: LockedServer | None = None) -> None:
+    ``sockets`` says whether a server can listen on a port within its sandbox.
+    """
+
+    def __init__(
+        self, acquisition: str, emit: Emit, ref: Ref, locked: LockedServer | None = None, *, sockets: bool = True
+    ) -> None:
         self._acquisition = acquisition
         self._emit = emit
         self._ref = ref
         self._locked = locked
+        self._sockets = sockets
         self._first: Cause | None = None
+        self._report: TrialReport | None = None
+        self._ahead = False
         self._known: list[Retry] = []
+        self._taken: list[Retry] = []
         self._tried: list[Retry] = []
 
     def after(self, report: TrialReport) -> Retry | None:
@@ -47,18 +61,36 @@ class Mending:
         if report.passed or cause is None:
             return None
         self._first = self._first or cause
-        ahead = self._got_further(cause)
-        own = [self._deeper(each, cause) for each in expected.remedies(self._locked, report) if self._fits(each)]
-        self._known = own + ([] if ahead else self._known)
-        found = next((each for each in self._known if each not in self._tried), None)
+        if report is not self._report:
+            self._ahead = self._got_further(cause)
+            self._report = report
+            own = [self._deeper(each, cause) for each in expected.remedies(self._locked, report) if self._fits(each)]
+            self._known = own + ([] if self._ahead else self._known)
+        left = self._known if len(self._taken) < MOST else []
+        found = next((each for each in left if each not in self._taken), None)
         if found is not None:
+            self._taken.append(found)
             self._tried.append(found)
             self._emit(RemedyApplied(acquisition=self._acquisition, remedy=str(found), reason=cause.message))
         return found
 
+    def missed(self) -> None:
+        """Note that what was returned last could not be had, or comes to the same as before: it was not tried."""
+        self._tried.pop()
+
+    def told(self, report: TrialReport) -> TrialReport:
+        """Return a report; where nothing that was tried got it further, with its first cause and what was tried."""
+        if report.cause is None or self._first is None or not self._tried or self._ahead:
+            return report
+        otherwise = any(each.arguments or each.listens for each in self._tried) and self._first.hint
+        tried = ", with ".join(map(str, self._tried))
+        hint = f"it was tried again with {tried}, and failed, too; {otherwise or _OTHER}"
+        return msgspec.structs.replace(report, cause=msgspec.structs.replace(self._first, hint=hint))
+
     def _got_further(self, cause: Cause) -> bool:
         """Whether what was tried last changed what it fails for."""
-        if not self._tried:
+        before = self._report.cause if self._report is not None else None
+        if not self._tried or before is None or (cause.code, cause.message) == (before.code, before.message):
             return False
         return cause.code not in (_IMPORTING if self._tried[-1].constraints else _NO_FURTHER)
 
@@ -71,18 +103,17 @@ class Mending:
 
     def _fits(self, retry: Retry) -> bool:
         """Whether a way is one for this package: a registry has dates, a Python package extras of its own."""
-        asked = [found for each in retry.constraints if (found := extra_of(each)) is not None]
-        if asked:
-            own = {"", normalise_pypi(self._ref.name)}
-            return self._ref.kind is RefKind.PYPI and all(normalise_pypi(name) in own for name, _ in asked)
-        return AS_RELEASED not in retry.constraints or self._ref.kind in _RELEASED
+        kind, asked = self._ref.kind, [found for each in retry.constraints if (found := extra_of(each)) is not None]
+        own = {"", normalise_pypi(self._ref.name)}
+        return (
+            (AS_RELEASED not in retry.constraints or kind in _RELEASED)
+            and (not bounds(retry.constraints) or kind in _PYTHON)
+            and (not asked or kind is RefKind.PYPI)
+            and all(normalise_pypi(name) in own for name, _ in asked)
+            and (not retry.listens or (self._sockets and kind not in _ELSEWHERE))
+        )
 
-    def told(self, report: TrialReport) -> TrialReport:
-        """Return a report; where nothing that was tried got it further, with its first cause and what was tried."""
-        if report.cause is None or self._first is None or not self._tried or self._got_further(report.cause):
-            return report
-        cause = self._first
-        otherwise = (any(each.arguments or each.listens for each in self._tried) and cause.hint) or _OTHER
-        tried = ", with ".join(map(str, self._tried))
-        hint = f"it was tried again with {tried}, and failed, too; {otherwise}"
-        return msgspec.structs.replace(report, cause=msgspec.structs.replace(cause, hint=hint))
+
+def same_tree(before: Resolved, now: Resolved) -> bool:
+    """Whether two resolutions come to the same; of what only its build tells dependencies, nobody knows."""
+    return before.lock == now.lock and not now.build_lock

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
-from vsm_mcp.autopilot.mending import Mending
+from vsm_mcp.autopilot.mending import Mending, same_tree
 from vsm_mcp.autopilot.outcome import Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.subjects import after_trial, granted_to
@@ -30,9 +30,11 @@ from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.finding import CheckResult, Judgement, VetReport
 from vsm_mcp.model.launch import LaunchFacts, Settings
 from vsm_mcp.model.ref import Ref
+from vsm_mcp.model.retry import Retry
 from vsm_mcp.model.server import Installation, Server
-from vsm_mcp.model.trial import Examination, Retry
+from vsm_mcp.model.trial import Examination
 from vsm_mcp.runtime.spec import spec_of
+from vsm_mcp.sandbox.tier import Tier
 from vsm_mcp.vetting.check import Stage, Subject, run_checks
 from vsm_mcp.vetting.trials.advice import advise
 from vsm_mcp.vetting.trials.examine import Examined, examine
@@ -94,31 +96,60 @@ class Rehearsal:
 
     async def _of(self, ref: Ref) -> Examination:
         launch = self._launch(ref)
-        mending = Mending(self._name, self._parts.emit, ref)
-        retry: Retry | None = Retry()
-        made: _Made | Examination | None = None
-        while retry is not None:
-            if made is None or retry.constraints:
-                made = await self._made(ref, retry.constraints)
-            if isinstance(made, Examination):
-                return made
-            resolved, fetched, built, before = made
-            server = self._server(resolved, built, launch, retry)
-            found = await self._with_stand_ins(server)
-            retry = mending.after(found.report)
+        made = await self._made(await self._resolved(ref))
+        if isinstance(made, Examination):
+            return made
+        full = self._parts.sandbox.isolation.tier is Tier.FULL
+        mending, way = Mending(self._name, self._parts.emit, ref, sockets=full), Retry()
+        found = await self._with_stand_ins(self._server(made, launch, way))
+        while (retry := mending.after(found.report)) is not None:
+            if not retry.constraints:
+                way = retry
+            else:
+                otherwise = await self._resolved_otherwise(retry.constraints, made.resolved)
+                if otherwise is None:
+                    mending.missed()
+                    continue
+                again = await self._made_otherwise(otherwise)
+                if again is None:
+                    break  # what was installed before is gone
+                made = again
+            found = await self._with_stand_ins(self._server(made, launch, way))
+        found = msgspec.structs.replace(found, report=mending.told(found.report))
+        resolved, fetched, built, before = made
+        server = self._server(made, launch, way)
         subject = after_trial(self._parts, server, found.report, built, fetched)
         subject = msgspec.structs.replace(subject, fleet=await self._others(ref))
         after = await self._after(subject) if found.report.passed else ()
         return self._concluded(resolved.ref, resolved.version, before, found, after)
 
-    async def _made(self, ref: Ref, constraints: tuple[str, ...]) -> _Made | Examination:
-        """Install it in the temporary place; an examination where vetting rejects it before."""
-        parts, installer = self._parts, await self._parts.installer(ref)
-        options = options_of(parts, self._settings, self._facts, constraints)
-        request = Request(ref=ref, settings=self._settings, known=self._known)
+    async def _resolved(self, ref: Ref, constraints: tuple[str, ...] = ()) -> Resolved:
+        options = options_of(self._parts, self._settings, self._facts, constraints)
         async with self._step("resolve"):
-            resolved = await installer.resolve(ref, options)
-            self._notes = resolved.notes
+            return await (await self._parts.installer(ref)).resolve(ref, options)
+
+    async def _resolved_otherwise(self, constraints: tuple[str, ...], before: Resolved) -> Resolved | None:
+        """Resolve the same version with constraints; ``None`` where that cannot be, or comes to the same."""
+        try:
+            found = await self._resolved(before.ref, constraints)
+        except VsmError:
+            return None
+        return None if same_tree(before, found) else found
+
+    async def _made_otherwise(self, resolved: Resolved) -> _Made | None:
+        """Install it in place of what is there; ``None`` where that cannot be, or vetting rejects it."""
+        try:
+            made = await self._made(resolved)
+        except VsmError:
+            return None
+        return made if isinstance(made, _Made) else None
+
+    async def _made(self, resolved: Resolved) -> _Made | Examination:
+        """Install it in the temporary place; an examination where vetting rejects it before."""
+        parts, installer = self._parts, await self._parts.installer(resolved.ref)
+        options = options_of(parts, self._settings, self._facts, resolved.constraints)
+        request = Request(ref=resolved.ref, settings=self._settings, known=self._known)
+        self._notes = resolved.notes
         async with self._step("fetch"):
             fetched = await installer.fetch(resolved, await parts.installations.stage(self._name, "tried"))
         async with self._step("vet"):
@@ -155,7 +186,8 @@ class Rehearsal:
         values = {**self._settings.secrets, **dict.fromkeys(names, STAND_IN)}
         self._settings = msgspec.structs.replace(self._settings, secrets=values)
 
-    def _server(self, resolved: Resolved, built: Built, launch: LaunchPlan, retry: Retry) -> Server:
+    def _server(self, made: _Made, launch: LaunchPlan, way: Retry) -> Server:
+        resolved, built = made.resolved, made.built
         installation = Installation(
             server=self._name,
             ref=resolved.ref,
@@ -170,9 +202,9 @@ class Rehearsal:
             version=resolved.version,
             installation=installation,
             settings=msgspec.structs.replace(
-                self._settings, args=(), env={}, secrets={}, listens=retry.listens or self._settings.listens
+                self._settings, args=(), env={}, secrets={}, listens=way.listens or self._settings.listens
             ),
-            args=(*retry.arguments, *launch.args),
+            args=(*way.arguments, *launch.args),
             env=launch.env,
         )
 

@@ -16,7 +16,7 @@ import msgspec
 from vsm_mcp.config import Config
 from vsm_mcp.model.launch import Entry, Input
 from vsm_mcp.model.ref import Ref, RefKind
-from vsm_mcp.model.trial import AS_RELEASED
+from vsm_mcp.model.retry import AS_RELEASED
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.sandbox.confinement import Command, Completed, Confinement
 
@@ -53,7 +53,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a person or a remedy asks of an installation.
 
     ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm, or
-    :data:`~vsm_mcp.model.trial.AS_RELEASED`); nothing published after ``not_after`` is taken, whoever published it.
+    :data:`~vsm_mcp.model.retry.AS_RELEASED`); nothing published after ``not_after`` is taken (npm takes it from
+    trusted publishers all the same).
     ``min_release_age_days`` is the
     cool-down: nothing published later is taken, but for packages that ``trusted_publishers`` (patterns over
     references) name. ``executable`` names one of several programs of a package. ``given`` are the values that were

@@ -84,7 +84,13 @@ class PypiInstaller:
                 failure = error
                 continue
             resolved = _resolved(ref, lock.text, python, wheel, options)
-            return msgspec.structs.replace(resolved, undated=tuple(sorted(lock.undated & resolved.packages.keys())))
+            newer = ", ".join(sorted(lock.newer & resolved.packages.keys()))
+            note = f"newer than its release, for they were published as source alone then: {newer}"
+            return msgspec.structs.replace(
+                resolved,
+                undated=tuple(sorted(lock.undated & resolved.packages.keys())),
+                notes=(note,) if newer else (),
+            )
         raise failure or AssertionError("no interpreter was tried")
 
     async def fetch(self, resolved: Resolved, into: Path) -> Fetched:

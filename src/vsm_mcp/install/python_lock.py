@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -47,12 +47,19 @@ def pinned_to_file(lock: str, package: str, archive: Path, digest: str, built: t
     return "".join([f"{own} @ {file.as_uri()} --hash={hashed}\n", *kept])
 
 
-def newer_than(until: datetime.datetime | None, without: Iterable[str]) -> tuple[str, ...]:
-    """Return uv's options for a cool-down: nothing published after ``until``, but of the packages in ``without``."""
+def newer_than(until: datetime.datetime | None, others: Mapping[str, datetime.datetime | None]) -> tuple[str, ...]:
+    """Return uv's options for a cool-down: nothing published after ``until``.
+
+    ``others`` are packages for which another moment counts, or none at all.
+    """
     if until is None:
         return ()
-    free = (word for name in dict.fromkeys(without) for word in ("--exclude-newer-package", f"{name}=false"))
-    return ("--exclude-newer", until.strftime("%Y-%m-%dT%H:%M:%SZ"), *free)
+    own = (f"{name}={_moment(moment) if moment else 'false'}" for name, moment in others.items())
+    return ("--exclude-newer", _moment(until), *(word for each in own for word in ("--exclude-newer-package", each)))
+
+
+def _moment(at: datetime.datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def uv_environ(addresses: Addresses) -> dict[str, str]:

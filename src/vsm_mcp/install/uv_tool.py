@@ -25,10 +25,14 @@ QUIET: Final = ("--no-progress", "--color=never")
 
 
 class UvLock(NamedTuple):
-    """A lock with hashes; ``undated`` are packages that an index gives no dates for: no cool-down holds for these."""
+    """A lock with hashes; ``undated`` are packages that an index gives no dates for: no cool-down holds for these.
+
+    ``newer`` were source alone at the time of a release, and are as new as the cool-down lets them be.
+    """
 
     text: str
     undated: frozenset[str]
+    newer: frozenset[str] = frozenset()
 
 
 class Uv:
@@ -75,7 +79,10 @@ class Uv:
         """
         undated, newer = frozenset[str](), frozenset[str]()
         while True:
-            cool = newer_than(cutoff(options), (*exempt(RefKind.PYPI, options, ref), *sorted(undated | newer)))
+            aged = cutoff(msgspec.structs.replace(options, not_after=None))
+            others = dict.fromkeys(exempt(RefKind.PYPI, options, ref), options.not_after)
+            others |= dict.fromkeys(sorted(undated)) | dict.fromkeys(sorted(newer), aged)
+            cool = newer_than(cutoff(options), others)
             flags = ("--no-build", "--generate-hashes", "--no-header", "--no-annotate", *cool, "--python", python.path)
             try:
                 async with self._installations.scratch() as folder:
@@ -85,7 +92,7 @@ class Uv:
                     sources = (str(folder / "requirements.in"), "-c", str(folder / "constraints.txt"))
                     work, seconds = Work(tool="uv", folder=folder, reads=python.roots, urls=urls), self._resolve_seconds
                     done = await self.run(("pip", "compile", *QUIET, *flags, *sources), package, seconds, work)
-                return UvLock(done.stdout.decode("utf-8", "replace"), undated)
+                return UvLock(done.stdout.decode("utf-8", "replace"), undated, newer)
             except Undated as error:
                 if options.not_after is not None and error.source_only not in newer | {""}:
                     newer |= {error.source_only}

@@ -9,6 +9,7 @@ import msgspec
 
 from vsm_mcp.model.launch import Entry, Settings
 from vsm_mcp.model.ref import Ref
+from vsm_mcp.model.retry import Retry
 
 
 class ServerState(StrEnum):
@@ -47,7 +48,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     session, ``keeps_home`` that it is known to keep things in its home. ``origin`` is the mark of the entry of a file
     that asked for it, or of the kit that it came with; empty where a person or an agent asked. ``denied`` is what a
     person said no to: the key of an item and the hash of its definition then, or :attr:`whole` and the acquisition; a
-    further change is another matter.
+    further change is another matter. ``way`` is what its trial found that it takes to start, beside what was ordered:
+    its arguments are the first of ``args``, its address is in ``settings``.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     keeps_home: bool = False
     origin: str = ""
     denied: dict[str, str] = {}
+    way: Retry = Retry()
 
     def settings_with(self, secrets: Mapping[str, str]) -> Settings:
         """Return the settings as they are given: with arguments, variables and secrets, which are kept beside them."""

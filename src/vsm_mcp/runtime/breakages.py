@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from vsm_mcp.model.trial import AS_RELEASED, Cause, Retry
+from vsm_mcp.model.retry import AS_RELEASED, Retry
+from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime.last_words import LastWords, mask
 
 _IMPORT_ERRORS: Final = frozenset({"ImportError", "ModuleNotFoundError"})

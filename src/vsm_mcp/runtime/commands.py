@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from vsm_mcp.model.trial import COMMAND, Cause
+from vsm_mcp.model.retry import COMMAND
+from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime import ways
 from vsm_mcp.runtime.last_words import LastWords
 

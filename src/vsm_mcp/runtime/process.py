@@ -187,14 +187,15 @@ class Process:
     async def open(self, known_era: str | None, seconds: float) -> None:
         """Shake hands, and hold it to its share of the CPU from then on.
 
-        One that says nothing over its pipes for a quarter of a minute and has said that it listens on a port is not
-        waited for any longer. Raises what its :class:`~vsm_mcp.runtime.entrance.Entrance` and :meth:`Child.throttle`
-        raise.
+        One that was never reached, and has not shaken hands after 15 seconds or a quarter of its time but said that it
+        listens on a port, is not waited for any longer. Raises what its
+        :class:`~vsm_mcp.runtime.entrance.Entrance` and :meth:`Child.throttle` raise.
         """
         opening = asyncio.ensure_future(self._entrance.open(known_era, seconds))
         try:
-            await asyncio.wait((opening,), timeout=_SILENT_SECONDS)
-            while not opening.done() and not (self.speaks_lines and self._listens_elsewhere()):
+            new = self.speaks_lines and known_era is None
+            await asyncio.wait((opening,), timeout=max(_SILENT_SECONDS, seconds / 4) if new else None)
+            while not opening.done() and not self._listens_elsewhere():
                 await asyncio.wait((opening,), timeout=_LOOK_AGAIN_SECONDS)
             if not opening.done():
                 raise RequestTimeout("it listens on a port, and says nothing over its pipes")

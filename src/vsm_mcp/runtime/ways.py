@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from vsm_mcp.model.trial import Retry
+from vsm_mcp.model.retry import Retry
 
 SERVES: Final = ("stdio", "serve", "server", "mcp", "start", "run")
 """Commands that serve MCP over the standard streams where a program has one of them, the likeliest first."""
@@ -29,6 +29,7 @@ _PORT: Final = re.compile(
 _EXTRA: Final = re.compile(
     r"(?<![\w-])(?:install|add|uvx|--from)\b[^\n\[]{0,40}?(?<![\w.-])(?!mcp\[|fastmcp\[)(?P<name>[A-Za-z0-9][\w.-]{0,80})\[(?P<extra>[A-Za-z][\w-]{0,40})\]"
 )
+_OF_MCP: Final = re.compile(r"\b(?:mcp|sse|messages?|ws|rpc|stream\w*)\b", re.IGNORECASE)
 _SSE: Final = re.compile(r"\bsse\b", re.IGNORECASE)
 _PORTS: Final = 65536
 _PATHS: Final = ("/mcp", "/sse")
@@ -56,17 +57,22 @@ def by_extra(text: str) -> tuple[Retry, ...]:
 
 
 def by_address(text: str) -> tuple[Retry, ...]:
-    """Return where a program says it listens; where it names no path, the usual ones of MCP."""
-    said = [*_URL.finditer(text)]
+    """Return where a program says it listens; where it names no path, the usual ones of MCP. A dashboard is none."""
+    said = [url for url in _URL.finditer(text) if not url["path"] or _OF_MCP.search(url["path"]) or url["path"] == "/"]
     for url in said:
         path = (url["path"] or "").rstrip("/.")
         if path:
             return _at(url["scheme"], url["port"], path)
-    port = said[0]["port"] if said else next((match["port"] for match in _PORT.finditer(text)), "")
+    port = said[0]["port"] if said else "" if _URL.search(text) else _port(text)
     if not port:
         return ()
     paths = _PATHS[::-1] if _SSE.search(text) else _PATHS
     return _at("http", port, *paths)
+
+
+def _port(text: str) -> str:
+    found = _PORT.search(text)
+    return found["port"] if found else ""
 
 
 def _at(scheme: str, port: str, *paths: str) -> tuple[Retry, ...]:

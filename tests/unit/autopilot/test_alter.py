@@ -6,12 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from vsm_mcp.autopilot.admission.order import ordered_again
 from vsm_mcp.autopilot.alter import FIELDS, Wish, alter, differences, widened
 from vsm_mcp.config import Config
 from vsm_mcp.errors import BadArgument, UnknownPermissions
 from vsm_mcp.model.launch import Entry, LaunchFacts, RestartPolicy, Settings
 from vsm_mcp.model.permissions import BUILT_IN, Permissions
 from vsm_mcp.model.ref import parse_ref
+from vsm_mcp.model.retry import Retry
 from vsm_mcp.model.server import Installation, Server
 
 REF = parse_ref("npm:demo@1")
@@ -145,3 +147,39 @@ def test_of_secrets_only_names_are_shown() -> None:
 def test_an_unknown_setting_is_named() -> None:
     with pytest.raises(BadArgument, match="'colour'"):
         alter(SERVER, SECRETS, Wish(clear=("colour",)), FACTS)
+
+
+LED = msgspec.structs.replace(
+    SERVER,
+    args=("serve", "--stdio", "one"),
+    settings=msgspec.structs.replace(SERVER.settings, listens="http://127.0.0.1:80/mcp"),
+    way=Retry(arguments=("serve",), listens="http://127.0.0.1:80/mcp"),
+)
+
+
+@pytest.mark.parametrize(
+    ("wish", "args"),
+    [
+        (Wish(settings=Settings(args=("two",)), fields=("args",)), ("serve", "--stdio", "two")),
+        (Wish(settings=Settings(env={"B": "2"}), fields=("env",)), ("serve", "--stdio", "one")),
+        (Wish(settings=Settings(lazy=False), fields=("lazy",)), ("serve", "--stdio", "one")),
+        (Wish(clear=("args",)), ("--stdio",)),
+        (Wish(settings=Settings(args=("run",)), fields=("args",), clear=("args",)), ("--stdio", "run")),
+    ],
+)
+def test_what_it_was_found_to_take_to_start_stays_first(wish: Wish, args: tuple[str, ...]) -> None:
+    assert alter(LED, {}, wish, FACTS).server.args == args
+
+
+def test_what_a_server_was_found_to_take_is_told_from_what_was_ordered() -> None:
+    order = ordered_again(LED, LED.settings)
+    assert (order.launch.args, order.settings.listens) == (("--stdio", "one"), "")
+    assert (order.args, order.started.listens) == (LED.args, LED.settings.listens)
+    otherwise = msgspec.structs.replace(order, way=Retry(arguments=("start",)))
+    assert (otherwise.args, otherwise.started.listens) == (("start", "--stdio", "one"), "")
+
+
+@pytest.mark.parametrize("wish", [Wish(fields=("program",)), Wish(clear=("program",))])
+def test_a_server_keeps_its_program(wish: Wish) -> None:
+    with pytest.raises(BadArgument, match="keeps its program"):
+        alter(SERVER, {}, wish, FACTS)

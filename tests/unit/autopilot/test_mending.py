@@ -3,12 +3,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from vsm_mcp.autopilot.mending import Mending
+from vsm_mcp.autopilot.mending import MOST, Mending, same_tree
 from vsm_mcp.events import Event, RemedyApplied, ignore
+from vsm_mcp.install.installer import Resolved
 from vsm_mcp.install.lockfile import LockedServer
 from vsm_mcp.model.definition import Offer
 from vsm_mcp.model.ref import parse_ref
-from vsm_mcp.model.trial import AS_RELEASED, COMMAND, Cause, Retry, TrialReport
+from vsm_mcp.model.retry import AS_RELEASED, COMMAND, Retry
+from vsm_mcp.model.trial import Cause, TrialReport
 
 OLDER, BOTH = Retry(constraints=("mcp<2",)), Retry(constraints=("mcp<2", "fastmcp<3"))
 THEN = Retry(constraints=(AS_RELEASED,))
@@ -109,6 +111,63 @@ def test_other_dependencies_that_lead_nowhere_leave_no_hint_to_try_them() -> Non
     assert cause.hint.endswith(
         "with mcp<2, with mcp<2 fastmcp<3, and failed, too; try another version or another server"
     )
+
+
+def test_what_could_not_be_had_was_not_tried() -> None:
+    tried = mending()
+    report = failed("crashed", Retry(arguments=("serve",)), Retry(arguments=("run",)))
+    assert tried.after(report) == Retry(arguments=("serve",))
+    again = failed("crashed", THEN)
+    assert tried.after(again) == THEN
+    tried.missed()
+    assert tried.after(again) == Retry(arguments=("run",))
+    cause = tried.told(failed("crashed")).cause
+    assert cause is not None
+    assert "serve, with run" in cause.hint
+    assert "release" not in cause.hint
+
+
+def test_the_same_failure_again_is_no_further() -> None:
+    tried = mending()
+    assert tried.after(failed("crashed", THEN)) == THEN
+    again = failed("crashed")
+    assert tried.after(again) is None
+    cause = tried.told(again).cause
+    assert cause is not None
+    assert cause.hint.startswith("it was tried again with dependencies as of its release")
+
+
+def test_what_a_program_prints_does_not_keep_it_going() -> None:
+    tried = mending()
+    ways = [tried.after(failed("crashed", Retry(constraints=(f"[e{number}]",)))) for number in range(MOST + 3)]
+    assert [way is not None for way in ways] == [True] * MOST + [False] * 3
+
+
+@pytest.mark.parametrize(
+    ("ref", "sockets", "fits"),
+    [
+        ("npm:demo", True, True),
+        ("npm:demo", False, False),
+        ("cmd:demo", True, True),
+        ("oci:demo/demo", True, False),
+        ("https://example.org/mcp", True, False),
+    ],
+)
+def test_only_what_can_listen_is_reached_on_a_port(ref: str, *, sockets: bool, fits: bool) -> None:
+    tried = Mending("a1", ignore, parse_ref(ref), sockets=sockets)
+    assert tried.after(failed("not_a_server", HTTP)) == (HTTP if fits else None)
+
+
+@pytest.mark.parametrize(("ref", "fits"), [("pypi:demo", True), ("npm:demo", False), ("cmd:demo", False)])
+def test_what_bounds_python_is_for_python(ref: str, *, fits: bool) -> None:
+    assert mending(ref=ref).after(SDK) == (OLDER if fits else None)
+
+
+def test_a_tree_that_only_a_build_tells_may_differ() -> None:
+    lock = Resolved(ref=parse_ref("pypi:demo"), version="1", lock="demo==1")
+    assert same_tree(lock, lock)
+    assert not same_tree(lock, msgspec.structs.replace(lock, build_lock="setuptools==1"))
+    assert not same_tree(lock, msgspec.structs.replace(lock, lock="demo==2"))
 
 
 def test_a_command_of_a_command_comes_after_it() -> None:

@@ -9,7 +9,7 @@ from vsm_mcp.install.cool_down import cutoff, exempt, too_young, trusts
 from vsm_mcp.install.installer import Options, bounds
 from vsm_mcp.install.python_lock import newer_than
 from vsm_mcp.model.ref import parse_ref
-from vsm_mcp.model.trial import AS_RELEASED
+from vsm_mcp.model.retry import AS_RELEASED
 
 NOW = datetime.datetime(2026, 11, 29, 8, 0, 0, 123456, tzinfo=datetime.UTC)
 
@@ -58,8 +58,9 @@ def test_who_need_not_wait(ref: str, patterns: tuple[str, ...], names: tuple[str
 def test_what_uv_is_told() -> None:
     until = cutoff(Options(min_release_age_days=3), NOW)
     free = ("--exclude-newer-package", "a=false", "--exclude-newer-package", "b=false")
-    assert newer_than(until, ("a", "b", "a")) == ("--exclude-newer", "2026-11-26T08:00:00Z", *free)
-    assert newer_than(None, ("a",)) == ()
+    assert newer_than(until, {"a": None, "b": None}) == ("--exclude-newer", "2026-11-26T08:00:00Z", *free)
+    assert newer_than(until, {"c": NOW})[2:] == ("--exclude-newer-package", "c=2026-11-29T08:00:00Z")
+    assert newer_than(None, {"a": None}) == ()
 
 
 @pytest.mark.parametrize(("package", "pattern"), [("@a/b@1.0.0", "npm:@a/b"), ("x==1", "pypi:x"), ("y", "npm:y")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vsm_mcp.model.trial import AS_RELEASED
+from vsm_mcp.model.retry import AS_RELEASED
 from vsm_mcp.runtime.cause import ended_by, explain
 from vsm_mcp.runtime.last_words import mask, read
 from vsm_mcp.sandbox.confinement import Exit

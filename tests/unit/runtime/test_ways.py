@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vsm_mcp.model.trial import COMMAND, Retry
+from vsm_mcp.model.retry import COMMAND, Retry
 from vsm_mcp.runtime import ways
 from vsm_mcp.runtime.cause import explain
 from vsm_mcp.runtime.surroundings import says_it_listens
@@ -76,6 +76,7 @@ def test_a_help_names_the_switch_for_standard_streams(text: str, arguments: list
         ("ready on ws://127.0.0.1:7777/ws", ["ws://127.0.0.1:7777/ws"]),
         ("see https://example.com:8000/mcp", []),
         ("listening on port 99999", []),
+        ("Web dashboard running on http://127.0.0.1:24282/dashboard/index.html", []),
         ("running", []),
     ],
 )

@@ -39,9 +39,13 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
 def started_otherwise(made: Installed, order: Order) -> Installed:
     """Return what was installed, to be started as an order has it."""
-    settings = msgspec.structs.replace(order.settings, args=(), env={})  # they are in args and env, merged
-    server = msgspec.structs.replace(made.server, settings=settings, args=order.launch.args, env=order.launch.env)
-    return msgspec.structs.replace(made, server=server)
+    return msgspec.structs.replace(made, server=msgspec.structs.replace(made.server, **_start(order)))
+
+
+def _start(order: Order) -> dict[str, Any]:
+    """Return the fields of a server that say how it is started: arguments and variables are kept beside settings."""
+    settings = msgspec.structs.replace(order.started, args=(), env={})
+    return {"settings": settings, "args": order.args, "env": order.launch.env, "way": order.way}
 
 
 class Made(NamedTuple):
@@ -59,11 +63,12 @@ def _options(passage: Passage, order: Order, constraints: tuple[str, ...]) -> Op
     )
 
 
-async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] = ()) -> Resolved:
-    """Find out what exactly would be installed. Raises what installers raise."""
+async def resolved(passage: Passage, order: Order, constraints: tuple[str, ...] = (), version: str = "") -> Resolved:
+    """Find out what exactly would be installed, of one version where that is known. Raises what installers raise."""
     installer, options = await passage.parts.installer(passage.request.ref), _options(passage, order, constraints)
+    ref = passage.request.ref.at(version) if version else passage.request.ref
     async with passage.step("resolve") as said:
-        found = await installer.resolve(passage.request.ref, options)
+        found = await installer.resolve(ref, options)
         require(found.inputs, order.settings)
         said.append(f"{found.version} with {counted(len(found.packages), 'packages')}")
     seen = {"version": found.version, "packages": found.packages, "undated": found.undated}
@@ -178,12 +183,10 @@ def _server(passage: Passage, order: Order, resolved: Resolved, made: Made) -> S
         ref=resolved.ref,
         version=resolved.version,
         installation=installation,
-        settings=msgspec.structs.replace(order.settings, args=(), env={}),  # they are in args and env, merged
-        args=order.launch.args,
-        env=order.launch.env,
         tags=known.tags if known else (),
         description=known.description if known else "",
         acquisition=passage.id,
         added=time.time(),
         origin=passage.request.origin,
+        **_start(order),
     )

@@ -17,8 +17,9 @@ from vsm_mcp.autopilot.verdicts import masked
 from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import RefKind
+from vsm_mcp.model.retry import Retry
 from vsm_mcp.model.sandbox_plan import SandboxPlan
-from vsm_mcp.model.trial import Retry
+from vsm_mcp.model.server import Server
 from vsm_mcp.runtime.permissions import permitted, profile_of
 from vsm_mcp.runtime.sandbox_plan import plan_of, remote_plan
 from vsm_mcp.runtime.spec import network_of
@@ -28,10 +29,24 @@ _NOTE_OPEN: Final = "all that this machine reaches is open to it, its loopback i
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """How the server will be started, and with which settings (the paths that its arguments name are in them)."""
+    """How the server will be started, and with which settings (the paths that its arguments name are in them).
+
+    ``way`` is what it was found to take besides.
+    """
 
     launch: LaunchPlan
     settings: Settings
+    way: Retry = Retry()
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The arguments of a start."""
+        return (*self.way.arguments, *self.launch.args)
+
+    @property
+    def started(self) -> Settings:
+        """The settings of a start."""
+        return msgspec.structs.replace(self.settings, listens=self.way.listens or self.settings.listens)
 
 
 def ordered(passage: Passage) -> Order:
@@ -52,20 +67,23 @@ def ordered(passage: Passage) -> Order:
     return Order(launch=launch, settings=with_named_paths(settings, launch, home, private, profile.named_paths))
 
 
-def retried(order: Order, retry: Retry) -> Order:
-    """Return an order with what may mend a failed start."""
-    launch = msgspec.structs.replace(order.launch, args=(*retry.arguments, *order.launch.args))
-    settings = msgspec.structs.replace(order.settings, listens=retry.listens or order.settings.listens)
-    return Order(launch=launch, settings=settings)
+def ordered_again(server: Server, settings: Settings) -> Order:
+    """Return the order of a server that is there, with its settings as they are (secrets among them)."""
+    way, count = server.way, len(server.way.arguments)
+    if server.args[:count] != way.arguments:
+        way, count = msgspec.structs.replace(way, arguments=()), 0
+    own = "" if settings.listens == way.listens else settings.listens
+    launch = LaunchPlan(args=server.args[count:], env=server.env, named_paths=())
+    return Order(launch=launch, settings=msgspec.structs.replace(settings, listens=own), way=way)
 
 
 def otherwise(order: Order, now: Order) -> tuple[str, ...]:
     """Return what a person should know of how it is started, where that is not as it was ordered."""
-    added = now.launch.args[: len(now.launch.args) - len(order.launch.args)]
-    words = [f"with {shlex.join(added)} before its other arguments"] if added else []
-    if now.settings.listens != order.settings.listens:
-        words.append(f"and reached at {now.settings.listens}")
-    return (f"it is started {' '.join(words)}: its trial did not pass otherwise",) if words else ()
+    if now.way == order.way:
+        return ()
+    words = [f"started with {shlex.join(now.way.arguments)} before its other arguments"] if now.way.arguments else []
+    words += [f"reached at {now.way.listens}"] if now.way.listens else []
+    return (f"it is {' and '.join(words)}: its trial did not pass otherwise",)
 
 
 def expected(passage: Passage, order: Order) -> SandboxPlan:
@@ -74,7 +92,7 @@ def expected(passage: Passage, order: Order) -> SandboxPlan:
     if ref.kind is RefKind.REMOTE:
         return remote_plan(ref.name, order.launch.env, order.settings.secrets)
     image, isolation = ref.kind is RefKind.OCI, parts.sandbox.isolation
-    return plan_of(order.settings, parts.config, isolation, variables=order.launch.env, container=image)
+    return plan_of(order.started, parts.config, isolation, variables=order.launch.env, container=image)
 
 
 def facts_of(passage: Passage, order: Order) -> dict[str, str | bool | float]:

@@ -8,12 +8,12 @@ import msgspec
 
 from vsm_mcp.autopilot import expected
 from vsm_mcp.autopilot.admission.installing import Installed, installed, rejected, resolved, started_otherwise
-from vsm_mcp.autopilot.admission.order import Order, otherwise, retried, warnings
+from vsm_mcp.autopilot.admission.order import Order, otherwise, warnings
 from vsm_mcp.autopilot.admission.passage import Passage
-from vsm_mcp.autopilot.mending import Mending
+from vsm_mcp.autopilot.mending import Mending, same_tree
 from vsm_mcp.autopilot.subjects import after_trial
 from vsm_mcp.autopilot.verdicts import failed_trial, judged, kept_at_home, unconfined, unwatched, watched
-from vsm_mcp.errors import InstallFailed, Unsuited
+from vsm_mcp.errors import Unsuited, VsmError
 from vsm_mcp.events import SandboxPlanned, ignore
 from vsm_mcp.install.installer import Resolved
 from vsm_mcp.matching.relevance import MET
@@ -21,11 +21,13 @@ from vsm_mcp.model.counted import counted
 from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.finding import VetReport
 from vsm_mcp.model.launch import Settings
+from vsm_mcp.model.ref import RefKind
 from vsm_mcp.model.server import Server
 from vsm_mcp.model.trial import TrialReport
 from vsm_mcp.runtime.homes import known_to_keep
 from vsm_mcp.runtime.sandbox_plan import plan_of_server
 from vsm_mcp.runtime.spec import spec_of
+from vsm_mcp.sandbox.tier import Tier
 from vsm_mcp.vetting.check import Stage, run_checks
 from vsm_mcp.vetting.trial import trial
 
@@ -61,12 +63,13 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     Raises :class:`VsmError` for every end but a passed trial that vetting does not reject, of what suits its need.
     """
     locked = passage.request.locked
-    mending = Mending(passage.id, passage.parts.emit, passage.request.ref, locked)
+    full = passage.parts.sandbox.isolation.tier is Tier.FULL
+    mending = Mending(passage.id, passage.parts.emit, passage.request.ref, locked, sockets=full)
     found = found or await resolved(passage, order, expected.constraints(locked))
     made = await _installed(passage, order, found)
     await _planned_for(passage, _as_known(made.server), order.settings)
     now = order
-    while not (report := await _tried(passage, made.server, now.settings)).passed:
+    while not (report := await _tried(passage, made.server, now.started)).passed:
         again = await _again(passage, mending, report, Standing(made, order, now))
         if again is None:
             break
@@ -77,8 +80,8 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     if passage.request.must_suit:
         await _suited(passage, made.server, report)
     seen = (*unconfined(made.built), *unwatched(report), *kept_at_home(_as_known(made.server, report), report))
-    notes = (*warnings(passage, now.settings), *otherwise(order, now), *made.resolved.notes, *seen)
-    return Proved(installed=made, settings=now.settings, report=report, verdict=verdict, notes=notes)
+    notes = (*warnings(passage, now.started), *otherwise(order, now), *made.resolved.notes, *seen)
+    return Proved(installed=made, settings=now.started, report=report, verdict=verdict, notes=notes)
 
 
 async def _installed(passage: Passage, order: Order, found: Resolved) -> Installed:
@@ -91,23 +94,32 @@ async def _again(passage: Passage, mending: Mending, report: TrialReport, tried:
     while (retry := mending.after(report)) is not None:
         await passage.record("remedy", {"retry": retry, "cause": report.cause})
         if not retry.constraints:
-            now = retried(tried.ordered, retry)
-            return tried._replace(made=started_otherwise(tried.made, now), now=now)
+            now = msgspec.structs.replace(tried.ordered, way=retry)
+            made = started_otherwise(tried.made, now)
+            if retry.listens:
+                await _planned_for(passage, _as_known(made.server), now.started)
+            return tried._replace(made=made, now=now)
         found = await _resolved_otherwise(passage, tried.now, retry.constraints, tried.made.resolved)
-        if found is not None:
+        if found is None:
+            mending.missed()
+            continue
+        try:
             return tried._replace(made=await _installed(passage, tried.now, found))
+        except VsmError:
+            return None  # what was installed before is gone
     return None
 
 
 async def _resolved_otherwise(
     passage: Passage, order: Order, constraints: tuple[str, ...], before: Resolved
 ) -> Resolved | None:
-    """Resolve with constraints; ``None`` where that cannot be, or comes to the same."""
+    """Resolve the same version with constraints; ``None`` where that cannot be, or comes to the same."""
+    version = before.version if before.ref.kind in {RefKind.NPM, RefKind.PYPI} else ""
     try:
-        found = await resolved(passage, order, constraints)
-    except InstallFailed:
+        found = await resolved(passage, order, constraints, version)
+    except VsmError:
         return None
-    return None if found.lock == before.lock else found
+    return None if same_tree(before, found) else found
 
 
 def _as_known(server: Server, report: TrialReport | None = None) -> Server:

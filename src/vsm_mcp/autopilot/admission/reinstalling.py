@@ -9,10 +9,9 @@ from __future__ import annotations
 import msgspec
 
 from vsm_mcp.autopilot.admission.activating import committed
-from vsm_mcp.autopilot.admission.order import Order, expected, recorded
+from vsm_mcp.autopilot.admission.order import expected, ordered_again, recorded
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.admission.proving import proved
-from vsm_mcp.autopilot.launch import LaunchPlan
 from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.model.definition import ItemKind
@@ -20,7 +19,7 @@ from vsm_mcp.model.server import Server
 from vsm_mcp.routing.names import exposed
 
 _KEPT = (
-    *("settings", "args", "env", "enabled", "tags", "description", "origin"),
+    *("settings", "args", "env", "way", "enabled", "tags", "description", "origin"),
     *("observed_stateful", "keeps_home"),
 )
 
@@ -34,7 +33,7 @@ async def reinstall(parts: Parts, request: Request, server: Server) -> Outcome:
     passage = Passage(parts, request)
 
     async def way() -> Outcome:
-        order = Order(launch=LaunchPlan(args=server.args, env=server.env, named_paths=()), settings=request.settings)
+        order = ordered_again(server, request.settings)
         passage.shown = expected(passage, order)
         await recorded(passage, order)
         proof = await proved(passage, order)

@@ -13,11 +13,10 @@ import msgspec
 
 from vsm_mcp.autopilot.admission.activating import committed, outdated
 from vsm_mcp.autopilot.admission.installing import resolved
-from vsm_mcp.autopilot.admission.order import Order, expected, facts_of, recorded
+from vsm_mcp.autopilot.admission.order import Order, expected, facts_of, ordered_again, recorded
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.admission.proving import Proved, proved
 from vsm_mcp.autopilot.difference import Difference, Side, difference, findings_of
-from vsm_mcp.autopilot.launch import LaunchPlan
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.errors import ApprovalNeeded
@@ -71,7 +70,7 @@ async def upgrade(parts: Parts, request: Request, server: Server, to: str = "", 
     compared: list[Difference] = []
 
     async def way() -> Outcome:
-        order = Order(launch=LaunchPlan(args=server.args, env=server.env, named_paths=()), settings=request.settings)
+        order = ordered_again(server, request.settings)
         passage.shown = expected(passage, order)
         asked = await _asked(passage, order)
         found = await resolved(passage, order)
@@ -102,7 +101,9 @@ async def agreed(parts: Parts, saga: Saga, request: Request, server: Server, *, 
     installations = parts.installations
     current, earlier = installations.current(server.name), installations.previous(server.name)
     passage.plan = msgspec.structs.replace(saga.plan, previous=current, earlier=earlier)
-    kept = {name: getattr(server, name) for name in ("settings", "args", "env", "enabled", "tags", "origin")}
+    kept = {name: getattr(server, name) for name in ("env", "enabled", "tags", "origin")}
+    start = msgspec.structs.replace(ordered_again(server, server.settings), way=proposal.server.way)
+    kept |= {"settings": start.started, "args": start.args}
     proposal = msgspec.structs.replace(proposal, server=msgspec.structs.replace(proposal.server, **kept))
 
     async def way() -> Outcome:
