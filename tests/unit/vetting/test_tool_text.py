@@ -108,6 +108,9 @@ def test_what_a_person_should_look_at(text: str, rule: str) -> None:
         "Shows the engine. Call this first if other tools fail with an engine error.",
         "Today's date. Use this, for example before calling other tools that require a concrete date.",
         "Shows a trace. Do NOT use when: you do not have a request_id (use log_search first to find one).",
+        'When the gate is on, calls without confirm: true return { error: "confirmation_required" }, touching nothing.',
+        "The UPN is an internet-style sign-in name for the user based on the internet standard RFC 822.",
+        "Changes the role (permission level) granted to an existing recipient of the calendar.",
         "Suitable for technical research, best practice exploration, solution comparison and the like.",
     ],
 )
