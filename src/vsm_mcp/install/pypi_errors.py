@@ -18,6 +18,7 @@ _NETWORK: Final = re.compile(
 _PYTHON: Final = re.compile(r"does not satisfy Python\s*([<>=!~0-9.,*]+)")
 _MISSING: Final = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
 _UNDATED: Final = re.compile(r"`?([A-Za-z0-9._+-]+)`? is missing an upload date")
+_WHEEL_WANTED: Final = re.compile(r"Wheels are required for `([A-Za-z0-9._-]+)`")
 _NO_WHEEL: Final = re.compile(r"(?:`|Because )?([A-Za-z0-9._-]+)(?:[<>=!~]\S*)?`? has no (?:usable )?wheels")
 
 
@@ -87,7 +88,7 @@ def _project(filename: str) -> str:
 
 
 def _source_only(said: str) -> str:
-    found = _NO_WHEEL.search(said)
+    found = _WHEEL_WANTED.search(said) or _NO_WHEEL.search(said)
     return normalise_pypi(found.group(1)) if found else ""
 
 

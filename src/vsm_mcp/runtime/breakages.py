@@ -241,6 +241,7 @@ def _broken_node(name: str) -> Cause:
             code="broken_entry",
             message=f"the server is broken as published: the file {name.rpartition('node_modules/')[2]} is missing",
             hint=_BROKEN,
+            remedies=_OF_ITS_TIME,
         )
     return Cause(
         code="missing_dependency",

@@ -92,6 +92,12 @@ _PRONOUNS: Final = frozenset({"it", "one", "that", "them", "this"})
 _USAGE: Final = re.compile(
     r"^(?:\[?\w{1,12}\]?:? ){0,2}\W{0,4}usage:?\s+(?P<rest>\S[^\n]{0,300})", re.IGNORECASE | re.MULTILINE
 )
+_SAID_ERROR: Final = re.compile(r"^Error: (?P<what>[^\n]{1,300})", re.MULTILINE)
+_OF_CALLING: Final = re.compile(
+    r"\b(?:arg(?:ument)?s?|flags?|options?|parameters?|require[ds]?|missing|commands?|accepts|expects?|usage"
+    r"|specif(?:y|ied)|provided?|must|needs?)\b",
+    re.IGNORECASE,
+)
 _UNKNOWN_OPTION: Final = re.compile(
     r"(?:unrecognized arguments?|unknown (?:option|argument|flag|command)s?|no such (?:option|command)|unexpected "
     r"argument|invalid (?:option|choice)|got unexpected extra argument|too many (?:positional )?arguments"
@@ -277,8 +283,14 @@ def _argument_names(text: str) -> list[str] | None:
     if _PROSE_ARGUMENT.search(text):
         said = _PROSE_OBJECT.search(text)
         return [said["name"].strip()] if said and said["name"].strip().lower() not in _PRONOUNS else []
-    name = _usage_name(text)
+    name = "" if _other_error(text) else _usage_name(text)
     return [name] if name else None
+
+
+def _other_error(text: str) -> bool:
+    """Whether a text has an error that is not about how it is called: some print their usage with any."""
+    said = _SAID_ERROR.search(text)
+    return said is not None and not _OF_CALLING.search(said["what"])
 
 
 def _first_name(text: str, rest: str = "") -> str:

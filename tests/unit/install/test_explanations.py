@@ -71,6 +71,8 @@ UV = {
     "missing": "  cause: Because dep was not found in the package registry and p==1.0 depends on dep, …",
     "source": "  cause: Because dep==2.0 has no usable wheels and p==1.0 depends on dep …\n\n"
     "hint: Wheels are required for `dep` because building from source is disabled",
+    "marked": "  cause: Because mappy{sys_platform != 'win32'}>=2.26 has no usable wheels and p depends on it …\n\n"
+    "hint: Wheels are required for `mappy` because building from source is disabled",
     "hash": "error: Failed to download p\n  cause: Hash mismatch for `p==1.0`",
     "conflict": "error: No solution found when resolving dependencies\n"
     "  cause: Because p depends on mcp>=2 and mcp<2 …",
@@ -84,6 +86,7 @@ UV = {
         ("python", pypi_errors.PythonTooOld, "needs Python >=3.13"),
         ("missing", InstallFailed, "depends on dep"),
         ("source", pypi_errors.SourceOnly, "dep is published as source only"),
+        ("marked", pypi_errors.SourceOnly, "mappy is published as source only"),
         ("hash", InstallFailed, "does not match its hash"),
         ("conflict", InstallFailed, "Because p depends on mcp>=2 and mcp<2"),
     ],

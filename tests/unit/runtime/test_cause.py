@@ -49,6 +49,12 @@ CASES: list[tuple[str, tuple[str, ...], str]] = [
     ("python_sdk_2", (), PYTHON + "ModuleNotFoundError: No module named 'httpx'"),
     ("python_sdk_2", (), "Error starting the server: 'Server' object has no attribute 'list_tools'"),
     ("missing_dependency", (), PYTHON + "ModuleNotFoundError: No module named 'mcp'"),
+    (
+        "crashed",
+        (),
+        "Error: unable to create the target provider: no context is set\nUsage:\n  demo [command] [flags]",
+    ),
+    ("missing_arg", ("file",), "Error: a file must be given\nUsage:\n  demo <file>"),
     ("missing_arg", ("path",), "Error: At least one allowed path must be provided"),
     ("missing_env", ("INSTANT_ACCESS_TOKEN",), "Provide a token using --token or set INSTANT_ACCESS_TOKEN variable"),
     ("missing_env", ("GITHUB_TOKEN",), "--token or GITHUB_TOKEN must be set"),
