@@ -54,7 +54,7 @@ async def run(sandbox: Sandbox, code: str, confinement: Confinement, name: str =
     child = await sandbox.spawn(command, confinement, name=name, unsandboxed=True)
     os.close(child.stdin_fd)
     outputs = Outputs(child.stdout_fd, child.stderr_fd, MEBIBYTE)
-    await child.over(30)
+    await child.over(55)
     ended = await child.kill()
     stdout, stderr, _ = await outputs.last(2.0)
     return Completed(exit=ended, stdout=stdout, stderr=stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from vsm_mcp.autopilot.admission.order import carried
 from vsm_mcp.autopilot.admission.upgrading import Proposal
 from vsm_mcp.errors import ServerDown, UnknownServer, VsmError
 from vsm_mcp.gateway.mirror import Mirror
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from vsm_mcp.app.application import App
 
 _ALIKE: Final = ("inputSchema", "outputSchema", "annotations", "execution")
-_SETTLED_BY_THE_SERVER: Final = ("settings", "args", "env", "observed_stateful", "keeps_home")
+_SETTLED_BY_THE_SERVER: Final = ("observed_stateful", "keeps_home")
 
 
 def common_tools(before: Offer, after: Offer) -> tuple[str, ...]:
@@ -67,6 +68,7 @@ class Newcomers:
         """Have a version run with the settings that its server has by now; return whether they are other ones."""
         server = self._app.fleet.get(rollout.server)
         kept = {field: getattr(server, field) for field in _SETTLED_BY_THE_SERVER}
+        kept |= carried(server, proposal.server.way)
         newcomer = msgspec.structs.replace(proposal.server, name=rollout.newcomer, enabled=True, **kept)
         known = self._known(rollout.newcomer)
         if known == newcomer:

@@ -50,6 +50,8 @@ def alter(server: Server, secrets: Mapping[str, str], wish: Wish, facts: LaunchF
     settings = _replaced(settings, {field: getattr(Settings(), field) for field in wish.clear})
     settings = _replaced(settings, {field: _given(settings, wish.settings, field) for field in wish.fields})
     way = msgspec.structs.replace(server.way, arguments=()) if "args" in wish.clear else server.way
+    if "listens" in {*wish.fields, *wish.clear}:
+        way = msgspec.structs.replace(way, listens="")
     first = len(way.arguments)
     own = settings.args[first:] if settings.args[:first] == way.arguments else settings.args
     launch = None

@@ -28,23 +28,32 @@ _NO_FURTHER: Final = _IMPORTING | frozenset(
     ("protocol", "hung", "not_listening", "not_a_server", "bad_arg", "missing_arg", "crashed", "port_in_use")
 )
 """Causes that say that another way of starting led nowhere; any other is what it lacks once it got further."""
+_AS_ORDERED: Final = Retry()
 _OTHER: Final = "try another version or another server"
 
 
 class Mending:
     """The remedies of one acquisition. What is ``locked`` is not mended, for it would be something else.
 
-    ``sockets`` says whether a server can listen on a port within its sandbox.
+    ``sockets`` says whether a server can listen on a port within its sandbox, ``way`` how it is started at first.
     """
 
     def __init__(
-        self, acquisition: str, emit: Emit, ref: Ref, locked: LockedServer | None = None, *, sockets: bool = True
+        self,
+        acquisition: str,
+        emit: Emit,
+        ref: Ref,
+        locked: LockedServer | None = None,
+        *,
+        sockets: bool = True,
+        way: Retry = _AS_ORDERED,
     ) -> None:
         self._acquisition = acquisition
         self._emit = emit
         self._ref = ref
         self._locked = locked
         self._sockets = sockets
+        self._way = way
         self._first: Cause | None = None
         self._report: TrialReport | None = None
         self._ahead = False
@@ -64,7 +73,8 @@ class Mending:
         if report is not self._report:
             self._ahead = self._got_further(cause)
             self._report = report
-            own = [self._deeper(each, cause) for each in expected.remedies(self._locked, report) if self._fits(each)]
+            self._first = cause if self._ahead else self._first
+            own = [self._on(each, cause) for each in expected.remedies(self._locked, report) if self._fits(each)]
             self._known = own + ([] if self._ahead else self._known)
         left = self._known if len(self._taken) < MOST else []
         found = next((each for each in left if each not in self._taken), None)
@@ -94,12 +104,22 @@ class Mending:
             return False
         return cause.code not in (_IMPORTING if self._tried[-1].constraints else _NO_FURTHER)
 
-    def _deeper(self, retry: Retry, cause: Cause) -> Retry:
-        """Return a command under the one that was tried last, where that wants to be told which of its own to run."""
-        above = self._tried[-1].arguments if self._tried else ()
-        if cause.inputs != COMMAND or not above or not retry.arguments or retry.arguments[0] in above:
+    def _on(self, retry: Retry, cause: Cause) -> Retry:
+        """Return a way with what the failure that suggests it had already.
+
+        That is the extras it was installed with, the arguments it was started with where it listens then, and the
+        command above one that wants to be told which of its own to run.
+        """
+        bound = next((each.constraints for each in reversed(self._tried) if each.constraints), ())
+        started = next((each for each in reversed(self._tried) if not each.constraints), self._way).arguments
+        if retry.constraints:
+            asked = tuple(each for each in bound if extra_of(each) is not None and each not in retry.constraints)
+            return msgspec.structs.replace(retry, constraints=(*asked, *retry.constraints))
+        if retry.listens:
+            return msgspec.structs.replace(retry, arguments=started)
+        if cause.inputs != COMMAND or not started or retry.arguments[:1] == () or retry.arguments[0] in started:
             return retry
-        return msgspec.structs.replace(retry, arguments=(*above, *retry.arguments))
+        return msgspec.structs.replace(retry, arguments=(*started, *retry.arguments))
 
     def _fits(self, retry: Retry) -> bool:
         """Whether a way is one for this package: a registry has dates, a Python package extras of its own."""

@@ -95,7 +95,8 @@ _USAGE: Final = re.compile(
 _SAID_ERROR: Final = re.compile(r"^Error: (?P<what>[^\n]{1,300})", re.MULTILINE)
 _OF_CALLING: Final = re.compile(
     r"\b(?:arg(?:ument)?s?|flags?|options?|parameters?|require[ds]?|missing|commands?|accepts|expects?|usage"
-    r"|specif(?:y|ied)|provided?|must|needs?)\b",
+    r"|specif(?:y|ied)|provided?|giv(?:e|en)|suppl(?:y|ied)|pass(?:ed)?|too (?:few|many)|not enough|empty|must"
+    r"|needs?)\b",
     re.IGNORECASE,
 )
 _UNKNOWN_OPTION: Final = re.compile(

@@ -72,7 +72,7 @@ _NAME: Final = "archive"
 _SETUID_BITS: Final = 0o6000
 _LINKS: Final = frozenset({"symlink", "hardlink", "link"})
 _ORDINARY: Final = frozenset({"file", "dir", "directory"})
-_HOOK: Final = r"(?:[^/]+\.pth|(?:site|user)customize(?:\.pyc?|/__init__\.py))$"
+_HOOK: Final = r"(?:[^/]+\.pth|(?:site|user)customize(?:\.pyc?|(?:\.[\w-]+)*\.(?:so|pyd)|/__init__\.pyc?))$"
 _HOOKS: Final = re.compile(rf"(?:^|/){_HOOK}")
 # Of a wheel, only what lands at the root of the place for packages is read by Python; of a source, nobody knows where.
 _HOOKS_OF_WHEEL: Final = re.compile(rf"^(?:\./)?(?:[^/]+\.data/(?:.*/)?)?{_HOOK}")

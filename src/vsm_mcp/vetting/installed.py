@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from vsm_mcp.config import Config
 from vsm_mcp.model.finding import CheckResult, Finding, Severity
 from vsm_mcp.vetting import install_script
 from vsm_mcp.vetting.check import Rule, Stage, Subject, result, unavailable
-from vsm_mcp.vetting.startup_hook import LONGEST, imported_by, imported_by_pth
+from vsm_mcp.vetting.startup_hook import LONGEST, imported_by_pth
 
 HOOK: Final = Rule(
     "installed.startup_hook", Severity.BLOCK, "a dependency holds code that every Python start would run"
@@ -37,7 +37,9 @@ RULES: Final = (HOOK, OWN_HOOK, KNOWN_HOOK, SCRIPT, UNUSUAL, NATIVE)
 _NAME: Final = "installed"
 _UNIT: Final = "files"
 _MOST_FILES: Final = 200_000
-_HOOKS: Final = re.compile(r"\.pth$|^(?:site|user)customize\.py$")
+_HOOKS: Final = re.compile(r"\.pth$|^(?:site|user)customize(?:\.pyc?|(?:\.[\w-]+)*\.(?:so|pyd))$")
+_PACKAGE: Final = re.compile(r"__init__\.pyc?")
+_HOOK_PACKAGE: Final = re.compile(r"(?:site|user)customize")
 # what the libraries of the Python world themselves put there: paths, and one import of their own
 _HARMLESS_LINE: Final = re.compile(r"[ \t]*(?:#[\t\x20-\x7e]*|[\w./\\-]*)[ \t\r]*")
 # Hooks of a well-known kind: how their files are called, and what they import.
@@ -49,7 +51,6 @@ _WELL_KNOWN: Final = (
     (re.compile(r"coloredlogs\.pth"), re.compile(r"coloredlogs")),
     (re.compile(r"ddtrace_\w*\.pth"), re.compile(r"ddtrace(?:\.\w+)*")),
     (re.compile(r"pywin32\.pth"), re.compile(r"pywin32_bootstrap")),
-    (re.compile(r"__editable__[\w.-]+\.pth"), re.compile(r"__editable___\w+")),
 )
 _NATIVE: Final = re.compile(r"\.(?:node|so(?:\.\d+)*|dylib|dll|pyd|exe|wasm)$", re.IGNORECASE)
 _SCRIPTS: Final = ("preinstall", "install", "postinstall")
@@ -80,6 +81,7 @@ def walk(root: Path) -> tuple[int, list[Finding]]:
     """Return how many files are below ``root`` and what is wrong with them; follows no link."""
     count, native = 0, 0
     found: list[Finding] = []
+    hooks: list[Path] = []
     for folder, names, files in os.walk(root):
         names.sort()
         count += len(files)
@@ -87,10 +89,11 @@ def walk(root: Path) -> tuple[int, list[Finding]]:
             break
         for name in files:
             native += _NATIVE.search(name) is not None
-            if _HOOKS.search(name):
-                found += _hook(Path(folder, name), root)
+            if _HOOKS.search(name) or (_PACKAGE.fullmatch(name) and _HOOK_PACKAGE.fullmatch(Path(folder).name)):
+                hooks.append(Path(folder, name))
         if "package.json" in files and Path(folder).parent.name in {"node_modules"} | _scope(folder):
             found += _scripts(Path(folder), root)
+    found += _judged(hooks, root)
     if native:
         found.append(NATIVE.found(_shown(root, root), f"{native} native libraries or programs"))
     return count, found
@@ -101,19 +104,28 @@ def _scope(folder: str) -> set[str]:
     return {parent.name} if parent.name.startswith("@") and parent.parent.name == "node_modules" else set()
 
 
-def _hook(path: Path, root: Path) -> Iterator[Finding]:
-    where, top = _shown(path, root), path.parent.name == "site-packages"
-    if path.is_symlink() or not path.is_file() or "/site-packages/" not in f"/{where}":
-        return
+def _judged(hooks: Sequence[Path], root: Path) -> Iterator[Finding]:
+    """Judge what Python would read at its start: path files beside the packages, and modules of two names.
+
+    Those count where Python looks for modules: beside the packages, and in the folders that path files name.
+    """
+    places: set[Path] = set()
+    for path in (each for each in hooks if each.suffix == ".pth" and each.parent.name == "site-packages"):
+        if path.is_file() and not path.is_symlink():
+            text = _text(path)
+            places |= {Path(os.path.normpath(path.parent / line.strip())) for line in text.split("\n") if line.strip()}
+            yield from _path_file(path.name, text, _shown(path, root))
+    for path in (each for each in hooks if each.suffix != ".pth"):
+        place = path.parent.parent if _PACKAGE.fullmatch(path.name) else path.parent
+        if place.name == "site-packages" or place in places:
+            yield HOOK.found(_shown(path, root), "run at every start of Python")
+        elif "site-packages" in place.parts:
+            yield KNOWN_HOOK.found(_shown(path, root), "run only where its folder is a place for modules")
+
+
+def _text(path: Path) -> str:
     with path.open("rb") as file:
-        text = file.read(LONGEST + 1).decode("utf-8", "replace")
-    if path.suffix == ".pth":
-        if top:  # Python reads them nowhere else
-            yield from _path_file(path.name, text, where)
-    elif top or imported_by(text) is None:
-        yield HOOK.found(where, "run at every start of Python")
-    else:
-        yield KNOWN_HOOK.found(where, "run where its folder is a place for modules")
+        return file.read(LONGEST + 1).decode("utf-8", "replace")
 
 
 def _path_file(name: str, text: str, where: str) -> Iterator[Finding]:

@@ -28,7 +28,8 @@ _BUILTINS: Final = frozenset(
     ("ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException", "setattr", "hasattr", "len")
 )
 _CALLED_ONLY: Final = frozenset({"exec", "__import__"})
-_REACHES_ALL: Final = frozenset({"f_globals", "f_builtins", "f_back"})
+_OF_OTHERS: Final = frozenset({"setdefault", "append", "__dict__", "__path__", "f_locals"})
+"""Attributes of what is no module."""
 _NODES: Final = (
     *(ast.Module, ast.Import, ast.ImportFrom, ast.alias, ast.Expr, ast.Assign, ast.Pass, ast.If, ast.IfExp, ast.Try),
     *(ast.ExceptHandler, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.Call, ast.keyword, ast.Name, ast.Attribute),
@@ -50,15 +51,14 @@ def imported_by_pth(text: str) -> frozenset[str] | None:
     if len(text) > LONGEST or not _PLAIN.fullmatch(text):
         return None
     lines = text.replace("\r", "").split("\n")
-    found = [imported_by(line) for line in lines if line.startswith(("import ", "import\t"))]
+    found = [_imported_by(line) for line in lines if line.startswith(("import ", "import\t"))]
     known = [each for each in found if each is not None]
     return frozenset().union(*known) if len(known) == len(found) else None
 
 
-def imported_by(code: str) -> frozenset[str] | None:
-    """Return the same of Python code, as a whole."""
+def _imported_by(code: str) -> frozenset[str] | None:
     try:
-        return _read(code, frozenset(), 0) if len(code) <= LONGEST else None
+        return _read(code, frozenset(), 0)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -67,9 +67,11 @@ def _read(code: str, bound: frozenset[str], depth: int) -> frozenset[str] | None
     tree = ast.parse(code)
     nodes = list(_nodes(tree))
     bound |= {name for node, _ in nodes for name in _binds(node)}
+    stored = {node.id for node, _ in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    own = bound - stored - _STANDARD
     found: set[str] = set()
     for node, within in nodes:
-        if not isinstance(node, _NODES) or not _harmless(node, within, bound):
+        if not isinstance(node, _NODES) or not _harmless(node, within, bound, own):
             return None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLED_ONLY:
             inner = _run(node, bound, depth)
@@ -106,19 +108,23 @@ def _modules(node: ast.AST) -> Iterator[str]:
         yield node.module or ""
 
 
-def _harmless(node: ast.AST, within: ast.AST | None, bound: frozenset[str]) -> bool:
+def _harmless(node: ast.AST, within: ast.AST | None, bound: frozenset[str], own: frozenset[str]) -> bool:
     match node:
         case ast.Import(names=names):
             return all(_own(alias.name) and alias.asname is None for alias in names)
         case ast.ImportFrom(module=module, names=names):
-            own = module is not None and module not in _STANDARD and _own(module)
-            return own and all(alias.asname is None and alias.name not in sys.stdlib_module_names for alias in names)
+            theirs = module is not None and module not in _STANDARD and _own(module)
+            return theirs and all(alias.asname is None and _plain_name(alias.name) for alias in names)
         case ast.Constant(value=str(text)):
-            return text not in sys.stdlib_module_names
+            return text in {"__path__", "__init__.py"} or not (text.startswith("__") or text in sys.stdlib_module_names)
+        case ast.Subscript(value=value, slice=ast.Constant(value=key), ctx=ast.Load()):
+            return key == "sitedir" if isinstance(value, ast.Attribute) and value.attr == "f_locals" else True
+        case ast.Subscript():
+            return False
         case ast.Name(id=name):
             return _named(name, within, node, bound)
-        case ast.Attribute(attr=name):
-            return name not in _REACHES_ALL and _looks_on(node, within)
+        case ast.Attribute():
+            return _looks_on(node, within, own)
         case ast.Call(func=ast.Attribute(value=ast.Constant())):
             return False
     return True
@@ -134,16 +140,33 @@ def _named(name: str, within: ast.AST | None, node: ast.Name, bound: frozenset[s
     return name in bound or name in _BUILTINS
 
 
-def _looks_on(node: ast.Attribute, within: ast.AST | None) -> bool:
-    if isinstance(within, ast.Attribute):
-        return True  # judged with the whole of it
+def _looks_on(node: ast.Attribute, within: ast.AST | None, own: frozenset[str]) -> bool:
+    """Whether an attribute is one of what was imported from elsewhere, or is among the few others that may be used."""
     root: ast.AST = node
     while isinstance(root, ast.Attribute):
         root = root.value
-    if not isinstance(root, ast.Name) or root.id not in _STANDARD:
-        return not node.attr.startswith("__") or node.attr in {"__dict__", "__path__"}
-    dotted = ast.unparse(node)
+    if isinstance(root, ast.Name) and root.id in _STANDARD:
+        dotted = ast.unparse(node)
+        return isinstance(within, ast.Attribute) or _looked_at(dotted, within)
+    if (isinstance(root, ast.Name) and root.id in own) or _imports_own(root):
+        return _plain_name(node.attr)
+    return node.attr in _OF_OTHERS
+
+
+def _looked_at(dotted: str, within: ast.AST | None) -> bool:
     return dotted in _LOOKED_AT or (dotted == "sys.modules" and isinstance(within, ast.Subscript))
+
+
+def _imports_own(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=ast.Name(id="__import__"), args=[ast.Constant(value=str(module))]):
+            return module not in _STANDARD and _own(module)
+    return False
+
+
+def _plain_name(name: str) -> bool:
+    """Whether a name is neither private nor that of a module of the standard library, which others hold as well."""
+    return not name.startswith("_") and name not in sys.stdlib_module_names
 
 
 def _own(module: str) -> bool:

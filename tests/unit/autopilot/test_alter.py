@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from vsm_mcp.autopilot.admission.order import ordered_again
+from vsm_mcp.autopilot.admission.order import carried, ordered_again
 from vsm_mcp.autopilot.alter import FIELDS, Wish, alter, differences, widened
 from vsm_mcp.config import Config
 from vsm_mcp.errors import BadArgument, UnknownPermissions
@@ -177,6 +177,22 @@ def test_what_a_server_was_found_to_take_is_told_from_what_was_ordered() -> None
     assert (order.args, order.started.listens) == (LED.args, LED.settings.listens)
     otherwise = msgspec.structs.replace(order, way=Retry(arguments=("start",)))
     assert (otherwise.args, otherwise.started.listens) == (("start", "--stdio", "one"), "")
+
+
+@pytest.mark.parametrize(
+    "wish", [Wish(settings=Settings(listens="http"), fields=("listens",)), Wish(clear=("listens",))]
+)
+def test_where_a_person_says_it_listens_counts(wish: Wish) -> None:
+    after = alter(LED, {}, wish, FACTS).server
+    assert after.args == LED.args
+    assert ordered_again(after, after.settings).started.listens == wish.settings.listens
+    stale = msgspec.structs.replace(after, way=LED.way)  # as a version before this one would have kept it
+    assert ordered_again(stale, stale.settings).started.listens == wish.settings.listens
+
+
+def test_another_version_is_started_in_its_own_way_with_what_the_server_has_by_now() -> None:
+    found = carried(LED, Retry(arguments=("run",)))
+    assert (found["args"], found["settings"].listens, found["env"]) == (("run", "--stdio", "one"), "", {"A": "1"})
 
 
 @pytest.mark.parametrize("wish", [Wish(fields=("program",)), Wish(clear=("program",))])

@@ -170,6 +170,24 @@ def test_a_tree_that_only_a_build_tells_may_differ() -> None:
     assert not same_tree(lock, msgspec.structs.replace(lock, lock="demo==2"))
 
 
+def test_what_got_it_so_far_stays_with_what_is_tried_next() -> None:
+    tried = mending()
+    extra = Retry(constraints=("[mcp]",))
+    assert tried.after(failed("missing_dependency", extra)) == extra
+    assert tried.after(failed("python_sdk_2", OLDER)) == Retry(constraints=("[mcp]", "mcp<2"))
+    serve = Retry(arguments=("serve",))
+    assert tried.after(failed("missing_arg", serve, inputs=COMMAND)) == serve
+    assert tried.after(failed("not_a_server", HTTP)) == msgspec.structs.replace(HTTP, arguments=("serve",))
+    cause = tried.told(failed("protocol")).cause
+    assert cause is not None
+    assert cause.code == "missing_arg"  # the furthest that it came to
+
+
+def test_a_version_that_is_started_in_a_way_listens_in_it() -> None:
+    tried = Mending("a1", ignore, parse_ref("pypi:demo"), way=Retry(arguments=("serve",)))
+    assert tried.after(failed("not_a_server", HTTP)) == msgspec.structs.replace(HTTP, arguments=("serve",))
+
+
 def test_a_command_of_a_command_comes_after_it() -> None:
     tried = mending()
     assert tried.after(failed("missing_arg", Retry(arguments=("server",)), inputs=COMMAND)) == Retry(

@@ -55,6 +55,8 @@ CASES: list[tuple[str, tuple[str, ...], str]] = [
         "Error: unable to create the target provider: no context is set\nUsage:\n  demo [command] [flags]",
     ),
     ("missing_arg", ("file",), "Error: a file must be given\nUsage:\n  demo <file>"),
+    ("missing_arg", ("directory",), "Error: Please give a directory\nUsage: demo <directory>"),
+    ("missing_arg", ("directory",), "Error: No directory given\nUsage: demo <directory>"),
     ("missing_arg", ("path",), "Error: At least one allowed path must be provided"),
     ("missing_env", ("INSTANT_ACCESS_TOKEN",), "Provide a token using --token or set INSTANT_ACCESS_TOKEN variable"),
     ("missing_env", ("GITHUB_TOKEN",), "--token or GITHUB_TOKEN must be set"),

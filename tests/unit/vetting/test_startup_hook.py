@@ -56,6 +56,12 @@ HOSTILE = (
     "import mine; from setuptools import os; mine(os)",
     "import mine; mine" + ".a" * 3000,
     "import mine; " + "(" * 500 + ")" * 500,
+    "import coloredlogs; coloredlogs.os.system('id')",
+    "import sys; x=''; sys.modules[x.join(['o','s'])].system('id')",
+    "import importlib.machinery; s=importlib.machinery.PathFinder.find_spec('evil'); s.loader.exec_module(s)",
+    "import sys; __import__('importlib.util').import_module('evil')",
+    "import sys; sys._getframe(5).f_locals['__builtins__']['exec']('1')",
+    "import os; os.environ['LD_PRELOAD']='/x.so'",
     "# " + "x" * 70_000 + "\nimport os; os.system('true')",
 )
 
@@ -73,15 +79,24 @@ def test_a_hook_that_reaches_further_is_no_mere_import(text: str) -> None:
     assert imported_by_pth(text) is None
 
 
-def test_what_lies_deeper_in_a_package_is_no_hook(tmp_path: Path) -> None:
-    deeper = tmp_path / "lib/python3.11/site-packages/opentelemetry/auto_instrumentation"
-    deeper.mkdir(parents=True)
+def test_what_lies_deeper_is_a_hook_where_a_path_file_names_its_folder(tmp_path: Path) -> None:
+    site = tmp_path / "lib/python3.11/site-packages"
+    deeper = site / "theirs/start"
+    (deeper / "usercustomize").mkdir(parents=True)
     (deeper / "some.pth").write_text("import os; os.system('true')")
-    assert walk(tmp_path)[1] == []
-    (deeper / "sitecustomize.py").write_text("# of theirs\nfrom opentelemetry import start\n\nstart()\n")
-    assert [finding.rule for finding in walk(tmp_path)[1]] == ["installed.known_hook"]
     (deeper / "sitecustomize.py").write_text("import os\nos.system('true')\n")
-    assert [finding.rule for finding in walk(tmp_path)[1]] == ["installed.startup_hook"]
+    (deeper / "usercustomize/__init__.py").write_text("")
+    assert [finding.rule for finding in walk(tmp_path)[1]] == ["installed.known_hook"] * 2
+    (site / "theirs.pth").write_text("theirs/start\n")
+    assert [finding.rule for finding in walk(tmp_path)[1]] == ["installed.startup_hook"] * 2
+
+
+@pytest.mark.parametrize("name", ["sitecustomize.pyc", "sitecustomize.abi3.so", "usercustomize/__init__.py"])
+def test_a_hook_has_more_forms_than_one(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "lib/python3.11/site-packages" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    assert "installed.startup_hook" in [finding.rule for finding in walk(tmp_path)[1]]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -73,8 +73,16 @@ def ordered_again(server: Server, settings: Settings) -> Order:
     if server.args[:count] != way.arguments:
         way, count = msgspec.structs.replace(way, arguments=()), 0
     own = "" if settings.listens == way.listens else settings.listens
+    if own or not settings.listens:  # a person said otherwise since
+        way = msgspec.structs.replace(way, listens="")
     launch = LaunchPlan(args=server.args[count:], env=server.env, named_paths=())
     return Order(launch=launch, settings=msgspec.structs.replace(settings, listens=own), way=way)
+
+
+def carried(server: Server, way: Retry) -> dict[str, Any]:
+    """Return how another version of a server is started: with what it has by now, in the way that its trial found."""
+    order = msgspec.structs.replace(ordered_again(server, server.settings), way=way)
+    return {"settings": order.started, "args": order.args, "env": server.env}
 
 
 def otherwise(order: Order, now: Order) -> tuple[str, ...]:

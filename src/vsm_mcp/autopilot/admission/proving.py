@@ -64,7 +64,7 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     """
     locked = passage.request.locked
     full = passage.parts.sandbox.isolation.tier is Tier.FULL
-    mending = Mending(passage.id, passage.parts.emit, passage.request.ref, locked, sockets=full)
+    mending = Mending(passage.id, passage.parts.emit, passage.request.ref, locked, sockets=full, way=order.way)
     found = found or await resolved(passage, order, expected.constraints(locked))
     made = await _installed(passage, order, found)
     await _planned_for(passage, _as_known(made.server), order.settings)

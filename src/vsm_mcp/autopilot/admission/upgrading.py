@@ -13,7 +13,7 @@ import msgspec
 
 from vsm_mcp.autopilot.admission.activating import committed, outdated
 from vsm_mcp.autopilot.admission.installing import resolved
-from vsm_mcp.autopilot.admission.order import Order, expected, facts_of, ordered_again, recorded
+from vsm_mcp.autopilot.admission.order import Order, carried, expected, facts_of, ordered_again, recorded
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.admission.proving import Proved, proved
 from vsm_mcp.autopilot.difference import Difference, Side, difference, findings_of
@@ -101,9 +101,8 @@ async def agreed(parts: Parts, saga: Saga, request: Request, server: Server, *, 
     installations = parts.installations
     current, earlier = installations.current(server.name), installations.previous(server.name)
     passage.plan = msgspec.structs.replace(saga.plan, previous=current, earlier=earlier)
-    kept = {name: getattr(server, name) for name in ("env", "enabled", "tags", "origin")}
-    start = msgspec.structs.replace(ordered_again(server, server.settings), way=proposal.server.way)
-    kept |= {"settings": start.started, "args": start.args}
+    kept = {name: getattr(server, name) for name in ("enabled", "tags", "origin")}
+    kept |= carried(server, proposal.server.way)
     proposal = msgspec.structs.replace(proposal, server=msgspec.structs.replace(proposal.server, **kept))
 
     async def way() -> Outcome:
