@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.moments import moment
 
 _SURE: Final = 0.6
 _DAY: Final = 86_400.0
@@ -30,8 +30,5 @@ def known_facts(candidate: Candidate, now: float) -> dict[str, str | bool | floa
 
 def _moment(text: str | None) -> float | None:
     """Return a day or a moment in ISO 8601 as seconds since the epoch; ``None`` where it is neither, or a month."""
-    try:
-        found = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
+    found = moment(text)
+    return found.timestamp() if found is not None else None

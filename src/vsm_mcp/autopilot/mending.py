@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+import contextlib
+from typing import Final, Protocol
 
 import msgspec
 
 from vsm_mcp.autopilot import expected
+from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit, RemedyApplied
 from vsm_mcp.install.installer import Resolved, bounds, extra_of
 from vsm_mcp.install.lockfile import LockedServer
@@ -30,6 +32,29 @@ _NO_FURTHER: Final = _IMPORTING | frozenset(
 """Causes that say that another way of starting led nowhere; any other is what it lacks once it got further."""
 _AS_ORDERED: Final = Retry()
 _OTHER: Final = "try another version or another server"
+
+
+class Attempt(Protocol):
+    """One version as it is installed and started now, both of which can be otherwise."""
+
+    @property
+    def resolved(self) -> Resolved:
+        """What is installed."""
+
+    async def tried(self) -> TrialReport:
+        """Try it."""
+
+    async def noted(self, retry: Retry, cause: Cause | None) -> None:
+        """Keep as evidence what is tried next, and why."""
+
+    async def start(self, retry: Retry) -> None:
+        """Have it started in this way from now on."""
+
+    async def resolve(self, constraints: tuple[str, ...]) -> Resolved:
+        """Find out what would be installed with constraints. Raises :class:`VsmError`."""
+
+    async def install(self, found: Resolved) -> None:
+        """Install it in place of what is there. Raises :class:`VsmError`: then nothing is there."""
 
 
 class Mending:
@@ -61,6 +86,32 @@ class Mending:
         self._taken: list[Retry] = []
         self._tried: list[Retry] = []
 
+    async def tried(self, attempt: Attempt) -> TrialReport:
+        """Try it, in one way after the other while it fails; return the last report, as it is to be told."""
+        report = await attempt.tried()
+        while (retry := self.after(report)) is not None:
+            await attempt.noted(retry, report.cause)
+            if not retry.constraints:
+                await attempt.start(retry)
+            elif (found := await self._otherwise(attempt, retry.constraints)) is None:
+                continue
+            else:
+                try:
+                    await attempt.install(found)
+                except VsmError:
+                    break
+            report = await attempt.tried()
+        return self.told(report)
+
+    async def _otherwise(self, attempt: Attempt, constraints: tuple[str, ...]) -> Resolved | None:
+        """Return what to install with constraints; ``None`` where that cannot be had, or comes to the same."""
+        with contextlib.suppress(VsmError):
+            found = await attempt.resolve(constraints)
+            if not same_tree(attempt.resolved, found):
+                return found
+        self.missed()
+        return None
+
     def after(self, report: TrialReport) -> Retry | None:
         """Return how to try again, and say so; ``None`` where it passed, or nothing is left.
 
@@ -90,7 +141,7 @@ class Mending:
 
     def told(self, report: TrialReport) -> TrialReport:
         """Return a report; where nothing that was tried got it further, with its first cause and what was tried."""
-        if report.cause is None or self._first is None or not self._tried or self._ahead:
+        if report.passed or report.cause is None or self._first is None or not self._tried or self._ahead:
             return report
         otherwise = any(each.arguments or each.listens for each in self._tried) and self._first.hint
         tried = ", with ".join(map(str, self._tried))

@@ -16,14 +16,15 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from vsm_mcp.autopilot.admission.order import Order
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
-from vsm_mcp.autopilot.mending import Mending, same_tree
+from vsm_mcp.autopilot.mending import Mending
 from vsm_mcp.autopilot.outcome import Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.autopilot.subjects import after_trial, granted_to
 from vsm_mcp.autopilot.verdicts import judged, unwatched, watched
 from vsm_mcp.autopilot.vetted import built_vetted, fetched_vetted, options_of, unscripted
-from vsm_mcp.errors import MissingValue, VsmError
+from vsm_mcp.errors import MissingValue, VettingRejected, VsmError
 from vsm_mcp.events import StepFailed, StepFinished, StepStarted, ignore
 from vsm_mcp.install.installer import Built, Fetched, Resolved
 from vsm_mcp.model.candidate import Candidate
@@ -32,7 +33,7 @@ from vsm_mcp.model.launch import LaunchFacts, Settings
 from vsm_mcp.model.ref import Ref
 from vsm_mcp.model.retry import Retry
 from vsm_mcp.model.server import Installation, Server
-from vsm_mcp.model.trial import Examination
+from vsm_mcp.model.trial import Cause, Examination, TrialReport
 from vsm_mcp.runtime.spec import spec_of
 from vsm_mcp.sandbox.tier import Tier
 from vsm_mcp.vetting.check import Stage, Subject, run_checks
@@ -96,55 +97,27 @@ class Rehearsal:
 
     async def _of(self, ref: Ref) -> Examination:
         launch = self._launch(ref)
-        made = await self._made(await self._resolved(ref))
+        made = await self.made(await self.resolved(ref))
         if isinstance(made, Examination):
             return made
         full = self._parts.sandbox.isolation.tier is Tier.FULL
-        mending, way = Mending(self._name, self._parts.emit, ref, sockets=full), Retry()
-        found = await self._with_stand_ins(self._server(made, launch, way))
-        while (retry := mending.after(found.report)) is not None:
-            if not retry.constraints:
-                way = retry
-            else:
-                otherwise = await self._resolved_otherwise(retry.constraints, made.resolved)
-                if otherwise is None:
-                    mending.missed()
-                    continue
-                again = await self._made_otherwise(otherwise)
-                if again is None:
-                    break  # what was installed before is gone
-                made = again
-            found = await self._with_stand_ins(self._server(made, launch, way))
-        found = msgspec.structs.replace(found, report=mending.told(found.report))
-        resolved, fetched, built, before = made
-        server = self._server(made, launch, way)
+        attempt = _Attempt(self, launch, made)
+        report = await Mending(self._name, self._parts.emit, ref, sockets=full).tried(attempt)
+        found = msgspec.structs.replace(attempt.found, report=report)
+        resolved, fetched, built, before = attempt.made
+        server = self.server(attempt.made, launch, attempt.way)
         subject = after_trial(self._parts, server, found.report, built, fetched)
         subject = msgspec.structs.replace(subject, fleet=await self._others(ref))
         after = await self._after(subject) if found.report.passed else ()
         return self._concluded(resolved.ref, resolved.version, before, found, after)
 
-    async def _resolved(self, ref: Ref, constraints: tuple[str, ...] = ()) -> Resolved:
+    async def resolved(self, ref: Ref, constraints: tuple[str, ...] = ()) -> Resolved:
+        """Find out what would be installed. Raises what installers raise."""
         options = options_of(self._parts, self._settings, self._facts, constraints)
         async with self._step("resolve"):
             return await (await self._parts.installer(ref)).resolve(ref, options)
 
-    async def _resolved_otherwise(self, constraints: tuple[str, ...], before: Resolved) -> Resolved | None:
-        """Resolve the same version with constraints; ``None`` where that cannot be, or comes to the same."""
-        try:
-            found = await self._resolved(before.ref, constraints)
-        except VsmError:
-            return None
-        return None if same_tree(before, found) else found
-
-    async def _made_otherwise(self, resolved: Resolved) -> _Made | None:
-        """Install it in place of what is there; ``None`` where that cannot be, or vetting rejects it."""
-        try:
-            made = await self._made(resolved)
-        except VsmError:
-            return None
-        return made if isinstance(made, _Made) else None
-
-    async def _made(self, resolved: Resolved) -> _Made | Examination:
+    async def made(self, resolved: Resolved) -> _Made | Examination:
         """Install it in the temporary place; an examination where vetting rejects it before."""
         parts, installer = self._parts, await self._parts.installer(resolved.ref)
         options = options_of(parts, self._settings, self._facts, resolved.constraints)
@@ -186,7 +159,8 @@ class Rehearsal:
         values = {**self._settings.secrets, **dict.fromkeys(names, STAND_IN)}
         self._settings = msgspec.structs.replace(self._settings, secrets=values)
 
-    def _server(self, made: _Made, launch: LaunchPlan, way: Retry) -> Server:
+    def server(self, made: _Made, launch: LaunchPlan, way: Retry) -> Server:
+        """Return it as a server, started in a way."""
         resolved, built = made.resolved, made.built
         installation = Installation(
             server=self._name,
@@ -201,14 +175,10 @@ class Rehearsal:
             ref=resolved.ref,
             version=resolved.version,
             installation=installation,
-            settings=msgspec.structs.replace(
-                self._settings, args=(), env={}, secrets={}, listens=way.listens or self._settings.listens
-            ),
-            args=(*way.arguments, *launch.args),
-            env=launch.env,
+            **Order(launch=launch, settings=msgspec.structs.replace(self._settings, secrets={}), way=way).start,
         )
 
-    async def _with_stand_ins(self, server: Server) -> Examined:
+    async def with_stand_ins(self, server: Server) -> Examined:
         """Try it; where it says that a variable is missing, again with a stand-in for that."""
         for _ in range(_ROUNDS):
             found = await self._examined(server, self._settings.secrets)
@@ -278,3 +248,44 @@ class Rehearsal:
             self._parts.emit(StepFailed(acquisition=self._name, step=step, code=error.code, message=error.message))
             raise
         self._parts.emit(StepFinished(acquisition=self._name, step=step, seconds=time.perf_counter() - began))
+
+
+class _Attempt:
+    """See :class:`~vsm_mcp.autopilot.mending.Attempt`: ``made``, started in ``way``; ``found`` was seen last."""
+
+    found: Examined
+
+    def __init__(self, rehearsal: Rehearsal, launch: LaunchPlan, made: _Made) -> None:
+        self.made = made
+        self.way = Retry()
+        self._rehearsal = rehearsal
+        self._launch = launch
+
+    @property
+    def resolved(self) -> Resolved:
+        """What is installed."""
+        return self.made.resolved
+
+    async def tried(self) -> TrialReport:
+        """Try it in full."""
+        server = self._rehearsal.server(self.made, self._launch, self.way)
+        self.found = await self._rehearsal.with_stand_ins(server)
+        return self.found.report
+
+    async def noted(self, retry: Retry, cause: Cause | None) -> None:
+        """Keep nothing: a trial leaves no evidence."""
+
+    async def start(self, retry: Retry) -> None:
+        """Have it started in this way."""
+        self.way = retry
+
+    async def resolve(self, constraints: tuple[str, ...]) -> Resolved:
+        """Find out what of the same version would be installed with constraints. Raises what installers raise."""
+        return await self._rehearsal.resolved(self.resolved.ref, constraints)
+
+    async def install(self, found: Resolved) -> None:
+        """Install it in place of what is there. Raises what installers raise, and :class:`VettingRejected`."""
+        made = await self._rehearsal.made(found)
+        if isinstance(made, Examination):
+            raise VettingRejected("vetting rejects it as it would be installed otherwise")
+        self.made = made

@@ -31,8 +31,6 @@ def command(session: Session, server: str, name: str, yes: bool, clear: tuple[st
     """
     if name:
         raise BadArgument("a server keeps its name", "add it again under another one")
-    if options["program"]:
-        raise BadArgument("a server keeps its program", "remove it, and add it again with another --program")
     fields = [_FIELDS.get(option, option) for option in _given() if option not in _OTHERS]
     if "permissions" in fields:
         fields = [*dict.fromkeys((*fields, "project"))]  # what the profile's . stands for is chosen with it

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 from vsm_mcp.evaluation.criterion import Circumstances, Evidence, told
 from vsm_mcp.model.appraisal import Score
 from vsm_mcp.model.candidate import Candidate
+from vsm_mcp.model.moments import moment
 
 _MONTH: Final = 30.44 * 86_400
 _FRESH: Final = 4.0
@@ -42,12 +42,8 @@ def age_in_months(published: str | None, now: float) -> float | None:
     """Return the months since an ISO 8601 day, month or instant; ``None`` for none or one that cannot be read."""
     if not published:
         return None
-    try:
-        day = datetime.fromisoformat(f"{published}-15" if len(published) == 7 else published)
-    except ValueError:
-        return None
-    instant = day if day.tzinfo else day.replace(tzinfo=UTC)
-    return max(0.0, (now - instant.timestamp()) / _MONTH)
+    instant = moment(f"{published}-15" if len(published) == 7 else published)
+    return max(0.0, (now - instant.timestamp()) / _MONTH) if instant is not None else None
 
 
 def _freshness(months: float | None) -> float | None:

@@ -15,6 +15,7 @@ import msgspec
 
 from vsm_mcp.config import Config
 from vsm_mcp.model.launch import Entry, Input
+from vsm_mcp.model.moments import moment
 from vsm_mcp.model.ref import Ref, RefKind
 from vsm_mcp.model.retry import AS_RELEASED
 from vsm_mcp.registries.client import Registries
@@ -41,21 +42,12 @@ def extras(constraints: Iterable[str]) -> str:
     return f"[{','.join(named)}]" if named else ""
 
 
-def _moment(text: str) -> datetime.datetime | None:
-    try:
-        found = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found.astimezone(datetime.UTC) if found.tzinfo else found.replace(tzinfo=datetime.UTC)
-
-
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What a person or a remedy asks of an installation.
 
-    ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm, or
-    :data:`~vsm_mcp.model.retry.AS_RELEASED`); nothing published after ``not_after`` is taken (npm takes it from
-    trusted publishers all the same).
-    ``min_release_age_days`` is the
+    ``constraints`` bound dependencies (``mcp<2`` for Python, ``zod@3`` for npm), have them as they were
+    (:data:`~vsm_mcp.model.retry.AS_RELEASED`), or ask for an extra (``demo[mcp]``). Nothing published after
+    ``not_after`` is taken (npm takes it from trusted publishers all the same). ``min_release_age_days`` is the
     cool-down: nothing published later is taken, but for packages that ``trusted_publishers`` (patterns over
     references) name. ``executable`` names one of several programs of a package. ``given`` are the values that were
     given for the server, by name (of secrets the name alone, with no value). ``locked`` is the tool's lock of an
@@ -81,7 +73,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         Its dependencies may be a day younger where they are to be as it found them: what belongs together comes out
         one after the other.
         """
-        times = [time for text in published if (time := _moment(text)) is not None]
+        times = [time for text in published if (time := moment(text)) is not None]
         if AS_RELEASED not in self.constraints or not times:
             return self
         return msgspec.structs.replace(self, not_after=(max(times) + _DAY).replace(microsecond=0))

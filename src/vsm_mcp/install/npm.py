@@ -27,6 +27,7 @@ from vsm_mcp.install.npm_tool import LOCK, QUIET, SAFE, Npm, write_project
 from vsm_mcp.install.tools import Node
 from vsm_mcp.install.transaction import Installations
 from vsm_mcp.model.launch import Entry
+from vsm_mcp.model.moments import stamp
 from vsm_mcp.model.ref import Ref, RefKind
 
 _CONSTRAINT: Final = re.compile(r"((?:@[a-z0-9~][a-z0-9._~-]*/)?[a-z0-9~][a-z0-9._~-]*)@(\S+)\Z")
@@ -152,7 +153,7 @@ def _old_enough(package: str, versions: Iterable[str], packument: dict[str, Any]
     """Raise :class:`TooYoung` when all of these versions came out within the cool-down; one without a date did not."""
     until = cutoff(options)
     published = [_published(packument, version) for version in versions]
-    if until and published and min(published) > until.strftime("%Y-%m-%dT%H:%M:%SZ"):
+    if until and published and min(published) > stamp(until):
         raise too_young(package, options, published)
 
 

@@ -32,6 +32,7 @@ from vsm_mcp.install.sdist.reading import best_sdist
 from vsm_mcp.install.uv_tool import Uv, UvLock
 from vsm_mcp.install.wheel import best_wheel, newest, read_manifest, same_version
 from vsm_mcp.model.launch import Entry
+from vsm_mcp.model.moments import stamp
 from vsm_mcp.model.ref import Ref, RefKind, normalise_pypi
 
 _OTHER: Final = "choose another version or package"
@@ -181,7 +182,7 @@ def _checked(text: str) -> None:
 def _version(ref: Ref, releases: dict[str, list[dict[str, Any]]], options: Options) -> str:
     candidates = newest(releases, sources=options.allow_scripts)
     until = None if trusts(ref, options) else cutoff(options)
-    latest = until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else ""
+    latest = stamp(until) if until else ""
     if ref.version:
         version = same_version(releases, ref.version)
         if version and latest and _published(releases[version]) > latest:

@@ -43,11 +43,11 @@ class Undated(InstallFailed):
 
 
 class SourceOnly(InstallFailed):
-    """What ``package`` names is needed, and is published as source alone; what others need is never built."""
+    """``source_only`` ("" where uv does not say) is needed, and published as source alone: that is never built."""
 
-    def __init__(self, package: str, message: str, hint: str) -> None:
+    def __init__(self, source_only: str, message: str, hint: str) -> None:
         super().__init__(message, hint)
-        self.package = package
+        self.source_only = source_only
 
 
 def explain(package: str, done: Completed) -> VsmError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from vsm_mcp.errors import InstallFailed
+from vsm_mcp.model.moments import stamp
 from vsm_mcp.model.ref import normalise_pypi
 from vsm_mcp.registries.addresses import Addresses
 
@@ -54,12 +55,8 @@ def newer_than(until: datetime.datetime | None, others: Mapping[str, datetime.da
     """
     if until is None:
         return ()
-    own = (f"{name}={_moment(moment) if moment else 'false'}" for name, moment in others.items())
-    return ("--exclude-newer", _moment(until), *(word for each in own for word in ("--exclude-newer-package", each)))
-
-
-def _moment(at: datetime.datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    own = (f"{name}={stamp(at) if at else 'false'}" for name, at in others.items())
+    return ("--exclude-newer", stamp(until), *(word for each in own for word in ("--exclude-newer-package", each)))
 
 
 def uv_environ(addresses: Addresses) -> dict[str, str]:

@@ -78,8 +78,8 @@ class Uv:
         what :meth:`run` does, and ``PythonTooOld``.
         """
         undated, newer = frozenset[str](), frozenset[str]()
+        aged = cutoff(msgspec.structs.replace(options, not_after=None))
         while True:
-            aged = cutoff(msgspec.structs.replace(options, not_after=None))
             others = dict.fromkeys(exempt(RefKind.PYPI, options, ref), options.not_after)
             others |= dict.fromkeys(sorted(undated)) | dict.fromkeys(sorted(newer), aged)
             cool = newer_than(cutoff(options), others)
@@ -93,17 +93,13 @@ class Uv:
                     work, seconds = Work(tool="uv", folder=folder, reads=python.roots, urls=urls), self._resolve_seconds
                     done = await self.run(("pip", "compile", *QUIET, *flags, *sources), package, seconds, work)
                 return UvLock(done.stdout.decode("utf-8", "replace"), undated, newer)
-            except Undated as error:
+            except (Undated, SourceOnly) as error:
                 if options.not_after is not None and error.source_only not in newer | {""}:
                     newer |= {error.source_only}
-                elif error.packages <= undated:
-                    raise
-                else:
+                elif isinstance(error, Undated) and not error.packages <= undated:
                     undated |= error.packages
-            except SourceOnly as error:
-                if options.not_after is None or error.package in newer | {""}:
+                else:
                     raise
-                newer |= {error.package}
 
     async def install(self, venv: Path, python: Interpreter, wanted: Path, package: str, work: Work) -> Completed:
         """Make a virtual environment with what the requirements in ``wanted`` lock."""

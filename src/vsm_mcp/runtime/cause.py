@@ -184,7 +184,7 @@ _QUOTED: Final = 300
 
 def _last_said(words: LastWords) -> str:
     if words.type:
-        return mask(f"{words.type}: {words.message}".split("\n")[0])[:300]
+        return mask(f"{words.type}: {words.message}".split("\n")[0])[:_QUOTED]
     said = ""
     for line in reversed(words.lines):
         if re.search(r"\w", line) and not re.match(r"\s+at |Node\.js v|\s*[\]})]", line):

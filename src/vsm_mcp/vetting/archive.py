@@ -15,6 +15,7 @@ from vsm_mcp.model.ref import RefKind
 from vsm_mcp.vetting import builds, install_script
 from vsm_mcp.vetting.check import Member, Rule, Script, Stage, Subject, result, unavailable
 from vsm_mcp.vetting.folding import hidden_characters
+from vsm_mcp.vetting.startup_hook import NAMES
 
 ESCAPE: Final = Rule("archive.path_escape", Severity.BLOCK, "an entry's path leads out of the archive")
 LINK: Final = Rule("archive.link", Severity.BLOCK, "it holds a symbolic or hard link")
@@ -72,10 +73,9 @@ _NAME: Final = "archive"
 _SETUID_BITS: Final = 0o6000
 _LINKS: Final = frozenset({"symlink", "hardlink", "link"})
 _ORDINARY: Final = frozenset({"file", "dir", "directory"})
-_HOOK: Final = r"(?:[^/]+\.pth|(?:site|user)customize(?:\.pyc?|(?:\.[\w-]+)*\.(?:so|pyd)|/__init__\.pyc?))$"
-_HOOKS: Final = re.compile(rf"(?:^|/){_HOOK}")
+_HOOKS: Final = re.compile(rf"(?:^|/){NAMES}")
 # Of a wheel, only what lands at the root of the place for packages is read by Python; of a source, nobody knows where.
-_HOOKS_OF_WHEEL: Final = re.compile(rf"^(?:\./)?(?:[^/]+\.data/(?:.*/)?)?{_HOOK}")
+_HOOKS_OF_WHEEL: Final = re.compile(rf"^(?:\./)?(?:[^/]+\.data/(?:.*/)?)?{NAMES}")
 _PROGRAM: Final = re.compile(r"\.(?:exe|com|scr|msi|jar|app)$", re.IGNORECASE)
 _NATIVE_PART: Final = re.compile(r"\.(?:node|so(?:\.\d+)*|dylib|dll|pyd|wasm)$", re.IGNORECASE)
 _MAGIC: Final = {

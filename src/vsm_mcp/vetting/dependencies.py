@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from vsm_mcp.config import Config
 from vsm_mcp.model.finding import CheckResult, Finding, Severity
 from vsm_mcp.model.locked import Locked
+from vsm_mcp.model.moments import moment
 from vsm_mcp.registries.client import Registries
 from vsm_mcp.vetting.check import Rule, Stage, Subject, result, unavailable
 
@@ -152,18 +153,10 @@ def _worth_asking(subject: Subject) -> list[Locked]:
 async def _published(package: Locked, registries: Registries) -> datetime.datetime | None:
     """Return when a version was published, or ``None`` where its registry does not say; raises what a registry does."""
     if package.ecosystem == "npm":
-        return _moment(_map((await registries.npm_package(package.name)).get("time")).get(package.version))
+        return moment(_map((await registries.npm_package(package.name)).get("time")).get(package.version))
     files = (await registries.pypi_project(package.name))["releases"].get(package.version) or ()
-    times = [_moment(file.get("upload_time_iso_8601")) for file in files if isinstance(file, Mapping)]
+    times = [moment(file.get("upload_time_iso_8601")) for file in files if isinstance(file, Mapping)]
     return min((each for each in times if each is not None), default=None)
-
-
-def _moment(given: Any) -> datetime.datetime | None:
-    try:
-        read = datetime.datetime.fromisoformat(given) if isinstance(given, str) else None
-    except ValueError:
-        return None
-    return read.replace(tzinfo=datetime.UTC) if read is not None and read.tzinfo is None else read
 
 
 def _days(age: datetime.timedelta) -> str:

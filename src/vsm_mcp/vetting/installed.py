@@ -19,7 +19,7 @@ from vsm_mcp.config import Config
 from vsm_mcp.model.finding import CheckResult, Finding, Severity
 from vsm_mcp.vetting import install_script
 from vsm_mcp.vetting.check import Rule, Stage, Subject, result, unavailable
-from vsm_mcp.vetting.startup_hook import LONGEST, imported_by_pth
+from vsm_mcp.vetting.startup_hook import LONGEST, NAMES, imported_by_pth
 
 HOOK: Final = Rule(
     "installed.startup_hook", Severity.BLOCK, "a dependency holds code that every Python start would run"
@@ -37,9 +37,7 @@ RULES: Final = (HOOK, OWN_HOOK, KNOWN_HOOK, SCRIPT, UNUSUAL, NATIVE)
 _NAME: Final = "installed"
 _UNIT: Final = "files"
 _MOST_FILES: Final = 200_000
-_HOOKS: Final = re.compile(r"\.pth$|^(?:site|user)customize(?:\.pyc?|(?:\.[\w-]+)*\.(?:so|pyd))$")
-_PACKAGE: Final = re.compile(r"__init__\.pyc?")
-_HOOK_PACKAGE: Final = re.compile(r"(?:site|user)customize")
+_HOOKS: Final = re.compile(rf"(?:^|/){NAMES}")
 # what the libraries of the Python world themselves put there: paths, and one import of their own
 _HARMLESS_LINE: Final = re.compile(r"[ \t]*(?:#[\t\x20-\x7e]*|[\w./\\-]*)[ \t\r]*")
 # Hooks of a well-known kind: how their files are called, and what they import.
@@ -84,12 +82,13 @@ def walk(root: Path) -> tuple[int, list[Finding]]:
     hooks: list[Path] = []
     for folder, names, files in os.walk(root):
         names.sort()
+        within = Path(folder).name
         count += len(files)
         if count > _MOST_FILES:
             break
         for name in files:
             native += _NATIVE.search(name) is not None
-            if _HOOKS.search(name) or (_PACKAGE.fullmatch(name) and _HOOK_PACKAGE.fullmatch(Path(folder).name)):
+            if _HOOKS.search(f"{within}/{name}"):
                 hooks.append(Path(folder, name))
         if "package.json" in files and Path(folder).parent.name in {"node_modules"} | _scope(folder):
             found += _scripts(Path(folder), root)
@@ -116,7 +115,7 @@ def _judged(hooks: Sequence[Path], root: Path) -> Iterator[Finding]:
             places |= {Path(os.path.normpath(path.parent / line.strip())) for line in text.split("\n") if line.strip()}
             yield from _path_file(path.name, text, _shown(path, root))
     for path in (each for each in hooks if each.suffix != ".pth"):
-        place = path.parent.parent if _PACKAGE.fullmatch(path.name) else path.parent
+        place = path.parent.parent if path.stem == "__init__" else path.parent
         if place.name == "site-packages" or place in places:
             yield HOOK.found(_shown(path, root), "run at every start of Python")
         elif "site-packages" in place.parts:

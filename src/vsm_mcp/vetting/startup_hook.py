@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+NAMES: Final = r"(?:[^/]+\.pth|(?:site|user)customize(?:\.pyc?|(?:\.[\w-]+)*\.(?:so|pyd)|/__init__\.pyc?))$"
+"""How the path of a file ends that Python reads at its start, where it lies beside the packages."""
 LONGEST: Final = 65536
 """Characters; what is longer is not judged."""
 

@@ -39,13 +39,7 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
 def started_otherwise(made: Installed, order: Order) -> Installed:
     """Return what was installed, to be started as an order has it."""
-    return msgspec.structs.replace(made, server=msgspec.structs.replace(made.server, **_start(order)))
-
-
-def _start(order: Order) -> dict[str, Any]:
-    """Return the fields of a server that say how it is started: arguments and variables are kept beside settings."""
-    settings = msgspec.structs.replace(order.started, args=(), env={})
-    return {"settings": settings, "args": order.args, "env": order.launch.env, "way": order.way}
+    return msgspec.structs.replace(made, server=msgspec.structs.replace(made.server, **order.start))
 
 
 class Made(NamedTuple):
@@ -188,5 +182,5 @@ def _server(passage: Passage, order: Order, resolved: Resolved, made: Made) -> S
         acquisition=passage.id,
         added=time.time(),
         origin=passage.request.origin,
-        **_start(order),
+        **order.start,
     )

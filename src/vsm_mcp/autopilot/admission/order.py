@@ -48,6 +48,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """The settings of a start."""
         return msgspec.structs.replace(self.settings, listens=self.way.listens or self.settings.listens)
 
+    @property
+    def start(self) -> dict[str, Any]:
+        """The fields of a server that say how it is started: arguments and variables are kept beside its settings."""
+        settings = msgspec.structs.replace(self.started, args=(), env={})
+        return {"settings": settings, "args": self.args, "env": self.launch.env, "way": self.way}
+
 
 def ordered(passage: Passage) -> Order:
     """Return what a request amounts to.
@@ -81,8 +87,7 @@ def ordered_again(server: Server, settings: Settings) -> Order:
 
 def carried(server: Server, way: Retry) -> dict[str, Any]:
     """Return how another version of a server is started: with what it has by now, in the way that its trial found."""
-    order = msgspec.structs.replace(ordered_again(server, server.settings), way=way)
-    return {"settings": order.started, "args": order.args, "env": server.env}
+    return msgspec.structs.replace(ordered_again(server, server.settings), way=way).start
 
 
 def otherwise(order: Order, now: Order) -> tuple[str, ...]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from vsm_mcp.autopilot import expected
 from vsm_mcp.autopilot.admission.installing import Installed, installed, rejected, resolved, started_otherwise
 from vsm_mcp.autopilot.admission.order import Order, otherwise, warnings
 from vsm_mcp.autopilot.admission.passage import Passage
-from vsm_mcp.autopilot.mending import Mending, same_tree
+from vsm_mcp.autopilot.mending import Mending
 from vsm_mcp.autopilot.subjects import after_trial
 from vsm_mcp.autopilot.verdicts import failed_trial, judged, kept_at_home, unconfined, unwatched, watched
-from vsm_mcp.errors import Unsuited, VsmError
+from vsm_mcp.errors import Unsuited
 from vsm_mcp.events import SandboxPlanned, ignore
 from vsm_mcp.install.installer import Resolved
 from vsm_mcp.matching.relevance import MET
@@ -22,8 +20,9 @@ from vsm_mcp.model.definition import ItemKind
 from vsm_mcp.model.finding import VetReport
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import RefKind
+from vsm_mcp.model.retry import Retry
 from vsm_mcp.model.server import Server
-from vsm_mcp.model.trial import TrialReport
+from vsm_mcp.model.trial import Cause, TrialReport
 from vsm_mcp.runtime.homes import known_to_keep
 from vsm_mcp.runtime.sandbox_plan import plan_of_server
 from vsm_mcp.runtime.spec import spec_of
@@ -47,12 +46,43 @@ class Proved(msgspec.Struct, frozen=True, kw_only=True):
         return _as_known(self.installed.server, self.report)
 
 
-class Standing(NamedTuple):
-    """What was installed; how it was ordered to be started, and how it is started by now."""
+class Attempt:
+    """See :class:`~vsm_mcp.autopilot.mending.Attempt`: ``made``, started as ``now`` has it."""
 
-    made: Installed
-    ordered: Order
-    now: Order
+    def __init__(self, passage: Passage, order: Order, made: Installed) -> None:
+        self.made = made
+        self.now = order
+        self._ordered = order
+        self._passage = passage
+
+    @property
+    def resolved(self) -> Resolved:
+        """What is installed."""
+        return self.made.resolved
+
+    async def tried(self) -> TrialReport:
+        """Try it in the sandbox."""
+        return await _tried(self._passage, self.made.server, self.now.started)
+
+    async def noted(self, retry: Retry, cause: Cause | None) -> None:
+        """Keep as evidence what is tried next, and why."""
+        await self._passage.record("remedy", {"retry": retry, "cause": cause})
+
+    async def start(self, retry: Retry) -> None:
+        """Have it started in this way; what it may see and reach is said again where it listens."""
+        self.now = msgspec.structs.replace(self._ordered, way=retry)
+        self.made = started_otherwise(self.made, self.now)
+        if retry.listens:
+            await _planned_for(self._passage, _as_known(self.made.server), self.now.started)
+
+    async def resolve(self, constraints: tuple[str, ...]) -> Resolved:
+        """Find out what of the same version would be installed with constraints. Raises what installers raise."""
+        version = self.resolved.version if self.resolved.ref.kind in {RefKind.NPM, RefKind.PYPI} else ""
+        return await resolved(self._passage, self.now, constraints, version)
+
+    async def install(self, found: Resolved) -> None:
+        """Install it in place of what is there. Raises what :func:`installed` does."""
+        self.made = await _installed(self._passage, self.now, found)
 
 
 async def proved(passage: Passage, order: Order, found: Resolved | None = None) -> Proved:
@@ -68,14 +98,11 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
     found = found or await resolved(passage, order, expected.constraints(locked))
     made = await _installed(passage, order, found)
     await _planned_for(passage, _as_known(made.server), order.settings)
-    now = order
-    while not (report := await _tried(passage, made.server, now.started)).passed:
-        again = await _again(passage, mending, report, Standing(made, order, now))
-        if again is None:
-            break
-        made, now = again.made, again.now
+    attempt = Attempt(passage, order, made)
+    report = await mending.tried(attempt)
     if not report.passed:
-        raise failed_trial(mending.told(report))
+        raise failed_trial(report)
+    made, now = attempt.made, attempt.now
     verdict = await _judged(passage, made, report)
     if passage.request.must_suit:
         await _suited(passage, made.server, report)
@@ -87,39 +114,6 @@ async def proved(passage: Passage, order: Order, found: Resolved | None = None) 
 async def _installed(passage: Passage, order: Order, found: Resolved) -> Installed:
     async with passage.parts.quota.kept():
         return await installed(passage, order, found)
-
-
-async def _again(passage: Passage, mending: Mending, report: TrialReport, tried: Standing) -> Standing | None:
-    """Return what is to be tried next; ``None`` where nothing is left."""
-    while (retry := mending.after(report)) is not None:
-        await passage.record("remedy", {"retry": retry, "cause": report.cause})
-        if not retry.constraints:
-            now = msgspec.structs.replace(tried.ordered, way=retry)
-            made = started_otherwise(tried.made, now)
-            if retry.listens:
-                await _planned_for(passage, _as_known(made.server), now.started)
-            return tried._replace(made=made, now=now)
-        found = await _resolved_otherwise(passage, tried.now, retry.constraints, tried.made.resolved)
-        if found is None:
-            mending.missed()
-            continue
-        try:
-            return tried._replace(made=await _installed(passage, tried.now, found))
-        except VsmError:
-            return None  # what was installed before is gone
-    return None
-
-
-async def _resolved_otherwise(
-    passage: Passage, order: Order, constraints: tuple[str, ...], before: Resolved
-) -> Resolved | None:
-    """Resolve the same version with constraints; ``None`` where that cannot be, or comes to the same."""
-    version = before.version if before.ref.kind in {RefKind.NPM, RefKind.PYPI} else ""
-    try:
-        found = await resolved(passage, order, constraints, version)
-    except VsmError:
-        return None
-    return None if same_tree(before, found) else found
 
 
 def _as_known(server: Server, report: TrialReport | None = None) -> Server:

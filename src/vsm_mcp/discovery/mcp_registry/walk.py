@@ -21,6 +21,7 @@ from vsm_mcp.discovery.network.get import host
 from vsm_mcp.discovery.network.limits import Limits
 from vsm_mcp.discovery.network.web import Declined, NotThere, Web
 from vsm_mcp.errors import SourceUnavailable
+from vsm_mcp.model.moments import stamp
 
 _VERSIONS: Final = ("v0.1", "v0")
 _PAGE: Final = 100
@@ -69,7 +70,7 @@ class Walker:
     async def _page(self, copy: Copy, limits: Limits) -> Page:
         asked = {"limit": str(_PAGE), "version": "latest"}
         if copy.since:
-            asked["updated_since"] = datetime.fromtimestamp(copy.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            asked["updated_since"] = stamp(datetime.fromtimestamp(copy.since, UTC))
         if copy.cursor:
             asked["cursor"] = copy.cursor
         try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -20,6 +19,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from vsm_mcp.model.moments import moment
 
 _SIGNATURES: Final = "npm:signatures"
 _MOST: Final = 50
@@ -60,15 +61,6 @@ def verified(public: Any, message: bytes, signature: bytes) -> bool:
     except InvalidSignature:
         return False
     return True
-
-
-def moment(text: str | None) -> datetime.datetime | None:
-    """Read an ISO 8601 time; one without an offset is UTC."""
-    try:
-        read = datetime.datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return read if read.tzinfo is not None else read.replace(tzinfo=datetime.UTC)
 
 
 def read_keys(document: Any) -> tuple[Key, ...]:
