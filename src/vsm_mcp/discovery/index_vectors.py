@@ -16,7 +16,7 @@ import numpy as np
 from vsm_mcp.errors import ConfigError
 from vsm_mcp.matching.meaning import UNREADABLE, Table, lines, unsqueezed
 
-FILES: Final = {"static-3": "index_static.npz", "minilm-1": "index_minilm.npz"}
+FILES: Final = {"static-4": "index_static.npz", "minilm-2": "index_minilm.npz"}
 
 
 def fingerprint(names: Iterable[str]) -> str:

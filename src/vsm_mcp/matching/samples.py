@@ -2,8 +2,9 @@
 
 "Put lunch with Anna in my diary" shares no word with a calendar, but is near other things that people say when they
 want one. A need is compared with all samples; a class scores by the mean cosine of its nearest ones, and the scores
-become shares by a softmax. How many count, and at which temperature, was chosen so that samples, each left out in turn,
-are told likeliest. The last class is what is out of scope ("iron my shirts").
+become shares by a softmax. How many count was chosen so that samples, each left out in turn, are told likeliest; at
+which temperature, on needs in everyday words (``tests/unit/discovery/everyday.toml``). The last class is what is out of
+scope ("iron my shirts").
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from vsm_mcp.matching.need import OUT_OF_SCOPE
 NEAREST: Final = 5
 """So many of the nearest samples of a class count."""
 
-TEMPERATURE: Final = 0.03
+TEMPERATURE: Final = 0.025
 """By so much (cosine) nearer, a class is e times as likely."""
 
 LEAST: Final = 0.02

@@ -1,8 +1,8 @@
 """Meaning without a network: one vector for each word and each frequent pair; their sum, turned, for a text.
 
-The file is made by ``tools/build_model.py``, taught by MiniLM, and ships as data: ``.npz`` with ``pieces``, ``words``
+The file is made by ``tools/build_model.py``, taught by MPNet, and ships as data: ``.npz`` with ``pieces``, ``words``
 and ``pairs`` (lines of text), ``vectors`` (a row of W bytes for each of them, in this order), ``scales`` (of the rows),
-``axes`` (MiniLM's own vectors times these lie in the same space), ``up`` (W x H), ``off`` (H), ``down`` (H x W), and
+``axes`` (MiniLM's vectors times these lie in the same space), ``up`` (W x H), ``off`` (H), ``down`` (H x W), and
 ``about`` (JSON: what it was built from). A word that stands in ``words`` has a vector of its own, any other has those
 of its pieces; two neighbours that stand in ``pairs`` ("pull request") add one for what they mean together. The sum,
 brought to length 1, is turned by what a hidden layer says of it: ``sum + max(sum · up + off, 0) · down`` (M. Iyyer et
@@ -50,7 +50,7 @@ class StaticModel:
     Its cosines are higher than MiniLM's: what it cannot tell apart points the same way.
     """
 
-    scale: Final = (0.35, 0.85)
+    scale: Final = (0.33, 0.81)
 
     def __init__(self, file: IO[bytes]) -> None:
         try:

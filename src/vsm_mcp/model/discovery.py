@@ -123,9 +123,7 @@ class Discovery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ] = 3600.0
     semantic: Annotated[
         bool,
-        Meta(
-            description="Whether MiniLM compares meanings instead of word vectors; needs the extra `vsm-mcp[semantic]`."
-        ),
+        Meta(description="Whether MiniLM compares meanings beside word vectors; needs the extra `vsm-mcp[semantic]`."),
     ] = False
     deadline_seconds: Annotated[
         float, Meta(description="How long all sources together may take; what has come by then is used.")

