@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from tests.npm import packages
 from tests.scenarios import loopback
-from tests.scenarios.homes import Home
+from tests.scenarios.homes import Done, Home
 from tests.scenarios.test_terminal import Terminal
 from tests.unit.discovery.mcp_registry.replica import Replica, server
 from tests.unit.discovery.network.hosts import FAULTS, Handler, Host, serving
@@ -92,19 +92,24 @@ def test_what_was_published_in_a_registry_is_found_there(home: Home, verdaccio: 
 async def test_a_registrys_own_word_says_which_way_round_a_server_goes(home: Home) -> None:
     """The index knows the words of a package, not their order: all of these hold "text" and "speech".
 
-    Those whose tools say that they transcribe need no word of a registry.
+    Those whose tools say that they transcribe need no word of a registry. Of the others the second best is to be first.
     """
-    right = "mcp-elevenreader"
+
+    def silent(done: Done) -> list[str]:
+        wanted = turns("speech to text")
+        found = done.document["candidates"]
+        return [each["ref"].split(":")[1] for each in found if not wanted & turns(". ".join(each["tools"]))]
+
     names = IndexFile((DATA / "index.bin").read_bytes()).names
-    assert right in names
+    set_up(home, "http://127.0.0.1:9", "index")
+    home.environ["VSM_MCP_DISCOVERY_DESCRIBE_BEST"] = "0"
+    first, right, *_ = silent(await asyncio.to_thread(home.run, "search", "speech to text", "--limit", "40"))
     summaries = {**dict.fromkeys(names, "A text-to-speech server"), right: "Speech-to-text"}
     async with serving(pypi_api({name: {"summary": summary} for name, summary in summaries.items()})) as host:
         set_up(home, host.address, "index")
         home.environ["VSM_MCP_DISCOVERY_DESCRIBE_BEST"] = "12"
-        done = await asyncio.to_thread(home.run, "search", "speech to text")
-    wanted = turns("speech to text")
-    silent = [each for each in done.document["candidates"] if not wanted & turns(". ".join(each["tools"]))]
-    assert silent[0]["ref"] == f"pypi:{right}", done
+        done = await asyncio.to_thread(home.run, "search", "speech to text", "--limit", "40")
+    assert silent(done)[0] == right != first, done
 
 
 HOSTILE = {
