@@ -7,7 +7,7 @@
     python -m tools.build_model --npm NPM.tsv --pypi PYPI.tsv --tools TOOLS.jsonl --wheels FOLDER --wordnet FOLDER
                                 --kept FOLDER
 
-MPNet is the teacher: its vectors of some 450,000 texts (``model_texts.py``), reduced to 256 numbers by their principal
+MPNet is the teacher: its vectors of some 430,000 texts (``model_texts.py``), reduced to 256 numbers by their principal
 axes, are what sums of the vectors of words and pairs of words, turned by a hidden layer, are taught to be
 (``student.py``). Then the model is taught which need belongs to which tool (``lessons.py``). The same texts give the
 same model but for rounding. MPNet takes most of the time, an hour and a quarter of two cores; its vectors are kept in
