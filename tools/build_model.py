@@ -21,7 +21,6 @@ vectors nearest to MPNet's.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import zipfile
 from collections import Counter
@@ -72,8 +71,8 @@ def vocabulary(pieces: Sequence[str], texts: Sequence[str]) -> Rows:
         together.update(set(pairwise(parts)))
     plain = WordPieces(pieces)
     often = (word for word, times in ranked(seen, WORD_SEEN) if len(plain.of_word(word)) > 1)
-    pairs = (f"{one} {other}" for (one, other), _ in ranked(together, PAIR_SEEN) if _is_word(one) and _is_word(other))
-    return Rows(pieces, list(often)[:WORDS], list(pairs)[:PAIRS])
+    beside = (f"{one} {other}" for (one, other), _ in ranked(together, PAIR_SEEN) if _is_word(one) and _is_word(other))
+    return Rows(pieces, list(often)[:WORDS], list(beside)[:PAIRS])
 
 
 def ranked(counts: Counter[Any], least: int) -> list[tuple[Any, int]]:
@@ -178,7 +177,7 @@ def report(sets: dict[str, list[str]], wanted: dict[str, Floats]) -> None:
 
 def kept_out(text: str) -> bool:
     """Return whether the model is not taught on a text: by its hash, so that it stays so when others are added."""
-    return hashlib.sha256(text.encode()).digest()[-1] % _KEPT_OUT == 0
+    return model_texts.digest(text)[-1] % _KEPT_OUT == 0
 
 
 def texts_of(

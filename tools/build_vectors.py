@@ -4,8 +4,8 @@
 
 To be run after ``build_index.py`` with the same files, and after a change of a model. Half of each vector is what name
 and summary say, half what the tools of the package (``read_tools.py``) say on the whole. The tools are read by the
-model of words in either file: it was taught to agree with MiniLM, and a mean over many is nearer still. MiniLM reads
-about a hundred summaries a second.
+model of words in either file: it lies in the same space, and MiniLM, which reads about a hundred texts a second, would
+need most of an hour for them.
 """
 
 from __future__ import annotations

@@ -7,12 +7,13 @@ et al.: *Representation Learning with Contrastive Predictive Coding*, 2018). Wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from tools.model_pairs import Pair
-from tools.student import Bags, Steps, Student
+from tools.student import Bags, Steps, Student, before, shortened
 
 from vsm_mcp.matching.meaning import Floats
 from vsm_mcp.matching.static_model import Rows
@@ -42,14 +43,13 @@ def distil(student: Student, bags: Bags, wanted: Floats, turns: int = _TURNS) ->
 
 def contrast(student: Student, known: Rows, pairs: Sequence[Pair], batches: int = _BATCHES) -> None:
     """Teach a student to tell the tool that a need belongs to from others, and to leave the rest as it was."""
-    before = Student(student.parts[0])
-    before.parts = [part.copy() for part in student.parts]
+    held = deepcopy(student)
     steps, some = Steps(student, batches, _FINE, _FINE_OF_LAYER), _batches(pairs)
     for number in range(batches):
         batch = next(some)
         needs, things, purposes, _, _ = zip(*batch, strict=True)
         bags = Bags.of([known.of(text) for text in (*needs, *things, *purposes)])
-        ahead, old = student.ahead(bags), before.ahead(bags).vectors
+        ahead, old = student.ahead(bags), held.ahead(bags).vectors
         loss, slope = told_apart(ahead.vectors, old, batch)
         steps.take(ahead, slope - np.float32(_HELD / len(old)) * old)
         if number % 50 == 0:
@@ -64,16 +64,13 @@ def told_apart(vectors: Floats, old: Floats, batch: Sequence[Pair]) -> tuple[flo
     """
     many = len(batch)
     needs, things, purposes = vectors[:many], vectors[many : 2 * many], vectors[2 * many :]
-    mixed = things + np.float32(CONTEXT) * purposes
-    lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
-    whole = mixed / lengths
+    whole, lengths = shortened(things + np.float32(CONTEXT) * purposes)
     scores = needs @ whole.T / np.float32(_SHARPNESS)
     scores[_same(old, batch)] = -np.inf
     of_need, of_thing = _softmax(scores), _softmax(scores.T).T
-    off = (of_need + of_thing - 2.0 * np.eye(many, dtype=np.float32)) / np.float32(2 * many * _SHARPNESS)
-    back = off.T @ needs
-    mixed_back = (back - (back * whole).sum(axis=1, keepdims=True) * whole) / lengths
-    slope = np.concatenate([off @ whole, mixed_back, np.float32(CONTEXT) * mixed_back]).astype(np.float32)
+    off: Floats = (of_need + of_thing - 2 * np.eye(many, dtype=np.float32)) / np.float32(2 * many * _SHARPNESS)
+    mixed = before(off.T @ needs, whole, lengths)
+    slope = np.concatenate([off @ whole, mixed, np.float32(CONTEXT) * mixed]).astype(np.float32)
     return float(-np.log(np.maximum(np.diag(of_need), 1e-9)).mean()), slope
 
 

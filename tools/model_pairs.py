@@ -6,13 +6,13 @@ tool of the same name, whatever that says of itself: two authors put the same in
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from tools import model_texts
 from tools.declared_tools import Declared
+from tools.model_texts import digest
 
 from vsm_mcp.matching.tokens import words
 from vsm_mcp.matching.wording import ToolText, beginning, of_tool
@@ -55,11 +55,11 @@ def pairs(
 def _of_others(
     name: str, tools: Sequence[_Tool], purposes: Mapping[str, str], reworded: Callable[[str], str]
 ) -> Iterator[Pair]:
-    some = sorted(tools, key=lambda tool: _hash(f"{tool.package}\n{tool.description}"))[:_MOST_OF_A_NAME]
+    some = sorted(tools, key=lambda tool: digest(f"{tool.package}\n{tool.description}"))[:_MOST_OF_A_NAME]
     for one, other in pairwise([*some, some[0]] if some else []):
         if one.package != other.package:
             said = beginning(other.description)
-            thing = of_tool(ToolText("", other.name, said)) if _hash(said)[0] % 5 < 3 else said
+            thing = of_tool(ToolText("", other.name, said)) if digest(said)[0] % 5 < 3 else said
             yield _pair(one, thing, name, other.package, purposes, reworded)
 
 
@@ -67,7 +67,7 @@ def _pair(
     asked: _Tool, thing: str, name: str, package: str, purposes: Mapping[str, str], reworded: Callable[[str], str]
 ) -> Pair:
     need = model_texts.need_of(asked.description)
-    if need and _hash(need + package)[1] % 2:
+    if need and digest(need + package)[1] % 2:
         need = reworded(need) or need
     return Pair(need, thing, purposes.get(package, ""), name, package)
 
@@ -76,16 +76,12 @@ def _each_once(declared: Mapping[str, Sequence[Declared]]) -> Iterable[_Tool]:
     """Yield tools that say what they do, in English; what is copied from one package to another once."""
     seen: set[tuple[str, str]] = set()
     for package, tools in declared.items():
-        for name, description in tools:
-            key = _plain(name), description[:80].lower()
-            if len(description) >= model_texts.SHORTEST and description.isascii() and key not in seen:
+        for tool in tools:
+            key = _plain(tool.name), tool.description[:80].lower()
+            if model_texts.says_something(tool) and key not in seen:
                 seen.add(key)
-                yield _Tool(package, name, description)
+                yield _Tool(package, *tool)
 
 
 def _plain(name: str) -> str:
     return " ".join(words(name))
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from tools.build_index import cells
 from tools.declared_tools import Declared
+from tools.wordnet import meanings
 
 from vsm_mcp.discovery.index_file import IndexRow
 from vsm_mcp.matching.wording import ToolText, described, of_tool
@@ -45,7 +46,7 @@ _THIRD: Final = re.compile(
 _NEED_WORDS: Final = (2, 9)
 _NEED_OF_TOOL: Final = 14
 SHORTEST: Final = 12
-"""Characters: what says less of a tool says nothing."""
+"""Characters: what is shorter says nothing."""
 _FRAMES: Final = (
     "I want to {}", "I need to {}", "can you {}?", "could you please {}", "how do I {}?", "help me {}", "please {}",
     "what is {}?", "is there something for {}?", "I am looking for {}", "we would like {}", "show me {}",
@@ -70,12 +71,12 @@ def summaries(npm: Path, pypi: Path, most: int = 524_288) -> list[str]:
 
 def of_tools(tools: Iterable[Declared], most: int) -> list[str]:
     """Return names and first sentences of tools that say in English what they do."""
-    return some((of_tool(ToolText("", *tool)) for tool in tools if _says_something(tool)), most)
+    return some((of_tool(ToolText("", *tool)) for tool in tools if says_something(tool)), most)
 
 
 def needs_of_tools(tools: Iterable[Declared], most: int) -> list[str]:
     """Return what tools do as it would be asked for; about every second one in a frame, as :func:`needs` has it."""
-    return some((_put(need) for tool in tools if _says_something(tool) and (need := need_of(tool.description))), most)
+    return some((_put(need) for tool in tools if says_something(tool) and (need := need_of(tool.description))), most)
 
 
 def need_of(description: str) -> str:
@@ -84,7 +85,8 @@ def need_of(description: str) -> str:
     return need if _NEED_WORDS[0] <= len(need.split()) <= _NEED_OF_TOOL else ""
 
 
-def _says_something(tool: Declared) -> bool:
+def says_something(tool: Declared) -> bool:
+    """Return whether a tool says in English what it does."""
     return len(tool.description) >= SHORTEST and tool.description.isascii()
 
 
@@ -99,15 +101,10 @@ def operations(botocore: Path, google: Path, most: int) -> list[str]:
 def glosses(wordnet: Path, most: int) -> list[str]:
     """Return definitions and example sentences from WordNet's ``data.*`` files."""
     found: list[str] = []
-    for part in ("noun", "verb", "adj", "adv"):
-        for line in (wordnet / f"data.{part}").read_text("latin-1").splitlines():
-            words, bar, gloss = line.partition(" | ")
-            if bar and not line.startswith(" "):
-                meaning, *examples = gloss.strip().split('; "')
-                fields = words.split()
-                named = [fields[4 + 2 * place].replace("_", " ") for place in range(int(fields[3], 16))]
-                found += [f"{', '.join(named)}: {meaning}", *(text.strip(' "') for text in examples)]
-    return some((text for text in found if len(text) >= 12), most)
+    for each in (each for part in ("noun", "verb", "adj", "adv") for each in meanings(wordnet, part)):
+        said, *examples = each.gloss.strip().split('; "')
+        found += [f"{', '.join(each.words)}: {said}", *(text.strip(' "') for text in examples)]
+    return some((text for text in found if len(text) >= SHORTEST), most)
 
 
 def needs(texts: Iterable[str], most: int) -> list[str]:
@@ -121,7 +118,7 @@ def needs(texts: Iterable[str], most: int) -> list[str]:
 
 
 def _put(need: str) -> str:
-    place = hashlib.sha256(need.encode()).digest()[-2] % (2 * len(_FRAMES))
+    place = digest(need)[-2] % (2 * len(_FRAMES))
     return _FRAMES[place].format(need) if place < len(_FRAMES) else need
 
 
@@ -138,7 +135,12 @@ def _named(text: str) -> str:
 def some(texts: Iterable[str], most: int = _ALL) -> list[str]:
     """Return up to ``most`` different texts, the ones with the least hashes, none longer than 300 characters."""
     cut = {text[:_LONGEST] for text in texts if text}
-    return sorted(cut, key=lambda text: hashlib.sha256(text.encode()).digest())[:most]
+    return sorted(cut, key=digest)[:most]
+
+
+def digest(text: str) -> bytes:
+    """Return what decides by lot about a text, the same on every machine: its SHA-256."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _sentence(html: str) -> str:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+from tools.model_texts import digest
+from tools.wordnet import meanings, senses
 
 _WORD: Final = re.compile(r"([a-z]+)([?.,!]*)")
 _SENSES, _OFTEN = 2, 15
@@ -34,7 +36,7 @@ class Wordnet:
 
     def reworded(self, need: str, salt: int = 0) -> str:
         """Return a need in other words; "" where there are none for what was to be replaced."""
-        chance = int.from_bytes(hashlib.sha256(f"{salt}\n{need}".encode()).digest(), "big")
+        chance = int.from_bytes(digest(f"{salt}\n{need}"), "big")
         words, replaced, first = need.split(), False, True
         for place, word in enumerate(words):
             found = _WORD.fullmatch(word)
@@ -62,16 +64,6 @@ class Wordnet:
 
 
 def _senses(folder: Path, part: str) -> Mapping[str, Sequence[Sequence[str]]]:
-    """Return for each word its senses, the usual first: what is said for each of them."""
-    said: dict[str, list[str]] = {}
-    for line in (folder / f"data.{part}").read_text("latin-1").splitlines():
-        if not line.startswith(" "):
-            fields = line.split()
-            named = (fields[4 + 2 * place] for place in range(int(fields[3], 16)))
-            said[fields[0]] = [name.partition("(")[0].replace("_", " ") for name in named]
-    senses: dict[str, list[list[str]]] = {}
-    for line in (folder / f"index.{part}").read_text("latin-1").splitlines():
-        if not line.startswith(" "):
-            word, _, _, pointers, *rest = line.split()
-            senses[word.replace("_", " ")] = [said[place] for place in rest[int(pointers) + 2 :]]
-    return senses
+    """Return for each word its senses, the usual first: what is said for each of them, without marks ("alive(p)")."""
+    said = {each.place: [word.partition("(")[0] for word in each.words] for each in meanings(folder, part)}
+    return {word: [said[place] for place in places] for word, places in senses(folder, part)}

@@ -80,18 +80,18 @@ class Student:
     def ahead(self, bags: Bags) -> Ahead:
         """Return the vectors of texts."""
         rows, up, off, down = self.parts
-        sums, sum_lengths = _unit(bags.summed(rows))
+        sums, sum_lengths = shortened(bags.summed(rows))
         hidden = np.maximum(sums @ up + off, 0.0)
-        vectors, lengths = _unit(sums + hidden @ down)
+        vectors, lengths = shortened(sums + hidden @ down)
         return Ahead(bags, sums, sum_lengths, hidden, lengths, vectors)
 
     def back(self, ahead: Ahead, slope: Floats) -> tuple[NDArray[np.int64], list[Floats]]:
         """Return which rows slope, and how these and the layer do, where a loss slopes so with the vectors."""
         _, up, _, down = self.parts
-        turned = _before(slope, ahead.vectors, ahead.lengths)
+        turned = before(slope, ahead.vectors, ahead.lengths)
         behind = (turned @ down.T) * (ahead.hidden > 0.0)
         both: Floats = np.add(turned, behind @ up.T, dtype=np.float32)
-        summed = _before(both, ahead.sums, ahead.sum_lengths)
+        summed = before(both, ahead.sums, ahead.sum_lengths)
         which, rows = ahead.bags.spread(summed)
         return which, [rows, ahead.sums.T @ behind, behind.sum(axis=0), ahead.hidden.T @ turned]
 
@@ -124,13 +124,13 @@ class Steps:
         self._student.parts[place][which] -= step.astype(np.float32)
 
 
-def _unit(vectors: Floats) -> tuple[Floats, Floats]:
-    """Return vectors brought to length 1, and the lengths that they had."""
+def shortened(vectors: Floats) -> tuple[Floats, Floats]:
+    """Return vectors brought to length 1, and the lengths (a column) that they had."""
     lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _SHORTEST)
     return (vectors / lengths).astype(np.float32), lengths
 
 
-def _before(slope: Floats, vectors: Floats, lengths: Floats) -> Floats:
-    """Return a slope as it was before vectors were brought to length 1."""
+def before(slope: Floats, vectors: Floats, lengths: Floats) -> Floats:
+    """Return how a loss slopes with vectors before they were brought to length 1, where it slopes so after it."""
     flat: Floats = (slope - (slope * vectors).sum(axis=1, keepdims=True) * vectors) / lengths
     return flat

@@ -89,6 +89,19 @@ def test_a_need_is_said_in_other_words(wordnet: Wordnet) -> None:
     assert wordnet.reworded("update my records?", 3) == wordnet.reworded("update my records?", 3)
 
 
+def test_glosses_are_what_wordnet_says_of_words_and_its_examples(tmp_path: Path, wordnet: Wordnet) -> None:
+    (tmp_path / "data.adv").write_text(
+        '  1 a licence\n00004 02 r 01 in_time 0 000 | not late; "we came in time"\n', "latin-1"
+    )
+    assert sorted(model_texts.glosses(tmp_path, 9)) == [
+        "in time: not late",
+        "keep, hold on to: not give away",
+        "record, entry, file(a): what is written down",
+        "update, revise: bring up to date",
+        "we came in time",
+    ]
+
+
 @pytest.mark.parametrize("need", ["what is my of", "frobnicate", "", "keep"])
 def test_a_need_without_other_words_that_are_in_use_stays(wordnet: Wordnet, need: str) -> None:
     said = {wordnet.reworded(need, salt) for salt in range(20)}
