@@ -23,7 +23,7 @@ from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.ref import Ref
 
 _DETAIL_LENGTH: Final = 200
-_NEAREST, _NEAR = 3, 0.35  # so many of what does not meet the need are named, if they are at least so relevant
+_NEAREST, _NEAR = 3, 0.2  # so many of what does not meet the need are named, if they are at least so relevant
 _ABANDONED: Final[set[asyncio.Task[list[Candidate]]]] = set()
 
 

@@ -26,7 +26,7 @@ from vsm_mcp.model.unreadable import UNREADABLE
 
 _MOST: Final = 256
 _FEW: Final = 2
-_LIKE: Final = 0.15
+_LIKE: Final = 0.25
 """The cosine (of the model of words) from which on a tool may do what is needed; chosen with :data:`MET`."""
 _ACCESS: Final = re.compile(r"\b(?:api|access|auth)[-_ ]?(?:keys?|tokens?)\b|\bauthorization\b", re.IGNORECASE)
 

@@ -1,4 +1,4 @@
-"""Capability match: how much of the need a candidate's words and tags cover, and how near one of its tools comes."""
+"""Capability match: how well what a candidate says of itself fits the need, and how near one of its tools comes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Capability:
         It is surer where our words or the registry's describe the candidate.
         """
         sure = _CURATED if candidate.curated or candidate.installed else _DESCRIBED if candidate.text else _NAMED
-        facts = [Fact(f"covers {round(100 * candidate.relevance)} % of the need", "matching")]
+        facts = [Fact(f"fits the need to {round(100 * candidate.relevance)} %", "matching")]
         if candidate.answers:
             facts.append(Fact(f"has what is called for: {', '.join(candidate.answers)}", "matching", telling=False))
         if candidate.tags:

@@ -1,9 +1,9 @@
 """Candidates in order for a need, with reasons. Pure.
 
 The total is the mean of the criteria, each counting by its weight times its confidence, drawn towards one half by what
-is not known, and times a factor of the capability match: one that does something else is worth little, however well
-kept it is. One that certainly cannot run on this machine is worth half. It rises with every criterion's score, and
-equal totals are ordered by reference, so that the order is total and does not depend on how the candidates came.
+is not known, and times the capability match: one that does something else is worth little, however well kept it is.
+One that certainly cannot run on this machine is worth half. It rises with every criterion's score, and equal totals are
+ordered by reference, so that the order is total and does not depend on how the candidates came.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def total(scores: Mapping[str, Score], weights: Mapping[str, float]) -> tuple[fl
         gained += weight * score.confidence * score.score
     capability = scores.get(CAPABILITY)
     fit = capability.score if capability is not None else 1.0
-    whole = gained / counted * (0.2 + 0.8 * fit) * _runs(scores.get(COMPATIBILITY))
+    whole = gained / counted * fit * _runs(scores.get(COMPATIBILITY))
     return round(whole, 9), round((counted - PRIOR) / asked, 9) if asked else 0.0
 
 

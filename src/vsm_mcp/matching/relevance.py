@@ -1,8 +1,9 @@
-"""How much of a need a thing covers, in 0…1: the same yardstick for candidates of every source.
+"""How well a thing fits a need, in 0…1: the same yardstick for candidates of every source.
 
 Each stem of the need weighs by its rarity; a thing covers it by holding it, a near spelling of it, or a capability
 tag that stands for it. So a need half of whose meaning nobody offers stays visibly half covered, and a threshold
-can tell "nothing found": a sum of term scores has no such zero.
+can tell "nothing found": a sum of term scores has no such zero. How near the meanings are stands beside it, and that
+a thing is of the kind which the need calls for raises what says it less plainly.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from vsm_mcp.matching.wording import described
 if TYPE_CHECKING:
     from vsm_mcp.matching.meaning import Floats, Meaning
 
-THRESHOLD: Final = 0.56
+THRESHOLD: Final = 0.3
 """Below it a thing does not meet the need. Calibrated on needs of our own: ``tests/unit/discovery/needs.toml``."""
 
-MET: Final = 0.45
+MET: Final = 0.25
 """A tool whose match is below it does not plainly do what is needed.
 
 Lower than the threshold for candidates: a tool says less about itself than a package does. Chosen on everyday needs and
@@ -35,8 +36,6 @@ _IN_TEXT: Final = 0.75
 _IN_TOOL: Final = 0.8
 _BY_TAG: Final = 0.9
 _BY_INFERRED_TAG: Final = 0.75
-_BY_SENSE: Final = 0.9
-_BY_SENSE_OF_KNOWN: Final = 0.7  # what the taxonomy has a tag for speaks for itself
 _TELLING: Final = 0.25
 _UNLIKELY: Final = 0.2
 _GIVEN: Final = 0.9
@@ -48,9 +47,8 @@ _BEGINNING: Final = 300
 _SHORT, _BEGINS = 3, 4
 _MOST_KEPT: Final = 32
 _MOST_THINGS: Final = 2_000
-_BY_WORDS: Final = 0.9
-_BY_MEANING: Final = 0.4
-_BY_KIND: Final = 0.4
+_BY_WORDS: Final = 0.4
+_RAISED: Final = 0.5
 
 
 class Thing(NamedTuple):
@@ -164,25 +162,26 @@ class Matcher:
         return Told(held, frozenset([*body, *name]), given, inferred, pairs, tools, {**seen, **named}, turned, done)
 
     def rate(self, need: Need, things: Sequence[Thing]) -> list[Match]:
-        """Compare things with a need: by words, and where there is a meaning by that, too."""
+        """Compare things with a need, by words and by meaning; where none is known, nothing is near."""
         matches = [self.match(need, thing) for thing in things]
         if need.vector is None or self.meaning is None:
-            return matches
+            return [_seen(match, 0.0, 0.0) for match in matches]
         scale = self.meaning.scale
         near = self._near(need.vector, self.meaning, things)
         return [_seen(match, cosine, nearness(cosine, *scale)) for match, cosine in zip(matches, near, strict=True)]
 
     def _near(self, vector: Floats, meaning: Meaning, things: Sequence[Thing]) -> list[float]:
-        """Return the cosine of each thing with a need: of its known vector or its description, the nearer one."""
-        near = [0.0] * len(things)
-        texts = {place: text for place, thing in enumerate(things) if (text := thing.description or thing.text)}
-        told = self._embedded(meaning, [described(things[place].name, text) for place, text in texts.items()])
-        for place, own in zip(texts, told, strict=True):
-            near[place] = float(own @ vector)
-        for place, thing in enumerate(things):
-            known = self._known(thing.key) if thing.key else None
-            if known is not None:
-                near[place] = max(near[place], float(known @ vector))
+        """Return the cosine of each thing with a need: of its known vector or of what it says, the nearer one."""
+        known = [self._known(thing.key) if thing.key else None for thing in things]
+        said = [thing.description or thing.text for thing in things]
+        texts = {
+            place: described(thing.name, text)
+            for place, (thing, text) in enumerate(zip(things, said, strict=True))
+            if text or known[place] is None
+        }
+        near = [-1.0 if own is None else float(own @ vector) for own in known]
+        for place, own in zip(texts, self._embedded(meaning, list(texts.values())), strict=True):
+            near[place] = max(near[place], float(own @ vector))
         return near
 
     def _embedded(self, meaning: Meaning, texts: Sequence[str]) -> list[Floats]:
@@ -195,12 +194,6 @@ class Matcher:
                 self._vectors.clear()
             self._vectors.update((text, known[text]) for text in new)
         return [known[text] for text in texts]
-
-    def _by_sense(self, term: str) -> float:
-        """Return how well what is called for stands for a stem: not at all for a product, only that one will do."""
-        if term in self.taxonomy.products:
-            return 0.0
-        return _BY_SENSE_OF_KNOWN if self.taxonomy.phrase_length(term) else _BY_SENSE
 
     def match(self, need: Need, thing: Thing) -> Match:
         """Compare a thing with a need by words alone."""
@@ -218,7 +211,6 @@ class Matcher:
         shares = {
             term: max(
                 0.0 if term in self.taxonomy.products else cover.get(term, 0.0),
-                called * self._by_sense(term) if called else 0.0,
                 in_words[term],
                 in_tool.get(term, 0.0),
             )
@@ -250,11 +242,11 @@ def nearness(cosine: float, far: float, close: float) -> float:
 def blended(words: float, near: float, kind: float) -> float:
     """Return one relevance of what words cover, how near the meanings are, how surely it is of the kind; all 0…1.
 
-    Each takes away from what is missing: words that fit are not undone by a meaning that is not known well, and other
-    words for the same thing count, but by themselves not as much; nor does that a capability is the one that is needed.
+    Words and meanings say it plainly. Where a thing is more surely of the kind that is called for than it plainly fits,
+    that raises it half of the way: a need may be put in words that no server says of itself.
     """
-    missing = (1.0 - _BY_WORDS * words) * (1.0 - _BY_MEANING * near) * (1.0 - _BY_KIND * kind)
-    return round(1.0 - missing, 6)
+    plain = _BY_WORDS * words + (1.0 - _BY_WORDS) * near
+    return round(plain + _RAISED * max(0.0, kind - plain), 6)
 
 
 def _seen(match: Match, cosine: float, near: float) -> Match:

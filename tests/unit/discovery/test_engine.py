@@ -152,11 +152,11 @@ async def test_what_does_not_meet_the_need_is_dropped_whatever_it_claims() -> No
 
 
 async def test_the_nearest_of_what_does_not_meet_the_need_are_named() -> None:
-    near = [found(f"zone{number}", description="the zone of a banana") for number in range(5)]
+    near = [found(f"zone{number}", description="the zone of a banana split") for number in range(5)]
     result = await discover("a time zone and a banana split", [Answering(near)], MATCHER, Options(threshold=0.9))
     assert result.candidates == ()
     assert [each.name for each in result.nearest] == ["zone0", "zone1", "zone2"]
-    assert all(0.35 <= each.relevance < 0.9 for each in result.nearest)
+    assert all(0.2 <= each.relevance < 0.9 for each in result.nearest)
 
 
 @pytest.mark.parametrize("need", ["", "\x00", "?" * 5000, "teleport a banana"])

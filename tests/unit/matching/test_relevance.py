@@ -110,7 +110,9 @@ def test_a_tool_may_be_called_anything(name: str) -> None:
 
 
 def test_half_a_need_stays_below_the_threshold() -> None:
-    assert relevance("teleport a banana", name="banana", description="pictures of bananas") < THRESHOLD
+    need = MATCHER.need("teleport a banana")
+    half, whole = MATCHER.rate(need, [Thing("banana", "pictures of bananas"), Thing("banana-teleport")])
+    assert half.score < THRESHOLD < whole.score
 
 
 def test_a_name_in_a_need_is_what_a_tool_is_called_with() -> None:

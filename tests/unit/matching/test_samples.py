@@ -82,7 +82,7 @@ def matcher(**known: Floats) -> Matcher:
     return Matcher(Reader(Counted(1000, {"diari": 20, "lunch": 20}), TAXONOMY, meaning, samples()))  # type: ignore[arg-type]
 
 
-def test_what_bears_the_capability_that_is_meant_covers_words_that_it_does_not_hold() -> None:
+def test_what_bears_the_capability_that_is_meant_meets_a_need_in_words_that_it_does_not_hold() -> None:
     by_meaning = matcher(lunch_in_my_diary=EAST)
     need = by_meaning.need("lunch in my diary")
     assert need.called["calendar"] > 0.99
@@ -91,6 +91,8 @@ def test_what_bears_the_capability_that_is_meant_covers_words_that_it_does_not_h
     (met, other) = by_meaning.rate(need, [bearing, bearing._replace(tags=("weather",))])
     assert met.score > THRESHOLD > other.score
     assert met.kind > 0.8
+    assert met.words == 0.0
+    assert met.missing == ("lunch", "diari"), "that it is of the kind stands for no word"
 
 
 def test_what_holds_the_words_comes_before_what_only_bears_the_capability() -> None:
@@ -98,6 +100,14 @@ def test_what_holds_the_words_comes_before_what_only_bears_the_capability() -> N
     need = by_meaning.need("lunch in my diary")
     (own, other) = by_meaning.rate(need, [Thing("lunch-diary", "", ("calendar",)), Thing("planner", "", ("calendar",))])
     assert own.score > other.score
+
+
+def test_what_says_plainly_that_it_does_it_comes_before_what_only_bears_the_capability() -> None:
+    by_meaning = matcher(lunch_in_my_diary=EAST, **{"noon. Books a table for noon": EAST})
+    need = by_meaning.need("lunch in my diary")
+    plain, other = by_meaning.rate(need, [Thing("noon", "Books a table for noon"), Thing("planner", "", ("calendar",))])
+    assert (plain.kind, other.near) == (0.0, 0.0)
+    assert plain.score > other.score > THRESHOLD
 
 
 def test_what_was_embedded_is_kept_for_the_next_need() -> None:
