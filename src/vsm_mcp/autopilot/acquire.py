@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from vsm_mcp.autopilot.choosing import Choice, Here, Judged, better, choose, nobody, wanting
+from vsm_mcp.autopilot.asked import asked
+from vsm_mcp.autopilot.choosing import Choice, Here, Judged, better, choose, nobody, unasked_first, wanting
 from vsm_mcp.autopilot.outcome import Attempt, Outcome, Reason, Request
 from vsm_mcp.autopilot.parts import Parts
 from vsm_mcp.errors import Unsuited
@@ -57,7 +58,7 @@ async def acquire(
     course = _Course(parts, template, admit, [_shown(each) for each in ranked[:8]])
     for each in _before(choice):
         course.in_vain(Attempt(ref=each.ref, code="not_tried", message=each.why_not))
-    for appraisal in choice.tried[:tries]:
+    for appraisal in unasked_first(choice.tried, lambda each: _lets(parts, template, each))[:tries]:
         if appraisal.candidate.installed:
             return await course.served_already(appraisal.candidate)
         if await course.tries(here.ways(appraisal.candidate), appraisal):
@@ -138,6 +139,13 @@ class _Course:
         if code not in _FINAL:
             self.in_vain(Attempt(ref=str(request.ref), code=code, message=message, evidence=outcome.evidence))
         return code or outcome.outcome
+
+
+def _lets(parts: Parts, template: Request, appraisal: Appraisal) -> bool:
+    """Return whether the policy lets a candidate in by itself, as far as that is known beforehand."""
+    candidate = appraisal.candidate
+    request = asked_for(template, candidate, appraisal)
+    return candidate.installed or parts.performer.lets(asked(request, template.settings, parts.config))
 
 
 def _advised(reason: Reason | None, choice: Choice) -> Reason | None:

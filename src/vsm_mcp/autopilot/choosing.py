@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -20,6 +20,8 @@ NEARLY: Final = 0.95
 
 Else a need for what only the person has (their database, their folder) would be met by whatever asks for nothing. A
 host that nobody allowed sets no such bar: who keeps the network off wants what does without."""
+AS_GOOD: Final = 0.85
+"""What needs no person's leave is tried before what does, if it has at least this share of the best one's score."""
 _OF_THIS_MACHINE: Final = (RefKind.CMD, RefKind.DIR)
 
 
@@ -83,6 +85,16 @@ def choose(ranked: Sequence[Appraisal], given: Settings, here: Here, plainly: Co
     fit = [each.appraisal for each in judged if not each.why_not]
     tried = tuple(each for each in fit if each.score >= bar or each.candidate.installed)
     return Choice(tried=tried, passed_over=tuple(each for each in judged if each.why_not))
+
+
+def unasked_first(tried: Sequence[Appraisal], lets: Callable[[Appraisal], bool]) -> tuple[Appraisal, ...]:
+    """Return the candidates, those first that the policy ``lets`` in by itself and that are about as good as the best.
+
+    Whoever is not there cannot agree, and whoever is there is not asked without need.
+    """
+    bar = AS_GOOD * max((each.score for each in tried), default=0.0)
+    early = [each for each in tried if each.score >= bar and lets(each)]
+    return (*early, *(each for each in tried if each not in early))
 
 
 def better(choice: Choice) -> Judged | None:

@@ -36,6 +36,10 @@ class Performer:
         await self.clear(action, detail, evidence)
         return await act()
 
+    def lets(self, action: Action) -> bool:
+        """Return whether the policy lets an action happen by itself; nothing is written down, for nothing is done."""
+        return decide(action, self._policy).verdict is Verdict.ALLOW
+
     async def refused(self, action: Action, rule: str, reason: str) -> None:
         """Write down that an action could not be, whatever the policy would have said."""
         decision = Decision(verdict=Verdict.DENY, rule=rule, reason=reason)

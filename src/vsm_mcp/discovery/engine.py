@@ -19,10 +19,12 @@ from vsm_mcp.discovery.source import Knowing, Source, SourceOff, SourceState
 from vsm_mcp.errors import VsmError
 from vsm_mcp.events import Emit, SourceAnswered, ignore
 from vsm_mcp.matching.relevance import THRESHOLD, Matcher, Thing
+from vsm_mcp.matching.wording import ToolText, of_tool
 from vsm_mcp.model.candidate import Candidate
 from vsm_mcp.model.ref import Ref
 
 _DETAIL_LENGTH: Final = 200
+_MOST_TOOLS: Final = 32  # of one candidate are read for what they say they do
 _NEAREST, _NEAR = 3, 0.2  # so many of what does not meet the need are named, if they are at least so relevant
 _ABANDONED: Final[set[asyncio.Task[list[Candidate]]]] = set()
 
@@ -108,7 +110,8 @@ def thing(candidate: Candidate) -> Thing:
         description, text = description or other.description, text or other.text
     name, terms, key = candidate.ref.name, f"{candidate.name} {candidate.terms}", candidate.ref.identity
     tools = tuple([called for called, _ in candidate.known_tools])
-    return Thing(name, description, candidate.tags, terms, text, key, tools)
+    does = tuple([of_tool(ToolText("", *tool)) for tool in candidate.known_tools[:_MOST_TOOLS] if tool[1]])
+    return Thing(name, description, candidate.tags, terms, text, key, tools, does=does)
 
 
 async def _ask(source: Source, need: str, options: Options, emit: Emit) -> tuple[list[Candidate], SourceReport]:

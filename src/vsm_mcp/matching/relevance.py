@@ -55,7 +55,8 @@ class Thing(NamedTuple):
     """What a need is compared with; ``text`` is the longest and least reliable part.
 
     ``key`` is under what its vector may be known already, where the words at hand are not all that was said of it.
-    ``tools`` are the names of what it offers to do; ``aside`` is what says nothing of its kind (how to call it).
+    ``tools`` are the names of what it offers to do, ``does`` what they say of themselves, where that is known;
+    ``aside`` is what says nothing of its kind (how to call it).
     """
 
     name: str = ""
@@ -66,6 +67,7 @@ class Thing(NamedTuple):
     key: str = ""
     tools: tuple[str, ...] = ()
     aside: str = ""
+    does: tuple[str, ...] = ()
 
 
 class Told(NamedTuple):
@@ -171,16 +173,16 @@ class Matcher:
         return [_seen(match, cosine, nearness(cosine, *scale)) for match, cosine in zip(matches, near, strict=True)]
 
     def _near(self, vector: Floats, meaning: Meaning, things: Sequence[Thing]) -> list[float]:
-        """Return the cosine of each thing with a need: of its known vector or of what it says, the nearer one."""
+        """Return the cosine of each thing with a need: of its known vector, what it says or a tool does."""
         known = [self._known(thing.key) if thing.key else None for thing in things]
-        said = [thing.description or thing.text for thing in things]
-        texts = {
-            place: described(thing.name, text)
-            for place, (thing, text) in enumerate(zip(things, said, strict=True))
-            if text or known[place] is None
-        }
         near = [-1.0 if own is None else float(own @ vector) for own in known]
-        for place, own in zip(texts, self._embedded(meaning, list(texts.values())), strict=True):
+        texts: list[tuple[int, str]] = []
+        for place, thing in enumerate(things):
+            said = thing.description or thing.text
+            if said or known[place] is None:
+                texts.append((place, described(thing.name, said)))
+            texts += [(place, text) for text in thing.does]
+        for (place, _), own in zip(texts, self._embedded(meaning, [text for _, text in texts]), strict=True):
             near[place] = max(near[place], float(own @ vector))
         return near
 

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from vsm_mcp.autopilot.acquire import acquire
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request
 from vsm_mcp.autopilot.parts import Parts
-from vsm_mcp.config import Config
+from vsm_mcp.autopilot.perform import Performer
+from vsm_mcp.config import Config, Policy
 from vsm_mcp.errors import ApprovalNeeded, Unsuited
 from vsm_mcp.events import Event
 from vsm_mcp.model.appraisal import Appraisal
@@ -63,7 +64,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     config = Config(home=tmp_path, environ={"PATH": str(tmp_path / "bin")})
     async with Store(tmp_path) as store:
         no = cast("Any", None)
-        yield Scene(Parts(config, store, events.append, no, no, no, (), no, no, dict, no, no, no, no, no))
+        performer = Performer(Policy(autonomy="guarded"), store, events.append)
+        yield Scene(Parts(config, store, events.append, performer, no, no, (), no, no, dict, no, no, no, no, no))
 
 
 async def test_the_next_way_is_taken_where_one_cannot_be_installed(scene: Scene) -> None:
@@ -90,6 +92,18 @@ async def test_a_method_tries_only_those_who_offer_it(scene: Scene) -> None:
     assert scene.tried == ["git+https://h.example/o/b"]
     with pytest.raises(ApprovalNeeded, match=r"npm:a cannot be installed by mcpb: it offers npm, pypi"):
         await scene.acquire(("npm:a", "pypi:a"), method="mcpb")
+
+
+async def test_what_the_policy_lets_in_by_itself_is_tried_before_what_a_person_must_agree_to(scene: Scene) -> None:
+    """In guarded autonomy what is in the built-in catalogue needs nobody's leave."""
+    other, known = _ranked(("npm:other",)), _ranked(("npm:known",))
+    curated = replace(known.candidate, curated=True)
+    known = replace(known, candidate=curated, score=0.9)
+    template = Request(ref=parse_ref("cmd:none"), need="notes")
+    await acquire(scene.parts, template, [other, known], 2, scene.admit)
+    agreed = replace(template, approved=True)
+    await acquire(scene.parts, agreed, [other, known], 2, scene.admit)
+    assert scene.tried == ["npm:known", "npm:other"]
 
 
 async def test_what_is_on_this_machine_is_not_tried_unasked(scene: Scene) -> None:

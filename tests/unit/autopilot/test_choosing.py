@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vsm_mcp.autopilot.choosing import NEARLY, Choice, Here, choose, nobody
+from vsm_mcp.autopilot.choosing import AS_GOOD, NEARLY, Choice, Here, choose, nobody, unasked_first
 from vsm_mcp.errors import ApprovalNeeded, NothingFound
 from vsm_mcp.model.appraisal import Appraisal
 from vsm_mcp.model.candidate import Candidate
@@ -64,6 +64,14 @@ def test_one_that_needs_the_network_sets_no_bar_for_what_does_without() -> None:
     assert tried(choice) == ["npm:far"]
     assert choice.passed_over[0].why_not == "needs the network: --allow-host HOST"
     assert choice.passed_over[0].give == "--allow-host HOST"
+
+
+def test_what_needs_no_leave_is_tried_first_where_it_is_about_as_good() -> None:
+    bar = 0.8 * AS_GOOD
+    best, near, far = ranked("npm:best", 0.8), ranked("npm:near", bar), ranked("npm:far", bar - 0.01)
+    for let, order in (([near, far], (near, best, far)), ([], (best, near, far)), ([best, near], (best, near, far))):
+        assert unasked_first((best, near, far), let.__contains__) == order
+    assert unasked_first((), [].__contains__) == ()
 
 
 def test_what_was_given_is_not_lacking() -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import shlex
-import time
 from typing import Any, Final
 
 import msgspec
 
 from vsm_mcp.autopilot.admission.passage import Passage
+from vsm_mcp.autopilot.asked import asked
 from vsm_mcp.autopilot.grants import check_project, with_named_paths
-from vsm_mcp.autopilot.known import known_facts
 from vsm_mcp.autopilot.launch import LaunchPlan, plan_launch
 from vsm_mcp.autopilot.naming import check_name
 from vsm_mcp.autopilot.verdicts import masked
-from vsm_mcp.model.action import Action, ActionKind
 from vsm_mcp.model.launch import Settings
 from vsm_mcp.model.ref import RefKind
 from vsm_mcp.model.retry import Retry
@@ -108,31 +106,10 @@ def expected(passage: Passage, order: Order) -> SandboxPlan:
     return plan_of(order.started, parts.config, isolation, variables=order.launch.env, container=image)
 
 
-def facts_of(passage: Passage, order: Order) -> dict[str, str | bool | float]:
-    """Return what the policy decides by."""
-    request, settings = passage.request, order.settings
-    granted = permitted(settings, profile_of(settings, passage.parts.config))
-    return {
-        "ref": str(request.ref),
-        "scripts": settings.allow_scripts,
-        "network": bool(granted.hosts) or granted.network,
-        "whole_network": granted.whole_network,
-        "permissions": settings.permissions,
-        "unsandboxed": settings.allow_unsandboxed,
-        "secrets": bool(settings.secrets),
-        "curated": bool(request.known and request.known.curated),
-        "approved": request.approved,
-        **(known_facts(request.known, time.time()) if request.known is not None else {}),
-        **({"confidence": request.confidence} if request.confidence is not None else {}),
-    }
-
-
 async def cleared(passage: Passage, order: Order) -> None:
     """Ask the policy. Raises :class:`PolicyDenied` and :class:`ApprovalNeeded`."""
     request = passage.request
-    kind = ActionKind.ACQUIRE if request.need else ActionKind.ADD
-    action = Action(kind=kind, subject=str(request.ref), actor=request.actor, facts=facts_of(passage, order))
-    passage.asked = action
+    passage.asked = action = asked(request, order.settings, passage.parts.config)
     await passage.parts.performer.clear(action, request.need, passage.id)
     await recorded(passage, order)
 

@@ -13,9 +13,10 @@ import msgspec
 
 from vsm_mcp.autopilot.admission.activating import committed, outdated
 from vsm_mcp.autopilot.admission.installing import resolved
-from vsm_mcp.autopilot.admission.order import Order, carried, expected, facts_of, ordered_again, recorded
+from vsm_mcp.autopilot.admission.order import Order, carried, expected, ordered_again, recorded
 from vsm_mcp.autopilot.admission.passage import Passage
 from vsm_mcp.autopilot.admission.proving import Proved, proved
+from vsm_mcp.autopilot.asked import facts_of
 from vsm_mcp.autopilot.difference import Difference, Side, difference, findings_of
 from vsm_mcp.autopilot.outcome import Outcome, Reason, Request
 from vsm_mcp.autopilot.parts import Parts
@@ -117,7 +118,8 @@ async def agreed(parts: Parts, saga: Saga, request: Request, server: Server, *, 
 async def _asked(passage: Passage, order: Order) -> str:
     """Ask the policy; return why a person has to agree, empty where nobody has to. Raises :class:`PolicyDenied`."""
     request = passage.request
-    action = Action(kind=ActionKind.UPGRADE, subject=request.name, actor=request.actor, facts=facts_of(passage, order))
+    facts = facts_of(request, order.settings, passage.parts.config)
+    action = Action(kind=ActionKind.UPGRADE, subject=request.name, actor=request.actor, facts=facts)
     try:
         await passage.parts.performer.clear(action, str(request.ref), passage.id)
     except ApprovalNeeded as error:
