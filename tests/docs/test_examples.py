@@ -28,7 +28,7 @@ def test_the_example_of_embedding_does_what_it_says(tmp_path: Path) -> None:
         env={**os.environ, "VSM_MCP_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
