@@ -93,8 +93,7 @@ def unasked_first(tried: Sequence[Appraisal], lets: Callable[[Appraisal], bool])
     Whoever is not there cannot agree, and whoever is there is not asked without need.
     """
     bar = AS_GOOD * max((each.score for each in tried), default=0.0)
-    early = [each for each in tried if each.score >= bar and lets(each)]
-    return (*early, *(each for each in tried if each not in early))
+    return tuple(sorted(tried, key=lambda each: each.score < bar or not lets(each)))
 
 
 def better(choice: Choice) -> Judged | None:

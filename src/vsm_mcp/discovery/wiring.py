@@ -47,7 +47,7 @@ def matcher(semantic: bool = False) -> Matcher:
     index = shipped(semantic)
     means = meaning(semantic)
     reader = Reader(index, taxonomy(), means, ShippedSamples(means), lambda need: glossary().english(need))
-    return Matcher(reader, index.vector)
+    return Matcher(reader, index.vector, meaning())
 
 
 def build_sources(

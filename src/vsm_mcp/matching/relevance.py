@@ -111,16 +111,25 @@ class Match(NamedTuple):
 
 
 class Matcher:
-    """Compares things with needs, as ``reader`` reads them. ``known`` gives the vector of a thing by its key."""
+    """Compares things with needs, as ``reader`` reads them. ``known`` gives the vector of a thing by its key.
 
-    def __init__(self, reader: Reader, known: Callable[[str], Floats | None] = lambda _key: None) -> None:
+    ``quick`` reads what tools say, which may be much: a meaning in the same space that does not take seconds for it.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        known: Callable[[str], Floats | None] = lambda _key: None,
+        quick: Meaning | None = None,
+    ) -> None:
         self._reader = reader
         self.taxonomy = reader.taxonomy
         self.meaning = reader.meaning
+        self._quick = quick or reader.meaning
         self._known = known
         self._read: dict[str, Need] = {}
         self._things: dict[Thing, Told] = {}
-        self._vectors: dict[str, Floats] = {}
+        self._vectors: dict[tuple[str, str], Floats] = {}
 
     def need(self, text: str) -> Need:
         """Read a need: any text; one without a single word gives a need that nothing meets.
@@ -169,32 +178,34 @@ class Matcher:
         if need.vector is None or self.meaning is None:
             return [_seen(match, 0.0, 0.0) for match in matches]
         scale = self.meaning.scale
-        near = self._near(need.vector, self.meaning, things)
+        near = self._near(need.vector, self.meaning, self._quick or self.meaning, things)
         return [_seen(match, cosine, nearness(cosine, *scale)) for match, cosine in zip(matches, near, strict=True)]
 
-    def _near(self, vector: Floats, meaning: Meaning, things: Sequence[Thing]) -> list[float]:
+    def _near(self, vector: Floats, meaning: Meaning, quick: Meaning, things: Sequence[Thing]) -> list[float]:
         """Return the cosine of each thing with a need: of its known vector, what it says or a tool does."""
         known = [self._known(thing.key) if thing.key else None for thing in things]
         near = [-1.0 if own is None else float(own @ vector) for own in known]
-        texts: list[tuple[int, str]] = []
-        for place, thing in enumerate(things):
-            said = thing.description or thing.text
-            if said or known[place] is None:
-                texts.append((place, described(thing.name, said)))
-            texts += [(place, text) for text in thing.does]
-        for (place, _), own in zip(texts, self._embedded(meaning, [text for _, text in texts]), strict=True):
-            near[place] = max(near[place], float(own @ vector))
+        said = [
+            (place, described(thing.name, text))
+            for place, thing in enumerate(things)
+            if (text := thing.description or thing.text) or known[place] is None
+        ]
+        does = [(place, text) for place, thing in enumerate(things) for text in thing.does]
+        for reads, texts in ((meaning, said), (quick, does)):
+            for (place, _), own in zip(texts, self._embedded(reads, [text for _, text in texts]), strict=True):
+                near[place] = max(near[place], float(own @ vector))
         return near
 
     def _embedded(self, meaning: Meaning, texts: Sequence[str]) -> list[Floats]:
         """Return the vectors of texts; kept, because the same are found again and again. Threads may share this."""
-        known = {text: vector for text in texts if (vector := self._vectors.get(text)) is not None}
+        name = meaning.name
+        known = {text: vector for text in texts if (vector := self._vectors.get((name, text))) is not None}
         new = [text for text in dict.fromkeys(texts) if text not in known]
         if new:
             known.update(zip(new, meaning.embed(new), strict=True))
             if len(self._vectors) + len(new) > _MOST_THINGS:
                 self._vectors.clear()
-            self._vectors.update((text, known[text]) for text in new)
+            self._vectors.update(((name, text), known[text]) for text in new)
         return [known[text] for text in texts]
 
     def match(self, need: Need, thing: Thing) -> Match:

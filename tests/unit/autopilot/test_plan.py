@@ -143,17 +143,22 @@ def test_waits_double_up_to_a_month() -> None:
     assert wait_after(10_000, 60) == LONGEST_WAIT
 
 
-def test_ten_thousand_servers_and_needs_are_decided_within_50_ms() -> None:
-    gaps = [gap(f"need {n}", n % 7, Past(failures=n % 3, failed_at=NOW - n), by="x" * (n % 2)) for n in range(10_000)]
-    servers = tuple(Standing(name=f"s{n}", used_at=NOW - (n % 50) * DAY) for n in range(10_000))
-    tenures = {f"s{n}": Tenure(noticed_at=NOW - (n % 9) * DAY) for n in range(0, 10_000, 2)}
-    whole = situation(*gaps, servers=servers, tenures=tenures)
-    took = []
-    for _ in range(5):
+def many(count: int) -> Situation:
+    gaps = [gap(f"need {n}", n % 7, Past(failures=n % 3, failed_at=NOW - n), by="x" * (n % 2)) for n in range(count)]
+    servers = tuple(Standing(name=f"s{n}", used_at=NOW - (n % 50) * DAY) for n in range(count))
+    tenures = {f"s{n}": Tenure(noticed_at=NOW - (n % 9) * DAY) for n in range(0, count, 2)}
+    return situation(*gaps, servers=servers, tenures=tenures)
+
+
+def test_a_decision_takes_as_long_as_there_are_servers_and_needs() -> None:
+    # Measured in one go, because machines differ: benchmarks/simulated_needs.py says how many milliseconds it takes.
+    sizes = {count: many(count) for count in (1_000, 10_000)}
+    took: dict[int, list[float]] = {count: [] for count in sizes}
+    for count in [*sizes] * 5:
         began = time.process_time()
-        assert plan(whole)
-        took.append(time.process_time() - began)
-    assert min(took) <= 0.05, took
+        assert plan(sizes[count])
+        took[count].append(time.process_time() - began)
+    assert min(took[10_000]) <= 30 * min(took[1_000]), took  # 12; 100 if everything were compared with everything
 
 
 class Life(RuleBasedStateMachine):

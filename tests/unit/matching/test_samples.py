@@ -126,6 +126,16 @@ def test_what_was_embedded_is_kept_for_the_next_need() -> None:
     assert meaning.asked == ["lunch", "planner. Plans", "rain"]
 
 
+def test_what_tools_say_is_read_by_the_quick_meaning_and_the_nearest_counts() -> None:
+    slow = Pointing({"lunch": EAST, "planner. Plans": NORTH})
+    quick = Pointing({"one. Sleeps": NORTH, "two. Eats": EAST, "planner. Plans": EAST})
+    both = Matcher(Reader(Counted(1000, {}), TAXONOMY, slow, samples()), quick=quick)  # type: ignore[arg-type]
+    alone, doing = both.rate(
+        both.need("lunch"), [Thing("planner", "Plans"), Thing("planner", "Plans", does=("one. Sleeps", "two. Eats"))]
+    )
+    assert (alone.near, doing.near) == pytest.approx((0.0, 1.0))
+
+
 def test_likenesses_of_several_capabilities_add_up() -> None:
     between = matcher(lunch=unit(EAST + NORTH))
     need = between.need("lunch")
