@@ -63,8 +63,8 @@ async def _negotiate(connection: Connection, deadline: float, total: float, know
     try:
         await _initialize(connection, deadline - now())
     except RpcError as error:
-        # A slow server may have become modern by a probe that we had given up: its refusal names the modern version.
-        if error.rpc_code != era.UNSUPPORTED_VERSION or era.MODERN not in _supported(error):
+        # A slow server may be modern although we had given its probe up, as its refusal shows.
+        if not _modern(error):
             raise
         try:
             await _discover(connection, deadline - now())
@@ -148,6 +148,16 @@ def _object(result: Raw) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _Malformed("the server's handshake is malformed: its result is no object")
     return value
+
+
+def _modern(error: RpcError) -> bool:
+    """Say whether a refusal of ``initialize`` shows the modern era: only that knows a header that has to be there.
+
+    Specification 2026-07-28, "Transports: Standard MCP Request Headers" (-32020) and "Versioning" (-32022).
+    """
+    if error.rpc_code == era.UNSUPPORTED_VERSION:
+        return era.MODERN in _supported(error)
+    return error.rpc_code == era.HEADER_MISMATCH
 
 
 def _supported(error: RpcError) -> tuple[str, ...]:

@@ -146,3 +146,33 @@ async def test_a_handshake_without_sense(peer: Any) -> None:
     peer.write(b'{"jsonrpc":"2.0","id":%d,"result":[]}\n' % hello["id"])
     with pytest.raises(ProtocolError, match="malformed"):
         await connecting
+
+
+@pytest.mark.parametrize(
+    ("refusal", "modern"),
+    [
+        (b'{"code":-32020,"message":"Missing MCP-Protocol-Version header"}', True),
+        (b'{"code":-32022,"message":"","data":{"supported":["2026-07-28"]}}', True),
+        (b'{"code":-32022,"message":"","data":{"supported":["2031-01-01"]}}', False),
+        (b'{"code":-32601,"message":"Method not found"}', False),
+    ],
+)
+async def test_a_server_too_slow_for_the_probe_is_modern_if_its_refusal_says_so(
+    peer: Any, refusal: bytes, modern: bool
+) -> None:
+    connecting = asyncio.create_task(connect(peer.transport, timeout=0.9))
+    assert (await peer.line())["method"] == "server/discover"  # and is not answered
+    while (hello := await peer.line())["method"] != "initialize":
+        assert hello["method"] == "notifications/cancelled"
+    peer.write(b'{"jsonrpc":"2.0","id":%d,"error":%b}\n' % (hello["id"], refusal))
+    if modern:
+        again = await peer.line()
+        assert again["method"] == "server/discover"
+        result = b'{"supportedVersions":["2026-07-28"],"capabilities":{}}'
+        peer.write(b'{"jsonrpc":"2.0","id":%d,"result":%b}\n' % (again["id"], result))
+        connection = await connecting
+        assert connection.era == "modern"
+        await connection.close()
+    else:
+        with pytest.raises(RpcError):
+            await connecting
