@@ -10,10 +10,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vsm_mcp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 POINTS: Final = ("sources", "criteria", "installers", "transports", "checks", "health_checks", "remedies")
 
@@ -53,5 +55,7 @@ def _registered(point: str) -> Iterable[EntryPoint]:
 @cache
 def _every(_path: tuple[str, ...]) -> dict[str, tuple[EntryPoint, ...]]:
     """Return what all installed distributions register: they are read once, not for each point and search."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - with all of email, for the first part that is asked for
+
     every: Any = entry_points()  # of one type in Python 3.11 and another since: both select
     return {point: tuple(every.select(group=f"vsm_mcp.{point}")) for point in POINTS}

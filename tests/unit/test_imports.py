@@ -49,8 +49,18 @@ def test_a_search_loads_what_it_needs_and_no_more() -> None:
     assert not [name for name in modules if name.startswith(("vsm_mcp.gateway", "vsm_mcp.wire", "vsm_mcp.vetting"))]
 
 
-def test_a_daemon_starts_without_what_explains_failures() -> None:
+def test_a_daemon_starts_without_what_explains_failures_and_what_admits_servers() -> None:
     program = "import vsm_mcp.app.serving, sys; print('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
     modules = set(done.stdout.split())
     assert not modules & {"numpy", "fractions", "vsm_mcp.runtime.cause", "vsm_mcp.runtime.surroundings", "yara_x"}
+    assert not modules & {"email.message", "importlib.metadata", "packaging.specifiers", "psutil._pslinux", "tarfile"}
+    assert not modules & {
+        "vsm_mcp.app.answering",
+        "vsm_mcp.app.locked",
+        "vsm_mcp.autopilot.rehearse",
+        "vsm_mcp.discovery.research.source",
+        "vsm_mcp.runtime.last_words",
+        "vsm_mcp.vetting.folding",
+        "vsm_mcp.vetting.trial",
+    }

@@ -6,20 +6,25 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import psutil
 
 from vsm_mcp.app import accounts
 from vsm_mcp.app.counters import Counters
 from vsm_mcp.config import Config
+from vsm_mcp.deferred import deferred
 from vsm_mcp.errors import UnknownPermissions
 from vsm_mcp.model.permissions import Permissions
 from vsm_mcp.runtime.permissions import UNSAID, profile_of
 from vsm_mcp.runtime.status import Status
 from vsm_mcp.runtime.supervisor import Runtime
 from vsm_mcp.sandbox.tier import Isolation
+
+if TYPE_CHECKING:
+    import psutil
+else:
+    psutil = deferred("psutil")
 
 
 class Accounting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -17,13 +18,11 @@ from vsm_mcp.app.accounting import Accounting
 from vsm_mcp.app.acquiring import NOTHING_YET, Acquiring
 from vsm_mcp.app.agents import AgentNeeds
 from vsm_mcp.app.altering import Altering
-from vsm_mcp.app.answering import answering
 from vsm_mcp.app.approvals import Approvals
 from vsm_mcp.app.bus import Bus
 from vsm_mcp.app.calling import call
 from vsm_mcp.app.cleanup import Cleanup
 from vsm_mcp.app.counters import Counters
-from vsm_mcp.app.doctor import examine
 from vsm_mcp.app.finding import Finder
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.app.in_service import InService
@@ -34,7 +33,7 @@ from vsm_mcp.app.locking import Locker
 from vsm_mcp.app.logins import Logins
 from vsm_mcp.app.pinning import Pinning
 from vsm_mcp.app.reloading import Reloader
-from vsm_mcp.app.routing import Routing, endpoint
+from vsm_mcp.app.routing import Routing, endpoint, view
 from vsm_mcp.app.running import Running
 from vsm_mcp.app.storage import Storage
 from vsm_mcp.app.upgrading import Upgrading
@@ -46,7 +45,6 @@ from vsm_mcp.autopilot.perform import Performer
 from vsm_mcp.autopilot.remove import remove
 from vsm_mcp.autopilot.undo import Undo
 from vsm_mcp.discovery.suiting import suits
-from vsm_mcp.errors import UnknownProfile
 from vsm_mcp.events import Emit, ServerRemoved, ignore
 from vsm_mcp.gateway.view import View
 from vsm_mcp.install.transaction import Installations
@@ -78,7 +76,6 @@ class App:
         self.bus.subscribe(self.counters)
         self.actor = actor
         self.started, self.address = time.time(), ""
-        self._answering: dict[str, object] = {}
         self.locker: Locker | None = None
         self.followers: list[Callable[[configuration.Config], None]] = []
         self.serving = False
@@ -144,7 +141,6 @@ class App:
         self.cleanup = Cleanup(self.machine.sandbox, self.store, self.fleet, emit)
         self._let_change(emit)
         self.in_service = InService(self)
-        self._answering = answering(self, self._parts) | self.in_service.answering
         if self._exclusive:
             await self.storage.opened()
             await enter(self.cleanup)
@@ -303,11 +299,7 @@ class App:
 
     def view(self, profile: str) -> View:
         """Return what a profile shows (``""``: everything). Raises :class:`UnknownProfile`."""
-        view = self.gateway.find_view(profile)
-        if view is None:
-            known = ", ".join(filter(None, self.gateway.views)) or "none is written in vsm-mcp.toml"
-            raise UnknownProfile(f"there is no profile {profile!r}", f"profiles: {known}")
-        return view
+        return view(self.gateway, profile)
 
     async def status(self) -> dict[str, Any]:
         """Return what the servers are doing, and what each profile shows of them."""
@@ -328,6 +320,8 @@ class App:
 
     async def doctor(self) -> dict[str, Any]:
         """Return what this machine gives, and what would improve it."""
+        from vsm_mcp.app.doctor import examine  # noqa: PLC0415 - as below
+
         document = await examine(self.config, self.machine, self.finder.lookout)
         document["checks"] += [*await self.judging.rows(self.gateway.views.values()), *self.in_service.rows()]
         return document
@@ -350,6 +344,12 @@ class App:
         return views.outcome(result) if isinstance(result, Outcome) else result
 
     # --- inside --------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _answering(self) -> dict[str, object]:
+        from vsm_mcp.app.answering import answering  # noqa: PLC0415 - with what tries and vets, for who asks for something
+
+        return answering(self, self._parts) | self.in_service.answering
 
     def _parts(self) -> Parts:
         return Parts(

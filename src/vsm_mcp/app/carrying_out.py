@@ -17,7 +17,7 @@ from vsm_mcp.app.variety import Gaps
 from vsm_mcp.autopilot.outcome import Outcome, Reason
 from vsm_mcp.autopilot.plan import DAY, Proposed
 from vsm_mcp.config import Config
-from vsm_mcp.discovery.research.source import TOKENS
+from vsm_mcp.discovery.research.question import TOKENS
 from vsm_mcp.discovery.screen import clean
 from vsm_mcp.errors import ApprovalNeeded, PolicyDenied, VsmError
 from vsm_mcp.events import (

@@ -14,7 +14,6 @@ import msgspec
 
 from vsm_mcp.app import views
 from vsm_mcp.app.fleet import Fleet
-from vsm_mcp.app.locked import locked_of
 from vsm_mcp.autopilot.outcome import Outcome, Request
 from vsm_mcp.config import Config
 from vsm_mcp.errors import HomeError, VsmError
@@ -138,6 +137,8 @@ class Locker:
         return Lock(servers={each.name: await self._locked(each, rehash=rehash) for each in served})
 
     async def _locked(self, server: Server, *, rehash: bool) -> LockedServer:
+        from vsm_mcp.app.locked import locked_of  # noqa: PLC0415 - what installs, for those who change something
+
         home = self._config().environ.get("HOME", "")
         return await locked_of(self._store, server, home, rehash=rehash, keep=self._writes)
 

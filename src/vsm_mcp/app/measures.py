@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-import psutil
-
 import vsm_mcp
+from vsm_mcp.deferred import deferred
 from vsm_mcp.events import ActionDecided, ContactRefused, Event, ServerRemoved
 from vsm_mcp.model.ending import Ending
 from vsm_mcp.model.newcomer import server_of, version_of
@@ -24,7 +23,11 @@ from vsm_mcp.web import metrics
 from vsm_mcp.web.families import Buckets, Family, Metric, Sample
 
 if TYPE_CHECKING:
+    import psutil
+
     from vsm_mcp.app.application import App
+else:
+    psutil = deferred("psutil")
 
 More = Callable[[], Iterable[Family]]
 """A part that has metrics of its own: asked whenever somebody reads."""

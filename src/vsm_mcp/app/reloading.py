@@ -9,7 +9,6 @@ from typing import Any, Final
 import msgspec
 
 from vsm_mcp import config as configuration
-from vsm_mcp.app import access
 from vsm_mcp.app.changes import Change, How, changes, effective
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.autopilot.perform import Performer
@@ -58,6 +57,8 @@ class Reloader:
         Raises :class:`ConfigError`, and whatever else
         speaks against the new settings.
         """
+        from vsm_mcp.app import access  # noqa: PLC0415 - the gateway's endpoint, which no other command needs
+
         async with self.lock:
             actor, old = actor or self._actor, self._config()
             action = Action(kind=ActionKind.RELOAD, subject=FILE, actor=actor)

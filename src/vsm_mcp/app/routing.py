@@ -11,10 +11,12 @@ import msgspec
 from vsm_mcp import events
 from vsm_mcp.app.fleet import Fleet
 from vsm_mcp.config import Config
+from vsm_mcp.errors import UnknownProfile
 from vsm_mcp.events import Emit, Event
 from vsm_mcp.gateway.gateway import Gateway
 from vsm_mcp.gateway.needs import Needs
 from vsm_mcp.gateway.traffic import StandIns
+from vsm_mcp.gateway.view import View
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
 from vsm_mcp.model.server import Server
 from vsm_mcp.routing.balance import Member
@@ -28,6 +30,15 @@ def endpoint(config: Config, runtime: Runtime, needs: Needs) -> Gateway:
     runtime.on_said = gateway.announcements.said
     gateway.router.load = runtime.load
     return gateway
+
+
+def view(gateway: Gateway, profile: str) -> View:
+    """Return what a profile shows (``""``: everything). Raises :class:`UnknownProfile`."""
+    found = gateway.find_view(profile)
+    if found is None:
+        known = ", ".join(filter(None, gateway.views)) or "none is written in vsm-mcp.toml"
+        raise UnknownProfile(f"there is no profile {profile!r}", f"profiles: {known}")
+    return found
 
 
 class Routing:

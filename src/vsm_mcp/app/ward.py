@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from vsm_mcp.app.fleet import Fleet
-from vsm_mcp.app.locked import locked_of
 from vsm_mcp.app.upgrading import Upgrading
 from vsm_mcp.autopilot.admission.reinstalling import reinstall
 from vsm_mcp.autopilot.outcome import Request
@@ -95,5 +94,7 @@ class HomeWard:
             held = None
         if held is not None and (held.version, held.integrity) == (server.version, server.installation.integrity):
             return held
+        from vsm_mcp.app.locked import locked_of  # noqa: PLC0415 - what installs, where nothing milder helped
+
         home = parts.config.environ.get("HOME", "")
         return await locked_of(parts.store, server, home, rehash=False, keep=False)

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
 
 from vsm_mcp.evaluation.criterion import Circumstances, Evidence, told
 from vsm_mcp.evaluation.learned import Seen
@@ -179,6 +177,9 @@ def python_fits(here: str, wanted: str) -> bool | None:
 
     Of a version without its last part (``3.13``), it is known where the first and the last of them agree.
     """
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - once a candidate says what it wants
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415
+
     whole = (here,) if here.count(".") > 1 else (f"{here}.0", f"{here}.99")
     try:
         specifiers = SpecifierSet(wanted)

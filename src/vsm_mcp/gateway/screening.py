@@ -11,7 +11,6 @@ from msgspec import Raw
 from vsm_mcp.gateway.faults import Fault
 from vsm_mcp.gateway.messages import encode
 from vsm_mcp.model.unreadable import UNREADABLE
-from vsm_mcp.vetting.folding import hidden_characters
 from vsm_mcp.wire import era
 
 METHOD: Final = "prompts/get"
@@ -44,6 +43,8 @@ def screened(result: bytes | Raw, server: str) -> bytes | Raw:
 
 def _count(value: Any, found: Counter[str]) -> None:
     if isinstance(value, str):
+        from vsm_mcp.vetting.folding import hidden_characters  # noqa: PLC0415 - for the few that are not plain
+
         found.update(hidden_characters(value))
     elif isinstance(value, list):
         for each in value:

@@ -24,7 +24,9 @@ _RUN: Final = re.compile(r"[^\W_]+(?:['’][a-z]{1,2}\b)?")
 _PLAIN: Final = re.compile(r"[a-z0-9]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PLURAL: Final = re.compile(r"[A-Z]{2,}s\Z")
-_UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
+_UNSPACED: Final = (
+    r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"  # slow to compile, and seldom needed
+)
 
 # Brands whose inner capital starts no new word.
 _BRANDS: Final = """
@@ -104,7 +106,7 @@ def _ascii(word: str) -> Iterable[str]:
 def _other(word: str) -> Iterable[str]:
     pieces: list[str] = []
     end = 0
-    for match in _UNSPACED.finditer(word):
+    for match in re.finditer(_UNSPACED, word):
         pieces.extend(_plain(word[end : match.start()]))
         run = match.group()
         pieces.extend(run[i : i + 2] for i in range(max(1, len(run) - 1)))

@@ -11,7 +11,6 @@ from typing import Final, Protocol
 from vsm_mcp.errors import RequestTimeout, TransportError, VsmError
 from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime.drain import Drain
-from vsm_mcp.runtime.last_words import mask
 from vsm_mcp.runtime.listens import Place
 from vsm_mcp.runtime.spec import ServerSpec
 from vsm_mcp.runtime.transports import first_spoken, transports_to
@@ -156,6 +155,8 @@ class Port:
             return Cause(
                 code="hung", message=f"the server listens, but {url} does not answer", hint="is the path right?"
             )
+        from vsm_mcp.runtime.last_words import mask  # noqa: PLC0415 - patterns, for those that fail alone
+
         said = f"no MCP handshake came about at {url}: {mask(said)[:300]}"
         return Cause(code="protocol", message=said, hint="is the path right? --listens takes a whole URL")
 

@@ -15,7 +15,6 @@ from vsm_mcp.model.contact import Contact
 from vsm_mcp.model.trial import Cause
 from vsm_mcp.runtime.drain import Drain
 from vsm_mcp.runtime.entrance import Entrance, Pipes, Port
-from vsm_mcp.runtime.last_words import mask
 from vsm_mcp.runtime.listens import PORT, Place, told
 from vsm_mcp.runtime.listens import place as place_of
 from vsm_mcp.runtime.log import Lines, Redactor, RotatedFile
@@ -281,6 +280,8 @@ class Process:
         if (cause := self._entrance.explained(error, ended)) is not None:
             return cause
         if ended is None and not isinstance(error, (RequestTimeout, TransportError)):
+            from vsm_mcp.runtime.last_words import mask  # noqa: PLC0415 - as in explain
+
             said = mask(str(error))[:300]
             return Cause(code="protocol", message=f"no MCP handshake came about: {said}", hint=_NO_HANDSHAKE)
         cause = self.explain("start", ended, seconds)

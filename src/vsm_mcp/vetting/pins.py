@@ -19,7 +19,6 @@ from typing import Any, Final
 import msgspec
 
 from vsm_mcp.model.definition import Definition, ItemKind, Offer
-from vsm_mcp.vetting.folding import fold
 
 INSTRUCTIONS: Final = f"{ItemKind.INSTRUCTIONS.value}:"
 """The key of a server's instructions."""
@@ -111,6 +110,8 @@ def likeness(name: str) -> str:
     kind, _, own = name.partition(":")
     if kind not in _CALLED:
         return name
+    from vsm_mcp.vetting.folding import fold  # noqa: PLC0415 - for servers that offer something new
+
     text = re.sub(r"[\W_]+", "", fold(own)) or own
     for pair, single in _ALIKE:
         text = text.replace(pair, single)

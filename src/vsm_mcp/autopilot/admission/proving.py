@@ -28,7 +28,6 @@ from vsm_mcp.runtime.sandbox_plan import plan_of_server
 from vsm_mcp.runtime.spec import spec_of
 from vsm_mcp.sandbox.tier import Tier
 from vsm_mcp.vetting.check import Stage, run_checks
-from vsm_mcp.vetting.trial import trial
 
 
 class Proved(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +130,8 @@ async def _planned_for(passage: Passage, server: Server, settings: Settings) -> 
 
 
 async def _tried(passage: Passage, server: Server, settings: Settings) -> TrialReport:
+    from vsm_mcp.vetting.trial import trial  # noqa: PLC0415 - with all that watches a server, once one is tried
+
     parts = passage.parts
     async with passage.step("trial") as said:
         spec = spec_of(server, settings.secrets, parts.config)

@@ -28,6 +28,8 @@ _NEED_LENGTH: Final = 500
 _ANSWER_LENGTH: Final = 64 * 1024
 _REGISTRIES: Final = {"npm": "npm:", "pypi": "pypi:"}
 ANTHROPIC_VERSION: Final = "2023-06-01"
+TOKENS: Final = "research tokens"
+"""Under this key the cache holds how many tokens were ever used."""
 
 
 class Named(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from vsm_mcp.discovery.network.secret import read_secret
 from vsm_mcp.discovery.network.web import Web
 from vsm_mcp.discovery.packument import npm_facts, pypi_facts
 from vsm_mcp.discovery.research.post import post
-from vsm_mcp.discovery.research.question import Named, named, request, said, used
+from vsm_mcp.discovery.research.question import TOKENS, Named, named, request, said, used
 from vsm_mcp.discovery.selection import calls_itself_server
 from vsm_mcp.discovery.source import Context, SourceOff, SourceState
 from vsm_mcp.errors import ConfigError, NotFound, SourceUnavailable, VsmError
@@ -33,8 +33,6 @@ _MOST: Final = 12
 _SETTING: Final = "[discovery.research]"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _DAY: Final = 86_400.0
-TOKENS: Final = "research tokens"
-"""Under this key the cache holds how many tokens were ever used."""
 
 
 class ResearchSource:
