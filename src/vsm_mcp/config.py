@@ -292,7 +292,9 @@ def _override(
     table: Mapping[str, Any], section: str, kind: type[msgspec.Struct], environ: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the table with what the environment says of its fields; a field may be a section of its own."""
-    given = dict(table)
+    given, prefix = dict(table), variable(section, "")
+    if not any(name.startswith(prefix) for name in environ):
+        return given  # as nearly always: reading what type each field is of takes longer than all the rest
     for field, annotation in get_type_hints(kind).items():
         name = variable(section, field)
         if below(annotation):

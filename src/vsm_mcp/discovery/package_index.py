@@ -117,7 +117,7 @@ class PackageIndex:
         held = np.zeros(self.documents, np.uint8)
         for phrase in phrases:
             places = [self._holders(term) for term in phrase]
-            held[reduce(np.intersect1d, places)] += len(places)
+            held[reduce(_in_both, places)] += len(places)
         order = np.argsort(-held.astype(np.int16), kind="stable")[:limit]
         return [int(place) for place in order if held[place] > 1]
 
@@ -193,3 +193,8 @@ class PackageIndex:
             variants=file.variants[place],
             tools=tuple([(tool, "") for tool in file.tools[place].split()]),
         )
+
+
+def _in_both(one: NDArray[np.uint16], other: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return what two lists of places share; a stem names each of its places once."""
+    return np.intersect1d(one, other, assume_unique=True)  # else numpy loads its masked arrays (40 ms)
