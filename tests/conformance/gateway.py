@@ -40,7 +40,8 @@ async def main(server: list[str]) -> None:
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     stateful = server[0] == "--stateful"
-    server = server[stateful:]
+    if stateful:
+        server = server[1:]
     remote = server[0].startswith("http")
     ref = server[0] if remote else f"cmd:{shlex.join(server)}"
     seen = tuple((str(path), False) for path in (ROOT, packages.folder(), Path(sys.prefix)))

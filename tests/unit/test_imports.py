@@ -6,10 +6,14 @@ import sys
 import pytest
 
 
-def loaded(statement: str) -> set[str]:
+def modules_after(statement: str) -> set[str]:
     program = f"{statement}\nimport sys\nprint('\\n'.join(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
-    return {name.split(".")[0] for name in done.stdout.split()}
+    return set(done.stdout.split())
+
+
+def loaded(statement: str) -> set[str]:
+    return {name.split(".")[0] for name in modules_after(statement)}
 
 
 @pytest.mark.parametrize("module", ["vsm_mcp.app.serving", "vsm_mcp.gateway.server", "vsm_mcp.cli.search_command"])
@@ -32,9 +36,7 @@ def test_help_and_a_running_daemon_are_reached_without_the_heavy_parts() -> None
 
 
 def test_a_search_loads_what_it_needs_and_no_more() -> None:
-    program = "import vsm_mcp.cli.search_command, vsm_mcp.app.looking, sys; print('\\n'.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
-    modules = set(done.stdout.split())
+    modules = modules_after("import vsm_mcp.cli.search_command, vsm_mcp.app.looking")
     assert not modules & {
         "rich",
         "aiohttp.client",
@@ -50,9 +52,7 @@ def test_a_search_loads_what_it_needs_and_no_more() -> None:
 
 
 def test_a_daemon_starts_without_what_explains_failures_and_what_admits_servers() -> None:
-    program = "import vsm_mcp.app.serving, sys; print('\\n'.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
-    modules = set(done.stdout.split())
+    modules = modules_after("import vsm_mcp.app.serving")
     assert not modules & {"numpy", "fractions", "vsm_mcp.runtime.cause", "vsm_mcp.runtime.surroundings", "yara_x"}
     assert not modules & {"email.message", "importlib.metadata", "packaging.specifiers", "psutil._pslinux", "tarfile"}
     assert not modules & {

@@ -125,7 +125,7 @@ class Matcher:
         self._reader = reader
         self.taxonomy = reader.taxonomy
         self.meaning = reader.meaning
-        self._quick = quick or reader.meaning
+        self._quick = quick
         self._known = known
         self._read: dict[str, Need] = {}
         self._things: dict[Thing, Told] = {}

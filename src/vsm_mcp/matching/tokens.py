@@ -24,9 +24,8 @@ _RUN: Final = re.compile(r"[^\W_]+(?:['’][a-z]{1,2}\b)?")
 _PLAIN: Final = re.compile(r"[a-z0-9]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PLURAL: Final = re.compile(r"[A-Z]{2,}s\Z")
-_UNSPACED: Final = (
-    r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"  # slow to compile, and seldom needed
-)
+# A pattern that is slow to compile, and seldom needed.
+_UNSPACED: Final = r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
 
 # Brands whose inner capital starts no new word.
 _BRANDS: Final = """
